@@ -1,0 +1,104 @@
+//! The one error type: what happened, where, and what to do about it.
+//!
+//! Every fault carries a kind (which decides the exit code), a message that names the file, the place and the
+//! value, and a remedy. Errors of libraries enter through [`Fault::because`], which keeps their first line and
+//! drops back-traces.
+
+use std::fmt;
+
+/// What sort of thing went wrong; `cli::exit` maps each to a documented exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The experiment file or an override is wrong.
+    Spec,
+    /// Data is missing, unreadable or not what it should be.
+    Data,
+    /// The network or the hub refused, or it is needed and the run is offline.
+    Network,
+    /// A folder or file of ours cannot be read or written.
+    Storage,
+    /// A device is missing or out of memory.
+    Device,
+    /// Training went wrong (a loss that is not finite, say).
+    Training,
+    /// A person asked to stop.
+    Interrupted,
+    /// Another process holds what this one needs.
+    Busy,
+    /// A bug of ours.
+    Internal,
+}
+
+/// An error with a remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What sort.
+    pub kind: FaultKind,
+    /// What happened, naming file, place and value; one paragraph.
+    pub message: String,
+    /// What to do; may be empty only for `Internal` and `Interrupted`.
+    pub hint: String,
+}
+
+/// Shorthand used all over the library.
+pub type Result<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    /// A fault with its remedy.
+    pub fn new(kind: FaultKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: hint.into() }
+    }
+
+    /// A fault of ours that no input should be able to cause.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Internal, message, "this is a bug in electra-lab: please report it")
+    }
+
+    /// Appends the first line of a library's error, without its back-trace.
+    pub fn because(mut self, error: impl fmt::Display) -> Self {
+        let text = error.to_string();
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
+        self.message = format!("{}: {line}", self.message);
+        self
+    }
+
+    /// A file or folder of ours that could not be read or written.
+    pub fn storage(path: &std::path::Path, doing: &str, error: impl fmt::Display) -> Self {
+        Self::new(
+            FaultKind::Storage,
+            format!("cannot {doing} {}", path.display()),
+            "check the path, its permissions and the free space",
+        )
+        .because(error)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.hint.is_empty() {
+            write!(f, "\nhint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// candle's errors reach a person only if the code is wrong: what can be wrong with an input is checked before.
+impl From<candle_core::Error> for Fault {
+    fn from(error: candle_core::Error) -> Self {
+        Self::internal("a tensor operation failed").because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_librarys_back_trace_never_shows() {
+        let fault = Fault::internal("broken").because("first line\n   0: candle::frame\n   1: more");
+        assert_eq!(fault.message, "broken: first line");
+    }
+}

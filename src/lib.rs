@@ -1,0 +1,11 @@
+//! electra-lab: reproduces ELECTRA (Clark et al., 2020) and the experiments around it.
+//!
+//! Read `ARCHITECTURE.md` for the map. A run goes `spec` → `run` → `data`, `objective`, `train`, `task` →
+//! `track`, and a report goes from the records back to a table and a plot.
+
+pub mod data;
+pub mod fault;
+pub mod report;
+pub mod rng;
+pub mod spec;
+pub mod track;

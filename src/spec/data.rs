@@ -1,0 +1,116 @@
+//! Where the pre-training text and the tokenizer come from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Pre-training text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DataSpec {
+    /// The built-in miniature language: no download, its own vocabulary. Its numbers are marked synthetic.
+    Language {
+        /// Documents to write.
+        #[serde(default = "default_documents")]
+        #[schemars(range(min = 10, max = 100000000))]
+        documents: u64,
+        /// Seed of the language's documents and tasks; its world and grammar are fixed.
+        #[serde(default)]
+        seed: u64,
+    },
+    /// A Hugging Face data set in Parquet.
+    Hub {
+        /// Repository, `owner/name`.
+        repo: String,
+        /// Branch, tag or commit; pin a commit for numbers that stay.
+        #[serde(default = "default_revision")]
+        revision: String,
+        /// Files of the training split inside the repository; `*` matches within a name.
+        #[serde(default = "default_pattern")]
+        files: String,
+        /// Files of the held-out split; empty holds out a share of the training documents.
+        #[serde(default)]
+        validation_files: String,
+        /// Column that holds the text of a document.
+        #[serde(default = "default_column")]
+        column: String,
+        /// Reads at most this many documents.
+        #[serde(default)]
+        max_documents: Option<u64>,
+        /// WordPiece tokenizer.
+        #[serde(default)]
+        tokenizer: TokenizerSpec,
+    },
+    /// Local text files (`.txt`: a line a sentence, a blank line between documents) or Parquet files.
+    Files {
+        /// Paths, from the folder where the command runs; `*` matches within a name.
+        paths: Vec<String>,
+        /// Column that holds the text, of Parquet files.
+        #[serde(default = "default_column")]
+        column: String,
+        /// Reads at most this many documents.
+        #[serde(default)]
+        max_documents: Option<u64>,
+        /// WordPiece tokenizer.
+        #[serde(default)]
+        tokenizer: TokenizerSpec,
+    },
+}
+
+/// A WordPiece tokenizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TokenizerSpec {
+    /// `tokenizer.json` of a model repository.
+    Hub {
+        /// Repository, `owner/name`.
+        #[serde(default = "default_tokenizer_repo")]
+        repo: String,
+        /// Branch, tag or commit.
+        #[serde(default = "default_revision")]
+        revision: String,
+    },
+    /// A local `tokenizer.json` or `vocab.txt`.
+    File {
+        /// Path, from the folder where the command runs.
+        path: String,
+    },
+}
+
+fn default_documents() -> u64 {
+    20_000
+}
+
+fn default_revision() -> String {
+    "main".into()
+}
+
+fn default_pattern() -> String {
+    "**/train-*.parquet".into()
+}
+
+fn default_column() -> String {
+    "text".into()
+}
+
+fn default_tokenizer_repo() -> String {
+    "google-bert/bert-base-uncased".into()
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        Self::Language { documents: default_documents(), seed: 0 }
+    }
+}
+
+impl Default for TokenizerSpec {
+    fn default() -> Self {
+        Self::Hub { repo: default_tokenizer_repo(), revision: default_revision() }
+    }
+}
+
+impl DataSpec {
+    /// Whether the text is the built-in language's: its numbers carry the mark "synthetic".
+    pub fn is_synthetic(&self) -> bool {
+        matches!(self, Self::Language { .. })
+    }
+}

@@ -1,0 +1,181 @@
+//! Downstream tasks and how they are fine-tuned.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The tasks that can be fine-tuned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskName {
+    /// Acceptability of a sentence (Matthews correlation).
+    Cola,
+    /// Sentiment of a sentence (accuracy).
+    Sst2,
+    /// Paraphrase (accuracy).
+    Mrpc,
+    /// Similarity from 0 to 5 (Spearman correlation).
+    Stsb,
+    /// Textual entailment (accuracy).
+    Rte,
+    /// Whether a sentence answers a question (accuracy).
+    Qnli,
+}
+
+impl TaskName {
+    /// Every task, in the order of GLUE's table.
+    pub const ALL: [TaskName; 6] = [Self::Cola, Self::Sst2, Self::Mrpc, Self::Stsb, Self::Qnli, Self::Rte];
+
+    /// The word of the specification, which is also the hub's configuration name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cola => "cola",
+            Self::Sst2 => "sst2",
+            Self::Mrpc => "mrpc",
+            Self::Stsb => "stsb",
+            Self::Rte => "rte",
+            Self::Qnli => "qnli",
+        }
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where the tasks' examples come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TaskSource {
+    /// Written by the built-in language in GLUE's schema; scores carry the mark "synthetic".
+    Language {
+        /// Training examples a task.
+        #[serde(default = "default_train_examples")]
+        #[schemars(range(min = 10, max = 1000000))]
+        train_examples: usize,
+        /// Validation examples a task.
+        #[serde(default = "default_validation_examples")]
+        #[schemars(range(min = 10, max = 1000000))]
+        validation_examples: usize,
+    },
+    /// GLUE from the hub.
+    Hub {
+        /// Repository, `owner/name`.
+        #[serde(default = "default_glue")]
+        repo: String,
+        /// Branch, tag or commit.
+        #[serde(default = "default_revision")]
+        revision: String,
+    },
+}
+
+fn default_train_examples() -> usize {
+    1000
+}
+
+fn default_validation_examples() -> usize {
+    400
+}
+
+fn default_glue() -> String {
+    "nyu-mll/glue".into()
+}
+
+fn default_revision() -> String {
+    "main".into()
+}
+
+impl Default for TaskSource {
+    fn default() -> Self {
+        Self::Language {
+            train_examples: default_train_examples(),
+            validation_examples: default_validation_examples(),
+        }
+    }
+}
+
+impl TaskSource {
+    /// Whether scores carry the mark "synthetic".
+    pub fn is_synthetic(&self) -> bool {
+        matches!(self, Self::Language { .. })
+    }
+}
+
+/// Downstream evaluation of a trial; no tasks means none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSpec {
+    /// Where the examples come from.
+    pub source: TaskSource,
+    /// Tasks to fine-tune on.
+    pub tasks: Vec<TaskName>,
+    /// Fine-tuning runs a task, each with its own head and example order.
+    #[schemars(range(min = 1, max = 1000))]
+    pub finetune_seeds: u32,
+    /// Fine-tuning recipe.
+    pub finetune: FinetuneSpec,
+}
+
+impl Default for EvaluateSpec {
+    fn default() -> Self {
+        Self {
+            source: TaskSource::default(),
+            tasks: Vec::new(),
+            finetune_seeds: 1,
+            finetune: FinetuneSpec::default(),
+        }
+    }
+}
+
+/// Fine-tuning recipe; the defaults are the paper's for small models (Table 7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FinetuneSpec {
+    /// Peak learning rate.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub learning_rate: f64,
+    /// Factor between the learning rates of a layer and the one below it; the topmost layer has the peak rate
+    /// times this factor, the head the peak rate.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub layer_decay: f64,
+    /// Passes over the training examples.
+    #[schemars(range(min = 0.01, max = 1000.0))]
+    pub epochs: f64,
+    /// Epochs for RTE and STS-B, where the paper trains longer; unset uses `epochs`.
+    #[schemars(range(min = 0.01, max = 1000.0))]
+    pub epochs_small_tasks: Option<f64>,
+    /// Examples a step.
+    #[schemars(range(min = 1, max = 65536))]
+    pub batch: usize,
+    /// Share of the steps that warms up.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup_fraction: f64,
+    /// Decoupled weight decay.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub weight_decay: f64,
+    /// Longest input in tokens; longer pairs lose tokens of the longer segment.
+    #[schemars(range(min = 8, max = 8192))]
+    pub seq_len: usize,
+    /// Uses at most this many training examples, the first of the shuffled set; reports name the cap.
+    #[schemars(range(min = 1, max = 1000000000))]
+    pub max_train_examples: Option<usize>,
+}
+
+impl Default for FinetuneSpec {
+    fn default() -> Self {
+        Self {
+            learning_rate: 3e-4,
+            layer_decay: 0.8,
+            epochs: 3.0,
+            epochs_small_tasks: None,
+            batch: 32,
+            warmup_fraction: 0.1,
+            weight_decay: 0.0,
+            seq_len: 128,
+            max_train_examples: None,
+        }
+    }
+}

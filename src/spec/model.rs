@@ -1,0 +1,152 @@
+//! Shapes of the discriminator and the generator (facts: ELECTRA, Table 6 and google-research/electra).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Named shapes; any number of a shape can be given explicitly beside the name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSize {
+    /// 4 layers of 128, 2 heads: ours, for tests and small machines.
+    #[default]
+    Tiny,
+    /// 12 layers of 256, 4 heads, embeddings of 128 (ELECTRA-Small).
+    Small,
+    /// 12 layers of 768, 12 heads (ELECTRA-Base).
+    Base,
+    /// 24 layers of 1024, 16 heads (ELECTRA-Large).
+    Large,
+}
+
+/// What the generator and the discriminator have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharing {
+    /// Nothing.
+    None,
+    /// Word, position and type embeddings with their LayerNorm (the paper's choice).
+    #[default]
+    Embeddings,
+}
+
+/// Generator and discriminator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSpec {
+    /// Named shape of the discriminator.
+    pub size: ModelSize,
+    /// Width, instead of the named shape's.
+    #[schemars(range(min = 1, max = 16384))]
+    pub hidden: Option<usize>,
+    /// Layers, instead of the named shape's.
+    #[schemars(range(min = 1, max = 256))]
+    pub layers: Option<usize>,
+    /// Attention heads, instead of max(1, hidden / 64).
+    #[schemars(range(min = 1, max = 256))]
+    pub heads: Option<usize>,
+    /// Width of the feed-forward layer, instead of 4 × hidden.
+    #[schemars(range(min = 1, max = 65536))]
+    pub ffn: Option<usize>,
+    /// Embedding size, instead of the named shape's.
+    #[schemars(range(min = 1, max = 16384))]
+    pub embedding: Option<usize>,
+    /// Generator width as a share of the discriminator's; scales width, heads and FFN, never depth.
+    #[schemars(range(min = 0.01, max = 4.0))]
+    pub generator_ratio: f64,
+    /// What generator and discriminator share.
+    pub sharing: Sharing,
+    /// Dropout on embeddings and residual branches.
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub dropout: f64,
+    /// Dropout on attention probabilities.
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub attention_dropout: f64,
+    /// Length of the position table: the longest sequence in tokens.
+    #[schemars(range(min = 8, max = 8192))]
+    pub positions: usize,
+}
+
+impl Default for ModelSpec {
+    fn default() -> Self {
+        Self {
+            size: ModelSize::Tiny,
+            hidden: None,
+            layers: None,
+            heads: None,
+            ffn: None,
+            embedding: None,
+            generator_ratio: 0.25,
+            sharing: Sharing::Embeddings,
+            dropout: 0.1,
+            attention_dropout: 0.1,
+            positions: 512,
+        }
+    }
+}
+
+/// The numbers that make an encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderShape {
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Number of transformer layers.
+    pub layers: usize,
+    /// Attention heads; divides `hidden`.
+    pub heads: usize,
+    /// Width of the feed-forward layer.
+    pub ffn: usize,
+    /// Width of the embeddings, projected to `hidden` where the two differ.
+    pub embedding: usize,
+    /// Length of the position table.
+    pub positions: usize,
+}
+
+/// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
+fn heads_for(hidden: usize) -> usize {
+    (hidden / 64).max(1)
+}
+
+impl ModelSpec {
+    /// Shape of the discriminator (or of the one encoder of an objective without a discriminator).
+    pub fn discriminator(&self) -> EncoderShape {
+        let (hidden, layers, embedding) = match self.size {
+            ModelSize::Tiny => (128, 4, 128),
+            ModelSize::Small => (256, 12, 128),
+            ModelSize::Base => (768, 12, 768),
+            ModelSize::Large => (1024, 24, 1024),
+        };
+        let hidden = self.hidden.unwrap_or(hidden);
+        EncoderShape {
+            hidden,
+            layers: self.layers.unwrap_or(layers),
+            heads: self.heads.unwrap_or_else(|| heads_for(hidden)),
+            ffn: self.ffn.unwrap_or(4 * hidden),
+            embedding: self.embedding.unwrap_or(embedding),
+            positions: self.positions,
+        }
+    }
+
+    /// Shape of the generator: width `round(hidden × ratio)`, heads and FFN by the same rules, the same depth
+    /// and embedding size.
+    pub fn generator(&self) -> EncoderShape {
+        let full = self.discriminator();
+        let hidden = ((full.hidden as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
+        EncoderShape { hidden, heads: heads_for(hidden), ffn: 4 * hidden, ..full }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generator_shapes_of_the_paper() {
+        let width = |size, ratio| {
+            let shape = ModelSpec { size, generator_ratio: ratio, ..Default::default() }.generator();
+            (shape.hidden, shape.heads, shape.ffn, shape.layers)
+        };
+        assert_eq!(width(ModelSize::Small, 0.25), (64, 1, 256, 12));
+        assert_eq!(width(ModelSize::Base, 0.33333), (256, 4, 1024, 12));
+        assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
+    }
+}

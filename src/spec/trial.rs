@@ -1,0 +1,90 @@
+//! A trial is a value: one point of the sweep with one seed, fully resolved, named by a hash of its content.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec};
+
+/// Changes whenever the same specification would give other numbers than before: an old result is then
+/// another trial's, and not taken for this one's.
+const NUMERICS_VERSION: u32 = 1;
+
+/// Everything that decides a trial's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialSpec {
+    /// Seed of initialisation, masks, samples, dropout, order and heads.
+    pub seed: u64,
+    /// Generator and discriminator.
+    pub model: ModelSpec,
+    /// Pre-training objective.
+    pub objective: ObjectiveSpec,
+    /// Text and tokenizer.
+    pub data: DataSpec,
+    /// Pre-training.
+    pub train: TrainSpec,
+    /// Downstream evaluation.
+    pub evaluate: EvaluateSpec,
+}
+
+/// Twelve hexadecimal digits: a hash of what changes numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrialId(pub String);
+
+impl fmt::Display for TrialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One trial of an experiment's plan.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Name of its folder.
+    pub id: TrialId,
+    /// The swept paths and their values, in the sweep's order, without the seed.
+    pub point: Vec<(String, Value)>,
+    /// What it runs.
+    pub spec: TrialSpec,
+}
+
+impl TrialSpec {
+    /// The trial's name. How often it logs, validates and saves changes no number of the outcome but the
+    /// held-out ones that are drawn from the last step, so it is left out of the hash.
+    pub fn id(&self) -> TrialId {
+        let mut content = self.clone();
+        let cadence = TrainSpec::default();
+        content.train.log_every = cadence.log_every;
+        content.train.validate_every = cadence.validate_every;
+        content.train.checkpoint_every = cadence.checkpoint_every;
+        // Struct fields serialise in the order of their declaration: the text is canonical.
+        let text = serde_json::to_string(&content).unwrap_or_default();
+        let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
+        TrialId(hash.to_hex()[..12].to_string())
+    }
+}
+
+impl Trial {
+    /// `model.generator_ratio=0.25 seed=1`: how a person tells the trials apart.
+    pub fn label(&self) -> String {
+        let mut words: Vec<String> =
+            self.point.iter().map(|(path, value)| format!("{path}={}", plain(value))).collect();
+        words.push(format!("seed={}", self.spec.seed));
+        words.join(" ")
+    }
+}
+
+/// A value as a person writes it: strings without quotes, a tagged mapping by its kind.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => match map.get("kind") {
+            Some(Value::String(kind)) => kind.clone(),
+            _ => value.to_string(),
+        },
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,26 @@
+//! What a run reports while it goes and leaves when it ends: the records and who listens to them.
+
+mod record;
+
+pub use record::{
+    DataProvenance, Event, Failure, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
+};
+
+/// Listens to a run. Sinks never change numbers.
+pub trait Sink: Send + Sync {
+    /// A line of metrics.
+    fn event(&self, event: &Event);
+    /// A sentence about what is happening now: `tokenising`, `fine-tuning cola`.
+    fn phase(&self, text: &str);
+    /// Steps done of all, for a bar.
+    fn progress(&self, done: u64, total: u64);
+}
+
+/// A sink that drops everything.
+pub struct Silent;
+
+impl Sink for Silent {
+    fn event(&self, _event: &Event) {}
+    fn phase(&self, _text: &str) {}
+    fn progress(&self, _done: u64, _total: u64) {}
+}
