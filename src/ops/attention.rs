@@ -1,0 +1,280 @@
+//! Multi-head self-attention within each sequence of a ragged batch.
+//!
+//! qkv [N, 3H] (queries, keys and values of all heads side by side) → [N, H]. Per sequence and head, with
+//! d = H / heads: P = softmax(Q·Kᵀ / √d), output = dropout(P) · V. Tokens see their own sequence only, so
+//! there is no padding and no mask. Probabilities are recomputed in the backward pass, never stored.
+//! Cost: 4·T²·H FLOPs a sequence of T tokens forward, 10·T²·H backward.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::dropout::DropoutKey;
+use super::matmul::{Target, View, multiply_into};
+use super::{fused, host, vector};
+
+/// Attention of every sequence; `offsets` has the first token of each and, last, N.
+pub fn attention(
+    qkv: &Tensor,
+    offsets: &Arc<[usize]>,
+    heads: usize,
+    key: Option<DropoutKey>,
+) -> Result<Tensor> {
+    let key = key.filter(|key| !key.is_off());
+    if fused(qkv) {
+        qkv.contiguous()?.apply_op1(Attention { offsets: offsets.clone(), heads, key })
+    } else {
+        reference(qkv, offsets, heads, key)
+    }
+}
+
+/// The same from candle's primitives, one sequence and head after the other.
+pub fn reference(qkv: &Tensor, offsets: &[usize], heads: usize, key: Option<DropoutKey>) -> Result<Tensor> {
+    let (_, width) = qkv.dims2()?;
+    let (hidden, head) = (width / 3, width / 3 / heads);
+    let longest = longest(offsets);
+    let mut sequences = Vec::new();
+    for bounds in offsets.windows(2) {
+        let (start, len) = (bounds[0], bounds[1] - bounds[0]);
+        let rows = qkv.narrow(0, start, len)?;
+        let mut outputs = Vec::new();
+        for h in 0..heads {
+            let part = |which: usize| rows.narrow(1, which * hidden + h * head, head)?.contiguous();
+            let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head as f64).sqrt()))?;
+            let exps = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+            let mut probabilities = exps.broadcast_div(&exps.sum_keepdim(D::Minus1)?)?;
+            if let Some(key) = &key {
+                let mut mask = vec![0f32; len * len];
+                for (i, row) in mask.chunks_exact_mut(len).enumerate() {
+                    key.fill(first_element(start + i, h, heads, longest), row);
+                }
+                let mask = Tensor::from_vec(mask, (len, len), qkv.device())?.to_dtype(qkv.dtype())?;
+                probabilities = (probabilities * mask)?;
+            }
+            outputs.push(probabilities.matmul(&part(2)?)?);
+        }
+        sequences.push(Tensor::cat(&outputs, 1)?);
+    }
+    Tensor::cat(&sequences, 0)
+}
+
+/// Tokens of the longest sequence.
+fn longest(offsets: &[usize]) -> usize {
+    offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(0)
+}
+
+/// Number, for dropout, of the probability of token `token`'s head for its sequence's first key.
+fn first_element(token: usize, head: usize, heads: usize, longest: usize) -> usize {
+    (token * heads + head) * longest
+}
+
+struct Attention {
+    offsets: Arc<[usize]>,
+    heads: usize,
+    key: Option<DropoutKey>,
+}
+
+/// Square matrices of one task, kept by each thread from task to task.
+#[derive(Default)]
+struct Scratch {
+    probabilities: Vec<f32>,
+    mask: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// One sequence and head of the batch.
+struct Task<'a> {
+    op: &'a Attention,
+    qkv: &'a [f32],
+    hidden: usize,
+    longest: usize,
+    start: usize,
+    len: usize,
+    head: usize,
+}
+
+impl<'a> Task<'a> {
+    fn width(&self) -> usize {
+        self.hidden / self.op.heads
+    }
+
+    /// First element of this head's queries (0), keys (1) or values (2).
+    fn offset(&self, which: usize) -> usize {
+        self.start * 3 * self.hidden + which * self.hidden + self.head * self.width()
+    }
+
+    fn part(&self, which: usize) -> View<'a> {
+        View::strided(&self.qkv[self.offset(which)..], self.len, self.width(), 3 * self.hidden)
+    }
+
+    fn output_offset(&self) -> usize {
+        self.start * self.hidden + self.head * self.width()
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.width() as f32).sqrt()
+    }
+
+    /// Probabilities before dropout, and the dropout factors where there is dropout.
+    fn probabilities(&self, scratch: &mut Scratch) {
+        let len = self.len;
+        scratch.probabilities.resize(len * len, 0.0);
+        let target = Target::new(&mut scratch.probabilities, len);
+        multiply_into(target, self.scale(), self.part(0), self.part(1).transposed(), false);
+        vector::vectorized(|| {
+            for row in scratch.probabilities.chunks_exact_mut(len) {
+                softmax(row);
+            }
+        });
+        if let Some(key) = &self.op.key {
+            scratch.mask.resize(len * len, 0.0);
+            vector::vectorized(|| {
+                for (i, row) in scratch.mask.chunks_exact_mut(len).enumerate() {
+                    key.fill(first_element(self.start + i, self.head, self.op.heads, self.longest), row);
+                }
+            });
+        }
+    }
+
+    fn forward(&self, output: Target, scratch: &mut Scratch) {
+        self.probabilities(scratch);
+        if self.op.key.is_some() {
+            vector::vectorized(|| multiply_elements(&mut scratch.probabilities, &scratch.mask));
+        }
+        let probabilities = View::dense(&scratch.probabilities, self.len, self.len);
+        multiply_into(output.at(self.output_offset()), 1.0, probabilities, self.part(2), false);
+    }
+
+    fn backward(&self, grad: &[f32], d_qkv: Target, scratch: &mut Scratch) {
+        let len = self.len;
+        self.probabilities(scratch);
+        let Scratch { probabilities, mask, gradient } = scratch;
+        gradient.resize(len * len, 0.0);
+        let d_output = View::strided(&grad[self.output_offset()..], len, self.width(), self.hidden);
+        // Gradient of the dropped-out probabilities, then of the probabilities.
+        multiply_into(Target::new(gradient, len), 1.0, d_output, self.part(2).transposed(), false);
+        if self.op.key.is_some() {
+            vector::vectorized(|| {
+                multiply_elements(gradient, mask);
+                multiply_elements(mask, probabilities);
+            });
+        }
+        let dropped: &[f32] = if self.op.key.is_some() { mask } else { probabilities };
+        let dropped = View::dense(dropped, len, len).transposed();
+        multiply_into(d_qkv.at(self.offset(2)), 1.0, dropped, d_output, false);
+        // Gradient of the scores: P ∘ (dP - Σ dP ∘ P).
+        vector::vectorized(|| {
+            for (d, p) in gradient.chunks_exact_mut(len).zip(probabilities.chunks_exact(len)) {
+                let along = vector::sum(len, |i| d[i] * p[i]);
+                for (d, &p) in d.iter_mut().zip(p) {
+                    *d = p * (*d - along);
+                }
+            }
+        });
+        let d_scores = View::dense(gradient, len, len);
+        multiply_into(d_qkv.at(self.offset(0)), self.scale(), d_scores, self.part(1), false);
+        multiply_into(d_qkv.at(self.offset(1)), self.scale(), d_scores.transposed(), self.part(0), false);
+    }
+}
+
+#[inline(always)]
+fn multiply_elements(values: &mut [f32], factors: &[f32]) {
+    for (value, &factor) in values.iter_mut().zip(factors) {
+        *value *= factor;
+    }
+}
+
+#[inline(always)]
+fn softmax(row: &mut [f32]) {
+    let max = vector::max(row);
+    for value in row.iter_mut() {
+        *value = vector::exp(*value - max);
+    }
+    let factor = 1.0 / vector::sum(row.len(), |i| row[i]);
+    for value in row.iter_mut() {
+        *value *= factor;
+    }
+}
+
+impl Attention {
+    /// Runs `body` on every (sequence, head), in parallel.
+    fn each(&self, qkv: &[f32], hidden: usize, body: impl Fn(&Task<'_>, &mut Scratch) + Sync) {
+        let longest = longest(&self.offsets);
+        let tasks = (self.offsets.len() - 1) * self.heads;
+        (0..tasks).into_par_iter().for_each(|index| {
+            let (sequence, head) = (index / self.heads, index % self.heads);
+            let start = self.offsets[sequence];
+            let len = self.offsets[sequence + 1] - start;
+            let task = Task { op: self, qkv, hidden, longest, start, len, head };
+            if len > 0 {
+                SCRATCH.with_borrow_mut(|scratch| body(&task, scratch));
+            }
+        });
+    }
+}
+
+impl CustomOp1 for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, width) = layout.shape().dims2()?;
+        let hidden = width / 3;
+        let qkv = host::slice(storage, layout)?;
+        let mut output = vec![0f32; n * hidden];
+        let target = Target::new(&mut output, hidden);
+        self.each(qkv, hidden, |task, scratch| task.forward(target, scratch));
+        Ok((CpuStorage::F32(output), Shape::from((n, hidden))))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (n, width) = qkv.dims2()?;
+        let mut d_qkv = vec![0f32; n * width];
+        let target = Target::new(&mut d_qkv, width);
+        host::with(qkv, |qkv| {
+            host::with(grad, |grad| {
+                self.each(qkv, width / 3, |task, scratch| task.backward(grad, target, scratch));
+                Ok(())
+            })
+        })?;
+        Ok(Some(Tensor::from_vec(d_qkv, (n, width), qkv.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing;
+    use crate::rng::{Purpose, StreamKey};
+
+    #[test]
+    fn fused_agrees_with_the_reference() {
+        let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 2), site: 1, probability: 0.2 };
+        let offsets: Arc<[usize]> = vec![0, 1, 8, 40].into();
+        for key in [None, Some(key)] {
+            testing::compare(
+                &[testing::tensor(&[40, 3 * 24], 1)],
+                |t| attention(&t[0], &offsets, 3, key),
+                |t| reference(&t[0], &offsets, 3, key),
+            );
+        }
+    }
+
+    #[test]
+    fn sequences_do_not_see_each_other() {
+        let offsets: Arc<[usize]> = vec![0, 3, 7].into();
+        let x = testing::tensor(&[7, 12], 1);
+        let other = Tensor::cat(&[&x.narrow(0, 0, 3).unwrap(), &testing::tensor(&[4, 12], 2)], 0).unwrap();
+        let first = |x: &Tensor| {
+            attention(x, &offsets, 2, None).unwrap().narrow(0, 0, 3).unwrap().to_vec2::<f32>().unwrap()
+        };
+        assert_eq!(first(&x), first(&other));
+    }
+}

@@ -1,0 +1,110 @@
+//! Mean cross-entropy of rows of logits against one target class each.
+//!
+//! logits [M, V], targets of M rows in 0..V → scalar: mean over rows of log Σ exp(logits) - logits[target].
+//! Probabilities exist one row at a time; the backward pass recomputes them from the kept log-sums.
+
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::{fused, host, vector};
+
+/// The mean cross-entropy.
+pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
+    let (rows, classes) = logits.dims2()?;
+    if rows == 0 || rows != targets.len() || targets.iter().any(|&target| target as usize >= classes) {
+        candle_core::bail!("cross-entropy of {rows} rows of {classes} classes got {} targets", targets.len());
+    }
+    if fused(logits) {
+        let op = CrossEntropy { targets: targets.clone(), log_sums: OnceLock::new() };
+        logits.contiguous()?.apply_op1(op)
+    } else {
+        reference(logits, targets)
+    }
+}
+
+/// The same from candle's primitives.
+pub fn reference(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let max = logits.max_keepdim(D::Minus1)?.detach();
+    let sums = logits.broadcast_sub(&max)?.exp()?.sum_keepdim(D::Minus1)?;
+    let targets = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
+    ((sums.log()? + max)? - logits.gather(&targets, D::Minus1)?)?.mean_all()
+}
+
+struct CrossEntropy {
+    targets: Arc<[u32]>,
+    log_sums: OnceLock<Vec<f32>>,
+}
+
+/// log Σ exp of a row.
+fn log_sum(row: &[f32]) -> f32 {
+    vector::vectorized(|| {
+        let max = vector::max(row);
+        max + vector::sum(row.len(), |i| vector::exp(row[i] - max)).ln()
+    })
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross-entropy"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, classes) = layout.shape().dims2()?;
+        let logits = host::slice(storage, layout)?;
+        let log_sums: Vec<f32> = logits.par_chunks_exact(classes).map(log_sum).collect();
+        let total: f64 = log_sums
+            .iter()
+            .zip(logits.chunks_exact(classes))
+            .zip(self.targets.iter())
+            .map(|((&log_sum, row), &target)| f64::from(log_sum) - f64::from(row[target as usize]))
+            .sum();
+        let mean = (total / log_sums.len() as f64) as f32;
+        let _ = self.log_sums.set(log_sums);
+        Ok((CpuStorage::F32(vec![mean]), Shape::from(())))
+    }
+
+    fn bwd(&self, logits: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (rows, classes) = logits.dims2()?;
+        let scale = grad.to_scalar::<f32>()? / rows as f32;
+        let Some(log_sums) = self.log_sums.get() else {
+            candle_core::bail!("the backward pass of a cross-entropy that had no forward pass")
+        };
+        let mut d_logits = vec![0f32; rows * classes];
+        host::with(logits, |logits| {
+            d_logits.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
+                let row = &logits[i * classes..(i + 1) * classes];
+                vector::vectorized(|| {
+                    for (d, &logit) in d.iter_mut().zip(row) {
+                        *d = scale * vector::exp(logit - log_sums[i]);
+                    }
+                });
+                d[self.targets[i] as usize] -= scale;
+            });
+            Ok(())
+        })?;
+        Ok(Some(Tensor::from_vec(d_logits, logits.shape(), logits.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing;
+
+    #[test]
+    fn fused_agrees_with_the_reference() {
+        let targets: Arc<[u32]> = vec![0, 3, 50, 7, 7].into();
+        let logits = (testing::tensor(&[5, 51], 1) * 3.0).unwrap();
+        testing::compare(&[logits], |t| cross_entropy(&t[0], &targets), |t| reference(&t[0], &targets));
+    }
+
+    #[test]
+    fn extreme_logits_stay_finite() {
+        let logits = Tensor::new(&[[1e4f32, 0.0, -1e4]], &candle_core::Device::Cpu).unwrap();
+        let loss =
+            |target: u32| cross_entropy(&logits, &vec![target].into()).unwrap().to_scalar::<f32>().unwrap();
+        assert_eq!((loss(0), loss(2)), (0.0, 2e4));
+    }
+}

@@ -1,0 +1,265 @@
+//! LayerNorm, alone and behind a residual connection with dropout.
+//!
+//! norm:          y = (x - mean) / √(variance + 1e-12) · γ + β, over the last dimension;
+//! residual_norm: y = norm(residual + dropout(x)).
+//!
+//! x, residual [N, H]; γ and β are the two rows of one parameter [2, H], since candle's custom operations take
+//! at most three tensors. Neither the sum nor the statistics are kept for the backward pass: recomputing them
+//! costs less than the memory traffic.
+
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::dropout::{self, DropoutKey};
+use super::{fused, host, rows, vector};
+
+/// ε of the released code (TensorFlow's layer_norm default), not PyTorch's 1e-5.
+const EPSILON: f32 = 1e-12;
+
+/// LayerNorm of x [N, H] with parameters [2, H].
+pub fn norm(x: &Tensor, parameters: &Tensor) -> Result<Tensor> {
+    if fused(x) {
+        let x = x.contiguous()?;
+        // The residual argument is not read: the op is told that there is none.
+        x.apply_op3(&x.detach(), parameters, Norm { key: None, residual: false })
+    } else {
+        reference(x, parameters)
+    }
+}
+
+/// LayerNorm of residual + dropout(x).
+pub fn residual_norm(
+    x: &Tensor,
+    residual: &Tensor,
+    parameters: &Tensor,
+    key: Option<DropoutKey>,
+) -> Result<Tensor> {
+    let key = key.filter(|key| !key.is_off());
+    if fused(x) {
+        x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm { key, residual: true })
+    } else {
+        residual_reference(x, residual, parameters, key)
+    }
+}
+
+/// LayerNorm from candle's primitives (candle_nn's own has no backward).
+pub fn reference(x: &Tensor, parameters: &Tensor) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let normed = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
+    normed.broadcast_mul(&parameters.get(0)?)?.broadcast_add(&parameters.get(1)?)
+}
+
+/// `residual_norm` from candle's primitives.
+pub fn residual_reference(
+    x: &Tensor,
+    residual: &Tensor,
+    parameters: &Tensor,
+    key: Option<DropoutKey>,
+) -> Result<Tensor> {
+    let dropped = match key {
+        Some(key) => dropout::reference(x, key)?,
+        None => x.clone(),
+    };
+    reference(&(residual + dropped)?, parameters)
+}
+
+struct Norm {
+    key: Option<DropoutKey>,
+    residual: bool,
+}
+
+/// Mean and reciprocal standard deviation of a row.
+#[inline(always)]
+fn statistics(row: &[f32]) -> (f32, f32) {
+    let n = row.len() as f32;
+    let mean = vector::sum(row.len(), |i| row[i]) / n;
+    let variance = vector::sum(row.len(), |i| (row[i] - mean) * (row[i] - mean)) / n;
+    (mean, 1.0 / (variance + EPSILON).sqrt())
+}
+
+impl Norm {
+    /// Writes residual + dropout(x) of the rows from `first` on into `sum`; `mask` receives the factors.
+    #[inline(always)]
+    fn sum(&self, x: &[f32], residual: &[f32], start: usize, sum: &mut [f32], mask: &mut [f32]) {
+        let x = &x[start..start + sum.len()];
+        match &self.key {
+            Some(key) => {
+                key.fill(start, mask);
+                for ((s, &x), &m) in sum.iter_mut().zip(x).zip(mask.iter()) {
+                    *s = x * m;
+                }
+            }
+            None => sum.copy_from_slice(x),
+        }
+        if self.residual {
+            for (s, &r) in sum.iter_mut().zip(&residual[start..]) {
+                *s += r;
+            }
+        }
+    }
+
+    fn forward(&self, x: &[f32], residual: &[f32], parameters: &[f32], width: usize) -> Vec<f32> {
+        let (gamma, beta) = parameters.split_at(width);
+        let mut y = vec![0f32; x.len()];
+        rows::for_each_block(&mut y, width, |first, y| {
+            let mut mask = vec![0f32; if self.key.is_some() { y.len() } else { 0 }];
+            vector::vectorized(|| {
+                self.sum(x, residual, first * width, y, &mut mask);
+                for row in y.chunks_exact_mut(width) {
+                    let (mean, rstd) = statistics(row);
+                    for ((v, &g), &b) in row.iter_mut().zip(gamma).zip(beta) {
+                        *v = (*v - mean) * rstd * g + b;
+                    }
+                }
+            });
+        });
+        y
+    }
+
+    /// Gradients of the sum, of x (None where it is the sum's) and of the parameters.
+    fn backward(
+        &self,
+        x: &[f32],
+        residual: &[f32],
+        gamma: &[f32],
+        grad: &[f32],
+        width: usize,
+    ) -> (Vec<f32>, Option<Vec<f32>>, Vec<f32>) {
+        let block = rows::block_rows(width) * width;
+        let mut d_sum = vec![0f32; x.len()];
+        let mut dx = vec![0f32; if self.key.is_some() { x.len() } else { 0 }];
+        // Without dropout there is no dx to write; give the zip empty chunks.
+        let mut dx_chunks: Vec<&mut [f32]> = dx.chunks_mut(block).collect();
+        dx_chunks.resize_with(x.len().div_ceil(block), Default::default);
+        let partials: Vec<Vec<f32>> = d_sum
+            .par_chunks_mut(block)
+            .zip(dx_chunks)
+            .enumerate()
+            .map(|(index, (d_sum, dx))| {
+                let start = index * block;
+                let grad = &grad[start..start + d_sum.len()];
+                let mut partial = vec![0f32; 2 * width];
+                let mut mask = vec![0f32; dx.len()];
+                vector::vectorized(|| {
+                    self.sum(x, residual, start, d_sum, &mut mask);
+                    for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
+                        row_backward(row, dy, gamma, &mut partial);
+                    }
+                    for ((dx, &d), &m) in dx.iter_mut().zip(d_sum.iter()).zip(&mask) {
+                        *dx = d * m;
+                    }
+                });
+                partial
+            })
+            .collect();
+        let mut d_parameters = vec![0f32; 2 * width];
+        for partial in &partials {
+            for (total, value) in d_parameters.iter_mut().zip(partial) {
+                *total += value;
+            }
+        }
+        (d_sum, self.key.map(|_| dx), d_parameters)
+    }
+}
+
+/// Turns a row of sums into the gradient of that row, and adds to the gradients of γ and β.
+#[inline(always)]
+fn row_backward(row: &mut [f32], dy: &[f32], gamma: &[f32], d_parameters: &mut [f32]) {
+    let width = row.len();
+    let n = width as f32;
+    let (mean, rstd) = statistics(row);
+    for value in row.iter_mut() {
+        *value = (*value - mean) * rstd;
+    }
+    let (d_gamma, d_beta) = d_parameters.split_at_mut(width);
+    for (((dg, db), &dy), &xhat) in d_gamma.iter_mut().zip(d_beta).zip(dy).zip(row.iter()) {
+        *dg += dy * xhat;
+        *db += dy;
+    }
+    let along_mean = vector::sum(width, |i| dy[i] * gamma[i]) / n;
+    let along_row = vector::sum(width, |i| dy[i] * gamma[i] * row[i]) / n;
+    for ((value, &dy), &g) in row.iter_mut().zip(dy).zip(gamma) {
+        *value = rstd * (dy * g - along_mean - *value * along_row);
+    }
+}
+
+impl CustomOp3 for Norm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        residual: &CpuStorage,
+        residual_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = x_layout.shape().dims2()?;
+        let y = self.forward(
+            host::slice(x, x_layout)?,
+            host::slice(residual, residual_layout)?,
+            host::slice(parameters, parameters_layout)?,
+            width,
+        );
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        parameters: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (_, width) = x.dims2()?;
+        let (d_sum, dx, d_parameters) = host::with(x, |x| {
+            host::with(residual, |residual| {
+                host::with(parameters, |p| {
+                    host::with(grad, |grad| Ok(self.backward(x, residual, &p[..width], grad, width)))
+                })
+            })
+        })?;
+        let d_sum = Tensor::from_vec(d_sum, x.shape(), x.device())?;
+        let dx = match dx {
+            Some(dx) => Tensor::from_vec(dx, x.shape(), x.device())?,
+            None => d_sum.clone(),
+        };
+        let d_parameters = Tensor::from_vec(d_parameters, parameters.shape(), x.device())?;
+        Ok((Some(dx), self.residual.then_some(d_sum), Some(d_parameters)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing;
+    use crate::rng::{Purpose, StreamKey};
+
+    #[test]
+    fn norm_agrees_with_the_reference() {
+        let inputs = [testing::tensor(&[70, 24], 1), testing::tensor(&[2, 24], 2)];
+        testing::compare(&inputs, |t| norm(&t[0], &t[1]), |t| reference(&t[0], &t[1]));
+    }
+
+    #[test]
+    fn residual_norm_agrees_with_the_reference() {
+        let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site: 2, probability: 0.25 };
+        for key in [None, Some(key)] {
+            let inputs = [
+                testing::tensor(&[1100, 16], 1),
+                testing::tensor(&[1100, 16], 2),
+                testing::tensor(&[2, 16], 3),
+            ];
+            testing::compare(
+                &inputs,
+                |t| residual_norm(&t[0], &t[1], &t[2], key),
+                |t| residual_reference(&t[0], &t[1], &t[2], key),
+            );
+        }
+    }
+}
