@@ -5,6 +5,8 @@
 
 pub mod data;
 pub mod fault;
+pub mod model;
+pub mod nn;
 pub mod ops;
 pub mod report;
 pub mod rng;

@@ -1,0 +1,59 @@
+//! Output heads of pre-training (facts: google-research/electra, run_pretraining.py and modeling.py).
+
+use candle_core::Tensor;
+
+use crate::fault::Result;
+use crate::nn::{Builder, Init, Linear, Norm};
+use crate::ops::gelu::gelu;
+use crate::ops::linear::linear;
+
+/// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
+#[derive(Clone, Debug)]
+pub struct MaskedLmHead {
+    dense: Linear,
+    norm: Norm,
+    word: Tensor,
+    bias: Tensor,
+}
+
+impl MaskedLmHead {
+    /// A head whose output matrix is the word table [V, E].
+    pub fn new(mut builder: Builder<'_>, hidden: usize, word: &Tensor) -> Result<Self> {
+        let (vocab, embedding) = word.dims2()?;
+        Ok(Self {
+            dense: Linear::new(builder.within("dense"), hidden, embedding, Init::TruncatedNormal)?,
+            norm: Norm::new(builder.within("norm"), embedding)?,
+            word: word.clone(),
+            bias: builder.parameter("bias", &[vocab], Init::Zeros)?,
+        })
+    }
+
+    /// Hidden states [M, H] of the masked positions → logits [M, V].
+    pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        let inner = self.norm.forward(&gelu(&self.dense.forward(hidden)?)?)?;
+        Ok(linear(&inner, &self.word, &self.bias)?)
+    }
+}
+
+/// Dense(H → H) → GELU → Dense(H → 1): the logit that a token was replaced. No LayerNorm, no dropout.
+#[derive(Clone, Debug)]
+pub struct DiscriminatorHead {
+    dense: Linear,
+    prediction: Linear,
+}
+
+impl DiscriminatorHead {
+    /// A head for hidden states of width `hidden`.
+    pub fn new(mut builder: Builder<'_>, hidden: usize) -> Result<Self> {
+        Ok(Self {
+            dense: Linear::new(builder.within("dense"), hidden, hidden, Init::TruncatedNormal)?,
+            prediction: Linear::new(builder.within("prediction"), hidden, 1, Init::Glorot)?,
+        })
+    }
+
+    /// Hidden states [N, H] → logits [N]; positive means replaced.
+    pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        let inner = gelu(&self.dense.forward(hidden)?)?;
+        Ok(self.prediction.forward(&inner)?.squeeze(1)?)
+    }
+}

@@ -1,0 +1,10 @@
+//! ELECTRA's networks: generator, discriminator, their sharing, and what they cost.
+//!
+//! The encoder that is fine-tuned is always named `embeddings.*` and `encoder.*`, whatever the objective.
+
+pub mod flops;
+mod heads;
+mod networks;
+
+pub use heads::{DiscriminatorHead, MaskedLmHead};
+pub use networks::{Electra, MaskedLm, encoder, is_encoder_parameter};

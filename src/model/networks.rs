@@ -1,0 +1,117 @@
+//! The networks of the two objectives: ELECTRA's pair, and a single masked language model.
+
+use super::{DiscriminatorHead, MaskedLmHead};
+use crate::fault::Result;
+use crate::nn::{Builder, Embeddings, Encoder, Parameters};
+use crate::spec::{ModelSpec, Sharing};
+
+/// Whether a parameter belongs to the encoder that is fine-tuned.
+pub fn is_encoder_parameter(name: &str) -> bool {
+    name.starts_with("embeddings.") || name.starts_with("encoder.")
+}
+
+/// The encoder that is fine-tuned, with its embeddings, under the names that every objective gives it.
+pub fn encoder(builder: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<(Embeddings, Encoder)> {
+    let shape = spec.discriminator();
+    let embeddings = Embeddings::new(builder.within("embeddings"), &shape, vocab, spec.dropout)?;
+    let part = builder.within("encoder");
+    let encoder = Encoder::new(part, embeddings.clone(), &shape, spec.dropout, spec.attention_dropout)?;
+    Ok((embeddings, encoder))
+}
+
+/// Generator and discriminator.
+#[derive(Clone, Debug)]
+pub struct Electra {
+    /// The small masked language model that proposes replacements.
+    pub generator: Encoder,
+    /// Its output over the vocabulary, tied to the word embeddings it reads.
+    pub generator_head: MaskedLmHead,
+    /// The encoder that tells replaced tokens from original ones, and is fine-tuned.
+    pub discriminator: Encoder,
+    /// Its output for every token.
+    pub discriminator_head: DiscriminatorHead,
+}
+
+impl Electra {
+    /// Makes all parameters in `parameters`.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let (shared, discriminator) = encoder(&mut builder, spec, vocab)?;
+        let (shape, full) = (spec.generator(), spec.discriminator());
+        let mut part = builder.within("generator");
+        let embeddings = match spec.sharing {
+            Sharing::Embeddings => shared,
+            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, spec.dropout)?,
+        };
+        let generator_head = MaskedLmHead::new(part.within("mlm_head"), shape.hidden, &embeddings.word)?;
+        let rates = (spec.dropout, spec.attention_dropout);
+        let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates.0, rates.1)?;
+        let discriminator_head = DiscriminatorHead::new(builder.within("discriminator_head"), full.hidden)?;
+        Ok(Self { generator, generator_head, discriminator, discriminator_head })
+    }
+}
+
+/// One encoder with a masked-language-model head (BERT's objective at the discriminator's size).
+#[derive(Clone, Debug)]
+pub struct MaskedLm {
+    /// The encoder, which is fine-tuned.
+    pub encoder: Encoder,
+    /// Its output over the vocabulary, tied to its word embeddings.
+    pub head: MaskedLmHead,
+}
+
+impl MaskedLm {
+    /// Makes all parameters in `parameters`.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let (embeddings, encoder) = encoder(&mut builder, spec, vocab)?;
+        let hidden = spec.discriminator().hidden;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), hidden, &embeddings.word)?;
+        Ok(Self { encoder, head })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::spec::ModelSize;
+
+    const VOCAB: usize = 30_522;
+
+    fn count(parameters: &Parameters, wanted: impl Fn(&str) -> bool) -> u64 {
+        let chosen = parameters.iter().filter(|parameter| wanted(&parameter.name));
+        chosen.map(|parameter| parameter.var.elem_count() as u64).sum()
+    }
+
+    /// Facts, section 1.1: parameter counts of the released shapes.
+    #[test]
+    fn parameter_counts_of_electra_small() {
+        for (ratio, generator, head, joint) in
+            [(0.25, 608_064, 39_098, 14_196_219), (1.0, 9_510_144, 63_674, 23_122_875)]
+        {
+            let spec = ModelSpec { size: ModelSize::Small, generator_ratio: ratio, ..Default::default() };
+            let mut parameters = Parameters::new(1, &Device::Cpu);
+            Electra::new(&mut parameters, &spec, VOCAB).unwrap();
+            assert_eq!(count(&parameters, is_encoder_parameter), 13_483_008);
+            assert_eq!(count(&parameters, |name| name.starts_with("discriminator_head")), 66_049);
+            assert_eq!(count(&parameters, |name| name.starts_with("generator.encoder")), generator);
+            assert_eq!(count(&parameters, |name| name.starts_with("generator.mlm_head")), head);
+            assert_eq!(parameters.count(), joint);
+        }
+    }
+
+    #[test]
+    fn untied_networks_have_two_embedding_blocks() {
+        let shared = ModelSpec::default();
+        let untied = ModelSpec { sharing: Sharing::None, ..Default::default() };
+        let size = |spec: &ModelSpec| {
+            let mut parameters = Parameters::new(1, &Device::Cpu);
+            Electra::new(&mut parameters, spec, 1000).unwrap();
+            parameters.count()
+        };
+        // Word, position and type tables and the LayerNorm once more.
+        assert_eq!(size(&untied) - size(&shared), (1000 + 512 + 2 + 2) * 128);
+    }
+}

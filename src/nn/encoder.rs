@@ -1,0 +1,106 @@
+//! The transformer encoder: post-LayerNorm BERT blocks on a ragged batch.
+//!
+//! Hidden states are [N, H] for the N tokens of all sequences.
+
+use candle_core::Tensor;
+
+use super::{Builder, Embeddings, Init, Linear, Mode, Norm, Tokens};
+use crate::fault::Result;
+use crate::ops::attention::attention;
+use crate::ops::gelu::gelu;
+use crate::spec::EncoderShape;
+
+/// Dropout probabilities of an encoder.
+#[derive(Clone, Copy, Debug)]
+struct Rates {
+    hidden: f64,
+    attention: f64,
+}
+
+/// Embeddings, a projection where the widths differ, and the layers.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    embeddings: Embeddings,
+    embedding_site: u64,
+    project: Option<Linear>,
+    layers: Vec<Layer>,
+}
+
+impl Encoder {
+    /// An encoder of `shape` over `embeddings`; `dropout` and `attention_dropout` are probabilities.
+    pub fn new(
+        mut builder: Builder<'_>,
+        embeddings: Embeddings,
+        shape: &EncoderShape,
+        dropout: f64,
+        attention_dropout: f64,
+    ) -> Result<Self> {
+        let rates = Rates { hidden: dropout, attention: attention_dropout };
+        let project = (shape.embedding != shape.hidden)
+            .then(|| {
+                Linear::new(builder.within("embeddings_project"), shape.embedding, shape.hidden, Init::Glorot)
+            })
+            .transpose()?;
+        let embedding_site = builder.site();
+        let layers = (0..shape.layers)
+            .map(|i| Layer::new(builder.at_depth(i + 1).within(&format!("layer.{i}")), shape, rates))
+            .collect::<Result<_>>()?;
+        Ok(Self { embeddings, embedding_site, project, layers })
+    }
+
+    /// Hidden states of the last layer, [N, H].
+    pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+        let mut hidden = self.embeddings.forward(tokens, self.embedding_site, mode)?;
+        if let Some(project) = &self.project {
+            hidden = project.forward(&hidden)?;
+        }
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden, tokens, mode)?;
+        }
+        Ok(hidden)
+    }
+}
+
+/// Self-attention and feed-forward, each with a residual connection and a LayerNorm behind it.
+#[derive(Clone, Debug)]
+struct Layer {
+    qkv: Linear,
+    attention_output: Linear,
+    attention_norm: Norm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: Norm,
+    heads: usize,
+    rates: Rates,
+    sites: [u64; 3],
+}
+
+impl Layer {
+    fn new(mut builder: Builder<'_>, shape: &EncoderShape, rates: Rates) -> Result<Self> {
+        let (hidden, ffn, init) = (shape.hidden, shape.ffn, Init::TruncatedNormal);
+        Ok(Self {
+            qkv: Linear::new(builder.within("attention.qkv"), hidden, 3 * hidden, init)?,
+            attention_output: Linear::new(builder.within("attention.output"), hidden, hidden, init)?,
+            attention_norm: Norm::new(builder.within("attention.norm"), hidden)?,
+            intermediate: Linear::new(builder.within("intermediate"), hidden, ffn, init)?,
+            output: Linear::new(builder.within("output"), ffn, hidden, init)?,
+            output_norm: Norm::new(builder.within("output.norm"), hidden)?,
+            heads: shape.heads,
+            rates,
+            sites: [builder.site(), builder.site(), builder.site()],
+        })
+    }
+
+    fn forward(&self, x: &Tensor, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+        let [in_attention, after_attention, after_output] = self.sites;
+        let qkv = self.qkv.forward(x)?;
+        let key = mode.dropout(in_attention, self.rates.attention);
+        let context = attention(&qkv, &tokens.offsets, self.heads, key)?;
+        let context = self.attention_output.forward(&context)?;
+        let key = mode.dropout(after_attention, self.rates.hidden);
+        let x = self.attention_norm.residual(&context, x, key)?;
+        let inner = gelu(&self.intermediate.forward(&x)?)?;
+        let inner = self.output.forward(&inner)?;
+        self.output_norm.residual(&inner, &x, mode.dropout(after_output, self.rates.hidden))
+    }
+}

@@ -1,0 +1,77 @@
+//! The smallest parts: a dense layer, a LayerNorm, and whether dropout is on.
+
+use candle_core::Tensor;
+
+use super::{Builder, Init};
+use crate::fault::Result;
+use crate::ops::dropout::DropoutKey;
+use crate::ops::{linear, norm};
+use crate::rng::{Purpose, StreamKey};
+
+/// Training (dropout on, keyed by seed and step) or evaluation (dropout off).
+#[derive(Clone, Copy, Debug)]
+pub struct Mode(Option<StreamKey>);
+
+impl Mode {
+    /// Dropout drawn for this seed and step.
+    pub fn train(seed: u64, step: u64) -> Self {
+        Self(Some(StreamKey::new(seed, Purpose::Dropout, step)))
+    }
+
+    /// No dropout.
+    pub fn evaluate() -> Self {
+        Self(None)
+    }
+
+    /// The dropout key of a site, or None where nothing is dropped.
+    pub fn dropout(self, site: u64, probability: f64) -> Option<DropoutKey> {
+        self.0.map(|key| DropoutKey { key, site, probability })
+    }
+}
+
+/// y = x · wᵀ + b.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// [O, I].
+    pub weight: Tensor,
+    /// [O].
+    pub bias: Tensor,
+}
+
+impl Linear {
+    /// A layer from `input` to `output` features with a zero bias.
+    pub fn new(mut builder: Builder<'_>, input: usize, output: usize, init: Init) -> Result<Self> {
+        Ok(Self {
+            weight: builder.parameter("weight", &[output, input], init)?,
+            bias: builder.parameter("bias", &[output], Init::Zeros)?,
+        })
+    }
+
+    /// x [N, I] → [N, O].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(linear::linear(x, &self.weight, &self.bias)?)
+    }
+}
+
+/// LayerNorm with γ and β as the two rows of one parameter.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    parameters: Tensor,
+}
+
+impl Norm {
+    /// γ = 1 and β = 0 of `width` features.
+    pub fn new(mut builder: Builder<'_>, width: usize) -> Result<Self> {
+        Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::Norm)? })
+    }
+
+    /// x [N, H] → [N, H].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(norm::norm(x, &self.parameters)?)
+    }
+
+    /// LayerNorm of residual + dropout(x), both [N, H].
+    pub fn residual(&self, x: &Tensor, residual: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
+        Ok(norm::residual_norm(x, residual, &self.parameters, key)?)
+    }
+}

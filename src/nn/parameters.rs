@@ -1,0 +1,183 @@
+//! The trainable parameters of a network, in the order in which they were made.
+//!
+//! candle's own map is a HashMap (its order differs between processes), initialises from a generator that
+//! cannot be seeded, and knows no groups; this store is ordered, seeded by name and grouped.
+
+use candle_core::{DType, Device, Tensor, Var};
+
+use crate::fault::{Fault, Result};
+use crate::rng::{Purpose, Stream};
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal, cut at two standard deviations of 0.02 (google-research/electra, every encoder weight).
+    TruncatedNormal,
+    /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code leaves to the
+    /// embedding projection, the discriminator's output and the task heads.
+    Glorot,
+    /// Zeros (biases).
+    Zeros,
+    /// A row of ones (γ) and a row of zeros (β).
+    Norm,
+}
+
+/// One trainable tensor.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its name, unique in the store.
+    pub name: String,
+    /// Its values.
+    pub var: Var,
+    /// Whether weight decay applies: on weights, on neither LayerNorm nor biases.
+    pub decays: bool,
+    /// 0 for embeddings, i + 1 for layer i, layers + 1 for heads (layer-wise learning rates).
+    pub depth: usize,
+}
+
+/// All trainable tensors of a network.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    entries: Vec<Parameter>,
+    device: Device,
+    seed: u64,
+    sites: u64,
+}
+
+impl Parameters {
+    /// An empty store; `seed` decides the initial values.
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self { entries: Vec::new(), device: device.clone(), seed, sites: 0 }
+    }
+
+    /// A builder at the root.
+    pub fn builder(&mut self) -> Builder<'_> {
+        Builder { store: self, prefix: String::new(), depth: 0 }
+    }
+
+    /// The parameters in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
+        self.entries.iter()
+    }
+
+    /// Number of numbers.
+    pub fn count(&self) -> u64 {
+        self.entries.iter().map(|parameter| parameter.var.elem_count() as u64).sum()
+    }
+
+    /// Largest depth of any parameter.
+    pub fn max_depth(&self) -> usize {
+        self.entries.iter().map(|parameter| parameter.depth).max().unwrap_or(0)
+    }
+
+    /// Overwrites the parameters that `wanted` accepts with the tensors of the same name.
+    ///
+    /// Errors: a tensor that is missing or has another shape, by name.
+    pub fn load(&self, wanted: impl Fn(&str) -> bool, find: impl Fn(&str) -> Option<Tensor>) -> Result<()> {
+        for parameter in self.entries.iter().filter(|parameter| wanted(&parameter.name)) {
+            let name = &parameter.name;
+            let mismatch = |what: String| {
+                let hint = "the checkpoint belongs to another model; run again with --force to train anew";
+                Fault::new(crate::fault::FaultKind::Data, what, hint)
+            };
+            let tensor =
+                find(name).ok_or_else(|| mismatch(format!("the checkpoint has no tensor `{name}`")))?;
+            if tensor.shape() != parameter.var.shape() {
+                let (got, expected) = (tensor.dims(), parameter.var.dims());
+                let what = format!("the checkpoint's tensor `{name}` has shape {got:?}, not {expected:?}");
+                return Err(mismatch(what));
+            }
+            parameter.var.set(&tensor.to_device(&self.device)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes parameters under a name prefix and at a depth.
+pub struct Builder<'a> {
+    store: &'a mut Parameters,
+    prefix: String,
+    depth: usize,
+}
+
+impl Builder<'_> {
+    /// A builder for a part named `name`.
+    pub fn within(&mut self, name: &str) -> Builder<'_> {
+        let prefix = if self.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.prefix) };
+        Builder { store: self.store, prefix, depth: self.depth }
+    }
+
+    /// The same place at another depth.
+    pub fn at_depth(&mut self, depth: usize) -> Builder<'_> {
+        Builder { store: self.store, prefix: self.prefix.clone(), depth }
+    }
+
+    /// A number for a dropout site, never given twice.
+    pub fn site(&mut self) -> u64 {
+        self.store.sites += 1;
+        self.store.sites
+    }
+
+    /// A new parameter; its initial values depend on the seed and its name only.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let name = if self.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.prefix) };
+        if self.store.entries.iter().any(|parameter| parameter.name == name) {
+            return Err(Fault::internal(format!("two parameters are named `{name}`")));
+        }
+        let values = initial(self.store.seed, &name, shape, init);
+        let tensor = Tensor::from_vec(values, shape, &self.store.device)?.to_dtype(DType::F32)?;
+        let var = Var::from_tensor(&tensor)?;
+        let handle = var.as_tensor().clone();
+        let decays = matches!(init, Init::TruncatedNormal | Init::Glorot);
+        self.store.entries.push(Parameter { name, var, decays, depth: self.depth });
+        Ok(handle)
+    }
+}
+
+fn initial(seed: u64, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
+    let n = shape.iter().product();
+    let hash = blake3::hash(name.as_bytes());
+    let index = hash.as_bytes().iter().take(8).fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+    let mut stream = Stream::new(seed, Purpose::Init, 0, index);
+    match init {
+        Init::TruncatedNormal => (0..n).map(|_| (0.02 * stream.truncated_normal()) as f32).collect(),
+        Init::Glorot => {
+            let limit = (6.0 / shape.iter().sum::<usize>().max(1) as f64).sqrt();
+            (0..n).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32).collect()
+        }
+        Init::Zeros => vec![0.0; n],
+        Init::Norm => (0..n).map(|i| if i < n / 2 { 1.0 } else { 0.0 }).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(seed: u64, names: &[&str]) -> Vec<Vec<f32>> {
+        let mut store = Parameters::new(seed, &Device::Cpu);
+        let mut builder = store.builder();
+        names
+            .iter()
+            .map(|name| builder.parameter(name, &[4, 3], Init::TruncatedNormal).unwrap())
+            .map(|tensor| tensor.flatten_all().unwrap().to_vec1().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn initial_values_depend_on_seed_and_name_only() {
+        let (a, b) = (values(1, &["x", "y"]), values(1, &["y", "x"]));
+        assert_eq!((&a[0], &a[1]), (&b[1], &b[0]));
+        assert_ne!(a[0], a[1]);
+        assert_ne!(a[0], values(2, &["x"])[0]);
+        assert!(a.iter().flatten().all(|v| v.abs() <= 0.04));
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let mut store = Parameters::new(1, &Device::Cpu);
+        let mut builder = store.builder();
+        builder.parameter("x", &[1, 1], Init::Zeros).unwrap();
+        assert!(builder.parameter("x", &[1, 1], Init::Zeros).unwrap_err().message.contains("`x`"));
+    }
+}
