@@ -1,1 +1,5 @@
 //! Text in, token batches out.
+
+mod batch;
+
+pub use batch::Batch;

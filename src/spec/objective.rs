@@ -11,7 +11,7 @@ pub enum ObjectiveSpec {
     Rtd {
         /// Weight of the discriminator's loss (λ of the paper).
         #[serde(default = "default_disc_weight")]
-        #[schemars(range(min = 0.0, max = 100000.0))]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
         disc_weight: f64,
         /// Share of the tokens that is masked.
         #[serde(default = "default_mask_fraction")]

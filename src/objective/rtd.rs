@@ -1,0 +1,187 @@
+//! Replaced-token detection, ELECTRA's objective (§2, §3.1).
+//!
+//! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them; the
+//! discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
+//! cross-entropy over all tokens). A sample that equals the original counts as original. No gradient of the
+//! discriminator reaches the generator but through the embeddings that they share: the samples are numbers.
+
+use candle_core::Tensor;
+
+use super::masking::{self, Vocabulary};
+use super::measures::area_under_curve;
+use super::mlm::predict;
+use super::{Losses, Measures, Moment, Objective, tokens};
+use crate::data::Batch;
+use crate::fault::Result;
+use crate::model::Electra;
+use crate::nn::Parameters;
+use crate::ops::binary_cross_entropy::binary_cross_entropy;
+use crate::ops::sampling::sample;
+use crate::spec::ModelSpec;
+
+/// Numbers of the objective.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights {
+    /// λ: weight of the discriminator's loss.
+    pub discriminator: f64,
+    /// Share of the tokens that is masked.
+    pub mask_fraction: f64,
+    /// Temperature of the generator's samples.
+    pub temperature: f64,
+}
+
+/// Generator and discriminator, trained together.
+pub struct ReplacedTokenDetection {
+    network: Electra,
+    parameters: Parameters,
+    vocabulary: Vocabulary,
+    weights: Weights,
+}
+
+impl ReplacedTokenDetection {
+    /// Makes both networks in `parameters`.
+    pub fn new(
+        mut parameters: Parameters,
+        model: &ModelSpec,
+        vocabulary: &Vocabulary,
+        weights: Weights,
+    ) -> Result<Self> {
+        let network = Electra::new(&mut parameters, model, vocabulary.size)?;
+        Ok(Self { network, parameters, vocabulary: vocabulary.clone(), weights })
+    }
+}
+
+impl Objective for ReplacedTokenDetection {
+    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+        let Self { network, vocabulary, weights, .. } = self;
+        let positions = masking::choose(batch, vocabulary, weights.mask_fraction, at.seed, at.draw());
+        let originals = masking::originals(batch, &positions);
+        let masks = positions.iter().map(|_| vocabulary.mask);
+        let masked = tokens(batch, masking::replaced(batch, &positions, masks));
+        let (generator, head) = (&network.generator, &network.generator_head);
+        let predicted = predict(generator, head, &masked, &positions, &originals, at.mode())?;
+        let draws = sample(&predicted.logits, weights.temperature, at.seed, at.draw())?;
+
+        let corrupted = masking::replaced(batch, &positions, draws.samples.iter().copied());
+        let replaced: Vec<bool> = corrupted.iter().zip(&batch.ids).map(|(a, b)| a != b).collect();
+        let hidden = network.discriminator.forward(&masked.with_words(corrupted), at.mode())?;
+        let logits = network.discriminator_head.forward(&hidden)?;
+        let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
+        let rtd_loss = binary_cross_entropy(&logits, &labels.into())?;
+        let total = (&predicted.loss + (&rtd_loss * weights.discriminator)?)?;
+
+        let mut measures = Measures::default();
+        predicted.measure(&draws, &originals, &mut measures)?;
+        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
+        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), 1.0);
+        measure_discriminator(&logits, &replaced, &mut measures)?;
+        Ok(Losses { total, measures })
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+/// Share of replaced tokens, and how the discriminator does on them: accuracy, precision and recall of
+/// "replaced", and the area under the ROC curve.
+fn measure_discriminator(logits: &Tensor, replaced: &[bool], measures: &mut Measures) -> Result<()> {
+    let scores: Vec<f32> = logits.detach().to_device(&candle_core::Device::Cpu)?.to_vec1()?;
+    let count = |wanted: &dyn Fn(bool, bool) -> bool| {
+        let pairs = scores.iter().zip(replaced);
+        pairs.filter(|(score, truth)| wanted(**score > 0.0, **truth)).count() as f64
+    };
+    let n = replaced.len() as f64;
+    let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
+    let hits = count(&|guess, truth| guess && truth);
+    measures.add("replaced_share", are, n);
+    measures.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
+    measures.add("disc_precision", hits, said);
+    measures.add("disc_recall", hits, are);
+    if let Some(area) = area_under_curve(&scores, |i| replaced[i]) {
+        measures.mean("disc_auc", area, 1.0);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::objective::masking::tests::vocabulary;
+    use crate::spec::Sharing;
+
+    const WEIGHTS: Weights = Weights { discriminator: 50.0, mask_fraction: 0.15, temperature: 1.0 };
+
+    fn objective(sharing: Sharing) -> ReplacedTokenDetection {
+        let model = ModelSpec {
+            hidden: Some(16),
+            layers: Some(2),
+            heads: Some(2),
+            embedding: Some(8),
+            positions: 32,
+            generator_ratio: 0.5,
+            sharing,
+            ..Default::default()
+        };
+        ReplacedTokenDetection::new(Parameters::new(3, &Device::Cpu), &model, &vocabulary(50), WEIGHTS)
+            .unwrap()
+    }
+
+    fn batch() -> Batch {
+        let mut batch = Batch::new();
+        for start in 0..6u32 {
+            let mut ids = vec![2];
+            ids.extend((0..20).map(|i| 5 + (start * 7 + i * 3) % 45));
+            ids.push(3);
+            batch.push(&ids, &vec![0; ids.len()]);
+        }
+        batch
+    }
+
+    const AT: Moment = Moment { seed: 1, step: 5, training: true };
+
+    /// The guard against candle's silently dropped gradients.
+    #[test]
+    fn every_parameter_gets_a_gradient() {
+        for sharing in [Sharing::None, Sharing::Embeddings] {
+            let objective = objective(sharing);
+            let grads = objective.losses(&batch(), AT).unwrap().total.backward().unwrap();
+            for parameter in objective.parameters().iter() {
+                let grad = grads.get(&parameter.var).unwrap_or_else(|| panic!("{} has none", parameter.name));
+                let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(largest > 0.0, "{} has a zero gradient", parameter.name);
+            }
+        }
+    }
+
+    /// Facts, trap 9: what the discriminator learns must not reach the generator's own parameters.
+    #[test]
+    fn the_discriminator_does_not_train_the_generator() {
+        let objective = objective(Sharing::Embeddings);
+        let with = objective.losses(&batch(), AT).unwrap().total.backward().unwrap();
+        let quiet = Weights { discriminator: 25.0, ..WEIGHTS };
+        let silent = ReplacedTokenDetection { weights: quiet, ..objective };
+        let without = silent.losses(&batch(), AT).unwrap().total.backward().unwrap();
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for parameter in silent.parameters().iter() {
+            let (a, b) = (with.get(&parameter.var).unwrap(), without.get(&parameter.var).unwrap());
+            if parameter.name.starts_with("generator.") {
+                assert_eq!(values(a), values(b), "{}", parameter.name);
+            } else {
+                assert_ne!(values(a), values(b), "{}", parameter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_moment_gives_the_same_numbers_and_another_does_not() {
+        let objective = objective(Sharing::Embeddings);
+        let total = |at| objective.losses(&batch(), at).unwrap().total.to_scalar::<f32>().unwrap();
+        assert_eq!(total(AT), total(AT));
+        assert_ne!(total(AT), total(Moment { step: 6, ..AT }));
+        assert_ne!(total(AT), total(Moment { seed: 2, ..AT }));
+        assert_ne!(total(AT), total(Moment { training: false, ..AT }));
+    }
+}

@@ -1,0 +1,11 @@
+//! The training loop, the optimizer and its schedule, checkpoints.
+
+mod checkpoint;
+mod optimizer;
+mod pretrain;
+mod schedule;
+
+pub use checkpoint::{Checkpoint, FINAL};
+pub use optimizer::{Optimizer, Settings};
+pub use pretrain::{Ended, Pretraining, Source, State};
+pub use schedule::Schedule;

@@ -1,0 +1,282 @@
+//! The pre-training loop.
+//!
+//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run
+//! got there: that is what makes a resumed run end in the same bits as one that was never interrupted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checkpoint, FINAL, Optimizer, Schedule};
+use crate::data::Batch;
+use crate::fault::{Fault, FaultKind, Result};
+use crate::objective::{Measures, Moment, Objective};
+use crate::spec::TrainSpec;
+use crate::track::{Event, Sink, Split};
+
+/// Held-out batches of one evaluation, at most.
+const VALIDATION_BATCHES: usize = 16;
+
+/// Where the batches come from.
+pub struct Source<'a> {
+    /// The batch of a training step.
+    pub training: &'a dyn Fn(u64) -> Batch,
+    /// The i-th held-out batch; None past the last.
+    pub held_out: &'a dyn Fn(usize) -> Option<Batch>,
+    /// Training FLOPs of a batch, by the exact counter.
+    pub flops: &'a dyn Fn(&Batch) -> f64,
+}
+
+/// Where a run is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Steps done.
+    pub step: u64,
+    /// Optimizer updates done.
+    pub n_updates: u64,
+    /// Real tokens seen.
+    pub tokens: u64,
+    /// Training FLOPs spent.
+    pub flops: f64,
+    /// Seconds of training, over all resumptions.
+    pub elapsed_s: f64,
+    /// Measures since the last line of metrics.
+    pub window: Measures,
+    /// Held-out values after the last step, once it is done.
+    pub validation: BTreeMap<String, f64>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps are done and `final.safetensors` is written.
+    Finished,
+    /// Asked to stop; a checkpoint is written.
+    Stopped,
+}
+
+/// One pre-training run.
+pub struct Pretraining<'a> {
+    /// Seed of the trial.
+    pub seed: u64,
+    /// Rates, cadences.
+    pub spec: &'a TrainSpec,
+    /// Steps to take in all.
+    pub n_steps: u64,
+    /// What is trained.
+    pub objective: &'a dyn Objective,
+    /// Batches.
+    pub source: Source<'a>,
+    /// Folder of the checkpoints.
+    pub checkpoints: &'a Path,
+    /// Who listens.
+    pub sink: &'a dyn Sink,
+    /// Whether to stop after the step in progress.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl Pretraining<'_> {
+    /// Trains from the newest checkpoint (or the start) to the end, or until asked to stop. `resumed` is told
+    /// the step that training continues from before anything is reported.
+    pub fn run(&self, resumed: impl FnOnce(u64) -> Result<()>) -> Result<(Ended, State)> {
+        let parameters = self.objective.parameters();
+        let mut optimizer = Optimizer::new(self.spec.into(), parameters)?;
+        let mut state = State::default();
+        if let Some(checkpoint) = Checkpoint::newest(self.checkpoints)? {
+            if self.checkpoints.join(FINAL).exists() {
+                checkpoint.load_parameters(parameters, |_| true)?;
+                return Ok((Ended::Finished, checkpoint.state));
+            }
+            checkpoint.load(parameters, &mut optimizer)?;
+            state = checkpoint.state;
+        }
+        resumed(state.step)?;
+        let (began, before) = (Instant::now(), state.elapsed_s);
+        self.sink.progress(state.step, self.n_steps);
+        while state.step < self.n_steps {
+            self.step(&mut optimizer, &mut state)?;
+            state.elapsed_s = before + began.elapsed().as_secs_f64();
+            self.report(&mut state)?;
+            let stop = (self.stop)();
+            if stop || state.step.is_multiple_of(self.spec.checkpoint_every) {
+                Checkpoint::save(self.checkpoints, parameters, &optimizer, &state)?;
+            }
+            if stop {
+                return Ok((Ended::Stopped, state));
+            }
+        }
+        state.elapsed_s = before + began.elapsed().as_secs_f64();
+        Checkpoint::save_final(self.checkpoints, parameters, &state)?;
+        Ok((Ended::Finished, state))
+    }
+
+    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<()> {
+        let batch = (self.source.training)(state.step);
+        let at = Moment { seed: self.seed, step: state.step, training: true };
+        let losses = self.objective.losses(&batch, at)?;
+        if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
+            return Err(Fault::new(
+                FaultKind::Training,
+                format!("the loss is not finite at step {}", state.step),
+                "lower base.train.learning_rate or lengthen base.train.warmup",
+            ));
+        }
+        let TrainSpec { learning_rate, warmup, .. } = *self.spec;
+        let schedule = Schedule { peak: learning_rate, warmup, total: self.n_steps };
+        let rate = schedule.rate(state.step);
+        let norm = optimizer.step(self.objective.parameters(), &losses.total.backward()?, |_| rate)?;
+        state.window.merge(&losses.measures);
+        state.window.mean("gradient_norm", norm, 1.0);
+        state.window.mean("learning_rate", rate, 1.0);
+        state.step += 1;
+        state.n_updates = optimizer.n_updates();
+        state.tokens += batch.n_tokens() as u64;
+        state.flops += (self.source.flops)(&batch);
+        Ok(())
+    }
+
+    /// Tells the sink what is due after a step.
+    fn report(&self, state: &mut State) -> Result<()> {
+        let last = state.step == self.n_steps;
+        if last || state.step.is_multiple_of(self.spec.log_every) {
+            let window = std::mem::take(&mut state.window);
+            self.sink.event(&event(Split::Train, state, &window));
+        }
+        if last || state.step.is_multiple_of(self.spec.validate_every) {
+            let measures = self.validate()?;
+            self.sink.event(&event(Split::Validation, state, &measures));
+            if last {
+                state.validation = measures.values();
+            }
+        }
+        self.sink.progress(state.step, self.n_steps);
+        Ok(())
+    }
+
+    /// Measures on held-out text: no dropout, and the same masks and samples each time.
+    fn validate(&self) -> Result<Measures> {
+        let mut all = Measures::default();
+        for index in 0..VALIDATION_BATCHES {
+            let Some(batch) = (self.source.held_out)(index) else { break };
+            let at = Moment { seed: self.seed, step: index as u64, training: false };
+            all.merge(&self.objective.losses(&batch, at)?.measures);
+        }
+        Ok(all)
+    }
+}
+
+fn event(split: Split, state: &State, measures: &Measures) -> Event {
+    Event {
+        split,
+        step: state.step,
+        tokens: state.tokens,
+        flops: state.flops,
+        elapsed_s: state.elapsed_s,
+        values: measures.values(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use candle_core::Device;
+
+    use super::*;
+    use crate::objective::{Vocabulary, build};
+    use crate::spec::{ModelSpec, TrialSpec};
+    use crate::track::Silent;
+
+    fn spec() -> TrialSpec {
+        let model = ModelSpec {
+            hidden: Some(16),
+            layers: Some(1),
+            heads: Some(2),
+            embedding: Some(8),
+            positions: 16,
+            generator_ratio: 0.5,
+            ..Default::default()
+        };
+        let train = TrainSpec { warmup: 2, learning_rate: 1e-2, checkpoint_every: 4, ..Default::default() };
+        let (objective, data, evaluate) = Default::default();
+        TrialSpec { seed: 1, model, objective, data, train, evaluate }
+    }
+
+    fn batch(step: u64) -> Batch {
+        let mut batch = Batch::new();
+        for sequence in 0..3u32 {
+            let mut ids = vec![2];
+            ids.extend((0..10).map(|i| 5 + (step as u32 + sequence * 5 + i * i) % 20));
+            ids.push(3);
+            batch.push(&ids, &[0; 12]);
+        }
+        batch
+    }
+
+    /// Trains up to `limit` steps of ten in `folder`; returns how it ended and every parameter's values.
+    fn train(folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
+        let spec = spec();
+        let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4] };
+        let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
+        let steps = Cell::new(0);
+        let stop = || {
+            steps.set(steps.get() + 1);
+            steps.get() == limit
+        };
+        let run = Pretraining {
+            seed: spec.seed,
+            spec: &spec.train,
+            n_steps: 10,
+            objective: objective.as_ref(),
+            source: Source {
+                training: &batch,
+                held_out: &|i| (i < 2).then(|| batch(100 + i as u64)),
+                flops: &|_| 1.0,
+            },
+            checkpoints: folder,
+            sink: &Silent,
+            stop: &stop,
+        };
+        let (ended, mut state) = run.run(|_| Ok(())).unwrap();
+        state.elapsed_s = 0.0;
+        let values = |p: &crate::nn::Parameter| p.var.flatten_all().unwrap().to_vec1().unwrap();
+        (ended, state, objective.parameters().iter().map(values).collect())
+    }
+
+    /// Facts, trap 38: whole against stopped and continued, to the bit, at any step.
+    #[test]
+    fn a_stop_at_any_step_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = train(&folder.path().join("whole"), 99);
+        assert_eq!((whole.0, whole.1.step, whole.1.tokens), (Ended::Finished, 10, 360));
+        for stop_at in [1, 4, 7] {
+            let part = folder.path().join(format!("part-{stop_at}"));
+            assert_eq!(train(&part, stop_at).0, Ended::Stopped);
+            assert_eq!(train(&part, 99), whole, "stopped after {stop_at} steps");
+            // Once more: nothing is left to do, and the same numbers come back.
+            assert_eq!(train(&part, 99), whole);
+        }
+    }
+
+    #[test]
+    fn only_the_final_checkpoint_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        train(folder.path(), 99);
+        let names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+        assert_eq!(names, [FINAL]);
+    }
+
+    #[test]
+    fn a_cut_checkpoint_is_a_clear_error() {
+        let folder = tempfile::tempdir().unwrap();
+        train(folder.path(), 3);
+        let path = folder.path().join("step-000000003.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let fault = Checkpoint::newest(folder.path()).err().unwrap();
+        assert!(fault.message.contains("step-000000003.safetensors is damaged"), "{fault}");
+    }
+}
