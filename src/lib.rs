@@ -11,6 +11,7 @@ pub mod objective;
 pub mod ops;
 pub mod report;
 pub mod rng;
+pub mod run;
 pub mod spec;
 pub mod track;
 pub mod train;

@@ -1,0 +1,153 @@
+//! Times one whole joint step: generator, sampling, discriminator, backward, clip, optimizer.
+//!
+//! Random tokens of full length over a vocabulary of 30,522, ELECTRA's shapes, dropout 0.1. The units and the
+//! JSON keys are those of the PyTorch script that the project is compared with: tokens/s = batch × seq over a
+//! step's seconds.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+
+use crate::data::Batch;
+use crate::fault::{Fault, Result};
+use crate::model::flops;
+use crate::objective::{Moment, Vocabulary, build};
+use crate::rng::{Purpose, Stream};
+use crate::spec::{ModelSize, ModelSpec, TrainSpec, TrialSpec};
+use crate::train::Optimizer;
+
+/// Size of BERT's English vocabulary.
+const VOCAB: usize = 30_522;
+
+/// Steps before the clock starts.
+const WARM_UP: u64 = 2;
+
+/// What to time.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// Named shape.
+    pub size: ModelSize,
+    /// Sequences a step.
+    pub batch: usize,
+    /// Tokens a sequence.
+    pub seq: usize,
+    /// Threads that compute; None takes the machine's.
+    pub threads: Option<usize>,
+    /// Timed steps.
+    pub steps: usize,
+    /// Generator width as a share of the discriminator's.
+    pub ratio: f64,
+}
+
+/// What was timed.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchResult {
+    /// Shape, as named.
+    pub size: ModelSize,
+    /// Sequences a step.
+    pub batch: usize,
+    /// Tokens a sequence.
+    pub seq: usize,
+    /// Threads that computed.
+    pub threads: usize,
+    /// Timed steps.
+    pub steps: usize,
+    /// batch × seq over the median step's seconds.
+    pub tokens_per_s_median: f64,
+    /// batch × seq over the best step's seconds.
+    pub tokens_per_s_best: f64,
+    /// Peak resident memory; absent where the system does not tell.
+    pub peak_rss_mib: Option<u64>,
+    /// GFLOP/s of a large matrix product on this machine, the best of several.
+    pub gemm_gflops: f64,
+    /// Share of that rate that the median step's own matrix products reach.
+    pub gemm_share: f64,
+    /// Version of this crate.
+    pub version: &'static str,
+}
+
+/// Times `options.steps` joint steps after two unmeasured ones.
+pub fn step(options: &BenchOptions) -> Result<BenchResult> {
+    let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Fault::internal("cannot start the threads").because(error))?;
+    pool.install(|| timed(options, threads))
+}
+
+fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
+    let spec = trial(options);
+    let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked: vec![0, 101, 102, 103] };
+    let objective = build(&spec, &vocabulary, &Device::Cpu)?;
+    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
+    let mut seconds = Vec::new();
+    for step in 0..WARM_UP + options.steps.max(1) as u64 {
+        let began = Instant::now();
+        let batch = random_batch(options, step);
+        let losses = objective.losses(&batch, Moment { seed: 1, step, training: true })?;
+        optimizer.step(objective.parameters(), &losses.total.backward()?, |_| 5e-4)?;
+        if step >= WARM_UP {
+            seconds.push(began.elapsed().as_secs_f64());
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
+    let tokens = (options.batch * options.seq) as f64;
+    let gemm_gflops = gemm_rate()?;
+    let step_gflops = flops::train_flops_per_step(&spec, VOCAB) / median / 1e9;
+    Ok(BenchResult {
+        size: options.size,
+        batch: options.batch,
+        seq: options.seq,
+        threads,
+        steps: seconds.len(),
+        tokens_per_s_median: tokens / median,
+        tokens_per_s_best: tokens / best,
+        peak_rss_mib: peak_rss_mib(),
+        gemm_gflops,
+        gemm_share: step_gflops / gemm_gflops,
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn trial(options: &BenchOptions) -> TrialSpec {
+    let positions = options.seq.max(512);
+    let model =
+        ModelSpec { size: options.size, generator_ratio: options.ratio, positions, ..Default::default() };
+    let train = TrainSpec { batch: options.batch, seq_len: options.seq, ..Default::default() };
+    let (objective, data, evaluate) = Default::default();
+    TrialSpec { seed: 1, model, objective, data, train, evaluate }
+}
+
+fn random_batch(options: &BenchOptions, step: u64) -> Batch {
+    let mut batch = Batch::new();
+    for sequence in 0..options.batch as u64 {
+        let mut stream = Stream::new(1, Purpose::Test, step, sequence);
+        let ids: Vec<u32> = (0..options.seq).map(|_| 1000 + stream.below(VOCAB - 1000) as u32).collect();
+        batch.push(&ids, &vec![0; options.seq]);
+    }
+    batch
+}
+
+/// Best rate in GFLOP/s of a 4096×256 by 256×1024 product, the largest of an ELECTRA-Small layer.
+fn gemm_rate() -> Result<f64> {
+    let (m, k, n) = (4096, 256, 1024);
+    let a = Tensor::ones((m, k), candle_core::DType::F32, &Device::Cpu)?;
+    let b = Tensor::ones((k, n), candle_core::DType::F32, &Device::Cpu)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..20 {
+        let began = Instant::now();
+        a.matmul(&b)?;
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (m * k * n) as f64 / best / 1e9)
+}
+
+/// The process's largest resident memory so far.
+fn peak_rss_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+}

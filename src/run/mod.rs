@@ -1,0 +1,3 @@
+//! Running trials.
+
+pub mod bench;
