@@ -1,0 +1,84 @@
+//! Downloading everything that a specification needs, for machines that will be offline.
+
+use super::DataEnv;
+use super::glue::task_files;
+use super::hub::{HubFiles, RepoKind};
+use super::tokenizer::TOKENIZER_FILE;
+use crate::fault::{Fault, Result};
+use crate::spec::{DataSpec, TaskName, TaskSource, TokenizerSpec};
+use crate::track::Sink;
+
+/// Downloads text, tokenizer and tasks; returns each file as `repository/name` with its size in bytes. What a
+/// specification takes from this machine is not listed.
+pub fn fetch(
+    data: &DataSpec,
+    source: &TaskSource,
+    tasks: &[TaskName],
+    env: &DataEnv,
+    sink: &dyn Sink,
+) -> Result<Vec<(String, u64)>> {
+    let mut fetched = Vec::new();
+    if let DataSpec::Hub { repo, revision, files, validation_files, .. } = data {
+        for pattern in [files, validation_files].into_iter().filter(|pattern| !pattern.is_empty()) {
+            sink.phase(&format!("fetching {pattern} of {repo}"));
+            list(repo, &env.hub.files(RepoKind::Dataset, repo, revision, pattern)?, &mut fetched)?;
+        }
+    }
+    if let DataSpec::Hub { tokenizer, .. } | DataSpec::Files { tokenizer, .. } = data
+        && let TokenizerSpec::Hub { repo, revision } = tokenizer
+    {
+        sink.phase(&format!("fetching the tokenizer {repo}"));
+        list(repo, &env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?, &mut fetched)?;
+    }
+    if let TaskSource::Hub { repo, revision } = source {
+        for task in tasks {
+            sink.phase(&format!("fetching {task} of {repo}"));
+            list(repo, &task_files(repo, revision, *task, env)?, &mut fetched)?;
+        }
+    }
+    Ok(fetched)
+}
+
+fn list(repo: &str, files: &HubFiles, fetched: &mut Vec<(String, u64)>) -> Result<()> {
+    for (name, path) in &files.paths {
+        let size = std::fs::metadata(path).map_err(|error| Fault::storage(path, "read", error))?.len();
+        fetched.push((format!("{repo}/{name}"), size));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Hub, HubConfig};
+    use crate::track::Silent;
+
+    #[test]
+    fn built_in_data_needs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = DataEnv::at(folder.path());
+        let fetched = fetch(&DataSpec::default(), &TaskSource::default(), &TaskName::ALL, &env, &Silent);
+        assert_eq!(fetched.unwrap(), []);
+    }
+
+    #[test]
+    fn real_files_are_listed() {
+        let Some(hub) = crate::data::test_hub("real_files_are_listed") else { return };
+        let config = HubConfig { cache: Some(hub.clone()), offline: true, ..HubConfig::default() };
+        let env = DataEnv { hub: Hub::new(config), cache: hub };
+        let data = DataSpec::Files {
+            paths: vec!["local.txt".into()],
+            column: "text".into(),
+            max_documents: None,
+            tokenizer: TokenizerSpec::default(),
+        };
+        let source = TaskSource::Hub { repo: "nyu-mll/glue".into(), revision: "main".into() };
+        let fetched = fetch(&data, &source, &[TaskName::Cola], &env, &Silent).unwrap();
+        let shown: Vec<String> = fetched.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        google-bert/bert-base-uncased/tokenizer.json 466062
+        nyu-mll/glue/cola/train-00000-of-00001.parquet 246648
+        nyu-mll/glue/cola/validation-00000-of-00001.parquet 36162
+        ");
+    }
+}

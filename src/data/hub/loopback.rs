@@ -1,0 +1,110 @@
+//! A small HTTP server on the loopback address, for tests of the hub.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `GET` or `HEAD`.
+    pub method: String,
+    /// Path without its query.
+    pub path: String,
+    /// All header lines, in lower case.
+    pub headers: String,
+}
+
+/// What it gets.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// Status.
+    pub status: u16,
+    /// Header lines without Content-Length.
+    pub headers: Vec<String>,
+    /// Body; not sent to HEAD.
+    pub body: Vec<u8>,
+    /// Promised length, where it differs from the body's: the connection is cut after the body.
+    pub promised: Option<usize>,
+    /// Send no length at all: the end of the connection is the end of the body.
+    pub without_length: bool,
+}
+
+impl Response {
+    /// 200 with a body.
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self { status: 200, body: body.into(), ..Self::default() }
+    }
+
+    /// A status with the hub's error code.
+    pub fn error(status: u16, code: &str) -> Self {
+        let headers = vec![format!("X-Error-Code: {code}")];
+        Self { status, headers, body: b"{\"error\": \"no\"}".to_vec(), ..Self::default() }
+    }
+
+    /// With one more header line.
+    pub fn header(mut self, line: impl Into<String>) -> Self {
+        self.headers.push(line.into());
+        self
+    }
+}
+
+/// A server; it serves until the test process ends.
+pub struct Server {
+    /// `http://127.0.0.1:port`.
+    pub address: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    /// Starts answering with `answer`, which also gets the server's own address.
+    pub fn start(answer: impl Fn(&Request, &str) -> Response + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (own_address, seen) = (address.clone(), requests.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                    head.push(byte[0]);
+                }
+                let Some(request) = parse(&String::from_utf8_lossy(&head)) else { continue };
+                seen.lock().unwrap().push(request.clone());
+                let response = answer(&request, &own_address);
+                let _ = stream.write_all(&bytes(&request, &response));
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn parse(head: &str) -> Option<Request> {
+    let (first, headers) = head.split_once("\r\n")?;
+    let mut words = first.split(' ');
+    let method = words.next()?.to_string();
+    let path = words.next()?.split('?').next()?.to_string();
+    Some(Request { method, path, headers: headers.to_ascii_lowercase() })
+}
+
+fn bytes(request: &Request, response: &Response) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", response.status);
+    for line in &response.headers {
+        text += &format!("{line}\r\n");
+    }
+    if !response.without_length {
+        text += &format!("Content-Length: {}\r\n", response.promised.unwrap_or(response.body.len()));
+    }
+    let mut bytes = (text + "\r\n").into_bytes();
+    if request.method != "HEAD" {
+        bytes.extend_from_slice(&response.body);
+    }
+    bytes
+}

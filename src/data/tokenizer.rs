@@ -1,0 +1,262 @@
+//! WordPiece tokenizers: from a hub's `tokenizer.json`, from a `vocab.txt`, from the built-in language.
+//!
+//! Whatever the file says, nothing is truncated, padded or wrapped in special tokens here, and text that spells
+//! a special token (`[MASK]`) is read as text: training data cannot smuggle one in.
+//! Must never: decide on lengths or segments. Next: `packing.rs` builds sequences from the ids.
+
+use std::path::Path;
+
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+
+use super::hub::RepoKind;
+use super::{DataEnv, language};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::spec::{DataSpec, TokenizerSpec};
+
+/// File of a model repository that defines its tokenizer.
+pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// Longer words become [UNK], as in BERT's own tokenizer.
+const MAX_CHARACTERS_PER_WORD: usize = 100;
+
+/// Ids of the tokens that are not text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialIds {
+    /// `[PAD]`.
+    pub pad: u32,
+    /// `[UNK]`.
+    pub unk: u32,
+    /// `[CLS]`, first of every sequence.
+    pub cls: u32,
+    /// `[SEP]`, last of every segment.
+    pub sep: u32,
+    /// `[MASK]`.
+    pub mask: u32,
+}
+
+/// Turns text into ids.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    special: SpecialIds,
+    vocab_size: usize,
+    hash: String,
+    origin: String,
+}
+
+/// The tokenizer that a data section asks for.
+///
+/// # Errors
+/// The file is missing, is not a tokenizer, or lacks a special token.
+pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv) -> Result<Tokenizer> {
+    let tokenizer = match spec {
+        DataSpec::Language { .. } => {
+            return Tokenizer::from_vocabulary(&language::vocabulary(), "built-in language");
+        }
+        DataSpec::Hub { tokenizer, .. } | DataSpec::Files { tokenizer, .. } => tokenizer,
+    };
+    match tokenizer {
+        TokenizerSpec::Hub { repo, revision } => {
+            let found = env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?;
+            match found.paths.first() {
+                Some((_, path)) => Tokenizer::from_file(path),
+                None => Err(Fault::internal(format!("{repo} gave no {TOKENIZER_FILE}"))),
+            }
+        }
+        TokenizerSpec::File { path } => Tokenizer::from_file(Path::new(path)),
+    }
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, or any other name as a `vocab.txt`: one token a line, its line number its id.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let origin = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            Fault::new(
+                FaultKind::Data,
+                format!("cannot read the tokenizer {origin}"),
+                "give the path of a tokenizer.json or a vocab.txt, from the folder where the command runs",
+            )
+            .because(error)
+        })?;
+        if path.extension().is_some_and(|extension| extension == "json") {
+            return Self::from_json(&bytes, &origin);
+        }
+        let text = String::from_utf8(bytes).map_err(|error| unreadable(&origin).because(error))?;
+        let tokens: Vec<String> = text.lines().map(|line| line.trim_end().to_string()).collect();
+        Self::from_vocabulary(&tokens, &origin)
+    }
+
+    /// A tokenizer in the format of the `tokenizers` library; `origin` names it in errors.
+    pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
+        let inner =
+            tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| unreadable(origin).because(error))?;
+        Self::finish(inner, origin)
+    }
+
+    /// BERT's uncased tokenizer over a list of tokens: lower case, accents stripped, punctuation split off,
+    /// then the longest piece first, with `##` before what continues a word.
+    pub fn from_vocabulary(tokens: &[String], origin: &str) -> Result<Self> {
+        let mut sorted: Vec<&String> = tokens.iter().filter(|token| !token.is_empty()).collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(unreadable(origin).because(format!("the token \"{}\" is there twice", pair[0])));
+        }
+        let vocabulary = WordPiece::read_bytes(tokens.join("\n").as_bytes())
+            .map_err(|error| unreadable(origin).because(error))?;
+        let model = WordPiece::builder()
+            .vocab(vocabulary)
+            .max_input_chars_per_word(MAX_CHARACTERS_PER_WORD)
+            .build()
+            .map_err(|error| unreadable(origin).because(error))?;
+        let mut inner = tokenizers::Tokenizer::new(model);
+        inner
+            .with_normalizer(Some(BertNormalizer::new(true, true, None, true)))
+            .map_err(|error| unreadable(origin).because(error))?;
+        inner.with_pre_tokenizer(Some(BertPreTokenizer));
+        Self::finish(inner, origin)
+    }
+
+    fn finish(mut inner: tokenizers::Tokenizer, origin: &str) -> Result<Self> {
+        inner.with_truncation(None).map_err(|error| unreadable(origin).because(error))?;
+        inner.with_padding(None);
+        let content = inner.to_string(false).map_err(|error| unreadable(origin).because(error))?;
+        inner.set_encode_special_tokens(true);
+        let id = |token: &str| {
+            inner.token_to_id(token).ok_or_else(|| {
+                Fault::new(
+                    FaultKind::Data,
+                    format!("the tokenizer {origin} has no token {token}"),
+                    "use a WordPiece tokenizer of the BERT family, such as google-bert/bert-base-uncased",
+                )
+            })
+        };
+        let special = SpecialIds {
+            pad: id("[PAD]")?,
+            unk: id("[UNK]")?,
+            cls: id("[CLS]")?,
+            sep: id("[SEP]")?,
+            mask: id("[MASK]")?,
+        };
+        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
+        let hash = blake3::hash(content.as_bytes()).to_hex().to_string();
+        Ok(Self { inner, special, vocab_size, hash, origin: origin.to_string() })
+    }
+
+    /// The ids of a text, without special tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| {
+            let beginning: String = text.chars().take(60).collect();
+            Fault::new(
+                FaultKind::Data,
+                format!("the tokenizer {} cannot read \"{beginning}\"", self.origin),
+                "use a WordPiece tokenizer of the BERT family",
+            )
+            .because(error)
+        })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Highest id and one: the rows of an embedding table.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Ids of the tokens that are not text.
+    pub fn special(&self) -> SpecialIds {
+        self.special
+    }
+
+    /// BLAKE3, in hexadecimal, of everything that decides ids.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The text of an id (`##ing`), or None past the vocabulary.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+}
+
+fn unreadable(origin: &str) -> Fault {
+    Fault::new(
+        FaultKind::Data,
+        format!("{origin} is not a tokenizer"),
+        "give a tokenizer.json as the tokenizers library writes it, or a vocab.txt with one token a line",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(list: &str) -> Vec<String> {
+        list.split_whitespace().map(String::from).collect()
+    }
+
+    fn small() -> Tokenizer {
+        let tokens = words("[PAD] [UNK] [CLS] [SEP] [MASK] the cat play ##ed ##ing . [ ] mask cafe");
+        Tokenizer::from_vocabulary(&tokens, "a test").unwrap()
+    }
+
+    #[test]
+    fn words_split_into_their_longest_pieces() {
+        let tokenizer = small();
+        assert_eq!(tokenizer.encode("The cat played.").unwrap(), [5, 6, 7, 8, 10]);
+        assert_eq!(tokenizer.encode("PLAYING Café").unwrap(), [7, 9, 14]);
+        assert_eq!(tokenizer.encode("the dog").unwrap(), [5, 1]);
+        assert_eq!(tokenizer.encode("").unwrap(), [0u32; 0]);
+        assert_eq!(tokenizer.encode(&"play".repeat(26)).unwrap(), [1]);
+        assert_eq!(tokenizer.special(), SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 });
+        assert_eq!(tokenizer.vocab_size(), 15);
+        assert_eq!((tokenizer.token(9).as_deref(), tokenizer.token(15)), (Some("##ing"), None));
+    }
+
+    #[test]
+    fn text_cannot_smuggle_in_a_special_token() {
+        assert_eq!(small().encode("the [MASK] cat").unwrap(), [5, 11, 13, 12, 6]);
+    }
+
+    #[test]
+    fn json_is_read_without_its_truncation_and_padding() {
+        let mut inner = small().inner;
+        let plain = Tokenizer::from_json(inner.to_string(false).unwrap().as_bytes(), "plain").unwrap();
+        let truncation = tokenizers::TruncationParams { max_length: 2, ..Default::default() };
+        inner.with_truncation(Some(truncation)).unwrap();
+        inner.with_padding(Some(tokenizers::PaddingParams {
+            strategy: tokenizers::PaddingStrategy::Fixed(9),
+            ..Default::default()
+        }));
+        let json = inner.to_string(true).unwrap();
+        let tokenizer = Tokenizer::from_json(json.as_bytes(), "padded").unwrap();
+        assert_eq!(tokenizer.encode("the cat played.").unwrap(), [5, 6, 7, 8, 10]);
+        assert_eq!(tokenizer.hash(), plain.hash());
+        assert_eq!(tokenizer.hash(), small().hash());
+    }
+
+    #[test]
+    fn other_vocabularies_have_other_hashes() {
+        let other = Tokenizer::from_vocabulary(&words("[PAD] [UNK] [CLS] [SEP] [MASK] the"), "b").unwrap();
+        assert_ne!(small().hash(), other.hash());
+    }
+
+    #[test]
+    fn mistakes_name_the_file() {
+        let missing = Tokenizer::from_file(Path::new("/nowhere/vocab.txt")).unwrap_err();
+        insta::assert_snapshot!(missing, @r"
+        cannot read the tokenizer /nowhere/vocab.txt: No such file or directory (os error 2)
+        hint: give the path of a tokenizer.json or a vocab.txt, from the folder where the command runs
+        ");
+        let no_mask = Tokenizer::from_vocabulary(&words("[PAD] [UNK] [CLS] [SEP] the"), "v.txt").unwrap_err();
+        insta::assert_snapshot!(no_mask, @r"
+        the tokenizer v.txt has no token [MASK]
+        hint: use a WordPiece tokenizer of the BERT family, such as google-bert/bert-base-uncased
+        ");
+        let twice = Tokenizer::from_vocabulary(&words("[PAD] the the"), "v.txt").unwrap_err();
+        assert!(twice.message.contains("the token \"the\" is there twice"), "{twice}");
+        let broken = Tokenizer::from_json(b"{\"model\": 3}", "t.json").unwrap_err();
+        assert!(broken.message.starts_with("t.json is not a tokenizer: "), "{broken}");
+    }
+}
