@@ -1,1 +1,3 @@
 //! Text in, token batches out.
+
+pub mod language;
