@@ -1,55 +1,39 @@
-//! Stand-in for the built-in language until its branch is merged.
+//! The built-in miniature language: documents, a vocabulary and evaluation tasks with no download.
+//!
+//! A seeded grammar writes English-like text about a small fixed world. It has what replaced-token detection
+//! needs: several words fit every slot, and the rest of the text (agreement, the topic, what was said before,
+//! what is true of the world) decides which. Numbers measured on it say how the machinery behaves, not how good
+//! a model of English is; whatever shows them calls them synthetic.
+//!
+//! Where to look: [`world`] and [`facts`] for what is true, [`topics`], [`lexicon`] and [`sentiment`] for words,
+//! [`scenes`] and [`grammar`] for events and their sentences, [`document`](self::document()) for how they are
+//! told, [`tasks`] for the evaluation tasks. Must never: read anything, or draw from anything but
+//! [`crate::rng`] streams keyed by the language's seed.
 
-use polars::prelude::{DataFrame, df};
+mod document;
+mod facts;
+mod grammar;
+mod lexicon;
+mod scenes;
+mod sentiment;
+mod statement;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod vocabulary;
+mod world;
 
-use crate::fault::{Fault, Result};
-use crate::rng::{Purpose, Stream};
-use crate::spec::TaskName;
+pub use document::document;
+pub use tasks::{TaskSplit, squad_frame, task_frame};
+pub use vocabulary::vocabulary;
 
-/// Which examples of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskSplit {
-    /// For fine-tuning.
-    Train,
-    /// For scores.
-    Validation,
-}
-
-const WORDS: [&str; 8] = ["the", "red", "fox", "sees", "a", "blue", "hen", "mill"];
-
-/// The sentences of document `index`.
-pub fn document(seed: u64, index: u64) -> Vec<String> {
-    let mut stream = Stream::new(seed, Purpose::Language, 0, index);
-    (0..4 + stream.below(8)).map(|_| sentence(&mut stream)).collect()
-}
-
-fn sentence(stream: &mut Stream) -> String {
-    let words: Vec<&str> = (0..5 + stream.below(8)).filter_map(|_| stream.choose(&WORDS).copied()).collect();
-    format!("{}.", words.join(" "))
-}
-
-/// Its tokens.
-pub fn vocabulary() -> Vec<String> {
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "."]
-        .iter()
-        .chain(WORDS.iter())
-        .map(|w| w.to_string())
-        .collect()
-}
-
-/// Examples of a task in the hub's schema.
-pub fn task_frame(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Result<DataFrame> {
-    let mut stream = Stream::new(seed, Purpose::LanguageTask, task as u64 * 2 + split as u64, 0);
-    let mut texts = || (0..n).map(|_| sentence(&mut stream)).collect::<Vec<_>>();
-    let (a, b) = (texts(), texts());
-    let idx: Vec<i32> = (0..n as i32).collect();
-    let label: Vec<i64> = (0..n as i64).map(|k| k % 2).collect();
-    let score: Vec<f32> = (0..n).map(|k| (k % 6) as f32).collect();
-    match task {
-        TaskName::Cola | TaskName::Sst2 => df!("sentence" => a, "label" => label, "idx" => idx),
-        TaskName::Stsb => df!("sentence1" => a, "sentence2" => b, "label" => score, "idx" => idx),
-        TaskName::Qnli => df!("question" => a, "sentence" => b, "label" => label, "idx" => idx),
-        _ => df!("sentence1" => a, "sentence2" => b, "label" => label, "idx" => idx),
-    }
-    .map_err(|error| Fault::internal("a frame could not be made").because(error))
+/// One paragraph about the language, for reports and documentation.
+pub fn about() -> &'static str {
+    "The built-in language is synthetic: a seeded grammar writes short English-like documents about a small fixed \
+     world of 36 people, 18 animals and some 90 things in nine topics. Verbs agree with their subjects across \
+     distracting phrases, pronouns with the person in focus, times with tenses; a document keeps its topic and its \
+     mood; facts about people, animals and things never contradict each other; events are retold with synonyms \
+     and in the passive, asked about and answered. Its evaluation tasks have the schemas of GLUE and SQuAD 2.0. \
+     Scores on it compare configurations with each other; they say nothing about real English."
 }

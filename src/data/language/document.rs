@@ -1,0 +1,304 @@
+//! Documents: a topic, a mood and a few people, told in 4 to 12 sentences.
+//!
+//! One person is in focus. A pronoun always means them: it is used only where the sentence before names nobody
+//! else of that gender. Facts come from the world, so that they are the same in every document; events are
+//! made up, may be told twice in different words, and may be asked about.
+
+use crate::rng::{Purpose, Stream};
+
+use super::facts::{Fact, OF_PEOPLE, Relation};
+use super::grammar::{Asked, Event, Phrase, Tense, sentence};
+use super::lexicon::{INTRANSITIVE_VERBS, Number, REFLEXIVE_VERBS, article, past, pick};
+use super::scenes::{
+    any_kind, any_person, any_topic, anyone, company, event, social_event, thing_event, worker,
+};
+use super::sentiment::{Mood, opinion};
+use super::topics::{Topic, kind_of};
+use super::world::{ANIMALS, Person, animal_of};
+
+const SAID: [&str; 4] = ["everybody knows that", "people say that", "it is true that", "we heard that"];
+/// Most sentences of a document: the last step may add two.
+const LONGEST: usize = 12;
+/// Longest event that may follow an opener of up to four words.
+const LONGEST_AFTER_OPENER: usize = 12;
+const AGAIN: [&str; 3] = ["in other words,", "that is,", "this means that"];
+
+/// Document `index` of the language with this seed: its sentences.
+pub fn document(seed: u64, index: u64) -> Vec<String> {
+    let mut stream = Stream::new(seed, Purpose::Language, 0, index);
+    let topic = any_topic(&mut stream);
+    let mood = if stream.chance(0.5) { Mood::Good } else { Mood::Bad };
+    let focus = any_person(&mut stream, topic);
+    let at_least = 4 + stream.below(LONGEST - 4);
+    let mut story = Story { stream, topic, mood, focus, clear: false, lines: Vec::with_capacity(12) };
+    story.introduce();
+    while story.lines.len() < at_least {
+        story.go_on();
+    }
+    story.lines
+}
+
+struct Story {
+    stream: Stream,
+    topic: &'static Topic,
+    mood: Mood,
+    focus: &'static Person,
+    /// Whether a pronoun in the next sentence would mean the person in focus.
+    clear: bool,
+    lines: Vec<String>,
+}
+
+impl Story {
+    fn say(&mut self, text: String) {
+        self.lines.push(text + ".");
+    }
+
+    fn go_on(&mut self) {
+        match self.stream.below(100) {
+            0..=17 => self.tell_fact(),
+            18..=37 => self.tell_event(),
+            38..=49 => self.tell_twice(),
+            50..=57 => self.ask_fact(),
+            58..=63 => self.ask_event(),
+            64..=70 => self.tell_of_animals(),
+            71..=74 => self.tell_of_things(),
+            75 => self.tell_of_company(),
+            76..=88 => self.judge(),
+            89..=91 => self.reflect(),
+            92..=95 => self.meet(),
+            _ => self.infer(),
+        }
+    }
+
+    /// Whether to use a pronoun for the person in focus now.
+    fn pronoun(&mut self) -> bool {
+        self.clear && self.stream.chance(0.65)
+    }
+
+    fn focus_phrase(&mut self) -> Phrase {
+        if self.pronoun() { Phrase::pronoun(self.focus.gender) } else { Phrase::person(self.focus) }
+    }
+
+    fn focus_word(&mut self) -> &'static str {
+        if self.pronoun() { self.focus.gender.subject() } else { self.focus.name }
+    }
+
+    fn introduce(&mut self) {
+        let job = Fact::of_person(self.focus, Relation::Job).statement(&mut self.stream, false);
+        let home = Fact::of_person(self.focus, Relation::Home).statement(&mut self.stream, true);
+        let name = self.focus.name;
+        match job.strip_prefix(name) {
+            Some(works) if self.stream.chance(0.4) => {
+                self.say(format!("{name}, who lives {},{works}", self.focus.home.phrase()));
+            }
+            _ => self.say(format!("{job}, and {home}")),
+        }
+        self.clear = true;
+    }
+
+    fn tell_fact(&mut self) {
+        let relation = pick(&mut self.stream, &OF_PEOPLE);
+        let pronoun = self.pronoun();
+        let fact = Fact::of_person(self.focus, relation).statement(&mut self.stream, pronoun);
+        if self.stream.chance(0.2) {
+            let said = pick(&mut self.stream, &SAID);
+            self.say(format!("{said} {fact}"));
+        } else {
+            self.say(fact);
+        }
+        self.clear = true;
+    }
+
+    /// Says an event. The focus is clear after it if it acts and nobody else with a name is there.
+    fn say_event(&mut self, event: &Event, by_focus: bool, before: &str) {
+        let text = event.text();
+        self.say(if before.is_empty() { text } else { format!("{before} {text}") });
+        let alone = event.object.as_ref().is_none_or(|object| !object.determiner.is_empty());
+        self.clear = by_focus && alone;
+    }
+
+    fn tell_event(&mut self) {
+        let by_focus = self.stream.chance(0.6);
+        let subject = if by_focus { self.focus_phrase() } else { worker(&mut self.stream, self.topic) };
+        let mut told = event(&mut self.stream, self.topic, subject);
+        let before = match self.stream.below(8) {
+            0 => pick(&mut self.stream, self.mood.words().openers).to_string() + ",",
+            1 => pick(&mut self.stream, &SAID).to_string(),
+            2 => return self.tell_two_events(told, by_focus),
+            _ => String::new(),
+        };
+        if !before.is_empty() {
+            told = told.within(LONGEST_AFTER_OPENER).time_last();
+        }
+        self.say_event(&told, by_focus, &before);
+        let many = told.subject.number == Number::Many && told.tense == Tense::Past && told.object.is_some();
+        if many && self.lines.len() < LONGEST && self.stream.chance(0.5) {
+            self.follow_up();
+        }
+    }
+
+    /// `anna washed the pot while the cook slept`.
+    fn tell_two_events(&mut self, told: Event, by_focus: bool) {
+        let first = Event { place: None, time: None, ..told }.within(9);
+        let verb = pick(&mut self.stream, &INTRANSITIVE_VERBS);
+        let second = Event {
+            subject: worker(&mut self.stream, self.topic).bare(),
+            verb,
+            object: None,
+            negated: false,
+            passive: false,
+            ..first.clone()
+        };
+        let joint = pick(&mut self.stream, &["while", "because", "and", "when"]);
+        self.say(format!("{} {joint} {}", first.text(), second.text()));
+        self.clear = by_focus && first.object.as_ref().is_none_or(|object| !object.determiner.is_empty());
+    }
+
+    /// `then they rested together at the inn`, of the people of the sentence before.
+    fn follow_up(&mut self) {
+        let verb = past(pick(&mut self.stream, &INTRANSITIVE_VERBS));
+        let place = self.place();
+        self.say(format!("then they {verb} together {place}"));
+        self.clear = false;
+    }
+
+    fn place(&mut self) -> String {
+        self.topic.places[self.stream.below(4)].phrase()
+    }
+
+    /// An event, and the same again in other words.
+    fn tell_twice(&mut self) {
+        let by_focus = self.stream.chance(0.5);
+        let subject =
+            if by_focus { Phrase::person(self.focus) } else { worker(&mut self.stream, self.topic) };
+        let mut told = thing_event(&mut self.stream, self.topic, subject);
+        told = told.within(LONGEST_AFTER_OPENER);
+        self.say_event(&told, by_focus, "");
+        let again = told.paraphrase(&mut self.stream).time_last().within(LONGEST_AFTER_OPENER);
+        let before = pick(&mut self.stream, &AGAIN);
+        self.say_event(&again, by_focus, before);
+    }
+
+    fn ask_fact(&mut self) {
+        let relation = pick(&mut self.stream, &OF_PEOPLE);
+        let fact = Fact::of_person(self.focus, relation);
+        let question = fact.question(&mut self.stream);
+        self.lines.push(question);
+        let pronoun = self.stream.chance(0.5);
+        let answer = fact.statement(&mut self.stream, pronoun);
+        self.say(answer);
+        self.clear = true;
+    }
+
+    fn ask_event(&mut self) {
+        let subject = anyone(&mut self.stream, self.topic);
+        let event = thing_event(&mut self.stream, self.topic, subject);
+        let event = Event { negated: false, passive: false, ..event };
+        let asked = pick(&mut self.stream, &[Asked::Subject, Asked::Object, Asked::Place]);
+        if let Some((question, _)) = event.question(asked) {
+            self.lines.push(question);
+        }
+        self.say_event(&event, false, "");
+    }
+
+    fn tell_of_animals(&mut self) {
+        let of_topic = self.topic.kinds.iter().flat_map(|kind| kind.nouns).filter_map(|noun| animal_of(noun));
+        let mut animals: Vec<_> = of_topic.collect();
+        animals.extend(animal_of(self.focus.pet.0));
+        animals.extend(ANIMALS.get(self.stream.below(ANIMALS.len())));
+        let animal = pick(&mut self.stream, &animals);
+        let other = &ANIMALS[self.stream.below(ANIMALS.len())];
+        if animal.size != other.size && self.stream.chance(0.3) {
+            let (one, two) = (animal.noun, other.noun);
+            let how = if animal.size > other.size { "bigger" } else { "smaller" };
+            self.say(format!("{} {one} is {how} than {} {two}", article(one), article(two)));
+        } else {
+            let relation = pick(&mut self.stream, &super::facts::OF_ANIMALS);
+            let fact = Fact::of_animal(animal, relation).statement(&mut self.stream, false);
+            self.say(fact);
+        }
+        self.clear = false;
+    }
+
+    fn tell_of_things(&mut self) {
+        let kind = any_kind(&mut self.stream, self.topic);
+        let noun = pick(&mut self.stream, kind.nouns);
+        if super::lexicon::is_mass(noun) {
+            self.say(format!("we all know that {noun} is a kind of {}", kind.name));
+        } else {
+            let fact = Fact::of_thing(noun).statement(&mut self.stream, false);
+            self.say(fact);
+        }
+        self.clear = false;
+    }
+
+    /// `there were many boats and sacks at the harbour`.
+    fn tell_of_company(&mut self) {
+        let (one, other) = company(&mut self.stream, self.topic);
+        let place = self.place();
+        self.say(format!("there were many {one} and {other} {place}"));
+        self.clear = false;
+    }
+
+    fn judge(&mut self) {
+        let who = match self.stream.below(4) {
+            0 => pick(&mut self.stream, &["i", "we", "everybody"]),
+            _ => self.focus_word(),
+        };
+        let negated = self.stream.chance(0.2);
+        let text = opinion(&mut self.stream, self.mood, self.topic, who, negated);
+        self.clear = who == self.focus.gender.subject() || who == self.focus.name && text.starts_with(who);
+        self.say(text);
+    }
+
+    fn reflect(&mut self) {
+        let verb = past(pick(&mut self.stream, &REFLEXIVE_VERBS));
+        let place = self.place();
+        if self.stream.chance(0.4) {
+            let workers = worker(&mut self.stream, self.topic).bare();
+            let workers = Phrase { number: Number::Many, determiner: "the", ..workers };
+            self.say(format!("{} {verb} themselves {place}", workers.text()));
+            self.clear = false;
+        } else {
+            let who = self.focus_word();
+            self.say(format!("{who} {verb} {} {place}", self.focus.gender.reflexive()));
+            self.clear = true;
+        }
+    }
+
+    /// Somebody of the other gender comes in and, half of the time, takes over.
+    fn meet(&mut self) {
+        let other = loop {
+            let other = any_person(&mut self.stream, self.topic);
+            if other.gender != self.focus.gender {
+                break other;
+            }
+        };
+        let subject = self.focus_phrase();
+        let met = social_event(&mut self.stream, self.topic, subject);
+        let object = Some(Phrase::person(other));
+        let place = self.topic.places.get(self.stream.below(self.topic.places.len()));
+        let met =
+            Event { object, place, tense: Tense::Past, time: None, negated: false, passive: false, ..met };
+        self.lines.push(sentence(&met.words()));
+        self.clear = true;
+        if self.stream.chance(0.5) {
+            self.focus = other;
+        }
+    }
+
+    /// `anna has a dog, so she has an animal`.
+    fn infer(&mut self) {
+        let who = self.focus_word();
+        let pronoun = self.focus.gender.subject();
+        let noun = if self.stream.chance(0.5) { self.focus.pet.0 } else { self.focus.item.0 };
+        let class = kind_of(noun).map_or("animal", |kind| kind.name);
+        // Furniture and luggage are not counted.
+        let class = match class {
+            "furniture" | "luggage" => class.to_string(),
+            _ => format!("{} {class}", article(class)),
+        };
+        self.say(format!("{who} has {} {noun}, so {pronoun} has {class}", article(noun)));
+        self.clear = true;
+    }
+}

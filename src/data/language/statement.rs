@@ -1,0 +1,99 @@
+//! Something that is told and can be asked about: a fact of the world or an event.
+
+use crate::rng::Stream;
+
+use super::facts::{Fact, Relation, Subject};
+use super::grammar::{Asked, Event, Head};
+use super::lexicon::pick;
+use super::scenes::{anyone, thing_event};
+use super::topics::Topic;
+use super::world::Person;
+
+/// A fact or an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// Of the world.
+    Fact(Fact),
+    /// Made up; active and not denied.
+    Event(Event),
+}
+
+/// A question with the words that answer it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Ends in a question mark.
+    pub text: String,
+    /// As the statement's sentence says it.
+    pub answer: String,
+}
+
+impl Statement {
+    /// A fact about somebody of the world (six in ten) or an event of the topic.
+    pub fn draw(stream: &mut Stream, topic: &'static Topic) -> Self {
+        match stream.below(10) {
+            0..=4 => Self::Fact(Fact::any_of_people(stream)),
+            5 => Self::Fact(Fact::any_of_animals(stream)),
+            _ => Self::Event(told_event(stream, topic)),
+        }
+    }
+
+    /// The sentence, without its period; `pronoun` for the person of a fact.
+    pub fn text(&self, stream: &mut Stream, pronoun: bool) -> String {
+        match self {
+            Self::Fact(fact) => fact.statement(stream, pronoun),
+            Self::Event(event) => event.text(),
+        }
+    }
+
+    /// A question that the sentence answers.
+    pub fn question(&self, stream: &mut Stream) -> Question {
+        match self {
+            Self::Fact(fact) => Question { text: fact.question(stream), answer: fact.value.to_string() },
+            Self::Event(event) => {
+                let asked = pick(stream, &[Asked::Subject, Asked::Object, Asked::Place]);
+                let asked = event.question(asked).or_else(|| event.question(Asked::Subject));
+                asked.map_or_else(
+                    || Question { text: "what happened?".to_string(), answer: event.text() },
+                    |(text, answer)| Question { text, answer },
+                )
+            }
+        }
+    }
+
+    /// The named person it is about, if there is one.
+    pub fn person(&self) -> Option<&'static Person> {
+        match self {
+            Self::Fact(Fact { subject: Subject::Person(person), .. }) => Some(person),
+            Self::Event(Event { subject, .. }) => match subject.head {
+                Head::Person(person) => Some(person),
+                _ => None,
+            },
+            Self::Fact(_) => None,
+        }
+    }
+
+    /// Whether two statements could answer the same question.
+    pub fn competes_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fact(one), Self::Fact(two)) => one.subject == two.subject && about_same(one, two),
+            (Self::Event(one), Self::Event(two)) => one.verb == two.verb,
+            _ => false,
+        }
+    }
+}
+
+/// Colours of two things of one person, and the things themselves, are told apart only by their noun.
+fn about_same(one: &Fact, two: &Fact) -> bool {
+    let group = |relation| match relation {
+        Relation::Item | Relation::ItemColour => Relation::Item,
+        Relation::Pet | Relation::PetColour => Relation::Pet,
+        other => other,
+    };
+    group(one.relation) == group(two.relation)
+}
+
+/// An active event that is not denied, so that it can be asked about.
+pub fn told_event(stream: &mut Stream, topic: &'static Topic) -> Event {
+    let subject = anyone(stream, topic);
+    Event { negated: false, passive: false, ..thing_event(stream, topic, subject) }
+}

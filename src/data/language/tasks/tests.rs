@@ -1,0 +1,127 @@
+//! What holds for every task: schema, balance, disjoint splits, answers that are there.
+
+use std::collections::BTreeSet;
+
+use polars::prelude::{DataFrame, DataType};
+
+use super::{TaskSplit, squad_frame, task_frame};
+use crate::spec::TaskName;
+
+fn schema(frame: &DataFrame) -> String {
+    let columns = frame.columns().iter().map(|column| format!("{}: {}", column.name(), column.dtype()));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn texts(frame: &DataFrame) -> Vec<String> {
+    let mut rows = vec![String::new(); frame.height()];
+    for column in frame.columns().iter().filter(|column| column.dtype() == &DataType::String) {
+        for (row, text) in rows.iter_mut().zip(column.str().unwrap().iter()) {
+            row.push('\n');
+            row.push_str(text.unwrap());
+        }
+    }
+    rows
+}
+
+fn labels(frame: &DataFrame) -> Vec<f32> {
+    let column = frame.column("label").unwrap().cast(&DataType::Float32).unwrap();
+    column.f32().unwrap().iter().flatten().collect()
+}
+
+#[test]
+fn schemas_are_the_hubs() {
+    let lines: Vec<String> = TaskName::ALL
+        .into_iter()
+        .map(|task| format!("{task}: {}", schema(&task_frame(task, TaskSplit::Train, 3, 0).unwrap())))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"");
+}
+
+#[test]
+fn first_examples_are_pinned() {
+    let mut lines = Vec::new();
+    for task in TaskName::ALL {
+        let frame = task_frame(task, TaskSplit::Validation, 2, 0).unwrap();
+        for (text, label) in texts(&frame).iter().zip(labels(&frame)) {
+            lines.push(format!("{task} {label}:{}", text.replace('\n', " | ")));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn labels_are_balanced() {
+    for (task, share) in [
+        (TaskName::Cola, 0.6),
+        (TaskName::Sst2, 0.5),
+        (TaskName::Mrpc, 0.6),
+        (TaskName::Qnli, 0.5),
+        (TaskName::Rte, 0.5),
+    ] {
+        for split in [TaskSplit::Train, TaskSplit::Validation] {
+            let labels = labels(&task_frame(task, split, 2000, 0).unwrap());
+            assert!(labels.iter().all(|label| [0.0, 1.0].contains(label)));
+            let ones = labels.iter().sum::<f32>() / labels.len() as f32;
+            assert!((ones - share).abs() < 0.05, "{task} {split:?}: {ones}");
+        }
+    }
+    let scores = labels(&task_frame(TaskName::Stsb, TaskSplit::Train, 2000, 0).unwrap());
+    assert!(scores.iter().all(|score| (0.0..=5.0).contains(score)));
+    for low in 0..5 {
+        let share =
+            scores.iter().filter(|score| (score.floor() as i32).min(4) == low).count() as f32 / 2000.0;
+        assert!(share > 0.1, "only {share} of the scores are about {low}");
+    }
+}
+
+#[test]
+fn splits_never_share_an_example() {
+    for task in TaskName::ALL {
+        let of = |split, seed| -> BTreeSet<String> {
+            texts(&task_frame(task, split, 1000, seed).unwrap()).into_iter().collect()
+        };
+        let train = of(TaskSplit::Train, 0);
+        assert!(train.len() > 800, "{task} repeats itself: {} of 1000", train.len());
+        for seed in [0, 1] {
+            assert!(train.is_disjoint(&of(TaskSplit::Validation, seed)), "{task}");
+        }
+    }
+    let of = |split| -> BTreeSet<String> {
+        let frame = squad_frame(split, 500, 0).unwrap();
+        frame.column("context").unwrap().str().unwrap().iter().flatten().map(str::to_string).collect()
+    };
+    assert!(of(TaskSplit::Train).is_disjoint(&of(TaskSplit::Validation)));
+}
+
+#[test]
+fn examples_do_not_depend_on_how_many_are_asked_for() {
+    for task in TaskName::ALL {
+        let few = task_frame(task, TaskSplit::Train, 20, 3).unwrap();
+        let many = task_frame(task, TaskSplit::Train, 60, 3).unwrap();
+        assert!(few.equals(&many.head(Some(20))), "{task}");
+        assert!(!few.equals(&task_frame(task, TaskSplit::Train, 20, 4).unwrap()), "{task}");
+    }
+}
+
+#[test]
+fn answers_stand_where_they_are_said_to() {
+    let frame = squad_frame(TaskSplit::Train, 600, 0).unwrap();
+    let contexts = frame.column("context").unwrap().str().unwrap();
+    let answers = frame.column("answers").unwrap().struct_().unwrap();
+    let (found, starts) =
+        (answers.field_by_name("text").unwrap(), answers.field_by_name("answer_start").unwrap());
+    let mut n_without = 0;
+    for row in 0..frame.height() {
+        let texts = found.list().unwrap().get_as_series(row).unwrap();
+        let starts = starts.list().unwrap().get_as_series(row).unwrap();
+        assert_eq!(texts.len(), starts.len());
+        n_without += usize::from(texts.is_empty());
+        for (text, start) in texts.str().unwrap().iter().zip(starts.i32().unwrap().iter()) {
+            let context: Vec<char> = contexts.get(row).unwrap().chars().collect();
+            let there: String = context[start.unwrap() as usize..].iter().collect();
+            assert!(there.starts_with(text.unwrap()), "row {row}: {there}");
+        }
+    }
+    assert!((150..250).contains(&n_without), "{n_without} of 600 have no answer");
+}

@@ -1,0 +1,222 @@
+//! Topics: which content words belong together.
+//!
+//! A document stays on one topic. A topic has places, jobs and two kinds of things; a kind names its members
+//! (`hammer` is a `tool`), what is done to them and how they are described. That is what makes one word of a
+//! class fit a slot better than another.
+
+use super::world::Place;
+
+/// A kind of thing.
+pub struct Kind {
+    /// What all members are (`a hammer is a tool`).
+    pub name: &'static str,
+    /// Members.
+    pub nouns: &'static [&'static str],
+    /// What is done to them.
+    pub verbs: &'static [&'static str],
+    /// How they are.
+    pub adjectives: &'static [&'static str],
+}
+
+/// Words that occur together.
+pub struct Topic {
+    /// A word for the topic, used as a title.
+    pub name: &'static str,
+    /// Where it happens.
+    pub places: [Place; 4],
+    /// Who is there.
+    pub jobs: &'static [&'static str],
+    /// What is there.
+    pub kinds: [Kind; 2],
+}
+
+impl Topic {
+    /// The kind that a noun belongs to.
+    pub fn kind_of(&self, noun: &str) -> Option<&Kind> {
+        self.kinds.iter().find(|kind| kind.nouns.contains(&noun))
+    }
+}
+
+/// The kind of any noun of any topic.
+pub fn kind_of(noun: &str) -> Option<&'static Kind> {
+    TOPICS.iter().find_map(|topic| topic.kind_of(noun))
+}
+
+const fn at(preposition: &'static str, noun: &'static str) -> Place {
+    Place { preposition, noun }
+}
+
+/// All topics.
+pub static TOPICS: [Topic; 9] = [
+    Topic {
+        name: "kitchen",
+        places: [at("in", "kitchen"), at("in", "bakery"), at("at", "inn"), at("in", "cellar")],
+        jobs: &["baker", "cook", "chef", "waiter"],
+        kinds: [
+            Kind {
+                name: "food",
+                nouns: &["bread", "soup", "broth", "cake", "cheese", "pie"],
+                verbs: &["prepare", "make", "eat", "taste", "serve"],
+                adjectives: &["warm", "fresh", "sweet", "salty"],
+            },
+            Kind {
+                name: "vessel",
+                nouns: &["pot", "plate", "bowl", "dish", "jug"],
+                verbs: &["wash", "fill", "dry", "wipe", "drop", "spill"],
+                adjectives: &["clean", "empty", "round", "dirty"],
+            },
+        ],
+    },
+    Topic {
+        name: "farm",
+        places: [at("on", "farm"), at("in", "barn"), at("in", "field"), at("by", "well")],
+        jobs: &["farmer", "shepherd", "miller"],
+        kinds: [
+            Kind {
+                name: "vegetable",
+                nouns: &["carrot", "potato", "onion", "bean", "pumpkin"],
+                verbs: &["plant", "grow", "gather", "collect", "sell"],
+                adjectives: &["ripe", "raw", "juicy", "fresh"],
+            },
+            Kind {
+                name: "animal",
+                nouns: &["cow", "horse", "goat", "pig", "hen"],
+                verbs: &["feed", "chase", "guard", "protect", "lead"],
+                adjectives: &["fat", "tame", "healthy", "young"],
+            },
+        ],
+    },
+    Topic {
+        name: "harbour",
+        places: [at("at", "harbour"), at("on", "beach"), at("on", "pier"), at("at", "lighthouse")],
+        jobs: &["sailor", "seaman", "fisherman", "captain"],
+        kinds: [
+            Kind {
+                name: "craft",
+                nouns: &["boat", "ship", "ferry", "raft", "canoe"],
+                verbs: &["sail", "paint", "anchor", "tow", "board"],
+                adjectives: &["wooden", "long", "steady", "old"],
+            },
+            Kind {
+                name: "container",
+                nouns: &["crate", "barrel", "box", "sack", "pouch"],
+                verbs: &["load", "open", "close", "stack", "carry", "haul"],
+                adjectives: &["heavy", "big", "large", "full"],
+            },
+        ],
+    },
+    Topic {
+        name: "forest",
+        places: [at("in", "forest"), at("in", "cave"), at("by", "river"), at("on", "hill")],
+        jobs: &["hunter", "trapper", "gardener", "ranger"],
+        kinds: [
+            Kind {
+                name: "plant",
+                nouns: &["flower", "bush", "tree", "fern", "rose"],
+                verbs: &["cut", "find", "discover", "touch", "smell"],
+                adjectives: &["tall", "wild", "green", "old"],
+            },
+            Kind {
+                name: "animal",
+                nouns: &["fox", "wolf", "bear", "owl", "snake"],
+                verbs: &["watch", "observe", "hunt", "track", "hear"],
+                adjectives: &["hungry", "angry", "shy", "wild"],
+            },
+        ],
+    },
+    Topic {
+        name: "school",
+        places: [at("at", "school"), at("in", "library"), at("in", "classroom"), at("in", "bookshop")],
+        jobs: &["teacher", "student", "writer"],
+        kinds: [
+            Kind {
+                name: "text",
+                nouns: &["novel", "book", "letter", "poem", "story", "tale"],
+                verbs: &["read", "write", "copy", "study", "print"],
+                adjectives: &["long", "short", "difficult", "hard"],
+            },
+            Kind {
+                name: "toy",
+                nouns: &["ball", "doll", "kite", "puzzle", "marble"],
+                verbs: &["throw", "lose", "hide", "find", "wrap"],
+                adjectives: &["small", "little", "bright", "new"],
+            },
+        ],
+    },
+    Topic {
+        name: "music",
+        places: [at("at", "theatre"), at("in", "hall"), at("at", "club"), at("on", "stage")],
+        jobs: &["singer", "drummer", "dancer"],
+        kinds: [
+            Kind {
+                name: "instrument",
+                nouns: &["violin", "piano", "drum", "flute", "guitar"],
+                verbs: &["play", "hear", "borrow", "buy", "purchase"],
+                adjectives: &["loud", "quiet", "silent", "costly"],
+            },
+            Kind {
+                name: "piece",
+                nouns: &["ballad", "song", "waltz", "tune", "melody"],
+                verbs: &["sing", "perform", "play", "learn", "record"],
+                adjectives: &["slow", "gentle", "lively", "merry"],
+            },
+        ],
+    },
+    Topic {
+        name: "workshop",
+        places: [at("in", "workshop"), at("in", "factory"), at("in", "shed"), at("in", "yard")],
+        jobs: &["carpenter", "painter", "blacksmith"],
+        kinds: [
+            Kind {
+                name: "tool",
+                nouns: &["hammer", "saw", "ladder", "drill", "axe"],
+                verbs: &["use", "borrow", "hold", "grip", "sharpen"],
+                adjectives: &["sharp", "rusty", "strong", "sturdy"],
+            },
+            Kind {
+                name: "furniture",
+                nouns: &["table", "chair", "seat", "desk", "shelf", "bench"],
+                verbs: &["build", "construct", "polish", "repair", "mend"],
+                adjectives: &["solid", "broken", "narrow", "wooden"],
+            },
+        ],
+    },
+    Topic {
+        name: "hospital",
+        places: [at("in", "hospital"), at("at", "clinic"), at("in", "ward"), at("at", "pharmacy")],
+        jobs: &["doctor", "physician", "nurse", "chemist"],
+        kinds: [
+            Kind {
+                name: "remedy",
+                nouns: &["pill", "tablet", "syrup", "herb", "bandage"],
+                verbs: &["order", "prescribe", "take", "test", "recommend"],
+                adjectives: &["bitter", "cheap", "useful", "strong"],
+            },
+            Kind {
+                name: "garment",
+                nouns: &["coat", "jacket", "shirt", "hat", "scarf"],
+                verbs: &["wear", "fold", "sew", "wash", "choose"],
+                adjectives: &["thick", "thin", "loose", "clean"],
+            },
+        ],
+    },
+    Topic {
+        name: "road",
+        places: [at("at", "station"), at("in", "garage"), at("on", "bridge"), at("at", "airport")],
+        jobs: &["driver", "pilot", "porter", "carrier"],
+        kinds: [
+            Kind {
+                name: "vehicle",
+                nouns: &["car", "automobile", "truck", "bus", "bicycle", "bike"],
+                verbs: &["drive", "park", "stop", "repair", "mend"],
+                adjectives: &["fast", "quick", "slow", "new"],
+            },
+            Kind {
+                name: "luggage",
+                nouns: &["suitcase", "backpack", "bag", "purse", "trunk"],
+                verbs: &["pack", "weigh", "lift", "raise", "forget"],
+                adjectives: &["bulky", "costly", "expensive", "sealed"],
+            },
+        ],
+    },
+];
