@@ -13,5 +13,6 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod spec;
+pub mod task;
 pub mod track;
 pub mod train;

@@ -3,7 +3,8 @@
 mod record;
 
 pub use record::{
-    DataProvenance, Event, Failure, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
+    DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
+    Score, Split, Timing, TrialRecord,
 };
 
 /// Listens to a run. Sinks never change numbers.

@@ -159,6 +159,38 @@ pub struct Score {
     pub steps: u64,
 }
 
+/// `predictions/<task>-<finetune seed>.json`: what a fine-tuned model said, before it is scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// Format version.
+    pub record_version: u32,
+    /// The task.
+    pub task: TaskName,
+    /// Whether its examples are the built-in language's.
+    pub synthetic: bool,
+    /// Fine-tuning seed.
+    pub finetune_seed: u64,
+    /// Training examples.
+    pub n_train: usize,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// What to say without looking: the training labels' majority class or mean.
+    pub majority: f64,
+    /// Every validation example.
+    pub examples: Vec<PredictedExample>,
+}
+
+/// One validation example.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictedExample {
+    /// Its number in the task's own count.
+    pub idx: i64,
+    /// Predicted class index or score.
+    pub prediction: f64,
+    /// Gold class index or score.
+    pub label: f64,
+}
+
 /// `failure.json`: why a trial did not finish; removed when it is run again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {

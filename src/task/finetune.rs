@@ -1,0 +1,280 @@
+//! Fine-tuning a pre-trained encoder on one task with one seed (ELECTRA, Appendix B).
+//!
+//! The head is one dense layer on the hidden state of [CLS] behind dropout (Glorot initialisation, no pooler);
+//! a score is regressed as (y - min) / (max - min) with squared error. Batches are ragged: no padding.
+
+use candle_core::{Device, Tensor};
+
+use super::Encoded;
+use super::score::majority;
+use crate::data::{Batch, LabelKind, TaskInfo};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::model::{encoder, is_encoder_parameter};
+use crate::nn::{Encoder, Init, Linear, Mode, Parameters};
+use crate::objective::tokens;
+use crate::ops::cross_entropy::cross_entropy;
+use crate::ops::dropout::dropout;
+use crate::rng::{Purpose, Stream};
+use crate::spec::{FinetuneSpec, ModelSpec, OptimizerKind, TaskName};
+use crate::track::{PredictedExample, Predictions, RECORD_VERSION};
+use crate::train::{Checkpoint, Optimizer, Schedule, Settings};
+
+/// Examples a batch of prediction.
+const PREDICTION_BATCH: usize = 64;
+
+/// One fine-tuning run.
+pub struct Finetuning<'a> {
+    /// The trial's seed.
+    pub seed: u64,
+    /// Which of the runs of this task.
+    pub finetune_seed: u64,
+    /// The pre-trained shape.
+    pub model: &'a ModelSpec,
+    /// Entries of the vocabulary.
+    pub vocab: usize,
+    /// The pre-trained parameters.
+    pub checkpoint: &'a Checkpoint,
+    /// Recipe.
+    pub recipe: &'a FinetuneSpec,
+    /// The task.
+    pub task: TaskInfo,
+    /// Whether its examples are the built-in language's.
+    pub synthetic: bool,
+    /// Examples to train on.
+    pub train: &'a [Encoded],
+    /// Examples to predict.
+    pub validation: &'a [Encoded],
+    /// Where to compute.
+    pub device: &'a Device,
+    /// Fails when asked to stop.
+    pub stop: &'a dyn Fn() -> Result<()>,
+}
+
+/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one.
+pub fn n_steps(recipe: &FinetuneSpec, task: TaskName, n: usize) -> u64 {
+    let longer =
+        matches!(task, TaskName::Rte | TaskName::Stsb).then_some(recipe.epochs_small_tasks).flatten();
+    let epochs = longer.unwrap_or(recipe.epochs);
+    ((n as f64 / recipe.batch as f64 * epochs).floor() as u64).max(1)
+}
+
+impl Finetuning<'_> {
+    /// Trains, then predicts every validation example.
+    pub fn run(&self) -> Result<Predictions> {
+        // One number for initialisation, order and dropout of this run, different for every run of the trial.
+        let seed =
+            Stream::new(self.seed, Purpose::Finetune, self.task.task as u64, self.finetune_seed).next_u64();
+        let train = self.chosen(seed);
+        let mut parameters = Parameters::new(seed, self.device);
+        let classifier = Classifier::new(&mut parameters, self.model, self.vocab, self.task.labels)?;
+        self.checkpoint.load_parameters(&parameters, is_encoder_parameter)?;
+        let steps = n_steps(self.recipe, self.task.task, train.len());
+        self.train(seed, &train, steps, &parameters, &classifier)?;
+        let labels = train.iter().map(|example| example.label);
+        Ok(Predictions {
+            record_version: RECORD_VERSION,
+            task: self.task.task,
+            synthetic: self.synthetic,
+            finetune_seed: self.finetune_seed,
+            n_train: train.len(),
+            steps,
+            majority: majority(self.task.labels, labels),
+            examples: self.predict(&classifier)?,
+        })
+    }
+
+    /// The training examples under the recipe's cap: the first of a seeded shuffle.
+    fn chosen(&self, seed: u64) -> Vec<&Encoded> {
+        let mut examples: Vec<&Encoded> = self.train.iter().collect();
+        if let Some(cap) = self.recipe.max_train_examples {
+            Stream::new(seed, Purpose::Finetune, 0, 0).shuffle(&mut examples);
+            examples.truncate(cap);
+        }
+        examples
+    }
+
+    fn train(
+        &self,
+        seed: u64,
+        examples: &[&Encoded],
+        steps: u64,
+        parameters: &Parameters,
+        classifier: &Classifier,
+    ) -> Result<()> {
+        if examples.is_empty() {
+            let what = format!("task {} has no training examples", self.task.task);
+            return Err(Fault::new(FaultKind::Data, what, "check the task's training file"));
+        }
+        let mut optimizer = Optimizer::new(settings(self.recipe), parameters)?;
+        let warmup = (self.recipe.warmup_fraction * steps as f64).round() as u64;
+        let schedule = Schedule { peak: self.recipe.learning_rate, warmup, total: steps };
+        let top = parameters.max_depth();
+        let mut order = Order::new(seed, examples.len());
+        for step in 0..steps {
+            (self.stop)()?;
+            let batch: Vec<&Encoded> =
+                (0..self.recipe.batch.min(examples.len())).map(|_| examples[order.next()]).collect();
+            let loss = classifier.loss(&batch, Mode::train(seed, step))?;
+            if !loss.to_scalar::<f32>()?.is_finite() {
+                let what = format!("the loss of {} is not finite at step {step}", self.task.task);
+                let hint = "lower evaluate.finetune.learning_rate";
+                return Err(Fault::new(FaultKind::Training, what, hint));
+            }
+            optimizer.step(parameters, &loss.backward()?, |parameter| {
+                let below_top = top.saturating_sub(parameter.depth) as i32;
+                schedule.rate(step) * self.recipe.layer_decay.powi(below_top)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn predict(&self, classifier: &Classifier) -> Result<Vec<PredictedExample>> {
+        let mut all = Vec::with_capacity(self.validation.len());
+        for chunk in self.validation.chunks(PREDICTION_BATCH) {
+            (self.stop)()?;
+            let batch: Vec<&Encoded> = chunk.iter().collect();
+            let outputs = classifier.outputs(&batch, Mode::evaluate())?.to_device(&Device::Cpu)?;
+            for (example, row) in chunk.iter().zip(outputs.to_vec2::<f32>()?) {
+                let prediction = answer(self.task.labels, &row);
+                let label = f64::from(example.label);
+                all.push(PredictedExample { idx: example.idx, prediction, label });
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn settings(recipe: &FinetuneSpec) -> Settings {
+    Settings {
+        kind: OptimizerKind::Electra,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-6,
+        weight_decay: recipe.weight_decay,
+        clip_norm: 1.0,
+    }
+}
+
+/// The class of the largest logit, or the score that a regression output stands for.
+fn answer(labels: LabelKind, row: &[f32]) -> f64 {
+    match labels {
+        LabelKind::Classes(_) => {
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            row.iter().position(|&logit| logit == largest).unwrap_or(0) as f64
+        }
+        LabelKind::Score { min, max } => {
+            f64::from(row.first().copied().unwrap_or(0.0)) * f64::from(max - min) + f64::from(min)
+        }
+    }
+}
+
+/// Examples in a new order each epoch, without end.
+struct Order {
+    seed: u64,
+    epoch: u64,
+    indices: Vec<usize>,
+    used: usize,
+}
+
+impl Order {
+    fn new(seed: u64, n: usize) -> Self {
+        Self { seed, epoch: 0, indices: (0..n).collect(), used: n }
+    }
+
+    fn next(&mut self) -> usize {
+        if self.used == self.indices.len() {
+            self.indices.sort_unstable();
+            Stream::new(self.seed, Purpose::Shuffle, self.epoch, 0).shuffle(&mut self.indices);
+            self.epoch += 1;
+            self.used = 0;
+        }
+        self.used += 1;
+        self.indices[self.used - 1]
+    }
+}
+
+/// The encoder with a head for one task.
+struct Classifier {
+    encoder: Encoder,
+    head: Linear,
+    head_site: u64,
+    dropout: f64,
+    labels: LabelKind,
+}
+
+impl Classifier {
+    fn new(parameters: &mut Parameters, model: &ModelSpec, vocab: usize, labels: LabelKind) -> Result<Self> {
+        let shape = model.discriminator();
+        let mut builder = parameters.builder();
+        let (_, encoder) = encoder(&mut builder, model, vocab)?;
+        let outputs = match labels {
+            LabelKind::Classes(names) => names.len(),
+            LabelKind::Score { .. } => 1,
+        };
+        let head_site = builder.site();
+        let mut at_top = builder.at_depth(shape.layers + 1);
+        let head = Linear::new(at_top.within("task_head"), shape.hidden, outputs, Init::Glorot)?;
+        Ok(Self { encoder, head, head_site, dropout: model.dropout, labels })
+    }
+
+    /// Logits or regression outputs, [B, classes] or [B, 1].
+    fn outputs(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
+        let mut batch = Batch::new();
+        for example in examples {
+            batch.push(&example.ids, &example.types);
+        }
+        let hidden = self.encoder.forward(&tokens(&batch, batch.ids.clone()), mode)?;
+        let firsts: Vec<u32> =
+            batch.offsets.iter().take(examples.len()).map(|&offset| offset as u32).collect();
+        let firsts = Tensor::from_vec(firsts, examples.len(), hidden.device())?;
+        let first = hidden.index_select(&firsts, 0)?;
+        self.head.forward(&dropout(&first, mode.dropout(self.head_site, self.dropout))?)
+    }
+
+    fn loss(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
+        let outputs = self.outputs(examples, mode)?;
+        match self.labels {
+            LabelKind::Classes(_) => {
+                let targets: Vec<u32> = examples.iter().map(|example| example.label as u32).collect();
+                Ok(cross_entropy(&outputs, &targets.into())?)
+            }
+            LabelKind::Score { min, max } => {
+                let targets: Vec<f32> =
+                    examples.iter().map(|example| (example.label - min) / (max - min)).collect();
+                let targets = Tensor::from_vec(targets, (examples.len(), 1), outputs.device())?;
+                Ok((outputs - targets)?.sqr()?.mean_all()?)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_visits_every_example_once() {
+        let mut order = Order::new(3, 10);
+        let epoch = |order: &mut Order| (0..10).map(|_| order.next()).collect::<Vec<_>>();
+        let (first, second) = (epoch(&mut order), epoch(&mut order));
+        assert_ne!(first, second);
+        for mut seen in [first, second] {
+            seen.sort_unstable();
+            assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn steps_follow_the_released_code() {
+        let recipe = FinetuneSpec { epochs_small_tasks: Some(10.0), ..Default::default() };
+        assert_eq!(n_steps(&recipe, TaskName::Cola, 8551), 801);
+        assert_eq!(n_steps(&recipe, TaskName::Rte, 2490), 778);
+        assert_eq!(n_steps(&recipe, TaskName::Mrpc, 5), 1);
+    }
+
+    #[test]
+    fn answers() {
+        assert_eq!(answer(LabelKind::Classes(&["a", "b", "c"]), &[0.1, 3.0, -1.0]), 1.0);
+        assert_eq!(answer(LabelKind::Score { min: 0.0, max: 5.0 }, &[0.5]), 2.5);
+    }
+}
