@@ -1,0 +1,173 @@
+//! One trial end to end: text, pre-training, fine-tuning, scores.
+//!
+//! Continues whatever an earlier process left: a checkpoint, predictions that were already saved. Nothing here
+//! depends on where that process stopped.
+
+use std::time::Instant;
+
+use super::context::TrialContext;
+use super::interrupt::StopFlag;
+use super::provenance::collect;
+use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_task, open_tokenizer, task_info};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::model::flops;
+use crate::objective::{Vocabulary, build};
+use crate::spec::{Trial, TrialSpec};
+use crate::task::{Finetuning, encode, score};
+use crate::track::{
+    DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after,
+};
+use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State};
+
+/// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
+pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
+    let spec = &trial.spec;
+    let tokenizer = open_tokenizer(&spec.data, context.env)?;
+    let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
+    let tasks = open_tasks(spec, context)?;
+    record(trial, context, &corpus, &tasks)?;
+    let state = pretrain(spec, context, &tokenizer, &corpus)?;
+    let began = Instant::now();
+    let scores = evaluate(spec, context, &tokenizer, &tasks)?;
+    Ok(Outcome {
+        record_version: RECORD_VERSION,
+        id: trial.id.clone(),
+        steps: state.step,
+        tokens: state.tokens,
+        flops: state.flops,
+        n_parameters: flops::n_parameters(spec, tokenizer.vocab_size()),
+        validation: state.validation,
+        scores,
+        timing: Timing { pretrain_s: state.elapsed_s, finetune_s: began.elapsed().as_secs_f64() },
+    })
+}
+
+/// Every task is read before training, so that a bad file shows itself first.
+fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>> {
+    let evaluate = &spec.evaluate;
+    evaluate.tasks.iter().map(|&task| open_task(&evaluate.source, task, &spec.data, context.env)).collect()
+}
+
+/// Writes trial.json, after checking that a trial begun earlier saw the same text.
+fn record(trial: &Trial, context: &TrialContext, corpus: &Corpus, tasks: &[TaskData]) -> Result<()> {
+    let mut provenance = collect(&context.device);
+    provenance.corpus = corpus.provenance();
+    provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
+    if let Some(earlier) = context.folder.trial()? {
+        let (then, now) = (&earlier.provenance, &provenance);
+        let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
+        let moved = then.tasks_revision != now.tasks_revision;
+        if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())) {
+            return Err(Fault::new(
+                FaultKind::Data,
+                format!("{}: {what} changed since this trial began", context.folder.path().display()),
+                "pin the revision in the experiment file, or run with --force to begin anew",
+            ));
+        }
+        // A continued trial keeps the record of the code and machine that began it.
+        return Ok(());
+    }
+    context.folder.write_trial(&TrialRecord {
+        record_version: RECORD_VERSION,
+        id: trial.id.clone(),
+        experiment: context.experiment.into(),
+        profile: context.profile.into(),
+        point: trial.point.clone(),
+        spec: trial.spec.clone(),
+        provenance,
+    })
+}
+
+fn differences(then: &DataProvenance, now: &DataProvenance) -> String {
+    if then.tokenizer_hash != now.tokenizer_hash {
+        "the tokenizer".into()
+    } else if then.revision != now.revision {
+        format!("the revision of {} ({} to {})", now.source, then.revision, now.revision)
+    } else {
+        format!("the text of {}", now.source)
+    }
+}
+
+fn pretrain(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    tokenizer: &Tokenizer,
+    corpus: &Corpus,
+) -> Result<State> {
+    let special = tokenizer.special();
+    let vocabulary = Vocabulary {
+        size: tokenizer.vocab_size(),
+        mask: special.mask,
+        never_masked: vec![special.pad, special.cls, special.sep, special.mask],
+    };
+    let objective = build(spec, &vocabulary, &context.device)?;
+    context.sink.phase("pre-training");
+    let batch = spec.train.batch;
+    let run = Pretraining {
+        seed: spec.seed,
+        spec: &spec.train,
+        n_steps: flops::resolved_steps(spec, vocabulary.size),
+        objective: objective.as_ref(),
+        source: Source {
+            training: &|step| corpus.batch_at(spec.seed, step, batch),
+            held_out: &|index| corpus.validation_batch(index, batch),
+            flops: &|batch: &Batch| flops::train_flops(spec, vocabulary.size, &batch.lengths()),
+        },
+        checkpoints: &context.folder.checkpoints(),
+        sink: context.sink,
+        stop: &|| context.stop.is_raised(),
+    };
+    match run.run(|step| truncate_after(&context.folder.metrics(), step))? {
+        (Ended::Finished, state) => Ok(state),
+        (Ended::Stopped, _) => Err(StopFlag::fault()),
+    }
+}
+
+fn evaluate(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    tokenizer: &Tokenizer,
+    tasks: &[TaskData],
+) -> Result<Vec<Score>> {
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let checkpoint = Checkpoint::read(&context.folder.checkpoints().join(FINAL))?;
+    let mut scores = Vec::new();
+    for (done, task) in tasks.iter().enumerate() {
+        let recipe = &spec.evaluate.finetune;
+        let encoded = |examples| encode(examples, tokenizer, recipe.seq_len);
+        let (train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
+        let info = task_info(task.task);
+        for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
+            if context.folder.predictions(task.task, finetune_seed)?.is_none() {
+                let run = done as u64 * u64::from(spec.evaluate.finetune_seeds) + finetune_seed;
+                let of = tasks.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
+                context.sink.phase(&format!("fine-tuning {}, run {run} of {of}", task.task));
+                let predictions = Finetuning {
+                    seed: spec.seed,
+                    finetune_seed,
+                    model: &spec.model,
+                    vocab: tokenizer.vocab_size(),
+                    checkpoint: &checkpoint,
+                    recipe,
+                    task: info,
+                    synthetic: task.synthetic,
+                    train: &train,
+                    validation: &validation,
+                    device: &context.device,
+                    stop: &|| context.stop.check(),
+                }
+                .run()?;
+                context.folder.write_predictions(&predictions)?;
+            }
+            // Scored from what is on disk, so that a resumed trial scores the same numbers.
+            let Some(saved) = context.folder.predictions(task.task, finetune_seed)? else {
+                let folder = context.folder.path();
+                return Err(Fault::storage(folder, "read back predictions in", "the file is gone"));
+            };
+            scores.push(score(&info, &saved));
+        }
+    }
+    Ok(scores)
+}
