@@ -2,20 +2,44 @@
 //!
 //! The types here are the YAML format: their serde and schemars attributes are its definition, their defaults
 //! are the only defaults of the project. Nothing outside this folder checks a specification again.
+//!
+//! [`load`] is the way in. It reads the file (`source`, `yaml`), lays a profile and `--set`s over it (`layers`,
+//! `overrides`), checks the document against the generated schema (`schema`, `validate`), expands the sweep
+//! (`sweep`, `expand`) and checks what must agree (`check_trial`, `check_experiment`). Mistakes become one
+//! fault (`problem`) that names the line of each (`locate`).
 //! Must never: touch a model, a device, the network or the clock.
 
+mod check_experiment;
+mod check_trial;
 mod data;
 mod evaluate;
+mod expand;
 mod experiment;
+mod layers;
+mod load;
+mod locate;
 mod model;
 mod objective;
+mod overrides;
+mod problem;
+mod schema;
+mod source;
+mod suggest;
+mod sweep;
 mod train;
 mod trial;
+mod validate;
+mod value_path;
+mod value_type;
+mod yaml;
 
 pub use data::{DataSpec, TokenizerSpec};
 pub use evaluate::{EvaluateSpec, FinetuneSpec, TaskName, TaskSource};
+pub use expand::MAX_TRIALS;
 pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
+pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::ObjectiveSpec;
+pub use schema::schema;
 pub use train::{Budget, OptimizerKind, TrainSpec};
-pub use trial::{Trial, TrialId, TrialSpec};
+pub use trial::{Trial, TrialId, TrialSpec, plain};
