@@ -1,0 +1,3 @@
+//! Integration tests, one binary: what needs the sources as text, the built program or the disk.
+
+mod architecture;
