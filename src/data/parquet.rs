@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
@@ -28,7 +29,7 @@ impl ParquetFile {
     /// The file is missing, cut off or not Parquet.
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = ParquetReader::new(open_file(path)?);
-        let schema = reader.schema().map_err(|error| damaged(path).because(error))?;
+        let schema = guarded(path, || reader.schema().map_err(|error| damaged(path).because(error)))?;
         let columns = schema.iter_names().map(|name| name.to_string()).collect();
         let metadata = reader.get_metadata().map_err(|error| damaged(path).because(error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
@@ -60,11 +61,12 @@ impl ParquetFile {
             ));
         }
         let place = || format!("rows {} to {}", rows.start, rows.end);
-        let frame = ParquetReader::new(open_file(&self.path)?)
+        let reader = ParquetReader::new(open_file(&self.path)?)
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
-            .with_slice(Some((rows.start, rows.len())))
-            .finish()
-            .map_err(|error| damaged(&self.path).because(format!("{}: {error}", place())))?;
+            .with_slice(Some((rows.start, rows.len())));
+        let frame = guarded(&self.path, || {
+            reader.finish().map_err(|error| damaged(&self.path).because(format!("{}: {error}", place())))
+        })?;
         if frame.height() == rows.len() {
             return Ok(frame);
         }
@@ -107,9 +109,15 @@ fn open_file(path: &Path) -> Result<File> {
 fn damaged(path: &Path) -> Fault {
     Fault::new(
         FaultKind::Data,
-        format!("{} is cut off or not a Parquet file", path.display()),
+        format!("{} is damaged, cut off or not a Parquet file", path.display()),
         "delete the file and download or write it again",
     )
+}
+
+/// Runs polars over a file; it panics on some damaged headers where an error would do.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(damaged(path).because("it cannot be decoded")))
 }
 
 /// Cuts row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
@@ -186,7 +194,10 @@ pub(super) mod tests {
         for keep in [0, 3, 20, bytes.len() / 2, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..keep]).unwrap();
             let fault = ParquetFile::open(&path).err().expect("a cut file opens");
-            assert!(show(fault).starts_with("DIR/a.parquet is cut off or not a Parquet file: "), "{keep}");
+            assert!(
+                show(fault).starts_with("DIR/a.parquet is damaged, cut off or not a Parquet file: "),
+                "{keep}"
+            );
         }
         assert!(
             show(ParquetFile::open(&folder.path().join("no")).err().unwrap())

@@ -2,7 +2,7 @@
 //!
 //! Must never: read a document's text, except to hash local files. Next: `corpus.rs` packs the documents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::documents::Documents;
 use super::hub::{HubFiles, RepoKind};
@@ -124,7 +124,7 @@ impl Identity {
         Ok(())
     }
 
-    fn add_content(&mut self, path: &PathBuf) -> Result<()> {
+    fn add_content(&mut self, path: &Path) -> Result<()> {
         let unreadable = |error| {
             let message = format!("cannot read {}", path.display());
             Fault::new(FaultKind::Data, message, "check the path and its permissions").because(error)
