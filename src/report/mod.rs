@@ -1,1 +1,182 @@
-//! From records to tables, plots and pages.
+//! From the records in results/ to a table, a page and figures.
+//!
+//! `records` reads, `axes` lays out the sweep, `statistics` summarises, `verdict` judges, `frame`, `tables`,
+//! `page` and `plot` show. A report needs results/ and nothing else, so that it builds on any machine.
+//! Must never: train, load a model, touch the network or the clock.
+
+mod axes;
+#[cfg(test)]
+mod fixture;
+mod frame;
+mod page;
+mod plot;
+mod provenance;
+mod records;
+mod statistics;
+mod table;
+mod tables;
+mod verdict;
+mod write;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::fault::{Fault, FaultKind, Result};
+use crate::spec::{ExperimentSpec, Trial};
+
+use axes::Axes;
+use page::Page;
+use records::Records;
+
+/// What a report is built from.
+pub struct ReportInput<'a> {
+    /// The experiment with its profile and overrides applied.
+    pub experiment: &'a ExperimentSpec,
+    /// Name of the profile.
+    pub profile: &'a str,
+    /// The plan; a report shows these trials and no others.
+    pub trials: &'a [Trial],
+    /// Folder of the experiment's results: a folder a trial.
+    pub results: &'a Path,
+    /// Folder that receives the report; made where it is missing.
+    pub out: &'a Path,
+    /// The command line that builds this report again.
+    pub command: &'a str,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct ReportSummary {
+    /// The files, report.md first.
+    pub files: Vec<PathBuf>,
+    /// Trials with an outcome.
+    pub n_done: usize,
+    /// Trials of the plan.
+    pub n_trials: usize,
+    /// The summary as fixed-width text.
+    pub table: String,
+    /// What was expected and whether it was seen.
+    pub verdict: String,
+}
+
+/// Builds table.csv, the figures and report.md (last) into `input.out`.
+///
+/// # Errors
+/// No finished trial, a record that cannot be read, a folder that cannot be written. Nothing is written
+/// before all records are read.
+pub fn build(input: &ReportInput) -> Result<ReportSummary> {
+    let records = records::read(input.results, input.trials)?;
+    if records.done.is_empty() {
+        return Err(nothing_done(input, &records));
+    }
+    let report = &input.experiment.report;
+    let axes = Axes::new(report, input.trials);
+    let summary = statistics::summarise(report, &axes, input.trials, &records);
+    let verdict = verdict::judge(&input.experiment.expect, &axes, &summary);
+    let csv = frame::to_csv(&mut frame::build(input, &records)?)?;
+
+    fs::create_dir_all(input.out).map_err(|error| Fault::storage(input.out, "make the folder", error))?;
+    let mut files = vec![write::bytes(input.out, "table.csv", &csv)?];
+    let figures = plot::draw_all(input, &axes, &summary, &records, &mut files)?;
+    let page = Page {
+        input,
+        axes: &axes,
+        summary: &summary,
+        records: &records,
+        verdict: &verdict,
+        figures: &figures,
+    };
+    files.insert(0, write::bytes(input.out, "report.md", page.markdown().as_bytes())?);
+    Ok(ReportSummary {
+        files,
+        n_done: records.done.len(),
+        n_trials: input.trials.len(),
+        table: tables::terminal(&axes, &summary).to_text(),
+        verdict,
+    })
+}
+
+fn nothing_done(input: &ReportInput, records: &Records) -> Fault {
+    let states: Vec<String> =
+        records.open.iter().take(3).map(|open| format!("{} {}", open.trial.id, open.state)).collect();
+    let more = if records.open.len() > states.len() { "; …" } else { "" };
+    Fault::new(
+        FaultKind::Data,
+        format!(
+            "{}: none of the {} trials of profile {} is done ({}{more})",
+            input.results.display(),
+            input.trials.len(),
+            input.profile,
+            states.join("; ")
+        ),
+        "run the experiment first, with the same profile and the same --set; or check --results",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn a_report_has_its_files_and_the_same_bytes_again() {
+        let fixture = Fixture::new();
+        let first = fixture.build().unwrap();
+        let names: Vec<String> =
+            first.files.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        assert_eq!(
+            names,
+            [
+                "report.md",
+                "table.csv",
+                "score.svg",
+                "score.png",
+                "curves.svg",
+                "curves.png",
+                "tasks.svg",
+                "tasks.png"
+            ]
+        );
+        let read = || first.files.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();
+        let before = read();
+        fixture.build().unwrap();
+        assert!(before == read(), "the same records gave other bytes");
+        assert_eq!(fs::read_dir(fixture.out()).unwrap().count(), names.len(), "temporary files were left");
+        assert_eq!((first.n_done, first.n_trials), (6, 6));
+        insta::assert_snapshot!(first.table, @r"
+        generator ratio  trials            cola             rte            mean           mlm %          disc %
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────
+        0.25                2/2  28.2 ± 1.4 (2)  63.2 ± 1.4 (2)  45.7 ± 1.4 (2)  46.6 ± 0.0 (2)  91.0 ± 0.6 (2)
+        0.5                 2/2  29.2 ± 0.8 (2)  64.2 ± 0.8 (2)  46.7 ± 0.8 (2)  46.6 ± 0.0 (2)  91.4 ± 0.3 (2)
+        1.0                 2/2  23.3 ± 0.3 (2)  58.3 ± 0.3 (2)  40.8 ± 0.3 (2)  51.9 ± 0.0 (2)  90.2 ± 0.1 (2)
+        majority class                      0.0            52.5            26.2
+        ");
+    }
+
+    #[test]
+    fn without_a_finished_trial_nothing_is_written() {
+        let fixture = Fixture::new();
+        for trial in &fixture.trials {
+            fs::remove_file(fixture.results().join(&trial.id.0).join("outcome.json")).unwrap();
+        }
+        let fault = fixture.build().unwrap_err();
+        let mut text = fault.to_string().replace(&fixture.results().display().to_string(), "RESULTS");
+        for trial in &fixture.trials {
+            text = text.replace(&trial.id.0, "ID");
+        }
+        insta::assert_snapshot!(text, @r"
+        RESULTS: none of the 6 trials of profile quick is done (ID unfinished, at step 200; ID unfinished, at step 200; ID unfinished, at step 200; …)
+        hint: run the experiment first, with the same profile and the same --set; or check --results
+        ");
+        assert!(!fixture.out().exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let fixture = Fixture::new();
+        fs::write(fixture.out(), "a file in the way").unwrap();
+        let fault = fixture.build().unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Storage);
+        assert!(fault.message.contains("reports"), "{fault}");
+    }
+}

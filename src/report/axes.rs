@@ -1,0 +1,292 @@
+//! The sweep as a report sees it: which value goes on the x axis, which trials make one point, which points
+//! make one line.
+//!
+//! Must never: look at a score. Next: `statistics.rs`.
+
+use serde_json::Value;
+
+use crate::spec::{ReportSpec, Trial};
+
+/// One point of the sweep: the trials that differ in nothing but the seed.
+pub struct Point {
+    /// Index into [`Axes::x_values`].
+    pub x: usize,
+    /// Index into [`Axes::lines`].
+    pub line: usize,
+    /// Indices into the plan's trials.
+    pub trials: Vec<usize>,
+}
+
+/// The sweep, laid out for a figure.
+pub struct Axes {
+    /// Dotted path on the x axis; None where nothing is swept.
+    pub x_path: Option<String>,
+    /// Distinct values on the x axis: numbers in ascending order, others in the plan's order.
+    pub x_values: Vec<Value>,
+    /// A label each of `x_values`.
+    pub x_labels: Vec<String>,
+    /// Names of the lines; a single line has an empty name.
+    pub lines: Vec<String>,
+    /// Points in the plan's order.
+    pub points: Vec<Point>,
+}
+
+impl Axes {
+    /// Lays out the trials of a plan.
+    ///
+    /// A line is what `report.series` names; where two points would still fall on the same x of the same line,
+    /// further swept paths are taken into the line's name until they do not.
+    pub fn new(report: &ReportSpec, trials: &[Trial]) -> Self {
+        let points = group(trials);
+        let paths: Vec<String> = points
+            .first()
+            .map(|(values, _)| values.iter().map(|(path, _)| path.clone()).collect())
+            .unwrap_or_default();
+        let x_path = paths.iter().find(|path| **path == report.x).or_else(|| paths.first()).cloned();
+        let line_paths = line_paths(report, &paths, x_path.as_deref(), &points);
+
+        let mut x_values: Vec<Value> = Vec::new();
+        for (values, _) in &points {
+            push_distinct(&mut x_values, value_at(values, x_path.as_deref()));
+        }
+        if x_values.iter().all(Value::is_number) {
+            x_values.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        }
+        let mut keys: Vec<Vec<Value>> = Vec::new();
+        let points = points
+            .into_iter()
+            .map(|(values, trials)| {
+                let x_value = value_at(&values, x_path.as_deref());
+                let x = x_values.iter().position(|value| same_value(value, &x_value)).unwrap_or_default();
+                let key: Vec<Value> =
+                    line_paths.iter().map(|path| value_at(&values, Some(path.as_str()))).collect();
+                let line = keys.iter().position(|known| same_values(known, &key)).unwrap_or_else(|| {
+                    keys.push(key);
+                    keys.len() - 1
+                });
+                Point { x, line, trials }
+            })
+            .collect();
+        let x_labels = if x_path.is_some() { labels(&x_values) } else { vec!["base configuration".into()] };
+        Self { x_path, x_values, x_labels, lines: line_names(&line_paths, &keys), points }
+    }
+
+    /// The label of a point's place on the x axis.
+    pub fn x_label(&self, point: &Point) -> &str {
+        self.x_labels.get(point.x).map_or("", String::as_str)
+    }
+
+    /// A short name of a point: its x value, and its line where there are several.
+    pub fn point_name(&self, point: &Point) -> String {
+        let x = self.x_label(point);
+        match self.lines.get(point.line) {
+            Some(line) if !line.is_empty() => format!("{x}, {line}"),
+            _ => x.into(),
+        }
+    }
+}
+
+/// Swept paths and values, and the indices of the trials that have them.
+type Group = (Vec<(String, Value)>, Vec<usize>);
+
+/// Points in order of appearance, each with its trials.
+fn group(trials: &[Trial]) -> Vec<Group> {
+    let mut points: Vec<Group> = Vec::new();
+    for (index, trial) in trials.iter().enumerate() {
+        let known = points.iter_mut().find(|(values, _)| {
+            values.len() == trial.point.len()
+                && values.iter().zip(&trial.point).all(|(a, b)| a.0 == b.0 && same_value(&a.1, &b.1))
+        });
+        match known {
+            Some((_, members)) => members.push(index),
+            None => points.push((trial.point.clone(), vec![index])),
+        }
+    }
+    points
+}
+
+fn line_paths(report: &ReportSpec, paths: &[String], x_path: Option<&str>, points: &[Group]) -> Vec<String> {
+    let others = || paths.iter().filter(|path| Some(path.as_str()) != x_path);
+    let mut chosen: Vec<String> = others().filter(|path| **path == report.series).cloned().collect();
+    let falls_together = |chosen: &[String], path: &str| {
+        points.iter().enumerate().any(|(index, (a, _))| {
+            points.iter().skip(index + 1).any(|(b, _)| {
+                let same = |path: Option<&str>| same_value(&value_at(a, path), &value_at(b, path));
+                same(x_path) && chosen.iter().all(|path| same(Some(path.as_str()))) && !same(Some(path))
+            })
+        })
+    };
+    for path in others() {
+        if !chosen.contains(path) && falls_together(&chosen, path) {
+            chosen.push(path.clone());
+        }
+    }
+    chosen
+}
+
+fn line_names(paths: &[String], keys: &[Vec<Value>]) -> Vec<String> {
+    let columns: Vec<Vec<String>> = (0..paths.len())
+        .map(|column| labels(&keys.iter().filter_map(|key| key.get(column).cloned()).collect::<Vec<_>>()))
+        .collect();
+    (0..keys.len())
+        .map(|row| {
+            let words: Vec<String> = paths
+                .iter()
+                .zip(&columns)
+                .filter_map(|(path, column)| {
+                    column.get(row).map(|label| format!("{} {label}", last_word(path)))
+                })
+                .collect();
+            words.join(", ")
+        })
+        .collect()
+}
+
+/// `model.generator_ratio` → `generator ratio`.
+pub fn last_word(path: &str) -> String {
+    let word = path.rsplit('.').next().unwrap_or(path);
+    // `objective.kind` says nothing by its last part.
+    let word = if word == "kind" { path.split('.').next().unwrap_or(path) } else { word };
+    word.replace('_', " ")
+}
+
+fn value_at(values: &[(String, Value)], path: Option<&str>) -> Value {
+    let found = values.iter().find(|(name, _)| Some(name.as_str()) == path);
+    found.map_or(Value::Null, |(_, value)| value.clone())
+}
+
+fn push_distinct(values: &mut Vec<Value>, value: Value) {
+    if !values.iter().any(|known| same_value(known, &value)) {
+        values.push(value);
+    }
+}
+
+/// The number in a value, or NaN.
+pub fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn same_values(a: &[Value], b: &[Value]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
+}
+
+/// Whether two values of a sweep are the same: 1 and 1.0 are, and the order of keys does not matter.
+pub fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => same_values(a, b),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_value(value, other)))
+        }
+        _ => a == b,
+    }
+}
+
+/// Whether a value of the sweep is one that `expect.best_at` names: the same value, a mapping by its `kind`
+/// alone, or a mapping that has all the entries that are named.
+pub fn matches_expected(expected: &Value, actual: &Value) -> bool {
+    match (expected, actual) {
+        (Value::String(_), Value::Object(actual)) => actual.get("kind") == Some(expected),
+        (Value::Object(expected), Value::Object(actual)) => {
+            expected.iter().all(|(key, value)| actual.get(key).is_some_and(|other| same_value(value, other)))
+        }
+        _ => same_value(expected, actual),
+    }
+}
+
+/// A value as a person writes it: strings without quotes, a tagged mapping by its kind.
+fn label(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".into(),
+        Value::Object(map) => {
+            map.get("kind").and_then(Value::as_str).map_or_else(|| value.to_string(), str::to_string)
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// A tagged mapping by its kind and those of its entries in which mappings of the same kind differ.
+fn detailed_label(value: &Value, peers: &[Value]) -> String {
+    let Value::Object(map) = value else { return label(value) };
+    let same_kind = || peers.iter().filter(|peer| peer.get("kind") == map.get("kind"));
+    let entries: Vec<String> = map
+        .iter()
+        .filter(|(key, entry)| {
+            !same_kind().all(|peer| peer.get(*key).is_some_and(|other| same_value(entry, other)))
+        })
+        .map(|(key, entry)| format!("{} {}", key.replace('_', " "), label(entry)))
+        .collect();
+    if entries.is_empty() { label(value) } else { format!("{} ({})", label(value), entries.join(", ")) }
+}
+
+/// Labels of values, in words as few as tell the distinct ones apart.
+pub fn labels(values: &[Value]) -> Vec<String> {
+    let brief: Vec<String> = values.iter().map(label).collect();
+    let ambiguous = values.iter().zip(&brief).enumerate().any(|(index, (a, text))| {
+        values.iter().zip(&brief).skip(index + 1).any(|(b, other)| text == other && !same_value(a, b))
+    });
+    if ambiguous { values.iter().map(|value| detailed_label(value, values)).collect() } else { brief }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixture::trial;
+    use super::*;
+
+    fn axes(report: &ReportSpec, points: &[&[(&str, Value)]]) -> Axes {
+        let trials: Vec<Trial> = points
+            .iter()
+            .flat_map(|point| {
+                [1, 2]
+                    .map(|seed| trial(seed, point.iter().map(|(p, v)| (p.to_string(), v.clone())).collect()))
+            })
+            .collect();
+        Axes::new(report, &trials)
+    }
+
+    #[test]
+    fn numbers_are_sorted_and_seeds_share_a_point() {
+        let axes = axes(&ReportSpec::default(), &[&[("a", json!(1.0))], &[("a", json!(0.25))]]);
+        assert_eq!(axes.x_labels, ["0.25", "1.0"]);
+        assert_eq!(axes.points.len(), 2);
+        assert_eq!(axes.points[0].trials, [0, 1]);
+        assert_eq!(axes.lines, [""]);
+    }
+
+    #[test]
+    fn a_grid_makes_a_line_each_value_of_the_other_path() {
+        let grid: Vec<Vec<(&str, Value)>> = ["mlm", "rtd"]
+            .iter()
+            .flat_map(|kind| [1, 2].map(|x| vec![("objective.kind", json!(kind)), ("train.steps", json!(x))]))
+            .collect();
+        let grid: Vec<&[(&str, Value)]> = grid.iter().map(Vec::as_slice).collect();
+        let report = ReportSpec { x: "train.steps".into(), ..ReportSpec::default() };
+        assert_eq!(axes(&report, &grid).lines, ["objective mlm", "objective rtd"]);
+    }
+
+    #[test]
+    fn paths_that_move_together_stay_on_one_line() {
+        let axes = axes(
+            &ReportSpec::default(),
+            &[&[("a", json!("x")), ("b", json!(1))], &[("a", json!("y")), ("b", json!(2))]],
+        );
+        assert_eq!(axes.lines, [""]);
+        assert_eq!(axes.x_labels, ["x", "y"]);
+    }
+
+    #[test]
+    fn mappings_are_named_by_kind_until_that_is_ambiguous() {
+        let light = json!({"kind": "rtd", "disc_weight": 1.0, "temperature": 1});
+        let heavy = json!({"kind": "rtd", "disc_weight": 50, "temperature": 1.0});
+        assert_eq!(labels(&[json!({"kind": "mlm"}), heavy.clone()]), ["mlm", "rtd"]);
+        assert_eq!(labels(&[light, heavy.clone()]), ["rtd (disc weight 1.0)", "rtd (disc weight 50)"]);
+        assert!(matches_expected(&json!("rtd"), &heavy));
+        assert!(matches_expected(&json!({"kind": "rtd", "disc_weight": 50.0}), &heavy));
+        assert!(!matches_expected(&json!({"kind": "rtd", "disc_weight": 1}), &heavy));
+        assert!(matches_expected(&json!(1), &json!(1.0)));
+    }
+}

@@ -1,0 +1,222 @@
+//! Records of a sweep that never ran, for the tests of this folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::ReportInput;
+use crate::rng::{Purpose, Stream};
+use crate::spec::{
+    DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, ModelSpec, ObjectiveSpec, ReportSpec, TaskName,
+    TrainSpec, Trial, TrialSpec,
+};
+use crate::track::{
+    DataProvenance, Event, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
+};
+
+/// A trial of a point of any sweep; its specification carries the seed and the few paths named here.
+pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
+    let at = |name: &str| point.iter().find(|(path, _)| path == name).map(|(_, value)| value);
+    let generator_ratio = at("model.generator_ratio").and_then(Value::as_f64).unwrap_or(0.25);
+    let model = ModelSpec { generator_ratio, ..ModelSpec::default() };
+    let objective = match at("objective.kind").and_then(Value::as_str) {
+        Some("mlm") => ObjectiveSpec::Mlm { mask_fraction: 0.15 },
+        _ => ObjectiveSpec::default(),
+    };
+    let steps = at("train.steps").and_then(Value::as_u64).unwrap_or(200);
+    let tasks = vec![TaskName::Rte, TaskName::Cola];
+    let spec = TrialSpec {
+        seed,
+        model,
+        objective,
+        data: DataSpec::default(),
+        train: TrainSpec { steps, ..TrainSpec::default() },
+        evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
+    };
+    Trial { id: spec.id(), point, spec }
+}
+
+/// A finished experiment on disk: 3 generator ratios × 2 seeds × 2 tasks × 3 fine-tuning seeds.
+pub struct Fixture {
+    folder: tempfile::TempDir,
+    pub experiment: ExperimentSpec,
+    pub trials: Vec<Trial>,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        Self::sweep(&[0.25, 0.5, 1.0], &[1, 2])
+    }
+
+    pub fn sweep(ratios: &[f64], seeds: &[u64]) -> Self {
+        let points = ratios.iter().map(|ratio| vec![("model.generator_ratio".into(), json!(ratio))]);
+        let report = ReportSpec { x: "model.generator_ratio".into(), log_x: true, ..ReportSpec::default() };
+        Self::of(points.collect(), seeds, report)
+    }
+
+    /// Any points, each with every seed.
+    pub fn of(points: Vec<Vec<(String, Value)>>, seeds: &[u64], report: ReportSpec) -> Self {
+        let experiment = ExperimentSpec {
+            name: "gen_ratio".into(),
+            about: "Does a generator of 1/4 to 1/2 the discriminator's width work best?".into(),
+            expect: ExpectSpec {
+                shape: "best at 0.25 to 0.5, worse at 1.0".into(),
+                best_at: vec![json!(0.25), json!(0.5)],
+                source: "ELECTRA, Figure 3 left".into(),
+            },
+            base: Default::default(),
+            sweep: Default::default(),
+            seeds: seeds.to_vec(),
+            evaluate: EvaluateSpec::default(),
+            report,
+            profiles: Default::default(),
+        };
+        let trials: Vec<Trial> =
+            points.iter().flat_map(|point| seeds.iter().map(|seed| trial(*seed, point.clone()))).collect();
+        let fixture = Self { folder: tempfile::tempdir().unwrap(), experiment, trials };
+        for trial in &fixture.trials {
+            fixture.write(trial, &outcome(trial));
+        }
+        fixture
+    }
+
+    pub fn results(&self) -> PathBuf {
+        self.folder.path().join("results")
+    }
+
+    pub fn out(&self) -> PathBuf {
+        self.folder.path().join("reports")
+    }
+
+    /// Builds the report into `out`.
+    pub fn build(&self) -> crate::fault::Result<super::ReportSummary> {
+        super::build(&ReportInput {
+            experiment: &self.experiment,
+            profile: "quick",
+            trials: &self.trials,
+            results: &self.results(),
+            out: &self.out(),
+            command: "electra-lab report experiments/gen_ratio.yaml --profile quick",
+        })
+    }
+
+    pub fn write(&self, trial: &Trial, outcome: &Outcome) {
+        let folder = self.results().join(&trial.id.0);
+        fs::create_dir_all(&folder).unwrap();
+        let record = TrialRecord {
+            record_version: RECORD_VERSION,
+            id: trial.id.clone(),
+            experiment: "gen_ratio".into(),
+            profile: "quick".into(),
+            point: trial.point.clone(),
+            spec: trial.spec.clone(),
+            provenance: provenance(),
+        };
+        let lines: String =
+            events(trial).iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
+        fs::write(folder.join("trial.json"), serde_json::to_string_pretty(&record).unwrap()).unwrap();
+        fs::write(folder.join("metrics.jsonl"), lines).unwrap();
+        fs::write(folder.join("outcome.json"), serde_json::to_string_pretty(outcome).unwrap()).unwrap();
+    }
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        crate_version: "0.1.0".into(),
+        git_commit: Some("0123456789abcdef".into()),
+        git_dirty: Some(false),
+        device: "cpu".into(),
+        threads: 2,
+        simd: "avx2".into(),
+        started_at: "2026-01-01T00:00:00Z".into(),
+        corpus: DataProvenance {
+            source: "built-in language".into(),
+            revision: "built-in".into(),
+            corpus_hash: "c0ffee".into(),
+            tokenizer_hash: "beef".into(),
+            vocab_size: 800,
+            n_examples: 5000,
+            n_tokens: 600_000,
+            synthetic: true,
+        },
+        tasks_revision: "built-in".into(),
+    }
+}
+
+/// How good a ratio is in this made-up world, and a number that differs from seed to seed.
+fn quality(trial: &Trial) -> (f64, f64) {
+    let ratio = trial.spec.model.generator_ratio;
+    let noise = Stream::new(trial.spec.seed, Purpose::Test, ratio.to_bits(), 0).normal();
+    let objective = if trial.spec.objective.kind() == "mlm" { -5.0 } else { 0.0 };
+    let length = (trial.spec.train.steps as f64 / 200.0).log2();
+    (objective + length - 8.0 * (ratio.log2() + 1.5).abs() / 1.5, noise)
+}
+
+/// What a finished trial leaves.
+pub fn outcome(trial: &Trial) -> Outcome {
+    let (quality, noise) = quality(trial);
+    let mut scores = Vec::new();
+    for (task, metric, majority, top) in
+        [(TaskName::Rte, "accuracy", 52.5, 66.0), (TaskName::Cola, "matthews", 0.0, 31.0)]
+    {
+        for finetune_seed in 0..3 {
+            let value = top + quality + 0.5 * noise + 0.4 * finetune_seed as f64;
+            scores.push(Score {
+                task,
+                synthetic: true,
+                finetune_seed,
+                metric: metric.into(),
+                value: Some((value * 100.0).round() / 100.0),
+                majority,
+                n_examples: 400,
+                n_train: 1000,
+                steps: 94,
+            });
+        }
+    }
+    Outcome {
+        record_version: RECORD_VERSION,
+        id: trial.id.clone(),
+        steps: trial.spec.train.steps,
+        tokens: 4000 * trial.spec.train.steps,
+        flops: 2.5e12 * (1.0 + trial.spec.model.generator_ratio),
+        n_parameters: 900_000,
+        validation: events(trial).last().map(|event| event.values.clone()).unwrap_or_default(),
+        scores,
+        timing: Timing { pretrain_s: 30.25, finetune_s: 12.5 },
+    }
+}
+
+fn events(trial: &Trial) -> Vec<Event> {
+    let (quality, noise) = quality(trial);
+    let mut events = Vec::new();
+    let n_steps = trial.spec.train.steps;
+    for step in (10..=n_steps).step_by(10) {
+        let decay = (-(step as f64) / 60.0).exp();
+        let wobble = 0.1 * Stream::new(trial.spec.seed, Purpose::Test, step, 1).normal();
+        let event = |split, values: &[(&str, f64)]| Event {
+            split,
+            step,
+            tokens: step * 4000,
+            flops: step as f64 * 1e10,
+            elapsed_s: step as f64 * 0.15,
+            values: values
+                .iter()
+                .map(|(name, value)| (name.to_string(), (value * 1e4).round() / 1e4))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let loss = 14.0 + 28.0 * decay - 0.1 * quality + wobble;
+        events.push(event(Split::Train, &[("loss", loss), ("gradient_norm", 1.0)]));
+        if step % 50 == 0 {
+            let accuracy = 0.92 - 0.06 * decay + 0.002 * quality + 0.002 * noise;
+            let mlm = 0.45 - 0.3 * decay - 0.01 * quality;
+            events.push(event(
+                Split::Validation,
+                &[("loss", loss + 0.2), ("disc_accuracy", accuracy), ("mlm_accuracy", mlm)],
+            ));
+        }
+    }
+    events
+}

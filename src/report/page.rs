@@ -1,0 +1,245 @@
+//! report.md: the question, the answer, the numbers, the figures and where they come from.
+//!
+//! The same records give the same bytes: no clock, no machine of the reader. Must never: compute a number.
+
+use std::fmt::Write;
+
+use super::ReportInput;
+use super::axes::Axes;
+use super::provenance;
+use super::records::Records;
+use super::statistics::Summary;
+use super::tables;
+use super::verdict;
+
+/// Everything that the page shows.
+pub struct Page<'a> {
+    /// What was asked for.
+    pub input: &'a ReportInput<'a>,
+    /// The sweep.
+    pub axes: &'a Axes,
+    /// The numbers.
+    pub summary: &'a Summary,
+    /// The trials.
+    pub records: &'a Records<'a>,
+    /// The verdict's sentences.
+    pub verdict: &'a str,
+    /// File stems of the figures that were drawn, with their captions.
+    pub figures: &'a [(&'static str, String)],
+}
+
+impl Page<'_> {
+    /// The whole page.
+    pub fn markdown(&self) -> String {
+        let experiment = self.input.experiment;
+        let mut page = format!("# {}: {}\n\n", experiment.name, experiment.about);
+        let n_done = self.records.done.len();
+        let n_trials = n_done + self.records.open.len();
+        let _ = writeln!(page, "Profile `{}`, {n_done} of {n_trials} trials done.\n", self.input.profile);
+        if self.summary.synthetic {
+            let text = self.synthetic_notice();
+            let _ = writeln!(page, "> **Synthetic data.** {text}\n");
+        }
+        let _ = writeln!(page, "**Expected.** {}\n", verdict::expectation(&experiment.expect, self.axes));
+        let _ = writeln!(page, "**Verdict.** {}\n", self.verdict.replace('\n', "  \n"));
+        if !experiment.expect.best_at.is_empty() {
+            let _ = writeln!(page, "How it is reached: {}\n", verdict::RULE);
+        }
+        page += &self.open_trials();
+        page += &self.results();
+        page += &self.tasks();
+        for (stem, caption) in self.figures {
+            let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
+        }
+        let _ = writeln!(page, "## Trials\n\n{}", tables::trials(self.records).to_markdown());
+        let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.records.done));
+        let _ = writeln!(
+            page,
+            "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery number is in \
+             [table.csv](table.csv): a row a trial, task and fine-tuning seed.",
+            self.input.command
+        );
+        page
+    }
+
+    /// Which of the numbers are synthetic.
+    fn synthetic_notice(&self) -> String {
+        let labels: Vec<&str> = self
+            .summary
+            .quantities
+            .iter()
+            .filter(|quantity| quantity.synthetic)
+            .map(|quantity| quantity.label.as_str())
+            .collect();
+        format!(
+            "These numbers come from the built-in miniature language and say nothing about English or GLUE: {}.",
+            labels.join("; ")
+        )
+    }
+
+    fn open_trials(&self) -> String {
+        if self.records.open.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("Trials that are not done, and take no part in any number below:\n\n");
+        for open in &self.records.open {
+            let _ = writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state);
+        }
+        text + "\n"
+    }
+
+    /// How each task was scored, and the cap on its training examples.
+    fn tasks(&self) -> String {
+        let table = tables::tasks(self.summary, self.records);
+        if table.is_empty() {
+            return String::new();
+        }
+        let cap = match self.input.experiment.evaluate.finetune.max_train_examples {
+            Some(cap) => format!("Fine-tuning used at most {cap} training examples a task.\n\n"),
+            None => String::new(),
+        };
+        format!("{}\n{cap}", table.to_markdown())
+    }
+
+    fn results(&self) -> String {
+        let mut text = format!("## Results\n\n{}\n", tables::scores(self.axes, self.summary).to_markdown());
+        let scores = if self.summary.y.is_some() {
+            "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over \
+             tasks is taken within a trial. "
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "{scores}Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: \
+             bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (where it is the \
+             range of the seeds). Held-out values are measured after the last step, without dropout; losses of \
+             different objectives or weights are not on one scale.\n"
+        );
+        let n_undefined: usize =
+            self.summary.points.iter().flat_map(|point| &point.cells).map(|cell| cell.n_undefined).sum();
+        if n_undefined > 0 {
+            text += "Undefined scores (say a correlation with constant predictions) enter no mean and are counted: \
+                     a task's cell counts fine-tuning runs, the mean's counts trials.\n\n";
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::fixture::{Fixture, outcome};
+
+    /// The page with the trials' ids replaced.
+    fn page(fixture: &Fixture) -> String {
+        fixture.build().unwrap();
+        let mut text = fs::read_to_string(fixture.out().join("report.md")).unwrap();
+        for (index, trial) in fixture.trials.iter().enumerate() {
+            text = text.replace(&trial.id.0, &format!("TRIAL-{index:06}"));
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_of_a_finished_experiment() {
+        insta::assert_snapshot!(page(&Fixture::new()), @r#"
+        # gen_ratio: Does a generator of 1/4 to 1/2 the discriminator's width work best?
+
+        Profile `quick`, 6 of 6 trials done.
+
+        > **Synthetic data.** These numbers come from the built-in miniature language and say nothing about English or GLUE: cola (matthews); rte (accuracy); mean of cola, rte; held-out loss; held-out mlm accuracy, %; held-out disc accuracy, %.
+
+        **Expected.** best at 0.25 to 0.5, worse at 1.0; the best mean is expected at model.generator_ratio = 0.25 or 0.5 (ELECTRA, Figure 3 left).
+
+        **Verdict.** Seen (difference +5.83 ± 0.61, n = 2 and 2): the best mean of cola, rte is 46.67 ± 0.81 (n = 2) at generator ratio 0.5, as expected; the best of the other values is 40.84 ± 0.31 (n = 2) at 1.0.
+
+        How it is reached: the best mean among the expected values is compared with the best mean among the other values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is "within the spread". Nothing corrects for picking the best of several values.
+
+        ## Results
+
+        | model.generator_ratio | trials |  cola (matthews) |   rte (accuracy) | mean of cola, rte |    held-out loss | held-out mlm accuracy, % | held-out disc accuracy, % |
+        | --------------------- | -----: | ---------------: | ---------------: | ----------------: | ---------------: | -----------------------: | ------------------------: |
+        | 0.25                  |    2/2 | 28.20 ± 1.38 (2) | 63.20 ± 1.38 (2) |  45.70 ± 1.38 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.04 ± 0.55 (2) |
+        | 0.5                   |    2/2 | 29.17 ± 0.81 (2) | 64.17 ± 0.81 (2) |  46.67 ± 0.81 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.43 ± 0.33 (2) |
+        | 1.0                   |    2/2 | 23.34 ± 0.31 (2) | 58.34 ± 0.31 (2) |  40.84 ± 0.31 (2) | 15.96 ± 0.08 (2) |         51.93 ± 0.00 (2) |          90.16 ± 0.13 (2) |
+        | majority class        |        |             0.00 |            52.50 |             26.25 |                  |                          |                           |
+
+        Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (where it is the range of the seeds). Held-out values are measured after the last step, without dropout; losses of different objectives or weights are not on one scale.
+
+        | task            | examples          | revision | fine-tuning runs | training examples | scored examples |
+        | --------------- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
+        | cola (matthews) | built-in language | built-in |               18 |              1000 |             400 |
+        | rte (accuracy)  | built-in language | built-in |               18 |              1000 |             400 |
+
+        ![mean of cola, rte over model.generator_ratio: mean and standard deviation over pre-training seeds.](score.png)
+
+        *mean of cola, rte over model.generator_ratio: mean and standard deviation over pre-training seeds.* ([SVG](score.svg))
+
+        ![Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.](curves.png)
+
+        *Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.* ([SVG](curves.svg))
+
+        ![Each task over model.generator_ratio.](tasks.png)
+
+        *Each task over model.generator_ratio.* ([SVG](tasks.svg))
+
+        ## Trials
+
+        | trial          | point                      | seed | steps | tokens | train FLOPs | parameters | pre-train s | fine-tune s |
+        | -------------- | -------------------------- | ---: | ----: | -----: | ----------: | ---------: | ----------: | ----------: |
+        | `TRIAL-000000` | model.generator_ratio=0.25 |    1 |   200 | 800000 |    3.125e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000001` | model.generator_ratio=0.25 |    2 |   200 | 800000 |    3.125e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000002` | model.generator_ratio=0.5  |    1 |   200 | 800000 |    3.750e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000003` | model.generator_ratio=0.5  |    2 |   200 | 800000 |    3.750e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000004` | model.generator_ratio=1.0  |    1 |   200 | 800000 |    5.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000005` | model.generator_ratio=1.0  |    2 |   200 | 800000 |    5.000e12 |     900000 |        30.2 |        12.5 |
+
+        ## Provenance
+
+        - electra-lab: 0.1.0
+        - commit: 0123456789abcdef
+        - device: cpu
+        - threads: 2
+        - instruction set: avx2
+        - pre-training text: built-in language
+        - its revision: built-in
+        - its hash when packed: c0ffee
+        - packed examples: 5000
+        - packed tokens: 600000
+        - tokenizer's hash: beef
+        - vocabulary: 800
+        - tasks' revision: built-in
+
+        ## Rebuild
+
+        From the records in results/ alone:
+
+        ```sh
+        electra-lab report experiments/gen_ratio.yaml --profile quick
+        ```
+
+        Every number is in [table.csv](table.csv): a row a trial, task and fine-tuning seed.
+        "#);
+    }
+
+    #[test]
+    fn missing_trials_undefined_scores_and_differing_devices_are_said() {
+        let fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
+        let mut first = outcome(&fixture.trials[0]);
+        first.scores.iter_mut().for_each(|score| score.value = None);
+        fixture.write(&fixture.trials[0], &first);
+        let folder = |index: usize| fixture.results().join(&fixture.trials[index].id.0);
+        let path = folder(1).join("trial.json");
+        let text = fs::read_to_string(&path).unwrap().replace("\"cpu\"", "\"cuda:0\"");
+        fs::write(&path, text).unwrap();
+        fs::remove_file(folder(5).join("outcome.json")).unwrap();
+        let page = page(&fixture);
+        assert!(page.contains("5 of 6 trials done"), "{page}");
+        assert!(page.contains("- `TRIAL-000005` model.generator_ratio=1.0 seed=3: unfinished, at step 200"));
+        assert!(page.contains("- device: **2 different values**: cpu (4 trials); cuda:0 (1 trial)"));
+        assert!(page.contains("(2), 3 undefined"), "{page}");
+        assert!(page.contains("**Verdict.** Not yet decided (5 of 6 trials done)"));
+    }
+}

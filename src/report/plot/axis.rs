@@ -1,0 +1,142 @@
+//! Ranges and ticks.
+
+use serde_json::Value;
+
+use super::super::axes::{Axes, last_word, number};
+
+/// Ticks: where, and what is written there.
+pub type Ticks = Vec<(f64, String)>;
+
+/// A range that holds all values, with a margin of `share` of its length on both sides.
+pub fn padded(values: impl Iterator<Item = f64>, share: f64) -> (f64, f64) {
+    let (low, high) = values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high {
+        return (0.0, 1.0);
+    }
+    let margin = if high - low > 1e-9 { (high - low) * share } else { high.abs().max(1.0) * 0.05 };
+    (low - margin, high + margin)
+}
+
+/// Ticks at round numbers inside a range, as close to `n` of them as 1, 2, 2.5 and 5 allow, with as many
+/// decimals as their distance needs.
+pub fn round_ticks((low, high): (f64, f64), n: usize) -> Ticks {
+    let power = 10f64.powf(((high - low) / n.max(1) as f64).log10().floor());
+    let span = |step: f64| ((low / step).ceil() as i64, (high / step).floor() as i64);
+    let miss = |step: f64| (span(step).1 - span(step).0 + 1 - n as i64).abs();
+    let steps = [0.5, 1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power);
+    let Some(step) = steps.into_iter().rev().filter(|step| *step > 0.0).min_by_key(|step| miss(*step)) else {
+        return vec![(low, format!("{low}"))];
+    };
+    let decimals = (0..9).find(|&decimals| is_round(step * 10f64.powi(decimals))).unwrap_or(9) as usize;
+    let (first, last) = span(step);
+    (first..=last)
+        .map(|index| {
+            let value = index as f64 * step;
+            (value, format!("{value:.decimals$}"))
+        })
+        .collect()
+}
+
+fn is_round(value: f64) -> bool {
+    (value - value.round()).abs() < 1e-6
+}
+
+/// Ticks of a count such as steps: thousands as `20k`, millions as `1M`.
+pub fn count_ticks(range: (f64, f64), n: usize) -> Ticks {
+    let ticks = round_ticks(range, n);
+    let largest = ticks.last().map_or(0.0, |(value, _)| *value);
+    let (unit, suffix) = match largest {
+        large if large >= 2e6 => (1e6, "M"),
+        large if large >= 1e4 => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    ticks
+        .into_iter()
+        .map(|(value, _)| {
+            let text = if value == 0.0 { "0".into() } else { format!("{}{suffix}", value / unit) };
+            (value, text)
+        })
+        .collect()
+}
+
+/// The x axis of a sweep.
+pub struct SweepAxis {
+    /// Where each of [`Axes::x_values`] lies.
+    pub positions: Vec<f64>,
+    /// The values as ticks.
+    pub ticks: Ticks,
+    /// First and last position, with margins.
+    pub range: (f64, f64),
+    /// Whether the values are numbers, so that a line between them means something.
+    pub is_numeric: bool,
+    /// What the axis shows.
+    pub title: String,
+    /// The same without the path, for small panels.
+    pub short_title: String,
+}
+
+impl SweepAxis {
+    /// Numbers lie at their value or its logarithm, everything else side by side.
+    pub fn new(axes: &Axes, log: bool) -> Self {
+        let numbers: Vec<f64> = axes.x_values.iter().map(number).collect();
+        let numeric = axes.x_values.iter().all(Value::is_number);
+        let log = log && numeric && numbers.iter().all(|value| *value > 0.0);
+        let positions: Vec<f64> = match (numeric, log) {
+            (true, true) => numbers.iter().map(|value| value.ln()).collect(),
+            (true, false) => numbers,
+            (false, _) => (0..axes.x_values.len()).map(|index| index as f64).collect(),
+        };
+        let ticks = positions.iter().copied().zip(axes.x_labels.iter().cloned()).collect();
+        let range = if numeric {
+            padded(positions.iter().copied(), 0.08)
+        } else {
+            (-0.5, axes.x_values.len() as f64 - 0.5)
+        };
+        let (title, short_title) = titles(axes, log);
+        Self { positions, ticks, range, is_numeric: numeric, title, short_title }
+    }
+
+    /// Where a value of the sweep lies, by its index.
+    pub fn position(&self, x: usize) -> f64 {
+        self.positions.get(x).copied().unwrap_or_default()
+    }
+}
+
+fn titles(axes: &Axes, log: bool) -> (String, String) {
+    let Some(path) = &axes.x_path else { return Default::default() };
+    let word = last_word(path);
+    let mut letters = word.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let word = format!("{first}{}", letters.as_str());
+    let (more, only) = if log { (", log scale", " (log scale)") } else { ("", "") };
+    (format!("{word} ({path}{more})"), format!("{word}{only}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(ticks: Ticks) -> Vec<String> {
+        ticks.into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        assert_eq!(texts(round_ticks((0.11, 0.94), 4)), ["0.2", "0.4", "0.6", "0.8"]);
+        assert_eq!(texts(round_ticks((52.3, 71.0), 5)), ["55", "60", "65", "70"]);
+        assert_eq!(texts(round_ticks((0.11, 0.94), 3)), ["0.25", "0.50", "0.75"]);
+        assert_eq!(texts(round_ticks((-0.004, 0.0119), 4)), ["0.000", "0.005", "0.010"]);
+        assert_eq!(texts(count_ticks((0.0, 200_000.0), 5)), ["0", "50k", "100k", "150k", "200k"]);
+        assert_eq!(texts(round_ticks((3.0, 3.0), 4)), ["3"]);
+    }
+
+    #[test]
+    fn ranges_hold_their_values() {
+        assert_eq!(padded([1.0, 3.0].into_iter(), 0.1), (0.8, 3.2));
+        let (low, high) = padded([5.0].into_iter(), 0.1);
+        assert!(low < 5.0 && high > 5.0);
+        assert_eq!(padded([f64::NAN].into_iter(), 0.1), (0.0, 1.0));
+    }
+}

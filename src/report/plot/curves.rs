@@ -1,0 +1,259 @@
+//! The figure of training curves: the loss, and what held-out text says, over steps.
+
+use std::collections::BTreeMap;
+
+use plotters::backend::DrawingBackend;
+
+use super::super::axes::{Axes, last_word};
+use super::super::records::{DoneTrial, Records};
+use super::axis::{count_ticks, padded, round_ticks};
+use super::canvas::{Canvas, lighten};
+use super::panel::{Key, Panel, color, draw_legend, draw_title, legend_height, marker, title_height};
+use super::{Figure, Heading};
+use crate::fault::Result;
+use crate::spec::Trial;
+use crate::track::Split;
+
+const PANEL: (f64, f64) = (380.0, 330.0);
+
+/// Step and value.
+type Curve = Vec<(f64, f64)>;
+
+/// One point of the sweep.
+struct PointCurves {
+    /// Index into the axes' points.
+    point: usize,
+    mean: Curve,
+    seeds: Vec<Curve>,
+}
+
+/// One panel: a value over steps.
+struct CurvePanel {
+    title: &'static str,
+    y_title: &'static str,
+    curves: Vec<PointCurves>,
+    y_range: (f64, f64),
+}
+
+/// Panels side by side.
+pub struct CurveFigure<'a> {
+    heading: &'a Heading,
+    axes: &'a Axes,
+    panels: Vec<CurvePanel>,
+    last_step: f64,
+}
+
+impl<'a> CurveFigure<'a> {
+    /// Collects the curves; None where there is nothing to draw.
+    pub fn new(heading: &'a Heading, axes: &'a Axes, trials: &[Trial], records: &Records) -> Option<Self> {
+        let asked = [
+            ("Training loss", "loss", Split::Train, "loss", 1.0),
+            ("Discriminator on held-out text", "accuracy, %", Split::Validation, "disc_accuracy", 100.0),
+            ("Masked words on held-out text", "accuracy, %", Split::Validation, "mlm_accuracy", 100.0),
+        ];
+        let panels: Vec<CurvePanel> = asked
+            .into_iter()
+            .filter_map(|(title, y_title, split, name, factor)| {
+                let read = |done: &DoneTrial| curve(done, split, name, factor);
+                let curves = collect(axes, trials, records, read);
+                (!curves.is_empty()).then(|| {
+                    let y_range = y_range(&curves, split == Split::Train);
+                    CurvePanel { title, y_title, curves, y_range }
+                })
+            })
+            .collect();
+        let steps = panels
+            .iter()
+            .flat_map(|panel| &panel.curves)
+            .flat_map(|curves| &curves.mean)
+            .map(|(step, _)| *step);
+        let last_step = steps.fold(0.0, f64::max);
+        (last_step > 0.0).then_some(Self { heading, axes, panels, last_step })
+    }
+
+    fn width(&self) -> f64 {
+        PANEL.0 * self.panels.len() as f64 + 20.0
+    }
+
+    fn legend(&self) -> Vec<(Key, String)> {
+        let shown = |index: usize| {
+            self.panels.iter().any(|panel| panel.curves.iter().any(|curves| curves.point == index))
+        };
+        let word = self.axes.x_path.as_deref().map(last_word).unwrap_or_default();
+        let mut entries: Vec<(Key, String)> = self
+            .axes
+            .points
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| shown(*index))
+            .map(|(index, point)| {
+                let name = format!("{word} {}", self.axes.point_name(point));
+                (Key::Line(color(index), marker(index)), name.trim().to_string())
+            })
+            .collect();
+        if let Some((Key::Line(..), name)) = entries.last_mut()
+            && self.has_seeds()
+        {
+            name.push_str("   (thin: single seeds)");
+        }
+        entries
+    }
+
+    fn has_seeds(&self) -> bool {
+        self.panels.iter().flat_map(|panel| &panel.curves).any(|curves| curves.seeds.len() > 1)
+    }
+}
+
+/// One trial's value over steps.
+fn curve(done: &DoneTrial, split: Split, name: &str, factor: f64) -> Curve {
+    done.events
+        .iter()
+        .filter(|event| event.split == split)
+        .filter_map(|event| Some((event.step as f64, event.values.get(name)? * factor)))
+        .filter(|(_, value)| value.is_finite())
+        .collect()
+}
+
+fn collect(
+    axes: &Axes,
+    trials: &[Trial],
+    records: &Records,
+    read: impl Fn(&DoneTrial) -> Curve,
+) -> Vec<PointCurves> {
+    let mut curves = Vec::new();
+    for (index, point) in axes.points.iter().enumerate() {
+        let ids = point.trials.iter().filter_map(|trial| trials.get(*trial)).map(|trial| &trial.id);
+        let seeds: Vec<Curve> = ids
+            .filter_map(|id| records.done.iter().find(|done| done.trial.id == *id))
+            .map(&read)
+            .filter(|curve| !curve.is_empty())
+            .collect();
+        if !seeds.is_empty() {
+            curves.push(PointCurves { point: index, mean: mean(&seeds), seeds });
+        }
+    }
+    curves
+}
+
+/// The mean at the steps that every seed has.
+fn mean(seeds: &[Curve]) -> Curve {
+    let mut sums: BTreeMap<u64, (usize, f64)> = BTreeMap::new();
+    for (step, value) in seeds.iter().flatten() {
+        let entry = sums.entry(*step as u64).or_default();
+        *entry = (entry.0 + 1, entry.1 + value);
+    }
+    sums.into_iter()
+        .filter(|(_, (n, _))| *n == seeds.len())
+        .map(|(step, (n, sum))| (step as f64, sum / n as f64))
+        .collect()
+}
+
+/// A training loss falls steeply at first: what lies in the first tenth of the steps does not stretch
+/// the axis, and leaves it at the top.
+fn y_range(curves: &[PointCurves], is_training: bool) -> (f64, f64) {
+    let points = || curves.iter().flat_map(|curves| &curves.seeds).flatten();
+    let last = points().map(|(step, _)| *step).fold(0.0, f64::max);
+    let from = if is_training { last / 10.0 } else { 0.0 };
+    padded(points().filter(|(step, _)| *step >= from).map(|(_, value)| *value), 0.05)
+}
+
+/// The parts of a curve below `top`, cut where it crosses.
+fn below(curve: &[(f64, f64)], top: f64) -> Vec<Curve> {
+    let mut parts: Vec<Curve> = Vec::new();
+    let mut part: Curve = Vec::new();
+    let mut previous: Option<(f64, f64)> = None;
+    for &(x, y) in curve {
+        if let Some((x0, y0)) = previous
+            && (y0 > top) != (y > top)
+        {
+            part.push((x0 + (x - x0) * (top - y0) / (y - y0), top));
+        }
+        if y <= top {
+            part.push((x, y));
+        } else if !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+        }
+        previous = Some((x, y));
+    }
+    parts.extend((!part.is_empty()).then_some(part));
+    parts
+}
+
+impl CurvePanel {
+    fn draw<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        outer: (f64, f64, f64, f64),
+        last_step: f64,
+    ) -> Result<()> {
+        let x_range = (0.0, last_step * 1.03);
+        let y_ticks = round_ticks(self.y_range, 5);
+        let x_ticks = count_ticks(x_range, 5);
+        let panel = Panel::inside(outer, x_range, self.y_range, (&x_ticks, &y_ticks), true);
+        panel.draw(canvas, (&x_ticks, &y_ticks), (self.title, "pre-training steps", self.y_title))?;
+        let trace = |curve: &[(f64, f64)], shade, width| -> Result<()> {
+            for part in below(curve, self.y_range.1) {
+                let places: Vec<(f64, f64)> = part.into_iter().map(|point| panel.place(point)).collect();
+                canvas.line(&places, shade, width)?;
+            }
+            Ok(())
+        };
+        for curves in self.curves.iter().filter(|curves| curves.seeds.len() > 1) {
+            for seed in &curves.seeds {
+                trace(seed, lighten(color(curves.point), 0.6), 1.0)?;
+            }
+        }
+        for curves in &self.curves {
+            trace(&curves.mean, color(curves.point), 2.0)?;
+        }
+        // Markers at up to eight places a line, shifted from line to line so that they do not hide each other.
+        for (order, curves) in self.curves.iter().enumerate() {
+            let every = (curves.mean.len() / 8).max(1);
+            let shift = order * every / self.curves.len();
+            let shown = curves.mean.iter().skip(shift).step_by(every).filter(|(_, y)| *y <= self.y_range.1);
+            for point in shown {
+                canvas.marker(marker(curves.point), panel.place(*point), 3.5, color(curves.point))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Figure for CurveFigure<'_> {
+    fn size(&self) -> (f64, f64) {
+        let inner = self.width() - 40.0;
+        let head = title_height(&self.heading.title, &self.heading.subtitle, inner);
+        (self.width(), head + 10.0 + legend_height(&self.legend(), inner) + 12.0 + PANEL.1)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let inner = self.width() - 40.0;
+        let legend = self.legend();
+        let head = draw_title(canvas, &self.heading.title, &self.heading.subtitle, 20.0, inner)?;
+        draw_legend(canvas, &legend, (20.0, head + 10.0), inner)?;
+        let top = head + 10.0 + legend_height(&legend, inner) + 12.0;
+        for (index, panel) in self.panels.iter().enumerate() {
+            let left = 10.0 + PANEL.0 * index as f64;
+            panel.draw(canvas, (left, top, left + PANEL.0, top + PANEL.1 - 8.0), self.last_step)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_cut_where_it_leaves_the_frame() {
+        let curve = [(0.0, 4.0), (1.0, 2.0), (2.0, 1.0), (3.0, 5.0)];
+        assert_eq!(below(&curve, 3.0), [vec![(0.5, 3.0), (1.0, 2.0), (2.0, 1.0), (2.5, 3.0)]]);
+        assert_eq!(below(&[(0.0, 9.0)], 3.0), Vec::<Curve>::new());
+    }
+
+    #[test]
+    fn the_mean_keeps_the_steps_that_all_seeds_have() {
+        let seeds = [vec![(1.0, 1.0), (2.0, 2.0)], vec![(2.0, 4.0), (3.0, 9.0)]];
+        assert_eq!(mean(&seeds), [(2.0, 3.0)]);
+    }
+}

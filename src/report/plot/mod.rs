@@ -1,0 +1,209 @@
+//! Figures as SVG and PNG, from one drawing of each.
+//!
+//! The only folder that knows plotters. Colours tell apart for colour-blind readers, markers in print.
+//! Must never: compute a score.
+
+mod axis;
+mod canvas;
+mod curves;
+mod panel;
+mod score;
+
+use std::path::{Path, PathBuf};
+
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::drawing::IntoDrawingArea;
+
+use super::ReportInput;
+use super::axes::Axes;
+use super::records::Records;
+use super::statistics::{QuantityKind, Summary};
+use super::write;
+use crate::fault::{Fault, Result};
+use canvas::{Canvas, Medium};
+use curves::CurveFigure;
+use score::ScoreFigure;
+
+/// Device pixels a logical pixel in the files: sharp in print and on dense screens.
+const SCALE: u32 = 2;
+/// Pixels are drawn this much finer and averaged, since plotters does not smooth polygons.
+const OVERSAMPLING: u32 = 2;
+
+/// What can be drawn on either medium.
+trait Figure {
+    /// Width and height in logical pixels.
+    fn size(&self) -> (f64, f64);
+    /// Draws it all.
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()>;
+}
+
+/// What stands above a figure.
+pub struct Heading {
+    title: String,
+    subtitle: String,
+}
+
+/// Draws every figure that the records carry; appends the files' paths and returns stems and captions.
+pub fn draw_all(
+    input: &ReportInput,
+    axes: &Axes,
+    summary: &Summary,
+    records: &Records,
+    files: &mut Vec<PathBuf>,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut figures = Vec::new();
+    let heading = heading(input, summary, records);
+    let log_x = input.experiment.report.log_x;
+    let x = axes.x_path.as_deref().unwrap_or("the base configuration");
+    if let Some(y) = summary.y {
+        let figure = ScoreFigure {
+            heading: &heading,
+            axes,
+            summary,
+            quantities: vec![y],
+            log_x,
+            panel_size: (700.0, 420.0),
+        };
+        save(&figure, input.out, "score", files)?;
+        let label = summary.y_quantity().map_or("", |quantity| quantity.label.as_str());
+        figures.push((
+            "score",
+            format!("{label} over {x}: mean and standard deviation over pre-training seeds."),
+        ));
+    }
+    if let Some(figure) = CurveFigure::new(&heading, axes, input.trials, records) {
+        save(&figure, input.out, "curves", files)?;
+        figures.push((
+            "curves",
+            format!("Pre-training, a line each value of {x}: mean over seeds, single seeds thin."),
+        ));
+    }
+    let is_task = |index: &usize| {
+        summary.quantities.get(*index).is_some_and(|quantity| matches!(quantity.kind, QuantityKind::Task(_)))
+    };
+    let quantities: Vec<usize> = (0..summary.quantities.len()).filter(is_task).collect();
+    if quantities.len() > 1 {
+        let figure =
+            ScoreFigure { heading: &heading, axes, summary, quantities, log_x, panel_size: (350.0, 280.0) };
+        save(&figure, input.out, "tasks", files)?;
+        figures.push(("tasks", format!("Each task over {x}.")));
+    }
+    Ok(figures)
+}
+
+fn heading(input: &ReportInput, summary: &Summary, records: &Records) -> Heading {
+    let n_done = records.done.len();
+    let mut subtitle = format!(
+        "{}, profile {}, {n_done} of {} trials",
+        input.experiment.name,
+        input.profile,
+        input.trials.len()
+    );
+    if summary.synthetic {
+        subtitle.push_str(" · synthetic data: the built-in language");
+    }
+    Heading { title: input.experiment.about.clone(), subtitle }
+}
+
+fn save(figure: &impl Figure, out: &Path, stem: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+    files.push(write::bytes(out, &format!("{stem}.svg"), svg(figure)?.as_bytes())?);
+    let ((width, height), pixels) = png_pixels(figure)?;
+    files.push(write::replace(out, &format!("{stem}.png"), |temporary| {
+        let unwritten = |error: &dyn std::fmt::Display| Fault::storage(temporary, "write", error);
+        let mut backend = BitMapBackend::new(temporary, (width, height));
+        backend.blit_bitmap((0, 0), (width, height), &pixels).map_err(|error| unwritten(&error))?;
+        backend.present().map_err(|error| unwritten(&error))
+    })?);
+    Ok(())
+}
+
+fn device_size(figure: &impl Figure, scale: u32) -> (u32, u32) {
+    let (width, height) = figure.size();
+    (width.ceil() as u32 * scale, height.ceil() as u32 * scale)
+}
+
+fn svg(figure: &impl Figure) -> Result<String> {
+    let size = device_size(figure, SCALE);
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        let canvas = Canvas::new(area, f64::from(SCALE), Medium::Vector)?;
+        figure.draw(&canvas)?;
+        canvas.present()?;
+    }
+    // Coordinates are whole numbers, so they are drawn larger; the image itself keeps its logical size.
+    let drawn = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
+    Ok(text.replacen(&drawn, &format!("<svg width=\"{}\" height=\"{}\"", size.0 / SCALE, size.1 / SCALE), 1))
+}
+
+/// The finished pixels, red, green and blue, with their size.
+fn png_pixels(figure: &impl Figure) -> Result<((u32, u32), Vec<u8>)> {
+    let fine = device_size(figure, SCALE * OVERSAMPLING);
+    let mut buffer = vec![255u8; fine.0 as usize * fine.1 as usize * 3];
+    {
+        let area = BitMapBackend::with_buffer(&mut buffer, fine).into_drawing_area();
+        let canvas = Canvas::new(area, f64::from(SCALE * OVERSAMPLING), Medium::Raster)?;
+        figure.draw(&canvas)?;
+        canvas.present()?;
+    }
+    Ok((
+        (fine.0 / OVERSAMPLING, fine.1 / OVERSAMPLING),
+        average(&buffer, fine.0 as usize, OVERSAMPLING as usize),
+    ))
+}
+
+/// Averages squares of `side` × `side` pixels of an image that is `width` wide.
+fn average(pixels: &[u8], width: usize, side: usize) -> Vec<u8> {
+    let mut averaged = Vec::with_capacity(pixels.len() / (side * side));
+    for rows in pixels.chunks_exact(width * 3 * side) {
+        let mut sums = vec![0u32; width / side * 3];
+        for row in rows.chunks_exact(width * 3) {
+            for (block, sum) in row.chunks_exact(3 * side).zip(sums.chunks_exact_mut(3)) {
+                for pixel in block.chunks_exact(3) {
+                    for (total, channel) in sum.iter_mut().zip(pixel) {
+                        *total += u32::from(*channel);
+                    }
+                }
+            }
+        }
+        averaged.extend(sums.into_iter().map(|sum| (sum / (side * side) as u32) as u8));
+    }
+    averaged
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn averaging_keeps_places_and_channels() {
+        // Two pixels wide blocks: black and red above, black and red below.
+        let row = [0, 0, 0, 200, 0, 0, 10, 20, 30, 10, 20, 30];
+        let pixels = [row, row].concat();
+        assert_eq!(average(&pixels, 4, 2), [100, 0, 0, 10, 20, 30]);
+    }
+
+    #[test]
+    fn figures_carry_their_words_and_sizes() {
+        let fixture = Fixture::new();
+        fixture.build().unwrap();
+        let svg = fs::read_to_string(fixture.out().join("score.svg")).unwrap();
+        for text in
+            ["Does a generator", "synthetic data", "mean of cola, rte × 100", "0.25", "majority class"]
+        {
+            assert!(svg.contains(text), "score.svg lacks {text}");
+        }
+        assert!(svg.starts_with("<svg width=\"720\""), "{}", &svg[..60]);
+        let curves = fs::read_to_string(fixture.out().join("curves.svg")).unwrap();
+        assert!(curves.contains("Training loss") && curves.contains("pre-training steps"));
+        let tasks = fs::read_to_string(fixture.out().join("tasks.svg")).unwrap();
+        assert!(tasks.contains("cola (matthews)") && tasks.contains("rte (accuracy)"));
+
+        let png = fs::read(fixture.out().join("score.png")).unwrap();
+        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+        assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 1440);
+    }
+}

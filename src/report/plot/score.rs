@@ -1,0 +1,187 @@
+//! Figures of scores over the sweep: the report's y axis (score), and every task by itself (tasks).
+
+use plotters::backend::DrawingBackend;
+
+use super::super::axes::{Axes, Point};
+use super::super::statistics::{Cell, QuantityKind, Summary};
+use super::axis::{SweepAxis, padded, round_ticks};
+use super::canvas::{Canvas, lighten};
+use super::panel::{
+    GREY, Key, Panel, color, draw_bar, draw_legend, draw_title, legend_height, marker, title_height,
+    wrap_ticks,
+};
+use super::{Figure, Heading};
+use crate::fault::Result;
+
+/// One panel a quantity, all over the same x axis.
+pub struct ScoreFigure<'a> {
+    /// Title and subtitle.
+    pub heading: &'a Heading,
+    /// The sweep.
+    pub axes: &'a Axes,
+    /// The numbers.
+    pub summary: &'a Summary,
+    /// Indices of the quantities, one a panel.
+    pub quantities: Vec<usize>,
+    /// Whether the x axis is logarithmic.
+    pub log_x: bool,
+    /// Width and height of a panel with its titles.
+    pub panel_size: (f64, f64),
+}
+
+impl ScoreFigure<'_> {
+    fn n_columns(&self) -> usize {
+        self.quantities.len().clamp(1, 3)
+    }
+
+    fn width(&self) -> f64 {
+        self.panel_size.0 * self.n_columns() as f64 + 20.0
+    }
+
+    fn cells(&self, quantity: usize) -> impl Iterator<Item = (&Point, &Cell)> {
+        self.axes
+            .points
+            .iter()
+            .zip(&self.summary.points)
+            .filter_map(move |(point, numbers)| Some((point, numbers.cells.get(quantity)?)))
+    }
+
+    fn legend(&self) -> Vec<(Key, String)> {
+        let cells = || self.quantities.iter().flat_map(|quantity| self.cells(*quantity));
+        let has_spread =
+            cells().any(|(_, cell)| cell.spread.as_ref().is_some_and(|spread| spread.sd.is_some()));
+        let has_majority = self
+            .quantities
+            .iter()
+            .any(|quantity| self.summary.quantities.get(*quantity).is_some_and(|q| q.majority.is_some()));
+        let is_numeric = SweepAxis::new(self.axes, self.log_x).is_numeric;
+        let key = if is_numeric { Key::Line } else { Key::Marker };
+        let mut entries: Vec<(Key, String)> = self
+            .axes
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(line, name)| {
+                let name = if name.is_empty() { "mean over pre-training seeds" } else { name };
+                (key(color(line), marker(line)), name.to_string())
+            })
+            .collect();
+        if has_spread {
+            entries.push((Key::Bar(GREY), "± standard deviation".into()));
+            entries.push((Key::Dot(lighten(GREY, 0.3)), "one seed".into()));
+        }
+        if has_majority {
+            entries.push((Key::Dashed(GREY), "majority class".into()));
+        }
+        entries
+    }
+
+    fn draw_panel<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        quantity: usize,
+        outer: (f64, f64, f64, f64),
+        several: bool,
+    ) -> Result<()> {
+        let Some(described) = self.summary.quantities.get(quantity) else { return Ok(()) };
+        let axis = SweepAxis::new(self.axes, self.log_x);
+        let y_range =
+            padded(self.cells(quantity).flat_map(|(_, cell)| heights(cell)).chain(described.majority), 0.07);
+        let y_ticks = round_ticks(y_range, if several { 4 } else { 6 });
+        let wrapped = wrap_ticks(&axis.ticks, outer.2 - outer.0 - 70.0);
+        let x_ticks = if axis.is_numeric { &axis.ticks } else { &wrapped };
+        let panel = Panel::inside(outer, axis.range, y_range, (x_ticks, &y_ticks), several);
+        let x_ticks = if axis.is_numeric { panel.thin(x_ticks) } else { wrapped };
+        let (title, y_title) = match described.kind {
+            QuantityKind::Task(_) if several => (described.label.as_str(), "score × 100".to_string()),
+            _ => ("", format!("{} × 100", described.label)),
+        };
+        let x_title = if several { &axis.short_title } else { &axis.title };
+        panel.draw(canvas, (&x_ticks, &y_ticks), (title, x_title, &y_title))?;
+        if let Some(majority) = described.majority {
+            let (_, y) = panel.place((0.0, majority));
+            canvas.dashed((panel.frame.0, y), panel.frame.2, GREY, 1.5)?;
+        }
+        for line in 0..self.axes.lines.len() {
+            self.draw_line(canvas, &panel, &axis, quantity, line)?;
+        }
+        Ok(())
+    }
+
+    fn draw_line<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        panel: &Panel,
+        axis: &SweepAxis,
+        quantity: usize,
+        line: usize,
+    ) -> Result<()> {
+        // Lines step aside from each other, so that error bars at the same x do not cover each other.
+        let n_lines = self.axes.lines.len() as f64;
+        let aside = (line as f64 - (n_lines - 1.0) / 2.0) * (100.0 / n_lines).min(22.0);
+        let place = |x: usize, y: f64| {
+            let (px, py) = panel.place((axis.position(x), y));
+            (px + aside, py)
+        };
+        let mut members: Vec<(&Point, &Cell)> =
+            self.cells(quantity).filter(|(point, _)| point.line == line).collect();
+        members.sort_by_key(|(point, _)| point.x);
+        let means: Vec<(f64, f64)> = members
+            .iter()
+            .filter_map(|(point, cell)| Some(place(point.x, cell.spread.as_ref()?.mean)))
+            .collect();
+        if axis.is_numeric {
+            canvas.line(&means, color(line), 2.0)?;
+        }
+        for (point, cell) in &members {
+            let Some(spread) = &cell.spread else { continue };
+            if let Some(sd) = spread.sd {
+                let (x, top) = place(point.x, spread.mean + sd);
+                let (_, bottom) = place(point.x, spread.mean - sd);
+                draw_bar(canvas, x, (top, bottom), color(line))?;
+                for value in cell.seeds.iter().filter_map(|(_, value)| *value) {
+                    let (x, y) = place(point.x, value);
+                    canvas.dot((x - 8.5, y), 2.5, lighten(color(line), 0.35))?;
+                }
+            }
+            canvas.marker(marker(line), place(point.x, spread.mean), 4.0, color(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// Every height that a cell draws at.
+fn heights(cell: &Cell) -> Vec<f64> {
+    let mut heights: Vec<f64> = cell.seeds.iter().filter_map(|(_, value)| *value).collect();
+    if let Some(spread) = &cell.spread {
+        let sd = spread.sd.unwrap_or(0.0);
+        heights.extend([spread.mean - sd, spread.mean + sd]);
+    }
+    heights
+}
+
+impl Figure for ScoreFigure<'_> {
+    fn size(&self) -> (f64, f64) {
+        let inner = self.width() - 40.0;
+        let rows = self.quantities.len().div_ceil(self.n_columns()) as f64;
+        let head = title_height(&self.heading.title, &self.heading.subtitle, inner);
+        let legend = legend_height(&self.legend(), inner);
+        (self.width(), head + 10.0 + legend + 12.0 + rows * self.panel_size.1)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let inner = self.width() - 40.0;
+        let legend = self.legend();
+        let head = draw_title(canvas, &self.heading.title, &self.heading.subtitle, 20.0, inner)?;
+        draw_legend(canvas, &legend, (20.0, head + 10.0), inner)?;
+        let top = head + 10.0 + legend_height(&legend, inner) + 12.0;
+        let (width, height) = self.panel_size;
+        let several = self.quantities.len() > 1;
+        for (index, quantity) in self.quantities.iter().enumerate() {
+            let left = 10.0 + width * (index % self.n_columns()) as f64;
+            let y = top + height * (index / self.n_columns()) as f64;
+            self.draw_panel(canvas, *quantity, (left, y, left + width, y + height - 8.0), several)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! The tables of a report: scores over the sweep, tasks, trials.
+//!
+//! Must never: compute a number, or show a mean without its n. Next: `page.rs`.
+
+use super::axes::{Axes, labels, last_word};
+use super::records::{DoneTrial, Records};
+use super::statistics::{Cell, QuantityKind, Spread, Summary};
+use super::table::Table;
+use crate::spec::TaskName;
+use crate::track::Score;
+
+/// The summary: a row a point of the sweep, a column a quantity.
+pub fn scores(axes: &Axes, summary: &Summary) -> Table {
+    let x_name = axes.x_path.clone().unwrap_or_else(|| "point".into());
+    let mut header = vec![x_name, "trials".into()];
+    header.extend(summary.quantities.iter().map(|quantity| quantity.label.clone()));
+    let with_interval = (0..axes.points.len()).any(|point| interval(summary, point).is_some());
+    if with_interval {
+        let y = summary.y_quantity().map_or("", |quantity| quantity.label.as_str());
+        header.push(format!("95 % interval of the {y}"));
+    }
+    let mut table = Table::new(header, 1);
+    for (index, (point, numbers)) in axes.points.iter().zip(&summary.points).enumerate() {
+        let mut cells = vec![axes.point_name(point), format!("{}/{}", numbers.n_done, numbers.n_trials)];
+        cells.extend(numbers.cells.iter().map(|cell| in_cell(cell, 2)));
+        if with_interval {
+            let text = interval(summary, index).map(|(low, high)| format!("[{low:.2}, {high:.2}]"));
+            cells.push(text.unwrap_or_else(|| "–".into()));
+        }
+        table.row(cells);
+    }
+    if summary.quantities.iter().any(|quantity| quantity.majority.is_some()) {
+        let mut cells = vec!["majority class".to_string(), String::new()];
+        cells.extend(summary.quantities.iter().map(|quantity| majority(quantity.majority, 2)));
+        if with_interval {
+            cells.push(String::new());
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// The scores in the width of a terminal: one decimal, short names, no held-out loss.
+pub fn terminal(axes: &Axes, summary: &Summary) -> Table {
+    let shown: Vec<usize> = (0..summary.quantities.len())
+        .filter(|index| {
+            summary
+                .quantities
+                .get(*index)
+                .is_some_and(|quantity| quantity.kind != QuantityKind::HeldOut("loss"))
+        })
+        .collect();
+    let quantities = || shown.iter().filter_map(|index| summary.quantities.get(*index));
+    let x_name = axes.x_path.as_deref().map_or("point".into(), last_word);
+    let mut header = vec![x_name, "trials".into()];
+    header.extend(quantities().map(|quantity| quantity.short.clone()));
+    let mut table = Table::new(header, 1);
+    for (index, (point, numbers)) in axes.points.iter().zip(&summary.points).enumerate() {
+        let mut cells = vec![axes.point_name(point), format!("{}/{}", numbers.n_done, numbers.n_trials)];
+        cells.extend(shown.iter().filter_map(|quantity| Some(in_cell(summary.cell(index, *quantity)?, 1))));
+        table.row(cells);
+    }
+    if quantities().any(|quantity| quantity.majority.is_some()) {
+        let mut cells = vec!["majority class".to_string(), String::new()];
+        cells.extend(quantities().map(|quantity| majority(quantity.majority, 1)));
+        table.row(cells);
+    }
+    table
+}
+
+fn majority(value: Option<f64>, decimals: usize) -> String {
+    value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+}
+
+fn interval(summary: &Summary, point: usize) -> Option<(f64, f64)> {
+    summary.y_cell(point)?.spread.as_ref()?.interval
+}
+
+/// `71.20 ± 0.84 (3)`, with what is undefined counted.
+fn in_cell(cell: &Cell, decimals: usize) -> String {
+    let undefined = match cell.n_undefined {
+        0 => String::new(),
+        n => format!(", {n} undefined"),
+    };
+    match &cell.spread {
+        Some(Spread { n, mean, sd: Some(sd), .. }) => {
+            format!("{mean:.decimals$} ± {sd:.decimals$} ({n}){undefined}")
+        }
+        Some(Spread { n, mean, sd: None, .. }) => format!("{mean:.decimals$} ({n}){undefined}"),
+        None if cell.n_undefined > 0 => format!("undefined ({} of {})", cell.n_undefined, cell.n_undefined),
+        None => "–".into(),
+    }
+}
+
+/// What each trial cost.
+pub fn trials(records: &Records) -> Table {
+    let header = [
+        "trial",
+        "point",
+        "seed",
+        "steps",
+        "tokens",
+        "train FLOPs",
+        "parameters",
+        "pre-train s",
+        "fine-tune s",
+    ];
+    let mut table = Table::new(header.map(String::from).to_vec(), 2);
+    for done in &records.done {
+        let outcome = &done.outcome;
+        let point: Vec<String> = done
+            .trial
+            .point
+            .iter()
+            .map(|(path, value)| format!("{path}={}", labels(std::slice::from_ref(value)).concat()))
+            .collect();
+        table.row(vec![
+            format!("`{}`", done.trial.id),
+            if point.is_empty() { "base configuration".into() } else { point.join(" ") },
+            done.trial.spec.seed.to_string(),
+            outcome.steps.to_string(),
+            outcome.tokens.to_string(),
+            format!("{:.3e}", outcome.flops),
+            outcome.n_parameters.to_string(),
+            format!("{:.1}", outcome.timing.pretrain_s),
+            format!("{:.1}", outcome.timing.finetune_s),
+        ]);
+    }
+    table
+}
+
+/// What each task was: where its examples come from and how many there are.
+pub fn tasks(summary: &Summary, records: &Records) -> Table {
+    let header = ["task", "examples", "revision", "fine-tuning runs", "training examples", "scored examples"];
+    let mut table = Table::new(header.map(String::from).to_vec(), 3);
+    for quantity in &summary.quantities {
+        let QuantityKind::Task(task) = quantity.kind else { continue };
+        let scores = || {
+            let of = |done| scores_of(done, task).map(move |score| (done, score));
+            records.done.iter().flat_map(of)
+        };
+        table.row(vec![
+            quantity.label.clone(),
+            if quantity.synthetic { "built-in language" } else { "hub" }.into(),
+            distinct(scores().map(|(done, _)| done.record.provenance.tasks_revision.clone())),
+            scores().count().to_string(),
+            distinct(scores().map(|(_, score)| score.n_train.to_string())),
+            distinct(scores().map(|(_, score)| score.n_examples.to_string())),
+        ]);
+    }
+    table
+}
+
+fn scores_of<'a>(done: &'a DoneTrial, task: TaskName) -> impl Iterator<Item = &'a Score> {
+    done.outcome.scores.iter().filter(move |score| score.task == task)
+}
+
+/// The values that occur, in the order in which they first do.
+fn distinct(values: impl Iterator<Item = String>) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for value in values {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+    }
+    seen.join(" or ")
+}

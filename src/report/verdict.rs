@@ -1,0 +1,257 @@
+//! What was expected, and whether it was seen.
+//!
+//! Must never: call a difference clear that its spread does not carry, or judge a sweep that is not finished.
+
+use super::axes::{Axes, last_word, matches_expected};
+use super::statistics::{Spread, Summary};
+use crate::spec::ExpectSpec;
+
+/// How the verdict is reached, in words, for the page that shows it.
+pub const RULE: &str = "the best mean among the expected values is compared with the best mean among the other \
+values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample \
+variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is \"within the spread\". \
+Nothing corrects for picking the best of several values.";
+
+/// Two-sided 95 % points of Student's t for 1 to 30 degrees of freedom (any table of the distribution).
+const STUDENT_T: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/// One point of a line, by its x value.
+struct Candidate<'a> {
+    label: &'a str,
+    spread: &'a Spread,
+}
+
+/// What the experiment expects, as a sentence.
+pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
+    let mut parts = Vec::new();
+    if !expect.shape.is_empty() {
+        parts.push(expect.shape.clone());
+    }
+    if !expect.best_at.is_empty() {
+        let path = axes.x_path.as_deref().unwrap_or("the x axis");
+        parts.push(format!(
+            "the best mean is expected at {path} = {}",
+            super::axes::labels(&expect.best_at).join(" or ")
+        ));
+    }
+    if parts.is_empty() {
+        return "Nothing was stated.".into();
+    }
+    let source = if expect.source.is_empty() { String::new() } else { format!(" ({})", expect.source) };
+    format!("{}{source}.", parts.join("; "))
+}
+
+/// Whether the expectation was seen: one sentence a line of the figure.
+pub fn judge(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
+    let Some(y) = summary.y_quantity() else {
+        return "Nothing to judge: no task of the y axis was evaluated.".into();
+    };
+    let sentences: Vec<String> = axes
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(line, name)| {
+            let sentence = judge_line(expect, axes, summary, line, &y.label);
+            if name.is_empty() { sentence } else { format!("{name}: {sentence}") }
+        })
+        .collect();
+    sentences.join("\n")
+}
+
+fn judge_line(expect: &ExpectSpec, axes: &Axes, summary: &Summary, line: usize, y_label: &str) -> String {
+    let points = || axes.points.iter().enumerate().filter(|(_, point)| point.line == line);
+    let expected = |x: usize| {
+        axes.x_values
+            .get(x)
+            .is_some_and(|value| expect.best_at.iter().any(|wanted| matches_expected(wanted, value)))
+    };
+    let best = |inside: Option<bool>| -> Option<Candidate> {
+        points()
+            .filter(|(_, point)| inside.is_none_or(|inside| expected(point.x) == inside))
+            .filter_map(|(index, point)| {
+                let spread = summary.y_cell(index)?.spread.as_ref()?;
+                Some(Candidate { label: axes.x_label(point), spread })
+            })
+            .reduce(|best, other| if other.spread.mean > best.spread.mean { other } else { best })
+    };
+    let Some(top) = best(None) else {
+        return format!("Cannot be judged: {y_label} has no defined score.");
+    };
+    let Some(path) = &axes.x_path else {
+        return format!("Nothing to judge: no value is swept. The {y_label} is {}.", in_words(top.spread));
+    };
+    let where_best =
+        format!("the best {y_label} is {} at {} {}", in_words(top.spread), last_word(path), top.label);
+
+    let n_done: usize = points().filter_map(|(index, _)| Some(summary.points.get(index)?.n_done)).sum();
+    let n_trials: usize = points().map(|(_, point)| point.trials.len()).sum();
+    if n_done < n_trials {
+        return format!("Not yet decided ({n_done} of {n_trials} trials done): so far {where_best}.");
+    }
+    if expect.best_at.is_empty() {
+        return format!("No place of the best mean was stated: {where_best}.");
+    }
+    match (best(Some(true)), best(Some(false))) {
+        (Some(inside), Some(outside)) => compare(&inside, &outside, &where_best),
+        (None, _) => {
+            format!("Cannot be judged: no expected value is in the sweep and has a score; {where_best}.")
+        }
+        (_, None) => format!("Cannot be judged: there is no other value to compare with; {where_best}."),
+    }
+}
+
+fn compare(inside: &Candidate, outside: &Candidate, where_best: &str) -> String {
+    let difference = inside.spread.mean - outside.spread.mean;
+    let counts = format!("n = {} and {}", inside.spread.n, outside.spread.n);
+    let (qualifier, size) = match standard_error(inside.spread, outside.spread) {
+        None => (", but with n = 1 no spread can be given", format!("{difference:+.2}, {counts}")),
+        Some((error, degrees)) => {
+            let within = difference.abs() <= student_t(degrees) * error;
+            let qualifier = if within { ", but within the spread" } else { "" };
+            (qualifier, format!("{difference:+.2} ± {error:.2}, {counts}"))
+        }
+    };
+    let (word, whose, other) = if difference > 0.0 {
+        ("Seen", "as expected; the best of the other values", outside)
+    } else {
+        ("Not seen", "which is not expected; the best of the expected values", inside)
+    };
+    let other = format!("{} at {}", in_words(other.spread), other.label);
+    format!("{word}{qualifier} (difference {size}): {where_best}, {whose} is {other}.")
+}
+
+/// Pooled standard error of the difference of two means, with its degrees of freedom; None where either has
+/// a single measurement.
+fn standard_error(a: &Spread, b: &Spread) -> Option<(f64, usize)> {
+    let degrees = a.n + b.n - 2;
+    let sum_of_squares = |spread: &Spread| Some(spread.sd?.powi(2) * (spread.n - 1) as f64);
+    let variance = (sum_of_squares(a)? + sum_of_squares(b)?) / degrees as f64;
+    Some(((variance * (1.0 / a.n as f64 + 1.0 / b.n as f64)).sqrt(), degrees))
+}
+
+/// Two-sided 95 % point; above the table its asymptotic form, good to three digits.
+fn student_t(degrees: usize) -> f64 {
+    let beyond = 1.960 + 2.4 / degrees.max(1) as f64;
+    degrees.checked_sub(1).and_then(|index| STUDENT_T.get(index)).copied().unwrap_or(beyond)
+}
+
+/// `71.32 ± 0.84 (n = 3)`.
+fn in_words(spread: &Spread) -> String {
+    match spread.sd {
+        Some(sd) => format!("{:.2} ± {sd:.2} (n = {})", spread.mean, spread.n),
+        None => format!("{:.2} (n = {})", spread.mean, spread.n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::super::fixture::{Fixture, outcome};
+    use super::super::{records, statistics};
+    use super::*;
+    use crate::spec::ReportSpec;
+    use crate::track::Outcome;
+
+    fn verdict(fixture: &Fixture) -> String {
+        let records = records::read(&fixture.results(), &fixture.trials).unwrap();
+        let report = &fixture.experiment.report;
+        let axes = Axes::new(report, &fixture.trials);
+        let summary = statistics::summarise(report, &axes, &fixture.trials, &records);
+        judge(&fixture.experiment.expect, &axes, &summary)
+    }
+
+    /// Writes the outcome of every trial anew.
+    fn change(fixture: &Fixture, edit: impl Fn(usize, &mut Outcome)) {
+        for (index, trial) in fixture.trials.iter().enumerate() {
+            let mut changed = outcome(trial);
+            edit(index, &mut changed);
+            fixture.write(trial, &changed);
+        }
+    }
+
+    #[test]
+    fn seen_when_the_difference_is_beyond_its_spread() {
+        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3])), @"Seen (difference +5.80 ± 0.45, n = 3 and 3): the best mean of cola, rte is 46.46 ± 0.68 (n = 3) at generator ratio 0.5, as expected; the best of the other values is 40.66 ± 0.39 (n = 3) at 1.0.");
+    }
+
+    #[test]
+    fn within_the_spread_and_not_seen() {
+        let fixture = Fixture::new();
+        // Equal scores but for the seed's noise: the ratios differ by little, the seeds by a point.
+        let level = |lift: f64| {
+            move |index: usize, outcome: &mut Outcome| {
+                let seed_effect = if index % 2 == 0 { 0.0 } else { 1.0 };
+                let ratio_effect = [0.2, 0.1, lift][index / 2];
+                for score in &mut outcome.scores {
+                    score.value = Some(60.0 + seed_effect + ratio_effect);
+                }
+            }
+        };
+        change(&fixture, level(0.0));
+        insta::assert_snapshot!(verdict(&fixture), @"Seen, but within the spread (difference +0.20 ± 0.71, n = 2 and 2): the best mean of cola, rte is 60.70 ± 0.71 (n = 2) at generator ratio 0.25, as expected; the best of the other values is 60.50 ± 0.71 (n = 2) at 1.0.");
+        change(&fixture, level(0.3));
+        insta::assert_snapshot!(verdict(&fixture), @"Not seen, but within the spread (difference -0.10 ± 0.71, n = 2 and 2): the best mean of cola, rte is 60.80 ± 0.71 (n = 2) at generator ratio 1.0, which is not expected; the best of the expected values is 60.70 ± 0.71 (n = 2) at 0.25.");
+        change(&fixture, level(20.0));
+        insta::assert_snapshot!(verdict(&fixture), @"Not seen (difference -19.80 ± 0.71, n = 2 and 2): the best mean of cola, rte is 80.50 ± 0.71 (n = 2) at generator ratio 1.0, which is not expected; the best of the expected values is 60.70 ± 0.71 (n = 2) at 0.25.");
+    }
+
+    #[test]
+    fn one_seed_has_no_spread() {
+        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 1.0], &[1])), @"Seen, but with n = 1 no spread can be given (difference +4.11, n = 1 and 1): the best mean of cola, rte is 44.73 (n = 1) at generator ratio 0.25, as expected; the best of the other values is 40.62 (n = 1) at 1.0.");
+    }
+
+    #[test]
+    fn not_decided_while_trials_are_missing() {
+        let fixture = Fixture::new();
+        fs::remove_file(fixture.results().join(&fixture.trials[0].id.0).join("outcome.json")).unwrap();
+        insta::assert_snapshot!(verdict(&fixture), @"Not yet decided (5 of 6 trials done): so far the best mean of cola, rte is 46.68 (n = 1) at generator ratio 0.25.");
+    }
+
+    #[test]
+    fn expectations_outside_the_sweep_cannot_be_judged() {
+        let mut fixture = Fixture::new();
+        fixture.experiment.expect.best_at = vec![json!(0.75)];
+        assert!(
+            verdict(&fixture).starts_with("Cannot be judged: no expected value"),
+            "{}",
+            verdict(&fixture)
+        );
+        fixture.experiment.expect.best_at.clear();
+        assert!(
+            verdict(&fixture).starts_with("No place of the best mean was stated"),
+            "{}",
+            verdict(&fixture)
+        );
+    }
+
+    #[test]
+    fn every_line_has_its_own_verdict() {
+        let point = |kind: &str, steps: u64| {
+            vec![("objective.kind".to_string(), json!(kind)), ("train.steps".to_string(), json!(steps))]
+        };
+        let points = vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)];
+        let report =
+            ReportSpec { x: "objective.kind".into(), series: "train.steps".into(), ..ReportSpec::default() };
+        let mut fixture = Fixture::of(points, &[1, 2], report);
+        fixture.experiment.expect.best_at = vec![json!("rtd")];
+        insta::assert_snapshot!(verdict(&fixture), @r"
+        steps 200: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 45.70 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 40.70 ± 1.38 (n = 2) at mlm.
+        steps 800: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at mlm.
+        ");
+        let unswept = Fixture::of(vec![vec![]], &[1, 2], ReportSpec::default());
+        insta::assert_snapshot!(verdict(&unswept), @"Nothing to judge: no value is swept. The mean of cola, rte is 45.70 ± 1.38 (n = 2).");
+    }
+
+    #[test]
+    fn students_t_meets_its_table_where_the_form_takes_over() {
+        assert_eq!(student_t(1), 12.706);
+        // t(0.975, 40) = 2.021, t(0.975, 120) = 1.980.
+        assert!((student_t(40) - 2.021).abs() < 0.002 && (student_t(120) - 1.980).abs() < 0.001);
+    }
+}

@@ -1,0 +1,49 @@
+//! Files appear whole or not at all: written beside their place, synced, renamed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::fault::{Fault, Result};
+
+/// Writes `folder/name` from bytes and returns its path.
+pub fn bytes(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
+    replace(folder, name, |temporary| {
+        fs::write(temporary, content).map_err(|error| Fault::storage(temporary, "write", error))
+    })
+}
+
+/// Has `produce` write a temporary file of the same extension in `folder`, then moves it to `name`.
+pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let temporary = folder.join(format!(".{}-{name}", std::process::id()));
+    let path = folder.join(name);
+    let moved = produce(&temporary).and_then(|()| {
+        let sync_and_rename = || {
+            File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        sync_and_rename().map_err(|error| Fault::storage(&path, "write", error))
+    });
+    if moved.is_err() {
+        // The first error is the one to show.
+        let _ = fs::remove_file(&temporary);
+    }
+    moved.map(|()| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_nothing_and_keeps_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        bytes(folder.path(), "a.txt", b"old").unwrap();
+        let failed = replace(folder.path(), "a.txt", |temporary| {
+            fs::write(temporary, "half").unwrap();
+            Err(Fault::internal("stopped"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
