@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod fault;
+pub mod model;
 pub mod report;
 pub mod rng;
 pub mod spec;

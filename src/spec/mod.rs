@@ -7,6 +7,7 @@
 mod data;
 mod evaluate;
 mod experiment;
+mod load;
 mod model;
 mod objective;
 mod train;
@@ -15,6 +16,7 @@ mod trial;
 pub use data::{DataSpec, TokenizerSpec};
 pub use evaluate::{EvaluateSpec, FinetuneSpec, TaskName, TaskSource};
 pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
+pub use load::{Experiment, load, schema};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::ObjectiveSpec;
 pub use train::{Budget, OptimizerKind, TrainSpec};

@@ -1,0 +1,2 @@
+//! Stand-in for the ELECTRA model.
+pub mod flops;
