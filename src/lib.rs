@@ -8,5 +8,6 @@ pub mod fault;
 pub mod model;
 pub mod report;
 pub mod rng;
+pub mod run;
 pub mod spec;
 pub mod track;

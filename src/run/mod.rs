@@ -1,0 +1,37 @@
+//! Everything around a trial: what is to be done, where it is kept, who does it, and how it ended.
+//!
+//! [`run_experiments`] is the way in; [`plan`] and [`status`] look without touching anything. A trial itself,
+//! from text to scores, is `trial`. Must never: print (`cli` and `track`'s terminal do that).
+
+pub mod bench;
+mod context;
+mod device;
+mod disk;
+mod doctor;
+mod executor;
+mod experiment;
+#[cfg(test)]
+mod fixture;
+mod interrupt;
+mod plan;
+mod prepare;
+mod provenance;
+mod status;
+mod store;
+mod summary;
+mod trial;
+
+pub use context::{Runner, TrialContext};
+pub use device::{DeviceChoice, choose, describe};
+pub use disk::{bytes_text, write_whole};
+pub use doctor::{Examination, FolderState, examine};
+pub use executor::{End, Job, Surroundings, Watcher, execute};
+pub use experiment::{RunOptions, run_experiments};
+pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
+pub use plan::{Plan, PlannedTrial, plan};
+pub use prepare::fetch_experiment;
+pub use provenance::{collect, utc_now};
+pub use status::{Status, TrialStatus, status};
+pub use store::{FolderLock, TrialFolder, TrialState};
+pub use summary::{Summary, SummaryRow};
+pub use trial::run_trial;
