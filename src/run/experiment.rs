@@ -88,7 +88,10 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
             folder: TrialFolder::new(&options.results, &experiment.spec.name, &trial.id),
         })
     });
-    let jobs: Vec<Job> = jobs.collect();
+    let mut jobs: Vec<Job> = jobs.collect();
+    // Two files may ask for the same trial: it is run once.
+    let mut seen = std::collections::BTreeSet::new();
+    jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
     for prefix in &options.only {
         if !jobs.iter().any(|job| job.trial.id.0.starts_with(prefix)) {
             let ids: Vec<&str> = jobs.iter().map(|job| job.trial.id.0.as_str()).collect();
@@ -199,7 +202,8 @@ mod tests {
     #[test]
     fn only_takes_beginnings_of_ids() {
         let results = tempfile::tempdir().unwrap();
-        let experiments = [an_experiment(&[1, 4])];
+        let experiments = [an_experiment(&[1, 4]), an_experiment(&[4, 1])];
+        assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2, "each once");
         let wanted = &experiments[0].trials[1].id.0;
         let chosen = options(results.path(), &[&wanted[..6]]);
         let jobs = select(&experiments, &chosen).unwrap();

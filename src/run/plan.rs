@@ -65,7 +65,11 @@ pub struct PlannedTrial {
 }
 
 /// Makes the plan of an experiment whose results are in `results`.
-pub fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
+pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -> Result<Plan> {
+    plan(experiment, results, &DataEnv::new(offline)?)
+}
+
+fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
     let mut vocabularies = Vocabularies::default();
     let mut trials = Vec::with_capacity(experiment.trials.len());
     let mut finished = Vec::new();
@@ -147,6 +151,7 @@ impl<'a> Rate<'a> {
     fn basis(&self) -> String {
         let rate = self.flops_per_s / 1e9;
         match self.finished.len() {
+            1 => format!("from the finished trial: {rate:.0} GFLOP/s in training, and its fine-tuning"),
             0 => format!(
                 "from a matrix product timed on this CPU: {rate:.0} GFLOP/s, {:.0} % of its rate; \
                  fine-tuning comes on top",
@@ -193,7 +198,7 @@ mod tests {
         let _lock = folder.lock().unwrap();
         folder.write_outcome(&an_outcome(&experiment.trials[0].id)).unwrap();
         let plan = plan(&experiment, results.path(), &an_env()).unwrap();
-        assert_eq!(plan.basis, "from 1 finished trials: 10 GFLOP/s in training, and their fine-tuning");
+        assert_eq!(plan.basis, "from the finished trial: 10 GFLOP/s in training, and its fine-tuning");
         let [done, alike, other] = &plan.trials[..] else { panic!("three trials") };
         assert_eq!(done.status, TrialState::Done);
         assert_eq!(done.left_s, 0.0);

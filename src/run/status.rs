@@ -45,7 +45,7 @@ pub struct TrialStatus {
 }
 
 /// Reads the state of an experiment's trials from `results`.
-pub fn status(experiment: &Experiment, results: &Path) -> Result<Status> {
+pub fn experiment_status(experiment: &Experiment, results: &Path) -> Result<Status> {
     let trials: Result<Vec<TrialStatus>> = experiment
         .trials
         .iter()
@@ -142,7 +142,7 @@ mod tests {
         let failure = Failure { record_version: RECORD_VERSION, message, at: String::new() };
         folders[3].write_failure(&failure).unwrap();
 
-        let status = status(&experiment, results.path()).unwrap();
+        let status = experiment_status(&experiment, results.path()).unwrap();
         let numbers: Vec<_> = status
             .trials
             .iter()

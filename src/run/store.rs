@@ -51,6 +51,19 @@ pub enum TrialState {
     Done,
 }
 
+impl TrialState {
+    /// One word for a table.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Partial { .. } => "partial",
+            Self::Running => "running",
+            Self::Failed { .. } => "failed",
+            Self::Done => "done",
+        }
+    }
+}
+
 /// The folder of one trial. Making the value touches no disk.
 #[derive(Clone, Debug)]
 pub struct TrialFolder {

@@ -40,9 +40,10 @@ impl Summary {
         self.rows.iter().filter(|row| chosen(&row.end)).count()
     }
 
-    /// Trials whose outcome is there.
-    pub fn n_finished(&self) -> usize {
-        self.count(|end| matches!(end, End::Done(_) | End::Skipped))
+    /// Whether an experiment has a trial whose outcome is there.
+    pub fn has_finished(&self, experiment: &str) -> bool {
+        let finished = |end: &End| matches!(end, End::Done(_) | End::Skipped);
+        self.rows.iter().any(|row| row.experiment == experiment && finished(&row.end))
     }
 
     /// Whether a person stopped it.
