@@ -1,6 +1,5 @@
 //! The binary as a person meets it: words in; text, files and an exit code out.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -129,18 +128,21 @@ fn doctor_never_shows_a_token() {
     }
 }
 
-/// Starts a run that lasts and waits until its first trial has begun.
+/// Starts a run that lasts and waits until its first trial has written metrics.
 #[cfg(unix)]
 fn start_long_run(folder: &Path) -> std::process::Child {
     write_experiment(folder, 1_000_000);
-    let mut child = electra_lab(folder).args(["run", "test.yaml"]).stderr(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-    for line in lines {
-        if line.unwrap().starts_with("seed=1: ") {
+    let metrics = folder.join("results/test").join(&trial_ids(folder)[0]).join("metrics.jsonl");
+    let mut child = electra_lab(folder).args(["run", "test.yaml"]).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..6000 {
+        if std::fs::metadata(&metrics).is_ok_and(|metadata| metadata.len() > 0) {
             return child;
         }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    panic!("the run ended early: {:?}", child.wait());
+    child.kill().unwrap();
+    panic!("no metrics after a minute");
 }
 
 #[cfg(unix)]

@@ -237,12 +237,12 @@ mod tests {
                   [default: auto]
 
               --results <DIR>
-                  Folder of all results; an experiment's are in DIR/<name>/
+                  Folder of all results; an experiment's are in DIR/NAME/
 
                   [default: results]
 
               --reports <DIR>
-                  Folder of all reports; an experiment's is in DIR/<name>/<profile>/
+                  Folder of all reports; an experiment's is in DIR/NAME/PROFILE/
 
                   [default: reports]
 

@@ -49,7 +49,7 @@ impl SpecArguments {
 /// Where results are.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgument {
-    /// Folder of all results; an experiment's are in DIR/<name>/
+    /// Folder of all results; an experiment's are in DIR/NAME/
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
 }
@@ -57,7 +57,7 @@ pub struct ResultsArgument {
 /// Where reports are.
 #[derive(Args, Clone, Debug)]
 pub struct ReportsArgument {
-    /// Folder of all reports; an experiment's is in DIR/<name>/<profile>/
+    /// Folder of all reports; an experiment's is in DIR/NAME/PROFILE/
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
 }

@@ -11,7 +11,7 @@ use crate::track::{Outcome, Sink};
 
 /// The surroundings of one trial. The folder is locked for this process while the trial runs.
 pub struct TrialContext<'a> {
-    /// results/<experiment>/<trial-id>/
+    /// `results/<experiment>/<trial-id>/`.
     pub folder: &'a TrialFolder,
     /// Events go to metrics.jsonl and to the person who watches.
     pub sink: &'a dyn Sink,

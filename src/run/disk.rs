@@ -49,14 +49,25 @@ pub fn create_folder(path: &Path) -> Result<()> {
 }
 
 /// Checks before anything expensive that `folder` can be made, takes files, and has `needed_bytes` free.
+/// Leaves no folder that was not there.
 pub fn check_writable(folder: &Path, needed_bytes: u64) -> Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    let result = probe(folder, needed_bytes);
+    for path in missing {
+        // Fails, as it should, where another process has put something there since.
+        let _ = std::fs::remove_dir(path);
+    }
+    result
+}
+
+fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
     create_folder(folder)?;
-    let probe = || -> io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut file = temporary_in(folder)?;
         file.write_all(&vec![0; PROBE_BYTES])?;
         file.as_file().sync_all()
     };
-    probe().map_err(|error| storage_fault(folder, "write into", &error))?;
+    write().map_err(|error| storage_fault(folder, "write into", &error))?;
     match free_bytes(folder) {
         Some(free) if free < needed_bytes => Err(Fault::new(
             FaultKind::Storage,
@@ -174,6 +185,13 @@ mod tests {
             assert!(fault.message.contains(&target.display().to_string()), "{fault}");
             assert!(fault.hint.starts_with("a file is where a folder should be"), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_check_leaves_no_folder_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(&folder.path().join("results/gen_ratio"), 0).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

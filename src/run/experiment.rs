@@ -2,7 +2,7 @@
 //!
 //! Everything that can be wrong before training is found here, before the first trial writes anything.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Runner;
@@ -54,28 +54,16 @@ pub fn run_experiments(
     }
     if !pending.is_empty() {
         let needed_bytes = checkpoint_bytes(&pending, options.n_at_once, &env)?;
-        for folder in folders(experiments, &options.results) {
-            check_writable(&folder, needed_bytes)?;
+        for experiment in experiments {
+            check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
         }
-        prepare(&pending, &env, &stop, &terminal.watch("data"))
-            .inspect_err(|_| forget_empty(&folders(experiments, &options.results)))?;
+        prepare(&pending, &env, &terminal.watch("data"))?;
     }
     let surroundings = Surroundings { n_at_once: options.n_at_once, force: options.force, device, env, stop };
     let screen = Screen { terminal, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
-    let ends = execute(&jobs, &surroundings, runner, &screen)?;
+    let stop = surroundings.stop.clone();
+    let ends = stop.patiently(|| execute(&jobs, &surroundings, runner, &screen))?;
     Ok(Summary::new(&jobs, ends))
-}
-
-fn folders(experiments: &[Experiment], results: &Path) -> Vec<PathBuf> {
-    experiments.iter().map(|experiment| results.join(&experiment.spec.name)).collect()
-}
-
-/// A run that never began leaves no folder: deletes those that hold nothing.
-fn forget_empty(folders: &[PathBuf]) {
-    for folder in folders {
-        // Fails, as it should, where there are results.
-        let _ = std::fs::remove_dir(folder);
-    }
 }
 
 /// The trials whose id begins with one of the asked-for words.
@@ -144,6 +132,7 @@ impl Watcher for Screen<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 

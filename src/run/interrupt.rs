@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks every trial to save and stop, the second ends the process at once.
+//! Ctrl-C and SIGTERM: while trials run, the first asks them to save and stop, the second ends the process at
+//! once. While there is nothing to save, the first ends it.
 //!
 //! The handlers only set a flag (or leave the process): nothing else is safe inside a signal handler.
 
@@ -12,31 +13,45 @@ pub const INTERRUPTED_STATUS: i32 = 130;
 
 /// Whether a person asked to stop; clones share one answer.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag {
+    raised: Arc<AtomicBool>,
+    /// Whether the next signal ends the process at once.
+    impatient: Arc<AtomicBool>,
+}
 
 impl StopFlag {
-    /// A flag that the process's signals raise. A second signal after the first exits with
-    /// [`INTERRUPTED_STATUS`] at once; the operating system then releases every lock.
+    /// A flag that the process's signals raise. Outside [`StopFlag::patiently`] a signal ends the process with
+    /// [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
     pub fn on_signals() -> Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
-        let stop = Self::default();
+        use signal_hook::flag::{register, register_conditional_shutdown};
+        let stop = Self { impatient: Arc::new(AtomicBool::new(true)), ..Self::default() };
         for signal in [SIGINT, SIGTERM] {
-            // Order matters: the first signal must not find the flag already raised by itself.
-            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.0.clone())
-                .and_then(|_| signal_hook::flag::register(signal, stop.0.clone()))
+            // They are called in this order: the first signal must not find the flag raised by itself.
+            register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.impatient.clone())
+                .and_then(|_| register(signal, stop.impatient.clone()))
+                .and_then(|_| register(signal, stop.raised.clone()))
                 .map_err(|error| Fault::internal("cannot listen to signals").because(error))?;
         }
         Ok(stop)
     }
 
+    /// Does work that has something to save: in it the first signal only raises the flag.
+    pub fn patiently<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.impatient.store(self.is_raised(), Ordering::SeqCst);
+        let result = work();
+        self.impatient.store(true, Ordering::SeqCst);
+        result
+    }
+
     /// Asks to stop, as a signal does.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.raised.store(true, Ordering::SeqCst);
     }
 
     /// Whether to stop.
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.raised.load(Ordering::SeqCst)
     }
 
     /// The fault with which a trial ends after it saved its state; raised or not, for use in `?` chains.
@@ -61,5 +76,25 @@ mod tests {
         assert!(other.check().is_ok());
         stop.raise();
         assert_eq!(other.check().unwrap_err().kind, FaultKind::Interrupted);
+    }
+
+    #[test]
+    fn a_signal_is_patient_only_while_there_is_something_to_save() {
+        let stop = StopFlag { impatient: Arc::new(AtomicBool::new(true)), ..StopFlag::default() };
+        let impatient = || stop.impatient.load(Ordering::SeqCst);
+        assert!(!stop.patiently(impatient));
+        assert!(impatient());
+        stop.raise();
+        assert!(stop.patiently(impatient), "a signal that came before counts as the first");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_signal_raises_the_flag() {
+        let stop = StopFlag::on_signals().unwrap();
+        stop.patiently(|| {
+            signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+            assert!(stop.is_raised());
+        });
     }
 }

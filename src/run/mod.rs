@@ -13,6 +13,7 @@ mod experiment;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod interrupt;
+mod lock;
 mod plan;
 mod prepare;
 mod provenance;
@@ -28,11 +29,12 @@ pub use doctor::{Examination, FolderState, examine};
 pub use executor::{End, Job, Surroundings, Watcher, execute};
 pub use experiment::{RunOptions, run_experiments};
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
+pub use lock::FolderLock;
 pub use plan::{Plan, PlannedTrial, plan_experiment};
 pub use prepare::fetch_experiment;
 pub use provenance::{collect, utc_now};
 pub use status::{Status, TrialStatus, experiment_status};
-pub use store::{FolderLock, TrialFolder, TrialState};
+pub use store::{TrialFolder, TrialState};
 pub use summary::{Summary, SummaryRow};
 pub use trial::run_trial;
 

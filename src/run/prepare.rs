@@ -2,11 +2,10 @@
 //!
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
-use super::interrupt::StopFlag;
 use crate::data::{DataEnv, fetch, open_corpus, open_task, open_tokenizer};
 use crate::fault::Result;
 use crate::model::flops;
-use crate::spec::{Experiment, Trial};
+use crate::spec::{DataSpec, Experiment, Trial};
 use crate::track::Sink;
 
 /// Bytes of a parameter in a final checkpoint (f32), and in one to resume from (with Adam's two moments).
@@ -14,14 +13,13 @@ const WEIGHT_BYTES: u64 = 4;
 const STATE_BYTES: u64 = 12;
 
 /// Opens each distinct corpus and task once.
-pub fn prepare(trials: &[&Trial], env: &DataEnv, stop: &StopFlag, sink: &dyn Sink) -> Result<()> {
+pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> {
     // Tasks first: they are small, and a mistake in them shows before hours of tokenising.
     let mut tasks = Vec::new();
     for spec in trials.iter().map(|trial| &trial.spec) {
         for &task in &spec.evaluate.tasks {
             let key = (&spec.evaluate.source, task, &spec.data);
             if !tasks.contains(&key) {
-                stop.check()?;
                 sink.phase(&format!("opening {task}"));
                 open_task(key.0, key.1, key.2, env)?;
                 tasks.push(key);
@@ -32,7 +30,6 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, stop: &StopFlag, sink: &dyn Sin
     for spec in trials.iter().map(|trial| &trial.spec) {
         let key = (&spec.data, spec.train.seq_len);
         if !corpora.contains(&key) {
-            stop.check()?;
             sink.phase("opening the pre-training text");
             open_corpus(key.0, key.1, env, sink)?;
             corpora.push(key);
@@ -56,7 +53,7 @@ pub fn checkpoint_bytes(trials: &[&Trial], n_at_once: usize, env: &DataEnv) -> R
 
 /// Sizes of vocabularies, each tokenizer opened once.
 #[derive(Default)]
-pub struct Vocabularies<'a>(Vec<(&'a crate::spec::DataSpec, usize)>);
+pub struct Vocabularies<'a>(Vec<(&'a DataSpec, usize)>);
 
 impl<'a> Vocabularies<'a> {
     /// Entries of the vocabulary that a trial's tokenizer has.
@@ -115,18 +112,11 @@ mod tests {
         }
         let phases = Phases::default();
         let trials: Vec<&Trial> = trials.iter().collect();
-        prepare(&trials, &an_env(), &StopFlag::default(), &phases).unwrap();
+        prepare(&trials, &an_env(), &phases).unwrap();
         let text = phases.0.lock().unwrap().clone();
         let count = |wanted: &str| text.iter().filter(|phase| *phase == wanted).count();
         assert_eq!(count("opening cola"), 1);
         assert_eq!(count("opening the pre-training text"), 2, "one a sequence length");
-    }
-
-    #[test]
-    fn a_request_to_stop_is_heard() {
-        let (trial, stop) = (a_trial(1), StopFlag::default());
-        stop.raise();
-        assert!(prepare(&[&trial], &an_env(), &stop, &Phases::default()).is_err());
     }
 
     #[test]

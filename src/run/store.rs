@@ -10,24 +10,17 @@
 //! The lock is the operating system's: it ends with the process, however that ends. Must never: write into a
 //! folder that another process has locked, or write a record in place.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::disk::{TEMPORARY_PREFIX, create_folder, storage_fault, write_whole};
+use super::lock::{FolderLock, LOCK_FILE, is_locked};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::TrialId;
 use crate::track::{Event, Failure, Outcome, RECORD_VERSION, TrialRecord, read_events};
-
-/// Attempts to take a lock, and the pause between two: `status` holds a lock for some microseconds to see
-/// whether it is free, and a run should not give up for that.
-const LOCK_ATTEMPTS: u32 = 5;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a folder says about its trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,12 +62,6 @@ impl TrialState {
 pub struct TrialFolder {
     path: PathBuf,
     id: TrialId,
-}
-
-/// Proof that this process alone may write into a folder; released when dropped.
-#[derive(Debug)]
-pub struct FolderLock {
-    _file: File,
 }
 
 impl TrialFolder {
@@ -119,55 +106,18 @@ impl TrialFolder {
         self.path.join("predictions")
     }
 
-    /// Makes the folder and locks it for this process, or says who has it.
+    /// Makes the folder and locks it for this process, or says who has it. Deletes what a killed process was
+    /// writing.
     pub fn lock(&self) -> Result<FolderLock> {
         create_folder(&self.path)?;
-        let path = self.path.join(".lock");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| storage_fault(&path, "open", &error))?;
-        for attempt in 1..=LOCK_ATTEMPTS {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::WouldBlock) => return Err(self.busy(&mut file)),
-                Err(TryLockError::Error(error)) => return Err(storage_fault(&path, "lock", &error)),
-            }
-        }
-        // For the message of whoever finds it locked; the lock itself is what counts.
-        file.set_len(0)
-            .and_then(|()| write!(file, "{}", std::process::id()))
-            .map_err(|error| storage_fault(&path, "write", &error))?;
+        let lock = FolderLock::acquire(&self.path)?;
         self.remove_where(|name| name.starts_with(TEMPORARY_PREFIX))?;
-        Ok(FolderLock { _file: file })
-    }
-
-    fn busy(&self, file: &mut File) -> Fault {
-        let mut owner = String::new();
-        let owner = match file.read_to_string(&mut owner) {
-            Ok(1..) => format!("another process ({owner})"),
-            _ => "another process".into(),
-        };
-        Fault::new(
-            FaultKind::Busy,
-            format!("{owner} is running trial {} in {}", self.id, self.path.display()),
-            "wait for it (`electra-lab status` shows how far it is), or stop it",
-        )
-    }
-
-    /// Whether some process has the folder locked. Takes no part in the competition for the lock.
-    fn is_locked(&self) -> bool {
-        let file = File::open(self.path.join(".lock"));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        Ok(lock)
     }
 
     /// Deletes all that an earlier run left.
     pub fn discard(&self, _lock: &FolderLock) -> Result<()> {
-        self.remove_where(|name| name != ".lock")
+        self.remove_where(|name| name != LOCK_FILE)
     }
 
     fn remove_where(&self, chosen: impl Fn(&str) -> bool) -> Result<()> {
@@ -188,7 +138,7 @@ impl TrialFolder {
         if self.outcome()?.is_some() {
             return Ok(TrialState::Done);
         }
-        if self.is_locked() {
+        if is_locked(&self.path) {
             return Ok(TrialState::Running);
         }
         if let Some(failure) = self.failure()? {
@@ -208,7 +158,19 @@ impl TrialFolder {
 
     /// `outcome.json`, if it is there.
     pub fn outcome(&self) -> Result<Option<Outcome>> {
-        self.read("outcome.json")
+        let outcome: Option<Outcome> = self.read("outcome.json")?;
+        match outcome {
+            Some(outcome) if outcome.id != self.id => Err(Fault::new(
+                FaultKind::Storage,
+                format!(
+                    "{} is the outcome of trial {}: the folder was copied or renamed",
+                    self.path.join("outcome.json").display(),
+                    outcome.id
+                ),
+                "give the folder its own name back, or run the trial afresh with --force",
+            )),
+            outcome => Ok(outcome),
+        }
     }
 
     /// `failure.json`, if it is there.
@@ -323,33 +285,6 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_folder_is_busy_until_its_owner_ends() {
-        let (_results, folder) = a_folder();
-        let lock = folder.lock().unwrap();
-        let fault = folder.lock().unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Busy);
-        let owner = format!("another process ({}) is running trial 0123456789ab", std::process::id());
-        assert!(fault.message.starts_with(&owner), "{fault}");
-        drop(lock);
-        folder.lock().unwrap();
-    }
-
-    #[test]
-    fn looking_does_not_lock() {
-        let (_results, folder) = a_folder();
-        drop(folder.lock().unwrap());
-        let looker = File::open(folder.path().join(".lock")).unwrap();
-        looker.try_lock_shared().unwrap();
-        assert_eq!(folder.state().unwrap(), TrialState::New, "another looker is not a runner");
-        let wait = std::thread::spawn(move || {
-            std::thread::sleep(LOCK_PAUSE);
-            drop(looker);
-        });
-        folder.lock().expect("a run outlasts a look");
-        wait.join().unwrap();
-    }
-
-    #[test]
     fn locking_removes_what_a_killed_process_was_writing() {
         let (_results, folder) = a_folder();
         drop(folder.lock().unwrap());
@@ -392,6 +327,15 @@ mod tests {
         let fault = folder.state().unwrap_err();
         assert!(fault.message.contains("outcome.json is not a record of electra-lab: "), "{fault}");
         assert!(fault.hint.contains("--force"));
+    }
+
+    #[test]
+    fn the_outcome_of_another_trial_is_not_taken() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        folder.write_outcome(&an_outcome(&TrialId("another".into()))).unwrap();
+        let fault = folder.state().unwrap_err();
+        assert!(fault.message.contains("is the outcome of trial another"), "{fault}");
     }
 
     #[test]

@@ -61,9 +61,9 @@ impl Terminal {
     /// A sentence, above the bars where there are any.
     pub fn say(&self, text: &str) {
         match &self.screen {
-            Screen::Bars(bars) => {
-                let _ = bars.println(text);
-            }
+            Screen::Bars(bars) => bars.suspend(|| {
+                let _ = writeln!(io::stderr(), "{text}");
+            }),
             Screen::Lines { out, .. } => {
                 let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                 let _ = writeln!(out, "{text}");
@@ -82,8 +82,8 @@ impl Terminal {
     }
 }
 
-const PLAIN_BAR: &str = "{prefix} {bar:24} {pos}/{len} {wide_msg}";
-const COLOURED_BAR: &str = "{prefix:.cyan} {bar:24.cyan/dim} {pos}/{len} {wide_msg}";
+const PLAIN_BAR: &str = "{prefix} {bar:16} {pos}/{len} {wide_msg}";
+const COLOURED_BAR: &str = "{prefix:.cyan} {bar:16.cyan/dim} {pos}/{len} {wide_msg}";
 
 fn bar_style(colours: bool) -> ProgressStyle {
     ProgressStyle::with_template(if colours { COLOURED_BAR } else { PLAIN_BAR })
