@@ -3,6 +3,7 @@
 //! Read `ARCHITECTURE.md` for the map. A run goes `spec` → `run` → `data`, `objective`, `train`, `task` →
 //! `track`, and a report goes from the records back to a table and a plot.
 
+pub mod cli;
 pub mod data;
 pub mod fault;
 pub mod model;

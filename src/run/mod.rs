@@ -1,3 +1,42 @@
-//! Running trials.
+//! Everything around a trial: what is to be done, where it is kept, who does it, and how it ended.
+//!
+//! [`run_experiments`] is the way in; [`plan_experiment`] and [`experiment_status`] look without touching anything. A trial itself,
+//! from text to scores, is `trial`. Must never: print (`cli` and `track`'s terminal do that).
 
 pub mod bench;
+mod context;
+mod device;
+mod disk;
+mod doctor;
+mod executor;
+mod experiment;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod interrupt;
+mod lock;
+mod plan;
+mod prepare;
+mod provenance;
+mod status;
+mod store;
+mod summary;
+mod trial;
+
+pub use context::{Runner, TrialContext};
+pub use device::{DeviceChoice, choose, describe};
+pub use disk::{bytes_text, write_whole};
+pub use doctor::{Examination, FolderState, examine};
+pub use executor::{End, Job, Surroundings, Watcher, execute};
+pub use experiment::{RunOptions, run_experiments};
+pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
+pub use lock::FolderLock;
+pub use plan::{Plan, PlannedTrial, plan_experiment};
+pub use prepare::fetch_experiment;
+pub use provenance::{collect, utc_now};
+pub use status::{Status, TrialStatus, experiment_status};
+pub use store::{TrialFolder, TrialState};
+pub use summary::{Summary, SummaryRow};
+pub use trial::run_trial;
+
+// What a caller needs to show a run.
+pub use crate::track::{Terminal, duration_text, stderr_has_colours};

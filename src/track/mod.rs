@@ -1,11 +1,17 @@
 //! What a run reports while it goes and leaves when it ends: the records and who listens to them.
 
+mod jsonl;
 mod record;
+mod tee;
+mod terminal;
 
+pub use jsonl::{Jsonl, read_events, truncate_after};
 pub use record::{
     DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
     Score, Split, Timing, TrialRecord,
 };
+pub use tee::Tee;
+pub use terminal::{Terminal, Watched, duration_text, stderr_has_colours};
 
 /// Listens to a run. Sinks never change numbers.
 pub trait Sink: Send + Sync {

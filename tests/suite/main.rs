@@ -1,3 +1,4 @@
 //! Integration tests, one binary: what needs the sources as text, the built program or the disk.
 
 mod architecture;
+mod cli;

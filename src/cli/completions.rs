@@ -1,0 +1,25 @@
+//! `electra-lab completions`: scripts that let a shell complete our options.
+
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+
+use super::{Cli, exit, output};
+use crate::fault::{Fault, Result};
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArguments {
+    /// The shell that will read the script
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// Prints the script and returns the exit code.
+pub fn completions(arguments: &CompletionsArguments) -> Result<u8> {
+    let mut script = Vec::new();
+    generate(arguments.shell, &mut Cli::command(), "electra-lab", &mut script);
+    let script = String::from_utf8(script)
+        .map_err(|error| Fault::internal("the completion script is not text").because(error))?;
+    output::data(&script)?;
+    Ok(exit::OK)
+}

@@ -1,0 +1,108 @@
+//! `electra-lab doctor`: what this machine and this build offer.
+
+use clap::Args;
+
+use super::{exit, output};
+use crate::fault::Result;
+use crate::run::{Examination, FolderState, bytes_text, examine};
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    /// Prints the findings as JSON [default: a line each]
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the findings and returns the exit code.
+pub fn doctor(arguments: &DoctorArguments) -> Result<u8> {
+    let findings = examine()?;
+    if arguments.json {
+        output::json(&findings)?
+    } else {
+        output::data(&text(&findings))?
+    }
+    Ok(exit::OK)
+}
+
+fn text(findings: &Examination) -> String {
+    let commit = match (&findings.git_commit, findings.git_dirty) {
+        (Some(commit), Some(true)) => format!("{commit}, with changes"),
+        (Some(commit), _) => commit.clone(),
+        (None, _) => "the current folder is no git repository".into(),
+    };
+    let cuda = if findings.built_with_cuda { "built with CUDA" } else { "built without CUDA" };
+    let network = if findings.offline { "offline, by HF_HUB_OFFLINE" } else { "may be used" };
+    let token = if findings.has_token { "present" } else { "none; public repositories need none" };
+    let lines = [
+        ("electra-lab", findings.version.clone()),
+        ("commit", commit),
+        ("platform", findings.platform.clone()),
+        ("device", format!("{} ({cuda})", findings.device)),
+        ("threads", findings.threads.to_string()),
+        ("SIMD", findings.simd.clone()),
+        ("text cache", folder_text(&findings.cache)),
+        ("hub cache", folder_text(&findings.hub_cache)),
+        ("this folder", folder_text(&findings.current)),
+        ("network", network.into()),
+        ("hub", findings.endpoint.clone()),
+        ("hub token", token.into()),
+    ];
+    lines.iter().map(|(name, finding)| format!("{name:<12} {finding}\n")).collect()
+}
+
+fn folder_text(folder: &FolderState) -> String {
+    let mut words = vec![folder.path.display().to_string()];
+    match (folder.exists, folder.used_bytes) {
+        (false, _) => words.push("not made yet".into()),
+        (true, Some(bytes)) => words.push(format!("{} used", bytes_text(bytes))),
+        (true, None) => {}
+    }
+    words.extend(folder.free_bytes.map(|bytes| format!("{} free", bytes_text(bytes))));
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_read_well() {
+        let folder = |path: &str, exists, used_bytes| FolderState {
+            path: path.into(),
+            exists,
+            used_bytes,
+            free_bytes: Some(5 << 30),
+        };
+        let findings = Examination {
+            version: "1.2.3".into(),
+            git_commit: Some("0123abc".into()),
+            git_dirty: Some(true),
+            platform: "linux x86_64".into(),
+            device: "cpu".into(),
+            built_with_cuda: false,
+            threads: 2,
+            simd: "avx512f".into(),
+            cache: folder("/home/me/.cache/electra-lab", false, Some(0)),
+            hub_cache: folder("/home/me/.cache/huggingface/hub", true, Some(3 << 20)),
+            current: folder(".", true, None),
+            offline: true,
+            endpoint: "https://huggingface.co".into(),
+            has_token: false,
+        };
+        insta::assert_snapshot!(text(&findings), @r#"
+        electra-lab  1.2.3
+        commit       0123abc, with changes
+        platform     linux x86_64
+        device       cpu (built without CUDA)
+        threads      2
+        SIMD         avx512f
+        text cache   /home/me/.cache/electra-lab, not made yet, 5.0 GiB free
+        hub cache    /home/me/.cache/huggingface/hub, 3.0 MiB used, 5.0 GiB free
+        this folder  ., 5.0 GiB free
+        network      offline, by HF_HUB_OFFLINE
+        hub          https://huggingface.co
+        hub token    none; public repositories need none
+        "#);
+    }
+}

@@ -1,0 +1,45 @@
+//! `electra-lab fetch`: downloads all that an experiment needs, for machines that will be offline.
+
+use clap::Args;
+
+use super::spec_arguments::SpecArguments;
+use super::table::{numbers, table, words};
+use super::{exit, output};
+use crate::fault::Result;
+use crate::run::{Terminal, bytes_text, fetch_experiment};
+
+/// Arguments of `fetch`.
+#[derive(Args, Debug)]
+pub struct FetchArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+}
+
+/// Downloads, lists what is there now, and returns the exit code.
+pub fn fetch(arguments: &FetchArguments) -> Result<u8> {
+    let experiment = arguments.spec.load()?;
+    let files = fetch_experiment(&experiment, &Terminal::on_stderr().watch("fetch"))?;
+    output::data(&text(&files))?;
+    Ok(exit::OK)
+}
+
+fn text(files: &[(String, u64)]) -> String {
+    let rows: Vec<[String; 2]> =
+        files.iter().map(|(name, bytes)| [bytes_text(*bytes), name.clone()]).collect();
+    table(&[numbers("size"), words("file")], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_listed_with_their_sizes() {
+        let files = [("nyu-mll/glue cola/train.parquet".to_string(), 251_133), ("vocab.txt".into(), 17)];
+        insta::assert_snapshot!(text(&files), @r"
+             size  file
+        245.2 KiB  nyu-mll/glue cola/train.parquet
+             17 B  vocab.txt
+        ");
+    }
+}

@@ -1,0 +1,119 @@
+//! `electra-lab plan`: what a run would do and cost.
+
+use clap::Args;
+
+use super::spec_arguments::{ResultsArgument, SpecArguments};
+use super::table::{count_text, numbers, table, words};
+use super::{exit, output};
+use crate::fault::Result;
+use crate::run::{Plan, duration_text, plan_experiment};
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+
+    #[command(flatten)]
+    results: ResultsArgument,
+
+    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    #[arg(long)]
+    offline: bool,
+
+    /// Prints the plan as JSON [default: a table]
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan and returns the exit code.
+pub fn plan(arguments: &PlanArguments) -> Result<u8> {
+    let experiment = arguments.spec.load()?;
+    let plan = plan_experiment(&experiment, &arguments.results.results, arguments.offline)?;
+    if arguments.json {
+        output::json(&plan)?
+    } else {
+        output::data(&text(&plan))?
+    }
+    Ok(exit::OK)
+}
+
+fn text(plan: &Plan) -> String {
+    let row = |trial: &crate::run::PlannedTrial| {
+        [
+            trial.id.clone(),
+            trial.status.word().into(),
+            count_text(trial.n_parameters),
+            trial.steps.to_string(),
+            count_text(trial.tokens),
+            format!("{:.2e}", trial.flops),
+            duration_text(trial.left_s),
+            trial.label.clone(),
+        ]
+    };
+    let rows: Vec<[String; 8]> = plan.trials.iter().map(row).collect();
+    let columns = [
+        words("trial"),
+        words("state"),
+        numbers("parameters"),
+        numbers("steps"),
+        numbers("tokens"),
+        numbers("FLOPs"),
+        numbers("left"),
+        words("point"),
+    ];
+    format!(
+        "{}, profile {}\n\n{}\n{} trials, {} tokens at most, {:.2e} FLOPs of pre-training, about {} left\n\
+         (estimated {})\n",
+        plan.experiment,
+        plan.profile,
+        table(&columns, &rows),
+        plan.trials.len(),
+        count_text(plan.total_tokens),
+        plan.total_flops,
+        duration_text(plan.left_s),
+        plan.basis
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{PlannedTrial, TrialState};
+
+    #[test]
+    fn a_plan_reads_well() {
+        let trial = |id: &str, status, left_s| PlannedTrial {
+            id: id.into(),
+            label: "model.generator_ratio=0.25 seed=1".into(),
+            status,
+            n_parameters: 13_549_314,
+            steps: 2000,
+            tokens: 8_192_000,
+            flops: 1.234e15,
+            left_s,
+        };
+        let plan = Plan {
+            experiment: "gen_ratio".into(),
+            profile: "quick".into(),
+            trials: vec![
+                trial("0123456789ab", TrialState::Done, 0.0),
+                trial("ba9876543210", TrialState::Partial { step: 500 }, 90.0),
+            ],
+            total_tokens: 16_384_000,
+            total_flops: 2.468e15,
+            left_s: 90.0,
+            basis: "from 1 finished trial".into(),
+        };
+        insta::assert_snapshot!(text(&plan), @r#"
+        gen_ratio, profile quick
+
+        trial         state    parameters  steps  tokens    FLOPs    left  point
+        0123456789ab  done          13.5M   2000    8.2M  1.23e15      0s  model.generator_ratio=0.25 seed=1
+        ba9876543210  partial       13.5M   2000    8.2M  1.23e15  1m 30s  model.generator_ratio=0.25 seed=1
+
+        2 trials, 16.4M tokens at most, 2.47e15 FLOPs of pre-training, about 1m 30s left
+        (estimated from 1 finished trial)
+        "#);
+    }
+}

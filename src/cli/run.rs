@@ -1,0 +1,118 @@
+//! `electra-lab run`: runs experiments, then builds their reports.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::report::{self, Place};
+use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
+use super::{exit, output};
+use crate::fault::{Fault, Result};
+use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, Terminal, run_experiments, run_trial};
+use crate::spec::Experiment;
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// Experiment files (YAML)
+    #[arg(value_name = "SPEC", required = true)]
+    specs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    overrides: Overrides,
+
+    /// Runs only the trials whose id begins with ID; repeatable [default: all]
+    #[arg(long, value_name = "ID")]
+    only: Vec<String>,
+
+    /// Trials at a time; they share the threads, and numbers do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+
+    #[command(flatten)]
+    results: ResultsArgument,
+
+    #[command(flatten)]
+    reports: ReportsArgument,
+
+    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    #[arg(long)]
+    offline: bool,
+
+    /// Discards what earlier runs of the same trials left, and starts afresh [default: off, continues them]
+    #[arg(long)]
+    force: bool,
+}
+
+/// Runs the experiments and returns the exit code.
+pub fn run(arguments: &RunArguments) -> Result<u8> {
+    let experiments = load_all(&arguments.specs, &arguments.overrides)?;
+    let options = RunOptions {
+        results: arguments.results.results.clone(),
+        only: arguments.only.clone(),
+        n_at_once: arguments.jobs.into(),
+        device: arguments.device,
+        offline: arguments.offline,
+        force: arguments.force,
+    };
+    let stop = StopFlag::on_signals()?;
+    let terminal = Terminal::on_stderr();
+    let summary = run_experiments(&experiments, &options, stop, &run_trial, &terminal)?;
+    output::note(&summary.sentence());
+    for (row, fault) in summary.failures() {
+        let message = format!("trial {} of {} ({}): {}", row.id, row.experiment, row.label, fault.message);
+        output::fault(&Fault { message, ..fault.clone() });
+    }
+    let code = exit::of_summary(&summary);
+    if summary.is_interrupted() {
+        output::note("run the same command again to continue");
+        return Ok(code);
+    }
+    let report_code = build_reports(arguments, &experiments, &summary)?;
+    Ok(if code == exit::OK { report_code } else { code })
+}
+
+/// Reads every file before it gives up, so that all mistakes show at once.
+fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
+    let mut experiments = Vec::with_capacity(specs.len());
+    let mut last_fault = None;
+    for path in specs {
+        match overrides.load(path) {
+            Ok(experiment) => experiments.push(experiment),
+            Err(fault) => {
+                if let Some(earlier) = last_fault.replace(fault) {
+                    output::fault(&earlier);
+                }
+            }
+        }
+    }
+    last_fault.map_or(Ok(experiments), Err)
+}
+
+/// Builds the report of each experiment that has a finished trial.
+fn build_reports(arguments: &RunArguments, experiments: &[Experiment], summary: &Summary) -> Result<u8> {
+    let mut code = exit::OK;
+    for experiment in experiments {
+        if !summary.has_finished(&experiment.spec.name) {
+            output::note(&format!(
+                "{}: no trial is finished, so there is no report yet",
+                experiment.spec.name
+            ));
+            continue;
+        }
+        let place = Place {
+            overrides: &arguments.overrides,
+            results: &arguments.results.results,
+            reports: &arguments.reports.reports,
+        };
+        if let Err(fault) = report::build_and_show(experiment, &place) {
+            output::fault(&fault);
+            code = exit::of_kind(fault.kind);
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,63 @@
+//! Arguments that several subcommands share: which experiment, with which overrides, and where results are.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::fault::Result;
+use crate::spec::{Experiment, load};
+
+/// Which variant of an experiment.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Overrides {
+    /// Profile of the experiment file, for scale and data [default: the file's first]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Overrides a value after the profile; repeatable. PATH is dotted from the top of the file (base. may be
+    /// left out), VALUE is YAML: --set train.steps=500 --set 'seeds=[1, 2]'
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+}
+
+impl Overrides {
+    /// Reads and checks an experiment file.
+    pub fn load(&self, path: &Path) -> Result<Experiment> {
+        load(path, self.profile.as_deref(), &self.sets)
+    }
+}
+
+/// One experiment.
+#[derive(Args, Clone, Debug)]
+pub struct SpecArguments {
+    /// Experiment file (YAML)
+    #[arg(value_name = "SPEC")]
+    pub spec: PathBuf,
+
+    /// Profile and --set.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+impl SpecArguments {
+    /// Reads and checks the experiment file.
+    pub fn load(&self) -> Result<Experiment> {
+        self.overrides.load(&self.spec)
+    }
+}
+
+/// Where results are.
+#[derive(Args, Clone, Debug)]
+pub struct ResultsArgument {
+    /// Folder of all results; an experiment's are in DIR/NAME/
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+}
+
+/// Where reports are.
+#[derive(Args, Clone, Debug)]
+pub struct ReportsArgument {
+    /// Folder of all reports; an experiment's is in DIR/NAME/PROFILE/
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports: PathBuf,
+}

@@ -1,0 +1,32 @@
+//! What a trial may touch: its folder, its listeners, the device, the data, and the request to stop.
+
+use candle_core::Device;
+
+use super::interrupt::StopFlag;
+use super::store::TrialFolder;
+use crate::data::DataEnv;
+use crate::fault::Result;
+use crate::spec::Trial;
+use crate::track::{Outcome, Sink};
+
+/// The surroundings of one trial. The folder is locked for this process while the trial runs.
+pub struct TrialContext<'a> {
+    /// `results/<experiment>/<trial-id>/`.
+    pub folder: &'a TrialFolder,
+    /// Events go to metrics.jsonl and to the person who watches.
+    pub sink: &'a dyn Sink,
+    /// Raised: save a checkpoint and return [`StopFlag::fault`].
+    pub stop: &'a StopFlag,
+    /// Where tensors live.
+    pub device: Device,
+    /// Hub and caches.
+    pub env: &'a DataEnv,
+    /// Name of the experiment.
+    pub experiment: &'a str,
+    /// Name of its profile.
+    pub profile: &'a str,
+}
+
+/// Runs one trial to its end or from its last checkpoint on, and returns what `outcome.json` will hold.
+/// It writes `trial.json` as soon as the provenance of its data is known; the executor writes the outcome.
+pub type Runner<'a> = dyn Fn(&Trial, &TrialContext) -> Result<Outcome> + Sync + 'a;

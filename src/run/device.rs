@@ -1,0 +1,108 @@
+//! The choice of a device: the only place that turns `--device` into one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{Device, DeviceLocation};
+
+use crate::fault::{Fault, FaultKind, Result};
+
+/// What a person may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first CUDA device where the build supports it and there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let number = |text: &str| text.parse().ok().map(Self::Cuda);
+        match text {
+            "auto" => Some(Self::Auto),
+            "cpu" => Some(Self::Cpu),
+            "cuda" => Some(Self::Cuda(0)),
+            _ => text.strip_prefix("cuda:").and_then(number),
+        }
+        .ok_or_else(|| "use auto, cpu, cuda, or cuda:N with the number of a device".into())
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// Opens the device, or says why it cannot.
+pub fn choose(choice: DeviceChoice) -> Result<Device> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto if cfg!(feature = "cuda") => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
+        DeviceChoice::Auto => Ok(Device::Cpu),
+        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(Fault::new(
+            FaultKind::Device,
+            format!("device {choice} was asked for, but this electra-lab was built without CUDA"),
+            "build it with `cargo build --release --features cuda`, or pass --device cpu",
+        )),
+        DeviceChoice::Cuda(number) => Device::new_cuda(number).map_err(|error| {
+            Fault::new(
+                FaultKind::Device,
+                format!("device {choice} cannot be used"),
+                "see which devices `nvidia-smi` lists, or pass --device cpu",
+            )
+            .because(error)
+        }),
+    }
+}
+
+/// `cpu` or `cuda:0`: the device's name in records.
+pub fn describe(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_choices() {
+        let parse = |text: &str| text.parse::<DeviceChoice>();
+        assert_eq!(parse("auto"), Ok(DeviceChoice::Auto));
+        assert_eq!(parse("cpu"), Ok(DeviceChoice::Cpu));
+        assert_eq!(parse("cuda"), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!(parse("cuda:3"), Ok(DeviceChoice::Cuda(3)));
+        for wrong in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_cpu_is_always_there() {
+        assert_eq!(describe(&choose(DeviceChoice::Cpu).unwrap()), "cpu");
+        assert!(choose(DeviceChoice::Auto).is_ok());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn cuda_without_the_feature_names_the_build_command() {
+        insta::assert_snapshot!(choose(DeviceChoice::Cuda(1)).unwrap_err(), @r"
+        device cuda:1 was asked for, but this electra-lab was built without CUDA
+        hint: build it with `cargo build --release --features cuda`, or pass --device cpu
+        ");
+    }
+}

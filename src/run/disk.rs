@@ -1,0 +1,218 @@
+//! Whole-file writes, free space, and what to say when a disk refuses.
+//!
+//! A file is written beside its final place, synced and renamed: a reader sees the old content or the new,
+//! never half of it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use crate::fault::{Fault, FaultKind, Result};
+
+/// Start of the names of files that are being written; what a killed process leaves of them is deleted by the
+/// next one that locks the folder.
+pub const TEMPORARY_PREFIX: &str = ".writing-";
+
+/// Bytes that are written and deleted again to see whether a folder takes files.
+const PROBE_BYTES: usize = 1 << 20;
+
+/// Replaces a file by `bytes`, or leaves it as it was.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        let mut file = temporary_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    write().map_err(|error| storage_fault(path, "write", &error))
+}
+
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    // Results are for others to read too: the umask decides, as for any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// A rename is on the disk only once its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Makes a folder and those above it.
+pub fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| storage_fault(path, "create the folder", &error))
+}
+
+/// Checks before anything expensive that `folder` can be made, takes files, and has `needed_bytes` free.
+/// Leaves no folder that was not there.
+pub fn check_writable(folder: &Path, needed_bytes: u64) -> Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    let result = probe(folder, needed_bytes);
+    for path in missing {
+        // Fails, as it should, where another process has put something there since.
+        let _ = std::fs::remove_dir(path);
+    }
+    result
+}
+
+fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
+    create_folder(folder)?;
+    let write = || -> io::Result<()> {
+        let mut file = temporary_in(folder)?;
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.as_file().sync_all()
+    };
+    write().map_err(|error| storage_fault(folder, "write into", &error))?;
+    match free_bytes(folder) {
+        Some(free) if free < needed_bytes => Err(Fault::new(
+            FaultKind::Storage,
+            format!(
+                "{} has {} free, and the checkpoints of this run need about {}",
+                folder.display(),
+                bytes_text(free),
+                bytes_text(needed_bytes)
+            ),
+            "free some space, or pass --results with a folder on another disk",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A storage fault whose remedy fits the reason.
+pub fn storage_fault(path: &Path, doing: &str, error: &io::Error) -> Fault {
+    let mut fault = Fault::storage(path, doing, error);
+    fault.hint = match error.kind() {
+        ErrorKind::PermissionDenied => "give yourself the right to write there, or choose another folder",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a file is where a folder should be: move it away, or choose another folder"
+        }
+        ErrorKind::IsADirectory => "a folder is where a file should be: move it away",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the disk is full: free some space and run the same command again to continue"
+        }
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only: choose another folder",
+        _ => return fault,
+    }
+    .into();
+    fault
+}
+
+/// Bytes that this user may still write on the disk of `path`; None where that cannot be told.
+#[cfg(unix)]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).ok()?;
+    let mut answer = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path ends with a NUL, and all-zero bytes are a valid statvfs, filled in by the call.
+    let answer = unsafe {
+        if libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) != 0 {
+            return None;
+        }
+        answer.assume_init()
+    };
+    // The fields' types differ between systems.
+    #[allow(clippy::unnecessary_cast)]
+    Some(answer.f_bavail as u64 * answer.f_frsize as u64)
+}
+
+/// Bytes that this user may still write on the disk of `path`; None where that cannot be told.
+#[cfg(not(unix))]
+pub fn free_bytes(_path: &Path) -> Option<u64> {
+    None
+}
+
+/// Bytes of the files below a folder, links counted as nothing; 0 where there is no folder.
+pub fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok().map(|metadata| (entry.path(), metadata)))
+        .map(|(path, metadata)| match metadata.file_type() {
+            kind if kind.is_dir() => folder_bytes(&path),
+            kind if kind.is_file() => metadata.len(),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// `1.5 GiB`.
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    UNITS
+        .iter()
+        .find(|(_, shift)| bytes >> shift > 0)
+        .map(|(unit, shift)| format!("{:.1} {unit}", bytes as f64 / (1u64 << shift) as f64))
+        .unwrap_or_else(|| format!("{bytes} B"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outcome.json");
+        write_whole(&path, b"a long first version").unwrap();
+        write_whole(&path, b"short").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outcome.json");
+        std::fs::create_dir_all(path.join("in the way")).unwrap();
+        let fault = write_whole(&path, b"new").unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Storage);
+        assert!(path.join("in the way").is_dir());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_file_where_a_folder_should_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results");
+        std::fs::write(&path, "").unwrap();
+        for target in [path.clone(), path.join("experiment")] {
+            let fault = check_writable(&target, 0).unwrap_err();
+            assert!(fault.message.contains(&target.display().to_string()), "{fault}");
+            assert!(fault.hint.starts_with("a file is where a folder should be"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_check_leaves_no_folder_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(&folder.path().join("results/gen_ratio"), 0).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn too_little_space_is_said_before_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(folder.path(), 1).unwrap();
+        if free_bytes(folder.path()).is_some() {
+            let fault = check_writable(folder.path(), u64::MAX).unwrap_err();
+            assert!(fault.message.contains("the checkpoints of this run need about"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(bytes_text(1023), "1023 B");
+        assert_eq!(bytes_text(1536), "1.5 KiB");
+        assert_eq!(bytes_text(3 << 30), "3.0 GiB");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        std::fs::write(folder.path().join("inner/file"), [0; 10]).unwrap();
+        assert_eq!(folder_bytes(folder.path()), 10);
+        assert_eq!(folder_bytes(&folder.path().join("missing")), 0);
+    }
+}

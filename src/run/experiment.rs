@@ -1,0 +1,217 @@
+//! Runs whole experiments: chooses the trials, checks disk, device and data, then hands them to the executor.
+//!
+//! Everything that can be wrong before training is found here, before the first trial writes anything.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::context::Runner;
+use super::device::{DeviceChoice, choose};
+use super::disk::check_writable;
+use super::executor::{End, Job, Surroundings, Watcher, execute};
+use super::interrupt::StopFlag;
+use super::prepare::{checkpoint_bytes, prepare};
+use super::store::TrialFolder;
+use super::summary::Summary;
+use crate::data::DataEnv;
+use crate::fault::{Fault, FaultKind, Result};
+use crate::spec::Experiment;
+use crate::track::{Sink, Terminal, duration_text};
+
+/// What a person may choose about a run; none of it changes a number.
+pub struct RunOptions {
+    /// Folder of all results.
+    pub results: PathBuf,
+    /// Beginnings of the ids to run; empty runs all.
+    pub only: Vec<String>,
+    /// Trials at a time.
+    pub n_at_once: usize,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Uses caches only.
+    pub offline: bool,
+    /// Discards what earlier runs left.
+    pub force: bool,
+}
+
+/// Runs the experiments' trials and returns how each ended.
+pub fn run_experiments(
+    experiments: &[Experiment],
+    options: &RunOptions,
+    stop: StopFlag,
+    runner: &Runner,
+    terminal: &Terminal,
+) -> Result<Summary> {
+    let jobs = select(experiments, options)?;
+    let device = choose(options.device)?;
+    let env = DataEnv::new(options.offline)?;
+    let mut pending = Vec::new();
+    for job in &jobs {
+        // A record that cannot be read is the trial's fault, and reported with it.
+        if options.force || !matches!(job.folder.outcome(), Ok(Some(_))) {
+            pending.push(job.trial);
+        }
+    }
+    if !pending.is_empty() {
+        let needed_bytes = checkpoint_bytes(&pending, options.n_at_once, &env)?;
+        for experiment in experiments {
+            check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
+        }
+        prepare(&pending, &env, &terminal.watch("data"))?;
+    }
+    let surroundings = Surroundings { n_at_once: options.n_at_once, force: options.force, device, env, stop };
+    let screen = Screen { terminal, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
+    let stop = surroundings.stop.clone();
+    let ends = stop.patiently(|| execute(&jobs, &surroundings, runner, &screen))?;
+    Ok(Summary::new(&jobs, ends))
+}
+
+/// The trials whose id begins with one of the asked-for words.
+fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec<Job<'a>>> {
+    let jobs = experiments.iter().flat_map(|experiment| {
+        experiment.trials.iter().map(|trial| Job {
+            experiment: &experiment.spec.name,
+            profile: &experiment.profile,
+            trial,
+            folder: TrialFolder::new(&options.results, &experiment.spec.name, &trial.id),
+        })
+    });
+    let mut jobs: Vec<Job> = jobs.collect();
+    // Two files may ask for the same trial: it is run once.
+    let mut seen = std::collections::BTreeSet::new();
+    jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
+    for prefix in &options.only {
+        if !jobs.iter().any(|job| job.trial.id.0.starts_with(prefix)) {
+            let ids: Vec<&str> = jobs.iter().map(|job| job.trial.id.0.as_str()).collect();
+            return Err(Fault::new(
+                FaultKind::Spec,
+                format!("--only {prefix}: no trial's id begins so; there are {}", ids.join(", ")),
+                "`electra-lab plan` shows which id belongs to which point",
+            ));
+        }
+    }
+    let chosen = |job: &Job| {
+        options.only.is_empty() || options.only.iter().any(|prefix| job.trial.id.0.starts_with(prefix))
+    };
+    Ok(jobs.into_iter().filter(chosen).collect())
+}
+
+/// Tells a person how the run goes.
+struct Screen<'a> {
+    terminal: &'a Terminal,
+    n_jobs: usize,
+    n_ended: AtomicUsize,
+}
+
+impl Watcher for Screen<'_> {
+    fn starting(&self, job: &Job) -> Box<dyn Sink> {
+        Box::new(self.terminal.watch(&job.trial.label()))
+    }
+
+    fn ended(&self, job: &Job, end: &End) {
+        let number = self.n_ended.fetch_add(1, Ordering::SeqCst) + 1;
+        let words = match end {
+            End::Done(outcome) => {
+                format!("done in {}", duration_text(outcome.timing.pretrain_s + outcome.timing.finetune_s))
+            }
+            End::Skipped => "done before".into(),
+            End::Busy(fault) => fault.message.clone(),
+            End::Failed(fault) => format!("failed: {}", fault.message),
+            End::Interrupted => "stopped; its state is saved".into(),
+            End::NotStarted => return,
+        };
+        let (id, label) = (&job.trial.id, job.trial.label());
+        self.terminal.say(&format!("[{number}/{}] {id} {label}: {words}", self.n_jobs));
+    }
+
+    fn stopping(&self) {
+        self.terminal
+            .say("stopping: running trials save a checkpoint first; press Ctrl-C again to exit at once");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run::context::TrialContext;
+    use crate::run::fixture::{an_experiment, an_outcome};
+    use crate::spec::Trial;
+    use crate::track::Outcome;
+
+    fn options(results: &Path, only: &[&str]) -> RunOptions {
+        RunOptions {
+            results: results.into(),
+            only: only.iter().map(|&prefix| prefix.into()).collect(),
+            n_at_once: 1,
+            device: DeviceChoice::Cpu,
+            offline: true,
+            force: false,
+        }
+    }
+
+    fn mock(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
+        match trial.spec.seed {
+            2 => Err(Fault::new(FaultKind::Training, "the loss is NaN", "lower the rate")),
+            3 => {
+                context.stop.raise();
+                Err(StopFlag::fault())
+            }
+            _ => Ok(an_outcome(&trial.id)),
+        }
+    }
+
+    #[test]
+    fn a_person_can_follow_a_run() {
+        let results = tempfile::tempdir().unwrap();
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let terminal = Terminal::lines(out.clone(), Duration::from_secs(3600));
+        let experiments = [an_experiment(&[1, 2, 3, 4])];
+        let options = options(results.path(), &[]);
+        let summary = run_experiments(&experiments, &options, StopFlag::default(), &mock, &terminal).unwrap();
+        assert_eq!(summary.sentence(), "1 done, 1 failed, 1 interrupted, 1 not started");
+        let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        // When the main thread sees the request to stop depends on the clock.
+        assert!(text.contains("stopping: running trials save a checkpoint first"), "{text}");
+        let mut shown: String =
+            text.lines().filter(|line| line.starts_with('[')).map(|line| format!("{line}\n")).collect();
+        for trial in &experiments[0].trials {
+            shown = shown.replace(&trial.id.0, "ID");
+        }
+        insta::assert_snapshot!(shown, @r"
+        [1/4] ID seed=1: done in 2m 00s
+        [2/4] ID seed=2: failed: the loss is NaN
+        [3/4] ID seed=3: stopped; its state is saved
+        ");
+    }
+
+    #[test]
+    fn only_takes_beginnings_of_ids() {
+        let results = tempfile::tempdir().unwrap();
+        let experiments = [an_experiment(&[1, 4]), an_experiment(&[4, 1])];
+        assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2, "each once");
+        let wanted = &experiments[0].trials[1].id.0;
+        let chosen = options(results.path(), &[&wanted[..6]]);
+        let jobs = select(&experiments, &chosen).unwrap();
+        assert_eq!(jobs.iter().map(|job| &job.trial.id.0).collect::<Vec<_>>(), [wanted]);
+        let fault = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
+        assert!(fault.message.starts_with("--only xyz: no trial's id begins so; there are "), "{fault}");
+    }
+
+    #[test]
+    fn results_that_cannot_be_written_stop_the_run_before_it_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("results");
+        std::fs::write(&file, "").unwrap();
+        let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran") };
+        let terminal = Terminal::lines(Arc::new(Mutex::new(Vec::new())), Duration::ZERO);
+        let experiments = [an_experiment(&[1])];
+        let fault =
+            run_experiments(&experiments, &options(&file, &[]), StopFlag::default(), &never, &terminal)
+                .unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Storage);
+    }
+}

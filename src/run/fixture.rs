@@ -1,0 +1,82 @@
+//! Trials, records and an environment for the tests of this folder.
+
+use serde_json::json;
+
+use crate::data::DataEnv;
+use crate::spec::{DataSpec, Experiment, ExperimentSpec, Trial, TrialId, TrialSpec};
+use crate::track::{Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord};
+
+/// A trial with default settings.
+pub fn a_trial(seed: u64) -> Trial {
+    let spec = TrialSpec {
+        seed,
+        model: Default::default(),
+        objective: Default::default(),
+        data: DataSpec::Language { documents: 200, seed: 0 },
+        train: Default::default(),
+        evaluate: Default::default(),
+    };
+    Trial { id: spec.id(), point: Vec::new(), spec }
+}
+
+/// A trial at a point of a sweep over the generator's size.
+pub fn a_trial_with_ratio(ratio: f64, seed: u64) -> Trial {
+    let mut trial = a_trial(seed);
+    trial.spec.model.generator_ratio = ratio;
+    Trial { id: trial.spec.id(), point: vec![("model.generator_ratio".into(), json!(ratio))], ..trial }
+}
+
+/// An experiment with one trial a seed.
+pub fn an_experiment(seeds: &[u64]) -> Experiment {
+    an_experiment_of(seeds.iter().map(|&seed| a_trial(seed)).collect())
+}
+
+/// An experiment with these trials.
+pub fn an_experiment_of(trials: Vec<Trial>) -> Experiment {
+    let spec = ExperimentSpec {
+        name: "test".into(),
+        about: "Does it work?".into(),
+        expect: Default::default(),
+        base: Default::default(),
+        sweep: Default::default(),
+        seeds: Vec::new(),
+        evaluate: Default::default(),
+        report: Default::default(),
+        profiles: Default::default(),
+    };
+    Experiment { path: "test.yaml".into(), profile: "quick".into(), profiles: Vec::new(), spec, trials }
+}
+
+/// What that trial leaves.
+pub fn an_outcome(id: &TrialId) -> Outcome {
+    Outcome {
+        record_version: RECORD_VERSION,
+        id: id.clone(),
+        steps: 1000,
+        tokens: 4_000_000,
+        flops: 1e12,
+        n_parameters: 1_000_000,
+        validation: [("loss".to_string(), 9.5)].into(),
+        scores: Vec::new(),
+        timing: Timing { pretrain_s: 100.0, finetune_s: 20.0 },
+    }
+}
+
+/// What it wrote when it began.
+pub fn a_trial_record(id: &TrialId) -> TrialRecord {
+    TrialRecord {
+        record_version: RECORD_VERSION,
+        id: id.clone(),
+        experiment: "test".into(),
+        profile: "quick".into(),
+        point: Vec::new(),
+        spec: a_trial(1).spec,
+        provenance: Provenance::default(),
+    }
+}
+
+/// Data without a network, cached inside the build folder.
+pub fn an_env() -> DataEnv {
+    let cache = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cache");
+    DataEnv { cache, ..DataEnv::new(true).expect("an environment without a network") }
+}

@@ -1,0 +1,100 @@
+//! Ctrl-C and SIGTERM: while trials run, the first asks them to save and stop, the second ends the process at
+//! once. While there is nothing to save, the first ends it.
+//!
+//! The handlers only set a flag (or leave the process): nothing else is safe inside a signal handler.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::fault::{Fault, FaultKind, Result};
+
+/// What an interrupted process reports to its parent, by the shells' convention 128 + SIGINT.
+pub const INTERRUPTED_STATUS: i32 = 130;
+
+/// Whether a person asked to stop; clones share one answer.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag {
+    raised: Arc<AtomicBool>,
+    /// Whether the next signal ends the process at once.
+    impatient: Arc<AtomicBool>,
+}
+
+impl StopFlag {
+    /// A flag that the process's signals raise. Outside [`StopFlag::patiently`] a signal ends the process with
+    /// [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
+    pub fn on_signals() -> Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag::{register, register_conditional_shutdown};
+        let stop = Self { impatient: Arc::new(AtomicBool::new(true)), ..Self::default() };
+        for signal in [SIGINT, SIGTERM] {
+            // They are called in this order: the first signal must not find the flag raised by itself.
+            register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.impatient.clone())
+                .and_then(|_| register(signal, stop.impatient.clone()))
+                .and_then(|_| register(signal, stop.raised.clone()))
+                .map_err(|error| Fault::internal("cannot listen to signals").because(error))?;
+        }
+        Ok(stop)
+    }
+
+    /// Does work that has something to save: in it the first signal only raises the flag.
+    pub fn patiently<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.impatient.store(self.is_raised(), Ordering::SeqCst);
+        let result = work();
+        self.impatient.store(true, Ordering::SeqCst);
+        result
+    }
+
+    /// Asks to stop, as a signal does.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether to stop.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::SeqCst)
+    }
+
+    /// The fault with which a trial ends after it saved its state; raised or not, for use in `?` chains.
+    pub fn fault() -> Fault {
+        Fault::new(FaultKind::Interrupted, "interrupted", "run the same command again to continue")
+    }
+
+    /// `Err` when asked to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.is_raised() { Err(Self::fault()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_the_answer() {
+        let stop = StopFlag::default();
+        let other = stop.clone();
+        assert!(other.check().is_ok());
+        stop.raise();
+        assert_eq!(other.check().unwrap_err().kind, FaultKind::Interrupted);
+    }
+
+    #[test]
+    fn a_signal_is_patient_only_while_there_is_something_to_save() {
+        let stop = StopFlag { impatient: Arc::new(AtomicBool::new(true)), ..StopFlag::default() };
+        let impatient = || stop.impatient.load(Ordering::SeqCst);
+        assert!(!stop.patiently(impatient));
+        assert!(impatient());
+        stop.raise();
+        assert!(stop.patiently(impatient), "a signal that came before counts as the first");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_signal_raises_the_flag() {
+        let stop = StopFlag::on_signals().unwrap();
+        stop.patiently(|| {
+            signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+            assert!(stop.is_raised());
+        });
+    }
+}

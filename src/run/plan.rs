@@ -1,0 +1,240 @@
+//! What a run would do and cost: per trial its state, parameters, FLOPs, tokens and time.
+//!
+//! Parameters and FLOPs are exact; time is an estimate, and says from what.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use candle_core::{DType, Device, Tensor};
+use serde::Serialize;
+
+use super::prepare::Vocabularies;
+use super::store::{TrialFolder, TrialState};
+use crate::data::DataEnv;
+use crate::fault::Result;
+use crate::model::flops;
+use crate::spec::{Experiment, TrialSpec};
+use crate::track::Outcome;
+
+/// Side of the matrices whose product is timed, and for how long.
+const GEMM_SIDE: usize = 768;
+const GEMM_FOR: Duration = Duration::from_millis(200);
+
+/// Share of the machine's GEMM rate that training is assumed to reach where nothing was measured yet.
+/// `electra-lab bench step` measures it.
+const ASSUMED_SHARE: f64 = 0.3;
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the profile.
+    pub profile: String,
+    /// One entry a trial.
+    pub trials: Vec<PlannedTrial>,
+    /// Parameters are not summed; the rest is.
+    pub total_tokens: u64,
+    /// Training FLOPs of all trials.
+    pub total_flops: f64,
+    /// Estimated seconds of what is left to do.
+    pub left_s: f64,
+    /// What the estimate stands on, in words.
+    pub basis: String,
+}
+
+/// One trial of a plan.
+#[derive(Debug, Serialize)]
+pub struct PlannedTrial {
+    /// Name of its folder.
+    pub id: String,
+    /// Its point and seed.
+    pub label: String,
+    /// Done, to be continued, new, …
+    pub status: TrialState,
+    /// Parameters that pre-training updates.
+    pub n_parameters: u64,
+    /// Optimizer steps of pre-training.
+    pub steps: u64,
+    /// Tokens at most: steps × batch × longest sequence.
+    pub tokens: u64,
+    /// Training FLOPs of pre-training.
+    pub flops: f64,
+    /// Estimated seconds of what is left to do.
+    pub left_s: f64,
+}
+
+/// Makes the plan of an experiment whose results are in `results`.
+pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -> Result<Plan> {
+    plan(experiment, results, &DataEnv::new(offline)?)
+}
+
+fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
+    let mut vocabularies = Vocabularies::default();
+    let mut trials = Vec::with_capacity(experiment.trials.len());
+    let mut finished = Vec::new();
+    for trial in &experiment.trials {
+        let vocab = vocabularies.size_of(trial, env)?;
+        let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
+        let steps = flops::resolved_steps(&trial.spec, vocab);
+        if let Some(outcome) = folder.outcome()? {
+            finished.push((&trial.spec, outcome));
+        }
+        trials.push(PlannedTrial {
+            id: trial.id.to_string(),
+            label: trial.label(),
+            status: folder.state()?,
+            n_parameters: flops::n_parameters(&trial.spec, vocab),
+            steps,
+            tokens: steps * (trial.spec.train.batch * trial.spec.train.seq_len) as u64,
+            flops: steps as f64 * flops::train_flops_per_step(&trial.spec, vocab),
+            left_s: 0.0,
+        });
+    }
+    let rate = Rate::of(&finished, gemm_rate)?;
+    for (planned, trial) in trials.iter_mut().zip(&experiment.trials) {
+        planned.left_s = rate.left_s(planned, &trial.spec);
+    }
+    Ok(Plan {
+        experiment: experiment.spec.name.clone(),
+        profile: experiment.profile.clone(),
+        total_tokens: trials.iter().map(|trial| trial.tokens).sum(),
+        total_flops: trials.iter().map(|trial| trial.flops).sum(),
+        left_s: trials.iter().map(|trial| trial.left_s).sum(),
+        basis: rate.basis(),
+        trials,
+    })
+}
+
+/// How fast this machine trains.
+struct Rate<'a> {
+    finished: &'a [(&'a TrialSpec, Outcome)],
+    /// Training FLOPs a second.
+    flops_per_s: f64,
+    /// Seconds of fine-tuning a trial, where some was timed.
+    finetune_s: Option<f64>,
+}
+
+impl<'a> Rate<'a> {
+    /// From finished trials, or by timing a matrix product where there are none.
+    fn of(finished: &'a [(&'a TrialSpec, Outcome)], measure: impl FnOnce() -> Result<f64>) -> Result<Self> {
+        let seconds: f64 = finished.iter().map(|(_, outcome)| outcome.timing.pretrain_s).sum();
+        let work: f64 = finished.iter().map(|(_, outcome)| outcome.flops).sum();
+        let finetune_s: f64 = finished.iter().map(|(_, outcome)| outcome.timing.finetune_s).sum();
+        if seconds > 0.0 && work > 0.0 {
+            let finetune_s = Some(finetune_s / finished.len() as f64);
+            return Ok(Self { finished, flops_per_s: work / seconds, finetune_s });
+        }
+        Ok(Self { finished: &[], flops_per_s: measure()? * ASSUMED_SHARE, finetune_s: None })
+    }
+
+    fn left_s(&self, planned: &PlannedTrial, spec: &TrialSpec) -> f64 {
+        let share = match &planned.status {
+            TrialState::Done => return 0.0,
+            TrialState::Partial { step } => 1.0 - (*step as f64 / planned.steps.max(1) as f64).min(1.0),
+            TrialState::New | TrialState::Running | TrialState::Failed { .. } => 1.0,
+        };
+        let alike: Vec<f64> = self
+            .finished
+            .iter()
+            .filter(|(other, outcome)| has_same_shape(spec, other) && outcome.steps > 0)
+            .map(|(_, outcome)| outcome.timing.pretrain_s / outcome.steps as f64)
+            .collect();
+        let pretrain_s = if alike.is_empty() {
+            planned.flops / self.flops_per_s
+        } else {
+            planned.steps as f64 * alike.iter().sum::<f64>() / alike.len() as f64
+        };
+        share * pretrain_s + self.finetune_s.unwrap_or(0.0)
+    }
+
+    fn basis(&self) -> String {
+        let rate = self.flops_per_s / 1e9;
+        match self.finished.len() {
+            1 => format!("from the finished trial: {rate:.0} GFLOP/s in training, and its fine-tuning"),
+            0 => format!(
+                "from a matrix product timed on this CPU: {rate:.0} GFLOP/s, {:.0} % of its rate; \
+                 fine-tuning comes on top",
+                ASSUMED_SHARE * 100.0
+            ),
+            n => format!("from {n} finished trials: {rate:.0} GFLOP/s in training, and their fine-tuning"),
+        }
+    }
+}
+
+/// Whether a step of one trial costs what a step of the other costs.
+fn has_same_shape(one: &TrialSpec, other: &TrialSpec) -> bool {
+    one.model == other.model
+        && one.objective == other.objective
+        && (one.train.batch, one.train.seq_len) == (other.train.batch, other.train.seq_len)
+}
+
+/// The best rate of a square f32 matrix product on the CPU, in FLOP/s.
+fn gemm_rate() -> Result<f64> {
+    let side = GEMM_SIDE;
+    let matrix = Tensor::ones((side, side), DType::F32, &Device::Cpu)?;
+    let mut best_s = f64::INFINITY;
+    let start = Instant::now();
+    while start.elapsed() < GEMM_FOR || !best_s.is_finite() {
+        let before = Instant::now();
+        matrix.matmul(&matrix)?;
+        best_s = best_s.min(before.elapsed().as_secs_f64().max(1e-9));
+    }
+    Ok(2.0 * (side as f64).powi(3) / best_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::run::fixture::{a_trial, a_trial_with_ratio, an_env, an_experiment_of, an_outcome};
+
+    #[test]
+    fn finished_trials_set_the_rate() {
+        let results = tempfile::tempdir().unwrap();
+        let trials = vec![a_trial(1), a_trial(2), a_trial_with_ratio(0.5, 1)];
+        let experiment = an_experiment_of(trials);
+        let folder = TrialFolder::new(results.path(), "test", &experiment.trials[0].id);
+        let _lock = folder.lock().unwrap();
+        folder.write_outcome(&an_outcome(&experiment.trials[0].id)).unwrap();
+        let plan = plan(&experiment, results.path(), &an_env()).unwrap();
+        assert_eq!(plan.basis, "from the finished trial: 10 GFLOP/s in training, and its fine-tuning");
+        let [done, alike, other] = &plan.trials[..] else { panic!("three trials") };
+        assert_eq!(done.status, TrialState::Done);
+        assert_eq!(done.left_s, 0.0);
+        // 1000 steps took 100 s, and fine-tuning 20 s.
+        assert_eq!(alike.left_s, 120.0);
+        assert!((other.left_s - (other.flops / 1e10 + 20.0)).abs() < 1e-9);
+        assert_eq!(alike.tokens, 1000 * 32 * 128);
+        assert_eq!(plan.left_s, alike.left_s + other.left_s);
+    }
+
+    #[test]
+    fn a_partial_trial_counts_what_is_left() {
+        let rate = Rate::of(&[], || Ok(1e9 / ASSUMED_SHARE)).unwrap();
+        let trial = a_trial(1);
+        let planned = |status| PlannedTrial {
+            id: String::new(),
+            label: String::new(),
+            status,
+            n_parameters: 1,
+            steps: 100,
+            tokens: 1,
+            flops: 1e10,
+            left_s: 0.0,
+        };
+        let left_s = |status| rate.left_s(&planned(status), &trial.spec);
+        assert!((left_s(TrialState::New) - 10.0).abs() < 1e-9);
+        assert!((left_s(TrialState::Partial { step: 75 }) - 2.5).abs() < 1e-9);
+        assert_eq!(left_s(TrialState::Partial { step: 200 }), 0.0);
+    }
+
+    #[test]
+    fn the_machine_is_timed_only_without_finished_trials() {
+        let trial = a_trial(1);
+        let finished = [(&trial.spec, an_outcome(&trial.id))];
+        let never = || Err(Fault::internal("timed"));
+        assert!(Rate::of(&finished, never).is_ok());
+        assert!(gemm_rate().unwrap() > 1e8);
+    }
+}

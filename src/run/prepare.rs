@@ -1,0 +1,130 @@
+//! Opens all data that a run's trials need, before the first of them starts.
+//!
+//! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
+
+use crate::data::{DataEnv, fetch, open_corpus, open_task, open_tokenizer};
+use crate::fault::Result;
+use crate::model::flops;
+use crate::spec::{DataSpec, Experiment, Trial};
+use crate::track::Sink;
+
+/// Bytes of a parameter in a final checkpoint (f32), and in one to resume from (with Adam's two moments).
+const WEIGHT_BYTES: u64 = 4;
+const STATE_BYTES: u64 = 12;
+
+/// Opens each distinct corpus and task once.
+pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> {
+    // Tasks first: they are small, and a mistake in them shows before hours of tokenising.
+    let mut tasks = Vec::new();
+    for spec in trials.iter().map(|trial| &trial.spec) {
+        for &task in &spec.evaluate.tasks {
+            let key = (&spec.evaluate.source, task, &spec.data);
+            if !tasks.contains(&key) {
+                sink.phase(&format!("opening {task}"));
+                open_task(key.0, key.1, key.2, env)?;
+                tasks.push(key);
+            }
+        }
+    }
+    let mut corpora = Vec::new();
+    for spec in trials.iter().map(|trial| &trial.spec) {
+        let key = (&spec.data, spec.train.seq_len);
+        if !corpora.contains(&key) {
+            sink.phase("opening the pre-training text");
+            open_corpus(key.0, key.1, env, sink)?;
+            corpora.push(key);
+        }
+    }
+    Ok(())
+}
+
+/// About how many bytes the trials' checkpoints need: those that are being written and replaced, and the
+/// weights that stay.
+pub fn checkpoint_bytes(trials: &[&Trial], n_at_once: usize, env: &DataEnv) -> Result<u64> {
+    let mut counts = Vec::with_capacity(trials.len());
+    let mut vocabularies = Vocabularies::default();
+    for trial in trials {
+        counts.push(flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env)?));
+    }
+    counts.sort_unstable();
+    let state: u64 = counts.iter().rev().take(n_at_once).map(|count| 2 * STATE_BYTES * count).sum();
+    Ok(state + counts.iter().map(|count| WEIGHT_BYTES * count).sum::<u64>())
+}
+
+/// Sizes of vocabularies, each tokenizer opened once.
+#[derive(Default)]
+pub struct Vocabularies<'a>(Vec<(&'a DataSpec, usize)>);
+
+impl<'a> Vocabularies<'a> {
+    /// Entries of the vocabulary that a trial's tokenizer has.
+    pub fn size_of(&mut self, trial: &'a Trial, env: &DataEnv) -> Result<usize> {
+        let data = &trial.spec.data;
+        if let Some((_, size)) = self.0.iter().find(|(known, _)| *known == data) {
+            return Ok(*size);
+        }
+        let size = open_tokenizer(data, env)?.vocab_size();
+        self.0.push((data, size));
+        Ok(size)
+    }
+}
+
+/// Downloads all that an experiment's trials need, and returns names with their bytes, each once.
+pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<(String, u64)>> {
+    let env = DataEnv::new(false)?;
+    let mut asked = Vec::new();
+    let mut files: Vec<(String, u64)> = Vec::new();
+    for spec in experiment.trials.iter().map(|trial| &trial.spec) {
+        let key = (&spec.data, &spec.evaluate.source, &spec.evaluate.tasks);
+        if !asked.contains(&key) {
+            files.extend(fetch(key.0, key.1, key.2, &env, sink)?);
+            asked.push(key);
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::fixture::{a_trial, a_trial_with_ratio, an_env};
+    use crate::track::Event;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Phases(Mutex<Vec<String>>);
+
+    impl Sink for Phases {
+        fn event(&self, _event: &Event) {}
+        fn phase(&self, text: &str) {
+            self.0.lock().unwrap().push(text.into());
+        }
+        fn progress(&self, _done: u64, _total: u64) {}
+    }
+
+    #[test]
+    fn shared_data_is_opened_once() {
+        let mut trials = [a_trial(1), a_trial_with_ratio(0.5, 2), a_trial(3)];
+        trials[2].spec.train.seq_len = 64;
+        for trial in &mut trials {
+            trial.spec.evaluate.tasks = vec![crate::spec::TaskName::Cola];
+        }
+        let phases = Phases::default();
+        let trials: Vec<&Trial> = trials.iter().collect();
+        prepare(&trials, &an_env(), &phases).unwrap();
+        let text = phases.0.lock().unwrap().clone();
+        let count = |wanted: &str| text.iter().filter(|phase| *phase == wanted).count();
+        assert_eq!(count("opening cola"), 1);
+        assert_eq!(count("opening the pre-training text"), 2, "one a sequence length");
+    }
+
+    #[test]
+    fn more_trials_need_more_space() {
+        let (first, second) = (a_trial(1), a_trial(2));
+        let bytes = |trials: &[&Trial], n| checkpoint_bytes(trials, n, &an_env()).unwrap();
+        let one = bytes(&[&first], 1);
+        assert!(bytes(&[&first, &second], 1) > one);
+        assert_eq!(bytes(&[&first, &second], 2), 2 * one);
+    }
+}

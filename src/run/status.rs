@@ -1,0 +1,178 @@
+//! How far an experiment is: read from its folders while others write them, or long after.
+//!
+//! Needs no data, tokenizer, device or network.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::store::{TrialFolder, TrialState};
+use crate::fault::Result;
+use crate::model::flops;
+use crate::spec::{Budget, Experiment, Trial};
+use crate::track::{Event, Split};
+
+/// How far an experiment is.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the profile.
+    pub profile: String,
+    /// One entry a trial.
+    pub trials: Vec<TrialStatus>,
+}
+
+/// How far one trial is.
+#[derive(Debug, Serialize)]
+pub struct TrialStatus {
+    /// Name of its folder.
+    pub id: String,
+    /// Its point and seed.
+    pub label: String,
+    /// Done, running, failed (and why), partial or new.
+    pub status: TrialState,
+    /// Steps done.
+    pub step: u64,
+    /// Steps to do; absent where they depend on a vocabulary that is not known before the trial began.
+    pub steps: Option<u64>,
+    /// Training loss of the last line of metrics.
+    pub loss: Option<f64>,
+    /// Seconds so far; fine-tuning included once done.
+    pub elapsed_s: Option<f64>,
+    /// Estimated seconds of pre-training that are left, at the speed so far.
+    pub left_s: Option<f64>,
+}
+
+/// Reads the state of an experiment's trials from `results`.
+pub fn experiment_status(experiment: &Experiment, results: &Path) -> Result<Status> {
+    let trials: Result<Vec<TrialStatus>> = experiment
+        .trials
+        .iter()
+        .map(|trial| trial_status(trial, &TrialFolder::new(results, &experiment.spec.name, &trial.id)))
+        .collect();
+    Ok(Status {
+        experiment: experiment.spec.name.clone(),
+        profile: experiment.profile.clone(),
+        trials: trials?,
+    })
+}
+
+fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
+    // The state first: a trial that ends meanwhile is then shown as running, with its last numbers.
+    let state = folder.state()?;
+    let events = folder.events()?;
+    let latest = events.iter().rfind(|event| event.split == Split::Train);
+    let mut row = TrialStatus {
+        id: trial.id.to_string(),
+        label: trial.label(),
+        status: state,
+        step: latest.map_or(0, |event| event.step),
+        steps: steps_of(trial, folder)?,
+        loss: latest.and_then(|event| event.values.get("loss").copied()),
+        elapsed_s: latest.map(|event| event.elapsed_s),
+        left_s: None,
+    };
+    match row.status {
+        TrialState::Done => {
+            if let Some(outcome) = folder.outcome()? {
+                (row.step, row.steps) = (outcome.steps, Some(outcome.steps));
+                row.elapsed_s = Some(outcome.timing.pretrain_s + outcome.timing.finetune_s);
+            }
+            row.left_s = Some(0.0);
+        }
+        // What came after the checkpoint is lost: the trial continues from there.
+        TrialState::Partial { step } => {
+            row.step = step;
+            row.left_s = left_s(latest, step, row.steps);
+        }
+        TrialState::Running | TrialState::Failed { .. } => row.left_s = left_s(latest, row.step, row.steps),
+        TrialState::New => {}
+    }
+    Ok(row)
+}
+
+fn steps_of(trial: &Trial, folder: &TrialFolder) -> Result<Option<u64>> {
+    if trial.spec.train.budget == Budget::Steps {
+        return Ok(Some(trial.spec.train.steps));
+    }
+    let vocab = folder.trial()?.map(|record| record.provenance.corpus.vocab_size);
+    Ok(vocab.map(|vocab| flops::resolved_steps(&trial.spec, vocab)))
+}
+
+fn left_s(latest: Option<&Event>, step: u64, steps: Option<u64>) -> Option<f64> {
+    let latest = latest.filter(|event| event.step > 0)?;
+    let step_s = latest.elapsed_s / latest.step as f64;
+    Some(step_s * steps?.saturating_sub(step) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::fixture::{a_trial, a_trial_record, an_experiment, an_outcome};
+    use crate::track::{Failure, Jsonl, RECORD_VERSION, Sink};
+
+    fn write_events(folder: &TrialFolder, last: u64) {
+        let sink = Jsonl::open(&folder.metrics()).unwrap();
+        for (split, step) in [(Split::Train, last / 2), (Split::Train, last), (Split::Validation, last)] {
+            let values = [("loss".to_string(), 12.5)].into();
+            let elapsed_s = step as f64 * 0.5;
+            sink.event(&Event { split, step, tokens: step, flops: 0.0, elapsed_s, values });
+        }
+    }
+
+    #[test]
+    fn every_state_shows_its_numbers() {
+        let results = tempfile::tempdir().unwrap();
+        let experiment = an_experiment(&[1, 2, 3, 4, 5]);
+        let folders: Vec<TrialFolder> = experiment
+            .trials
+            .iter()
+            .map(|trial| TrialFolder::new(results.path(), "test", &trial.id))
+            .collect();
+        for folder in &folders[..4] {
+            drop(folder.lock().unwrap());
+            folder.write_trial(&a_trial_record(&a_trial(1).id)).unwrap();
+            write_events(folder, 400);
+        }
+        folders[0].write_outcome(&an_outcome(&experiment.trials[0].id)).unwrap();
+        let _running = folders[1].lock().unwrap();
+        std::fs::create_dir_all(folders[2].checkpoint(300)).unwrap();
+        let message = "the loss is NaN\nhint: lower the rate".to_string();
+        let failure = Failure { record_version: RECORD_VERSION, message, at: String::new() };
+        folders[3].write_failure(&failure).unwrap();
+
+        let status = experiment_status(&experiment, results.path()).unwrap();
+        let numbers: Vec<_> = status
+            .trials
+            .iter()
+            .map(|row| (row.step, row.steps, row.loss, row.elapsed_s, row.left_s))
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                (1000, Some(1000), Some(12.5), Some(120.0), Some(0.0)),
+                (400, Some(1000), Some(12.5), Some(200.0), Some(300.0)),
+                (300, Some(1000), Some(12.5), Some(200.0), Some(350.0)),
+                (400, Some(1000), Some(12.5), Some(200.0), Some(300.0)),
+                (0, Some(1000), None, None, None),
+            ]
+        );
+        assert_eq!(status.trials[1].status, TrialState::Running);
+        assert_eq!(status.trials[4].status, TrialState::New);
+    }
+
+    #[test]
+    fn steps_by_compute_are_known_once_the_vocabulary_is() {
+        let results = tempfile::tempdir().unwrap();
+        let mut trial = a_trial(1);
+        trial.spec.train.budget = Budget::RtdFlops;
+        let folder = TrialFolder::new(results.path(), "test", &trial.id);
+        assert_eq!(steps_of(&trial, &folder).unwrap(), None);
+        drop(folder.lock().unwrap());
+        let mut record = a_trial_record(&trial.id);
+        record.provenance.corpus.vocab_size = 1000;
+        folder.write_trial(&record).unwrap();
+        assert_eq!(steps_of(&trial, &folder).unwrap(), Some(flops::resolved_steps(&trial.spec, 1000)));
+    }
+}

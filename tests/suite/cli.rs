@@ -1,0 +1,185 @@
+//! The binary as a person meets it: words in; text, files and an exit code out.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// The binary in an empty folder of its own, with caches there and without a network.
+fn electra_lab(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra-lab"));
+    command
+        .current_dir(folder)
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("HF_TOKEN")
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", folder.join("hub"))
+        .env("ELECTRA_LAB_CACHE", folder.join("cache"))
+        .env("NO_COLOR", "1");
+    command
+}
+
+fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = electra_lab(folder).args(words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// A small experiment on the built-in language, in the file `test.yaml`.
+fn write_experiment(folder: &Path, steps: u64) {
+    let text = format!(
+        "name: test\nabout: Does it work?\nseeds: [1, 2]\nbase:\n  model: {{ hidden: 32, layers: 1 }}\n  \
+         data: {{ kind: language, documents: 200 }}\n  \
+         train: {{ steps: {steps}, warmup: 1, batch: 2, seq_len: 32, log_every: 1 }}\n"
+    );
+    std::fs::write(folder.join("test.yaml"), text).unwrap();
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        vec![],
+        vec!["run"],
+        vec!["train"],
+        vec!["run", "test.yaml", "--jobs", "0"],
+        vec!["run", "test.yaml", "--device", "gpu"],
+        vec!["bench", "step", "--ratio", "7"],
+    ] {
+        let (code, stdout, stderr) = run(folder.path(), &words);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{words:?}: {stderr}");
+    }
+    let (code, stdout, _) = run(folder.path(), &["--help"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("130  stopped by Ctrl-C"), "{stdout}");
+}
+
+#[test]
+fn a_missing_file_is_named_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["run", "plan", "status", "report", "fetch"] {
+        let (code, stdout, stderr) = run(folder.path(), &[command, "missing.yaml"]);
+        assert_eq!((code, stdout.as_str()), (3, ""), "{command}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains("missing.yaml"), "{stderr}");
+        assert!(stderr.contains("\nhint: "), "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_device_that_is_not_there_stops_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--device", "cuda:77"]);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(!folder.path().join("results").exists());
+}
+
+#[test]
+fn results_in_the_way_are_a_storage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    std::fs::write(folder.path().join("results"), "a file").unwrap();
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml"]);
+    assert_eq!(code, 6, "{stderr}");
+    assert!(stderr.contains("a file is where a folder should be"), "{stderr}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = electra_lab(folder.path())
+        .arg("schema")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn data_commands_print_json_that_parses() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    for words in [
+        &["schema"][..],
+        &["doctor", "--json"],
+        &["plan", "test.yaml", "--json"],
+        &["status", "test.yaml", "--json"],
+    ] {
+        let (code, stdout, stderr) = run(folder.path(), words);
+        assert_eq!(code, 0, "{words:?}: {stderr}");
+        serde_json::from_str::<serde_json::Value>(&stdout).unwrap();
+    }
+    let (code, stdout, _) = run(folder.path(), &["completions", "bash"]);
+    assert!(code == 0 && stdout.contains("electra-lab"));
+    assert!(!folder.path().join("results").exists(), "looking writes nothing");
+}
+
+#[test]
+fn doctor_never_shows_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "hf_a_secret_of_this_test";
+    for words in [&["doctor"][..], &["doctor", "--json"]] {
+        let output = electra_lab(folder.path()).args(words).env("HF_TOKEN", secret).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!text.contains(secret) && text.contains("token"), "{text}");
+    }
+}
+
+/// Starts a run that lasts and waits until its first trial has written metrics.
+#[cfg(unix)]
+fn start_long_run(folder: &Path) -> std::process::Child {
+    write_experiment(folder, 1_000_000);
+    let metrics = folder.join("results/test").join(&trial_ids(folder)[0]).join("metrics.jsonl");
+    let mut child = electra_lab(folder).args(["run", "test.yaml"]).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..6000 {
+        if std::fs::metadata(&metrics).is_ok_and(|metadata| metadata.len() > 0) {
+            return child;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("no metrics after a minute");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_long_run(folder.path());
+    // The same experiment again, meanwhile: the first trial is busy.
+    let (_, stdout, _) = run(folder.path(), &["status", "test.yaml"]);
+    assert!(stdout.contains("running"), "{stdout}");
+    let only = trial_ids(folder.path()).remove(0);
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--only", &only]);
+    assert_eq!(code, 8, "{stderr}");
+    // SAFETY: the process is our child and not yet waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let (_, stdout, _) = run(folder.path(), &["status", "test.yaml"]);
+    assert!(stdout.contains("partial") && stdout.contains("new"), "{stdout}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_leaves_no_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_long_run(folder.path());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (code, stdout, stderr) = run(folder.path(), &["status", "test.yaml"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!stdout.contains("running"), "{stdout}");
+}
+
+/// Ids of the experiment's trials, in the order of the plan.
+#[cfg(unix)]
+fn trial_ids(folder: &Path) -> Vec<String> {
+    let (_, stdout, _) = run(folder, &["status", "test.yaml", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let trials = status["trials"].as_array().unwrap();
+    trials.iter().map(|trial| trial["id"].as_str().unwrap().to_string()).collect()
+}
