@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod data;
+pub mod disk;
 pub mod fault;
 pub mod model;
 pub mod nn;

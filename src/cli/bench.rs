@@ -93,11 +93,11 @@ fn size(word: &str) -> Result<ModelSize> {
 fn text(result: &BenchResult) -> String {
     format!(
         "{:.1} tokens/s in the median step, {:.1} in the best\n\
-         {} MiB of memory at the peak\n\
+         {} of memory at the peak\n\
          {:.1} % of the {:.0} GFLOP/s that a large matrix product reaches here\n",
         result.tokens_per_s_median,
         result.tokens_per_s_best,
-        result.peak_rss_mib,
+        result.peak_rss_mib.map_or("unknown MiB".into(), |mib| format!("{mib} MiB")),
         result.gemm_share * 100.0,
         result.gemm_gflops
     )

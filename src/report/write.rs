@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::disk::write_whole;
 use crate::fault::{Fault, Result};
 
 /// Writes `folder/name` from bytes and returns its path.
 pub fn bytes(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
-    replace(folder, name, |temporary| {
-        fs::write(temporary, content).map_err(|error| Fault::storage(temporary, "write", error))
-    })
+    let path = folder.join(name);
+    write_whole(&path, content)?;
+    Ok(path)
 }
 
 /// Has `produce` write a temporary file of the same extension in `folder`, then moves it to `name`.

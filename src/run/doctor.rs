@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::device::{DeviceChoice, choose, describe};
-use super::disk::{folder_bytes, free_bytes};
 use super::provenance::{git_state, simd};
 use crate::data::DataEnv;
+use crate::disk::{folder_bytes, free_bytes};
 use crate::fault::Result;
 
 /// What `electra-lab doctor` shows.

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Runner;
 use super::device::{DeviceChoice, choose};
-use super::disk::check_writable;
 use super::executor::{End, Job, Surroundings, Watcher, execute};
 use super::interrupt::StopFlag;
 use super::prepare::{checkpoint_bytes, prepare};
 use super::store::TrialFolder;
 use super::summary::Summary;
 use crate::data::DataEnv;
+use crate::disk::check_writable;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::Experiment;
 use crate::track::{Sink, Terminal, duration_text};

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::disk::storage_fault;
+use crate::disk::storage_fault;
 use crate::fault::{Fault, FaultKind, Result};
 
 /// The file that is locked; it holds its owner's process number, for people, and is never deleted.

@@ -6,7 +6,6 @@
 pub mod bench;
 mod context;
 mod device;
-mod disk;
 mod doctor;
 mod executor;
 mod experiment;
@@ -22,9 +21,9 @@ mod store;
 mod summary;
 mod trial;
 
+pub use crate::disk::bytes_text;
 pub use context::{Runner, TrialContext};
 pub use device::{DeviceChoice, choose, describe};
-pub use disk::{bytes_text, write_whole};
 pub use doctor::{Examination, FolderState, examine};
 pub use executor::{End, Job, Surroundings, Watcher, execute};
 pub use experiment::{RunOptions, run_experiments};

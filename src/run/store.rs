@@ -16,11 +16,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::disk::{TEMPORARY_PREFIX, create_folder, storage_fault, write_whole};
 use super::lock::{FolderLock, LOCK_FILE, is_locked};
+use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_fault, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::TrialId;
-use crate::track::{Event, Failure, Outcome, RECORD_VERSION, TrialRecord, read_events};
+use crate::spec::{TaskName, TrialId};
+use crate::track::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRecord, read_events};
+
+/// Folder of the predictions.
+const PREDICTIONS: &str = "predictions";
+
+fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
+    format!("{PREDICTIONS}/{task}-{finetune_seed}.json")
+}
 
 /// What a folder says about its trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +108,15 @@ impl TrialFolder {
         std::fs::read_dir(self.checkpoints()).ok()?.flatten().filter_map(step).max()
     }
 
-    /// The folder of predictions; it may not exist yet.
-    pub fn predictions(&self) -> PathBuf {
-        self.path.join("predictions")
+    /// What a fine-tuned model said, if it was saved.
+    pub fn predictions(&self, task: TaskName, finetune_seed: u64) -> Result<Option<Predictions>> {
+        self.read(&predictions_name(task, finetune_seed))
+    }
+
+    /// Saves what a fine-tuned model said, before it is scored.
+    pub fn write_predictions(&self, predictions: &Predictions) -> Result<()> {
+        create_folder(&self.path.join(PREDICTIONS))?;
+        self.write(&predictions_name(predictions.task, predictions.finetune_seed), predictions)
     }
 
     /// Makes the folder and locks it for this process, or says who has it. Deletes what a killed process was
@@ -111,26 +124,17 @@ impl TrialFolder {
     pub fn lock(&self) -> Result<FolderLock> {
         create_folder(&self.path)?;
         let lock = FolderLock::acquire(&self.path)?;
-        self.remove_where(|name| name.starts_with(TEMPORARY_PREFIX))?;
+        for folder in [self.path.clone(), self.checkpoints(), self.path.join(PREDICTIONS)] {
+            if folder.is_dir() {
+                remove_where(&folder, |name| name.starts_with(TEMPORARY_PREFIX))?;
+            }
+        }
         Ok(lock)
     }
 
     /// Deletes all that an earlier run left.
     pub fn discard(&self, _lock: &FolderLock) -> Result<()> {
-        self.remove_where(|name| name != LOCK_FILE)
-    }
-
-    fn remove_where(&self, chosen: impl Fn(&str) -> bool) -> Result<()> {
-        let entries = std::fs::read_dir(&self.path)
-            .and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>())
-            .map_err(|error| storage_fault(&self.path, "list", &error))?;
-        for entry in entries.iter().filter(|entry| entry.file_name().to_str().is_some_and(&chosen)) {
-            let path = entry.path();
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }
-                .map_err(|error| storage_fault(&path, "delete", &error))?;
-        }
-        Ok(())
+        remove_where(&self.path, |name| name != LOCK_FILE)
     }
 
     /// What the folder says about its trial.
@@ -204,7 +208,7 @@ impl TrialFolder {
 
     /// Forgets an earlier failure.
     pub fn clear_failure(&self) -> Result<()> {
-        self.remove_where(|name| name == "failure.json")
+        remove_where(&self.path, |name| name == "failure.json")
     }
 
     fn write(&self, name: &str, record: &impl Serialize) -> Result<()> {
@@ -244,6 +248,20 @@ impl TrialFolder {
         }
         serde_json::from_value(value).map(Some).map_err(damaged)
     }
+}
+
+/// Deletes the entries of a folder whose names are chosen.
+fn remove_where(folder: &Path, chosen: impl Fn(&str) -> bool) -> Result<()> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>())
+        .map_err(|error| storage_fault(folder, "list", &error))?;
+    for entry in entries.iter().filter(|entry| entry.file_name().to_str().is_some_and(&chosen)) {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }
+            .map_err(|error| storage_fault(&path, "delete", &error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

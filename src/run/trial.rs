@@ -14,9 +14,7 @@ use crate::model::flops;
 use crate::objective::{Vocabulary, build};
 use crate::spec::{Trial, TrialSpec};
 use crate::task::{Finetuning, encode, score};
-use crate::track::{
-    DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after,
-};
+use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.

@@ -12,6 +12,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
 use super::{Optimizer, State};
+use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::Parameters;
 
@@ -149,14 +150,7 @@ fn write(path: &Path, tensors: Vec<(String, Tensor)>, state: &State) -> Result<(
         .collect::<Result<Vec<_>>>()?;
     let state = serde_json::to_string(state).map_err(|error| failed(&error))?;
     let metadata = HashMap::from([(STATE.to_string(), state)]);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    safetensors::serialize_to_file(views, Some(metadata), file.path()).map_err(|error| failed(&error))?;
-    // serialize_to_file may have replaced the file under the name: sync that one.
-    std::fs::File::open(file.path())
-        .and_then(|written| written.sync_all())
-        .map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(&error))?;
+    create_folder(path.parent().unwrap_or(Path::new(".")))?;
+    write_whole(path, &bytes)
 }

@@ -1,7 +1,7 @@
 //! Whole-file writes, free space, and what to say when a disk refuses.
 //!
 //! A file is written beside its final place, synced and renamed: a reader sees the old content or the new,
-//! never half of it.
+//! never half of it. Anyone may use this module; it knows nothing of the project.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
