@@ -6,6 +6,14 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// candle shares out its own elementwise work over threads that wait for each other by spinning. They fight
+/// with the threads of our kernels for the cores: on two cores a third of all time went into that wait.
+const CANDLE_THREADS: &str = "CANDLE_NUM_THREADS";
+
 fn main() -> ExitCode {
+    if std::env::var_os(CANDLE_THREADS).is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var(CANDLE_THREADS, "1") };
+    }
     ExitCode::from(electra_lab::cli::main(std::env::args_os()))
 }
