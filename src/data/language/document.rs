@@ -9,9 +9,7 @@ use crate::rng::{Purpose, Stream};
 use super::facts::{Fact, OF_PEOPLE, Relation};
 use super::grammar::{Asked, Event, Phrase, Tense, sentence};
 use super::lexicon::{INTRANSITIVE_VERBS, Number, REFLEXIVE_VERBS, article, past, pick};
-use super::scenes::{
-    any_kind, any_person, any_topic, anyone, company, event, social_event, thing_event, worker,
-};
+use super::scenes::{any_person, any_topic, anyone, company, event, social_event, thing_event, worker};
 use super::sentiment::{Mood, opinion};
 use super::topics::{Topic, kind_of};
 use super::world::{ANIMALS, Person, animal_of};
@@ -221,14 +219,8 @@ impl Story {
     }
 
     fn tell_of_things(&mut self) {
-        let kind = any_kind(&mut self.stream, self.topic);
-        let noun = pick(&mut self.stream, kind.nouns);
-        if super::lexicon::is_mass(noun) {
-            self.say(format!("we all know that {noun} is a kind of {}", kind.name));
-        } else {
-            let fact = Fact::of_thing(noun).statement(&mut self.stream, false);
-            self.say(fact);
-        }
+        let fact = Fact::any_of_things(&mut self.stream, self.topic).statement(&mut self.stream, false);
+        self.say(fact);
         self.clear = false;
     }
 

@@ -7,8 +7,8 @@
 
 use crate::rng::Stream;
 
-use super::lexicon::{article, pick, plural, synonym};
-use super::topics::{TOPICS, kind_of};
+use super::lexicon::{article, is_mass, pick, plural, synonym};
+use super::topics::{TOPICS, Topic, kind_of};
 use super::world::{ANIMALS, Animal, COLOURS, HABITATS, HOMES, MATERIALS, PEOPLE, Person};
 
 /// What a fact is about.
@@ -208,6 +208,13 @@ impl Fact {
     pub fn any_of_animals(stream: &mut Stream) -> Self {
         let animal = &ANIMALS[stream.below(ANIMALS.len())];
         Self::of_animal(animal, pick(stream, &OF_ANIMALS))
+    }
+
+    /// What is known of a counted thing of the topic.
+    pub fn any_of_things(stream: &mut Stream, topic: &Topic) -> Self {
+        let nouns = topic.kinds.iter().flat_map(|kind| kind.nouns).copied();
+        let counted: Vec<&'static str> = nouns.filter(|noun| !is_mass(noun)).collect();
+        Self::of_thing(pick(stream, &counted))
     }
 
     /// The same claim with a value that is not true.

@@ -32,7 +32,8 @@ impl Statement {
     pub fn draw(stream: &mut Stream, topic: &'static Topic) -> Self {
         match stream.below(10) {
             0..=4 => Self::Fact(Fact::any_of_people(stream)),
-            5 => Self::Fact(Fact::any_of_animals(stream)),
+            5 if stream.chance(0.5) => Self::Fact(Fact::any_of_animals(stream)),
+            5 => Self::Fact(Fact::any_of_things(stream, topic)),
             _ => Self::Event(told_event(stream, topic)),
         }
     }

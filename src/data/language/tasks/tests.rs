@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 
 use super::{TaskSplit, squad_frame, task_frame};
 use crate::spec::TaskName;
 
 fn schema(frame: &DataFrame) -> String {
-    let columns = frame.columns().iter().map(|column| format!("{}: {}", column.name(), column.dtype()));
+    let columns = frame.columns().iter().map(|column| format!("{}: {:?}", column.name(), column.dtype()));
     columns.collect::<Vec<_>>().join(", ")
 }
 
@@ -34,8 +34,38 @@ fn schemas_are_the_hubs() {
         .into_iter()
         .map(|task| format!("{task}: {}", schema(&task_frame(task, TaskSplit::Train, 3, 0).unwrap())))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
-    insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+        cola: sentence: str, label: i64, idx: i32
+        sst2: sentence: str, label: i64, idx: i32
+        mrpc: sentence1: str, sentence2: str, label: i64, idx: i32
+        stsb: sentence1: str, sentence2: str, label: f32, idx: i32
+        qnli: question: str, sentence: str, label: i64, idx: i32
+        rte: sentence1: str, sentence2: str, label: i64, idx: i32
+        ");
+    insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"id: str, title: str, context: str, question: str, answers: struct[2]");
+}
+
+/// The real files say so too, where they are at hand.
+#[test]
+fn schemas_are_those_of_the_hubs_files() {
+    let Some(hub) = std::env::var_os("ELECTRA_LAB_TEST_HUB").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: schemas_are_those_of_the_hubs_files needs ELECTRA_LAB_TEST_HUB");
+        return;
+    };
+    let read = |repo: &str, file: String| {
+        let folder = hub.join(repo);
+        let commit = std::fs::read_to_string(folder.join("refs/main")).unwrap();
+        let path = folder.join("snapshots").join(commit.trim()).join(file);
+        ParquetReader::new(std::fs::File::open(path).unwrap()).with_slice(Some((0, 5))).finish().unwrap()
+    };
+    for task in TaskName::ALL {
+        let real = read("datasets--nyu-mll--glue", format!("{task}/validation-00000-of-00001.parquet"));
+        let ours = task_frame(task, TaskSplit::Validation, 5, 0).unwrap();
+        assert_eq!(schema(&ours), schema(&real), "{task}");
+    }
+    let real = read("datasets--rajpurkar--squad_v2-subset", "squad_v2/validation-00000-of-00001.parquet".into());
+    assert_eq!(schema(&squad_frame(TaskSplit::Validation, 5, 0).unwrap()), schema(&real));
+    assert_eq!(schema(&squad_frame(TaskSplit::Validation, 0, 0).unwrap()), schema(&real));
 }
 
 #[test]
@@ -47,7 +77,20 @@ fn first_examples_are_pinned() {
             lines.push(format!("{task} {label}:{}", text.replace('\n', " | ")));
         }
     }
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+        cola 0: | those farmers beside the potatoes was not visited by greta in the barn.
+        cola 1: | every chef dried the dirty dishes last month.
+        sst2 1: | it was an enjoyable and charming pouch, and the canoe was not hopeless at all.
+        sst2 1: | the trapper felt so cheerful about the rose.
+        mrpc 0: | ida is carrying the heavy sacks at the harbour. | ida is hauling the heavy pouches at the airport.
+        mrpc 0: | maria recommends two bitter bandages in the ward. | the doctors recommend two bitter bandages in the hospital.
+        stsb 3.75: | simon throws two kites in the library every morning. | a polite physician throws two kites in the library every morning.
+        stsb 0.75: | last week, martin forgot many bulky bags at the airport. | two sturdy ladders were chased by hugo at the airport this morning.
+        qnli 1: | what does rosa like to eat? | oscar works as a porter.
+        qnli 1: | what does one student wrap? | tina printed the short stories last night.
+        rte 1: | the colour of george's horse is grey, and the colour of his hammer is black. | george has painted his hammer yellow.
+        rte 1: | the colour of martin's mouse is brown, and the colour of his jacket is blue. | martin's jacket is all orange.
+        ");
 }
 
 #[test]
