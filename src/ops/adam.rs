@@ -101,8 +101,9 @@ impl InplaceOp2 for Moment {
             let gradient = &gradient[row * BLOCK..];
             vector::vectorized(|| {
                 for (m, &g) in moment.iter_mut().zip(gradient) {
+                    let g = if self.squared && g.abs() < 1e-15 { 0.0 } else { g };
                     let g = if self.squared { g * g } else { g };
-                    *m = self.keep * *m + self.add * g;
+                    *m = vector::flush(self.keep * *m + self.add * g);
                 }
             });
         });

@@ -63,7 +63,8 @@ fn schemas_are_those_of_the_hubs_files() {
         let ours = task_frame(task, TaskSplit::Validation, 5, 0).unwrap();
         assert_eq!(schema(&ours), schema(&real), "{task}");
     }
-    let real = read("datasets--rajpurkar--squad_v2-subset", "squad_v2/validation-00000-of-00001.parquet".into());
+    let real =
+        read("datasets--rajpurkar--squad_v2-subset", "squad_v2/validation-00000-of-00001.parquet".into());
     assert_eq!(schema(&squad_frame(TaskSplit::Validation, 5, 0).unwrap()), schema(&real));
     assert_eq!(schema(&squad_frame(TaskSplit::Validation, 0, 0).unwrap()), schema(&real));
 }
