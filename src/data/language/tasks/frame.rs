@@ -1,6 +1,8 @@
 //! Examples as data frames with the hub's columns and types.
 
-use polars::prelude::{Column, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked,
+};
 
 use crate::fault::{Fault, Result};
 use crate::spec::TaskName;
@@ -99,9 +101,12 @@ fn answers(readings: &[Reading]) -> Result<Column> {
     // A frame without rows has lists of nothing in particular: say of what.
     let typed = |field: Series, inner: DataType| field.cast(&DataType::List(Box::new(inner)));
     let fields = match fields {
-        [text, start] => typed(text, DataType::String).and_then(|text| Ok([text, typed(start, DataType::Int32)?])),
+        [text, start] => {
+            typed(text, DataType::String).and_then(|text| Ok([text, typed(start, DataType::Int32)?]))
+        }
     };
-    let fields = fields.map_err(|error| Fault::internal("the language's answers are no lists").because(error))?;
+    let fields =
+        fields.map_err(|error| Fault::internal("the language's answers are no lists").because(error))?;
     let answers = StructChunked::from_series("answers".into(), readings.len(), fields.iter())
         .map_err(|error| Fault::internal("the language's answers are no column").because(error))?;
     Ok(answers.into_series().into_column())
