@@ -285,9 +285,9 @@ impl Story {
         let pronoun = self.focus.gender.subject();
         let noun = if self.stream.chance(0.5) { self.focus.pet.0 } else { self.focus.item.0 };
         let class = kind_of(noun).map_or("animal", |kind| kind.name);
-        // Furniture and luggage are not counted.
+        // Furniture is not counted.
         let class = match class {
-            "furniture" | "luggage" => class.to_string(),
+            "furniture" => class.to_string(),
             _ => format!("{} {class}", article(class)),
         };
         self.say(format!("{who} has {} {noun}, so {pronoun} has {class}", article(noun)));

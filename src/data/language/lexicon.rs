@@ -34,43 +34,29 @@ pub fn pick<T: Copy>(stream: &mut Stream, table: &[T]) -> T {
 }
 
 /// Past tense and participle of the verbs that do not take `-ed`.
-pub const IRREGULAR_VERBS: [(&str, &str, &str); 37] = [
-    ("become", "became", "become"),
+pub const IRREGULAR_VERBS: [(&str, &str, &str); 23] = [
     ("build", "built", "built"),
     ("buy", "bought", "bought"),
-    ("choose", "chose", "chosen"),
     ("cut", "cut", "cut"),
-    ("drive", "drove", "driven"),
     ("eat", "ate", "eaten"),
     ("feed", "fed", "fed"),
-    ("feel", "felt", "felt"),
     ("find", "found", "found"),
-    ("forget", "forgot", "forgotten"),
-    ("give", "gave", "given"),
     ("grow", "grew", "grown"),
-    ("have", "had", "had"),
     ("hear", "heard", "heard"),
     ("hide", "hid", "hidden"),
     ("hold", "held", "held"),
     ("hurt", "hurt", "hurt"),
-    ("keep", "kept", "kept"),
     ("lead", "led", "led"),
     ("lose", "lost", "lost"),
     ("make", "made", "made"),
     ("meet", "met", "met"),
     ("read", "read", "read"),
-    ("say", "said", "said"),
     ("see", "saw", "seen"),
     ("sell", "sold", "sold"),
-    ("sew", "sewed", "sewn"),
     ("sing", "sang", "sung"),
     ("sleep", "slept", "slept"),
-    ("swim", "swam", "swum"),
-    ("take", "took", "taken"),
     ("teach", "taught", "taught"),
-    ("think", "thought", "thought"),
     ("throw", "threw", "thrown"),
-    ("wear", "wore", "worn"),
     ("write", "wrote", "written"),
 ];
 
@@ -89,33 +75,26 @@ pub const MASS_NOUNS: [&str; 11] =
     ["bread", "soup", "cheese", "broth", "grass", "hay", "honey", "meat", "corn", "rice", "milk"];
 
 /// Pairs that mean the same wherever the language uses them.
-pub const SYNONYMS: [(&str, &str); 43] = [
+pub const SYNONYMS: [(&str, &str); 34] = [
     ("assist", "help"),
-    ("backpack", "bag"),
     ("ballad", "song"),
-    ("bicycle", "bike"),
     ("big", "large"),
     ("boat", "ship"),
     ("bowl", "dish"),
     ("broth", "soup"),
     ("build", "construct"),
-    ("car", "automobile"),
     ("carry", "haul"),
     ("chair", "seat"),
     ("chef", "cook"),
     ("clever", "smart"),
-    ("coat", "jacket"),
-    ("costly", "expensive"),
     ("difficult", "hard"),
     ("discover", "find"),
-    ("doctor", "physician"),
     ("drop", "spill"),
     ("fast", "quick"),
     ("gather", "collect"),
     ("grip", "hold"),
     ("guard", "protect"),
     ("hunter", "trapper"),
-    ("lift", "raise"),
     ("little", "small"),
     ("lively", "merry"),
     ("make", "prepare"),
@@ -124,9 +103,7 @@ pub const SYNONYMS: [(&str, &str); 43] = [
     ("novel", "book"),
     ("observe", "watch"),
     ("perform", "play"),
-    ("pill", "tablet"),
     ("polite", "courteous"),
-    ("porter", "carrier"),
     ("purchase", "buy"),
     ("quiet", "silent"),
     ("sack", "pouch"),
@@ -340,7 +317,6 @@ pub fn participle(verb: &str) -> String {
 pub fn gerund(verb: &str) -> String {
     match verb {
         "see" => "seeing".to_string(),
-        "forget" => "forgetting".to_string(),
         _ => with_ending(verb, "ing"),
     }
 }
@@ -370,8 +346,7 @@ mod tests {
 
     #[test]
     fn inflections_follow_english() {
-        let verbs =
-            ["carry", "stop", "use", "play", "watch", "forget", "open", "sew", "see", "dry", "wrap", "fill"];
+        let verbs = ["carry", "stop", "use", "play", "watch", "open", "sew", "see", "dry", "wrap", "fill"];
         let lines: Vec<String> = verbs
             .iter()
             .map(|verb| [third(verb), past(verb), participle(verb), gerund(verb)].join(" "))
@@ -382,9 +357,8 @@ mod tests {
         uses used used using
         plays played played playing
         watches watched watched watching
-        forgets forgot forgotten forgetting
         opens opened opened opening
-        sews sewed sewn sewing
+        sews sewed sewed sewing
         sees saw seen seeing
         dries dried dried drying
         wraps wrapped wrapped wrapping

@@ -31,7 +31,7 @@ pub use vocabulary::vocabulary;
 /// One paragraph about the language, for reports and documentation.
 pub fn about() -> &'static str {
     "The built-in language is synthetic: a seeded grammar writes short English-like documents about a small fixed \
-     world of 36 people, 18 animals and some 90 things in nine topics. Verbs agree with their subjects across \
+     world of 28 people, 18 animals and some 70 kinds of things in seven topics. Verbs agree with their subjects across \
      distracting phrases, pronouns with the person in focus, times with tenses; a document keeps its topic and its \
      mood; facts about people, animals and things never contradict each other; events are retold with synonyms \
      and in the passive, asked about and answered. Its evaluation tasks have the schemas of GLUE and SQuAD 2.0. \

@@ -81,25 +81,25 @@ fn every_word_is_covered_by_whole_pieces_and_every_piece_is_used() {
 fn the_vocabulary_is_pinned() {
     let tokens = vocabulary();
     let hash = blake3::hash(tokens.join("\n").as_bytes()).to_hex();
-    insta::assert_snapshot!(format!("{} {}", tokens.len(), &hash[..16]), @"1035 37211c3a26301097");
+    insta::assert_snapshot!(format!("{} {}", tokens.len(), &hash[..16]), @"899 1f656ffcb84944c5");
     assert_eq!(tokens[..5], ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]);
 }
 
 #[test]
 fn documents_are_pinned_and_depend_on_seed_and_index_only() {
     insta::assert_snapshot!(document(0, 3).join("\n"), @"
-        simon is a student by trade, and his house stands in the city.
-        every week, simon studies two long novels.
-        that is, simon studies two long books every week.
-        the party was truly weak and dreadful.
-        unluckily, he has read the hard letters at the school.
-        the meal was so bad and painful.
-        simon's guitar is all red.
-        what does simon own?
-        simon is the owner of a guitar.
-        there were many tales and dolls in the classroom.
-        these clever writers will wrap these puzzles in the bookshop.
-        that is, these clever writers will wrap these puzzles in the bookshop.
+        rosa works as a teacher, and she lives in the village.
+        every day, rosa reads some long letters.
+        in other words, rosa reads some long letters every day.
+        the meal was quite horrible and dreadful.
+        unluckily, she has written the long novels at the school.
+        the meal was truly bad and silly.
+        the colour of rosa's mouse is white.
+        what does rosa own?
+        rosa has bought a kite.
+        there were many novels and puzzles in the classroom.
+        those young teachers will lose the balls in the bookshop.
+        this means that those young teachers will lose the balls in the bookshop.
         ");
     let later: Vec<_> = (0..50).rev().map(|index| document(7, index)).collect();
     let earlier: Vec<_> = (0..50).map(|index| document(7, index)).collect();

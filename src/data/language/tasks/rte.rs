@@ -79,7 +79,7 @@ fn follows(stream: &mut Stream, core: &Event) -> Event {
 fn kind_phrase(object: &Phrase) -> Option<Phrase> {
     let Head::Noun(noun) = object.head else { return None };
     let kind = kind_of(noun)?;
-    let counted = !["food", "furniture", "luggage"].contains(&kind.name);
+    let counted = !["food", "furniture"].contains(&kind.name);
     (counted && object.number == Number::One)
         .then(|| Phrase { determiner: "a", ..Phrase::noun(kind.name, Number::One) })
 }

@@ -35,14 +35,14 @@ fn schemas_are_the_hubs() {
         .map(|task| format!("{task}: {}", schema(&task_frame(task, TaskSplit::Train, 3, 0).unwrap())))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-        cola: sentence: str, label: i64, idx: i32
-        sst2: sentence: str, label: i64, idx: i32
-        mrpc: sentence1: str, sentence2: str, label: i64, idx: i32
-        stsb: sentence1: str, sentence2: str, label: f32, idx: i32
-        qnli: question: str, sentence: str, label: i64, idx: i32
-        rte: sentence1: str, sentence2: str, label: i64, idx: i32
+        cola: sentence: String, label: Int64, idx: Int32
+        sst2: sentence: String, label: Int64, idx: Int32
+        mrpc: sentence1: String, sentence2: String, label: Int64, idx: Int32
+        stsb: sentence1: String, sentence2: String, label: Float32, idx: Int32
+        qnli: question: String, sentence: String, label: Int64, idx: Int32
+        rte: sentence1: String, sentence2: String, label: Int64, idx: Int32
         ");
-    insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"id: str, title: str, context: str, question: str, answers: struct[2]");
+    insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"id: String, title: String, context: String, question: String, answers: Struct({'text': List(String), 'answer_start': List(Int32)})");
 }
 
 /// The real files say so too, where they are at hand.
@@ -79,18 +79,18 @@ fn first_examples_are_pinned() {
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @"
-        cola 0: | those farmers beside the potatoes was not visited by greta in the barn.
-        cola 1: | every chef dried the dirty dishes last month.
-        sst2 1: | it was an enjoyable and charming pouch, and the canoe was not hopeless at all.
-        sst2 1: | the trapper felt so cheerful about the rose.
-        mrpc 0: | ida is carrying the heavy sacks at the harbour. | ida is hauling the heavy pouches at the airport.
-        mrpc 0: | maria recommends two bitter bandages in the ward. | the doctors recommend two bitter bandages in the hospital.
-        stsb 3.75: | simon throws two kites in the library every morning. | a polite physician throws two kites in the library every morning.
-        stsb 0.75: | last week, martin forgot many bulky bags at the airport. | two sturdy ladders were chased by hugo at the airport this morning.
-        qnli 1: | what does rosa like to eat? | oscar works as a porter.
-        qnli 1: | what does one student wrap? | tina printed the short stories last night.
-        rte 1: | the colour of george's horse is grey, and the colour of his hammer is black. | george has painted his hammer yellow.
-        rte 1: | the colour of martin's mouse is brown, and the colour of his jacket is blue. | martin's jacket is all orange.
+        cola 0: | this week, rosa has the novels in the bookshop read.
+        cola 0: | the sailor is loading heavy the barrel at the lighthouse.
+        sst2 0: | these hunters despised the dreadful bush.
+        sst2 1: | rosa thought that the show was truly great.
+        mrpc 1: | now, felix is planting the ripe potatoes. | the ripe potatoes are being planted by felix now.
+        mrpc 1: | those millers led the fat goats last week. | the fat goats were led by those millers last week.
+        stsb 1.75: | this morning, some clever chefs dropped the pot in the bakery. | some clever chefs washed the warm cheese in the barn this morning.
+        stsb 2.25: | the pot is wiped by these tall bakers in the bakery every morning. | the ballads are wiped by the trapper in the bakery every morning.
+        qnli 0: | what will that teacher find in the bookshop? | that teacher from the city will find the kites in the bookshop.
+        qnli 1: | where do the teachers throw a small doll? | this student wrote the novels last night.
+        rte 1: | the colour of peter's goose is white, and the colour of his saw is black. | peter has painted his saw yellow.
+        rte 0: | felix keeps a goat as a pet, and he has bought a flute. | felix has a goat at home.
         ");
 }
 
