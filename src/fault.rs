@@ -88,6 +88,11 @@ impl std::error::Error for Fault {}
 /// candle's errors reach a person only if the code is wrong: what can be wrong with an input is checked before.
 impl From<candle_core::Error> for Fault {
     fn from(error: candle_core::Error) -> Self {
+        let text = error.to_string().to_lowercase();
+        if text.contains("out of memory") || text.contains("out_of_memory") {
+            let hint = "lower base.train.batch or base.train.seq_len, or run on another device";
+            return Self::new(FaultKind::Device, "the device is out of memory", hint);
+        }
         Self::internal("a tensor operation failed").because(error)
     }
 }

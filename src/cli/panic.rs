@@ -21,7 +21,9 @@ pub fn guard(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
 }
 
 fn message_of(info: &PanicHookInfo) -> String {
-    let text = info.payload_as_str().unwrap_or("no message");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     text.lines().next().unwrap_or_default().into()
 }
 

@@ -124,6 +124,18 @@ pub struct TaskData {
 /// Files cannot be had or are damaged; a column is missing; an example has no text or an impossible label. The
 /// message names file and row.
 pub fn open_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv) -> Result<TaskData> {
+    let examples = read_task(source, task, data, env)?;
+    for (split, n) in [(TRAIN, examples.train.len()), (VALIDATION, examples.validation.len())] {
+        if n == 0 {
+            let what = format!("task {task} (revision {}) has no {split} examples", examples.revision);
+            let hint = "check the task's files, or take it out of evaluate.tasks";
+            return Err(Fault::new(FaultKind::Data, what, hint));
+        }
+    }
+    Ok(examples)
+}
+
+fn read_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv) -> Result<TaskData> {
     match source {
         TaskSource::Language { train_examples, validation_examples } => {
             let seed = if let DataSpec::Language { seed, .. } = data { *seed } else { 0 };

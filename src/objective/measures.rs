@@ -6,14 +6,38 @@ use serde::{Deserialize, Serialize};
 
 /// Sums and weights by name; a name whose weight stays 0 has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measures(BTreeMap<String, (f64, f64)>);
+pub struct Measures(BTreeMap<String, Entry>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    #[serde(with = "exact")]
+    sum: f64,
+    #[serde(with = "exact")]
+    weight: f64,
+}
+
+/// Floating-point numbers as the integers of their bits: JSON readers may round decimals, and a resumed run must
+/// go on from the very numbers that were saved.
+pub mod exact {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the bits.
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(value.to_bits())
+    }
+
+    /// Reads the bits.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
+}
 
 impl Measures {
     /// Adds `sum` with `weight` under `name`.
     pub fn add(&mut self, name: &str, sum: f64, weight: f64) {
-        let entry = self.0.entry(name.into()).or_insert((0.0, 0.0));
-        entry.0 += sum;
-        entry.1 += weight;
+        let entry = self.0.entry(name.into()).or_default();
+        entry.sum += sum;
+        entry.weight += weight;
     }
 
     /// Adds a mean over `weight` things.
@@ -23,20 +47,20 @@ impl Measures {
 
     /// Adds everything of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (name, (sum, weight)) in &other.0 {
-            self.add(name, *sum, *weight);
+        for (name, entry) in &other.0 {
+            self.add(name, entry.sum, entry.weight);
         }
     }
 
     /// The means; names without weight are absent.
     pub fn values(&self) -> BTreeMap<String, f64> {
-        let defined = self.0.iter().filter(|(_, (_, weight))| *weight > 0.0);
-        defined.map(|(name, (sum, weight))| (name.clone(), sum / weight)).collect()
+        let defined = self.0.iter().filter(|(_, entry)| entry.weight > 0.0);
+        defined.map(|(name, entry)| (name.clone(), entry.sum / entry.weight)).collect()
     }
 
     /// One mean.
     pub fn value(&self, name: &str) -> Option<f64> {
-        self.0.get(name).filter(|(_, weight)| *weight > 0.0).map(|(sum, weight)| sum / weight)
+        self.0.get(name).filter(|entry| entry.weight > 0.0).map(|entry| entry.sum / entry.weight)
     }
 }
 
@@ -73,6 +97,17 @@ mod tests {
         a.merge(&b);
         assert_eq!(a.value("loss"), Some(4.25));
         assert_eq!(a.values().len(), 1);
+    }
+
+    #[test]
+    fn saved_measures_come_back_to_the_bit() {
+        let mut measures = Measures::default();
+        let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Test, 3, 0);
+        for i in 0..200 {
+            measures.add(&format!("m{i}"), stream.normal() * 1e-3f64.powi(i % 9), stream.uniform());
+        }
+        let text = serde_json::to_string(&measures).unwrap();
+        assert_eq!(serde_json::from_str::<Measures>(&text).unwrap(), measures);
     }
 
     #[test]

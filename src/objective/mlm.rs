@@ -10,7 +10,7 @@ use crate::fault::Result;
 use crate::model::{MaskedLm, MaskedLmHead};
 use crate::nn::{Encoder, Mode, Parameters, Tokens};
 use crate::ops::cross_entropy::cross_entropy;
-use crate::ops::sampling::{Draws, sample};
+use crate::ops::sampling::most_probable;
 use crate::rng::{Purpose, Stream};
 use crate::spec::ModelSpec;
 
@@ -64,8 +64,7 @@ impl Objective for MaskedLanguageModelling {
         let MaskedLm { encoder, head } = &self.network;
         let predicted = predict(encoder, head, &input, &positions, &originals, at.mode())?;
         let mut measures = Measures::default();
-        let draws = sample(&predicted.logits, 1.0, at.seed, at.draw())?;
-        predicted.measure(&draws, &originals, &mut measures)?;
+        predicted.measure(&most_probable(&predicted.logits)?, &originals, &mut measures)?;
         measures.mean("loss", f64::from(predicted.loss.to_scalar::<f32>()?), 1.0);
         Ok(Losses { total: predicted.loss, measures })
     }
@@ -84,10 +83,10 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Adds `mlm_loss` and `mlm_accuracy`.
-    pub fn measure(&self, draws: &Draws, originals: &[u32], measures: &mut Measures) -> Result<()> {
+    /// Adds `mlm_loss` and, with the most probable tokens, `mlm_accuracy`.
+    pub fn measure(&self, best: &[u32], originals: &[u32], measures: &mut Measures) -> Result<()> {
         let n = originals.len() as f64;
-        let hits = draws.best.iter().zip(originals).filter(|(best, original)| best == original).count();
+        let hits = best.iter().zip(originals).filter(|(best, original)| best == original).count();
         measures.mean("mlm_loss", f64::from(self.loss.to_scalar::<f32>()?), n);
         measures.add("mlm_accuracy", hits as f64, n);
         Ok(())
@@ -114,6 +113,22 @@ pub fn predict(
 mod tests {
     use super::*;
     use crate::objective::masking::tests::vocabulary;
+
+    #[test]
+    fn every_parameter_gets_a_gradient() {
+        let model = ModelSpec { hidden: Some(8), layers: Some(2), embedding: Some(4), ..Default::default() };
+        let parameters = Parameters::new(1, &Device::Cpu);
+        let objective = MaskedLanguageModelling::new(parameters, &model, &vocabulary(30), 0.3).unwrap();
+        let mut batch = Batch::new();
+        batch.push(&[2, 9, 11, 7, 3, 20, 21, 3], &[0, 0, 0, 0, 0, 1, 1, 1]);
+        let at = Moment { seed: 1, step: 1, training: true };
+        let grads = objective.losses(&batch, at).unwrap().total.backward().unwrap();
+        for parameter in objective.parameters().iter() {
+            let grad = grads.get(&parameter.var).unwrap_or_else(|| panic!("{} has none", parameter.name));
+            let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(largest > 0.0, "{} has a zero gradient", parameter.name);
+        }
+    }
 
     /// Shares of BERT's corruption, over 20,000 tokens.
     #[test]

@@ -10,7 +10,7 @@ mod rtd;
 use candle_core::{Device, Tensor};
 
 pub use masking::Vocabulary;
-pub use measures::Measures;
+pub use measures::{Measures, exact};
 
 use crate::data::Batch;
 use crate::fault::Result;

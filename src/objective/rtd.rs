@@ -62,8 +62,7 @@ impl Objective for ReplacedTokenDetection {
         let predicted = predict(generator, head, &masked, &positions, &originals, at.mode())?;
         let draws = sample(&predicted.logits, weights.temperature, at.seed, at.draw())?;
 
-        let corrupted = masking::replaced(batch, &positions, draws.samples.iter().copied());
-        let replaced: Vec<bool> = corrupted.iter().zip(&batch.ids).map(|(a, b)| a != b).collect();
+        let (corrupted, replaced) = corrupt(batch, &positions, &draws.samples);
         let hidden = network.discriminator.forward(&masked.with_words(corrupted), at.mode())?;
         let logits = network.discriminator_head.forward(&hidden)?;
         let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
@@ -71,7 +70,7 @@ impl Objective for ReplacedTokenDetection {
         let total = (&predicted.loss + (&rtd_loss * weights.discriminator)?)?;
 
         let mut measures = Measures::default();
-        predicted.measure(&draws, &originals, &mut measures)?;
+        predicted.measure(&draws.best, &originals, &mut measures)?;
         measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
         measures.mean("loss", f64::from(total.to_scalar::<f32>()?), 1.0);
         measure_discriminator(&logits, &replaced, &mut measures)?;
@@ -81,6 +80,14 @@ impl Objective for ReplacedTokenDetection {
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }
+}
+
+/// What the discriminator reads and what it should say: the original tokens with the samples at the masked
+/// positions, and of every token whether it now differs from the original.
+fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
+    let corrupted = masking::replaced(batch, positions, samples.iter().copied());
+    let replaced = corrupted.iter().zip(&batch.ids).map(|(now, before)| now != before).collect();
+    (corrupted, replaced)
 }
 
 /// Share of replaced tokens, and how the discriminator does on them: accuracy, precision and recall of
@@ -172,6 +179,59 @@ mod tests {
             } else {
                 assert_ne!(values(a), values(b), "{}", parameter.name);
             }
+        }
+    }
+
+    /// Facts, traps 8, 10, 11 and 13: a replaced token is labelled 1, a sample that equals the original 0; no
+    /// [MASK] is left; every token has a label, [CLS] and [SEP] too.
+    #[test]
+    fn corruption_by_hand() {
+        let mut batch = Batch::new();
+        batch.push(&[2, 10, 11, 12, 3], &[0; 5]);
+        batch.push(&[2, 20, 3], &[0; 3]);
+        let (corrupted, replaced) = corrupt(&batch, &[1, 3, 6], &[10, 40, 41]);
+        assert_eq!(corrupted, [2, 10, 11, 40, 3, 2, 41, 3]);
+        assert_eq!(replaced, [false, false, false, true, false, false, true, false]);
+    }
+
+    /// Facts, trap 8: the loss rewards positive logits on replaced tokens.
+    #[test]
+    fn training_raises_the_logits_of_replaced_tokens() {
+        let logits = candle_core::Var::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let labels: Vec<f32> = vec![0.0, 1.0, 0.0];
+        let loss = binary_cross_entropy(&logits, &labels.into()).unwrap();
+        let gradient = loss.backward().unwrap().get(&logits).unwrap().to_vec1::<f32>().unwrap();
+        assert!(gradient[0] > 0.0 && gradient[1] < 0.0 && gradient[2] > 0.0, "{gradient:?}");
+    }
+
+    /// One whole step at a size where gemm and every kernel run on several threads.
+    #[test]
+    fn the_bits_do_not_depend_on_the_threads() {
+        let model = ModelSpec { layers: Some(1), positions: 128, ..Default::default() };
+        let mut batch = Batch::new();
+        for sequence in 0..10u32 {
+            let ids: Vec<u32> = (0..113 + sequence).map(|i| 5 + (sequence * 31 + i * i) % 900).collect();
+            batch.push(&ids, &vec![0; ids.len()]);
+        }
+        let step = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let parameters = Parameters::new(3, &Device::Cpu);
+                let objective =
+                    ReplacedTokenDetection::new(parameters, &model, &vocabulary(1000), WEIGHTS).unwrap();
+                let total = objective.losses(&batch, AT).unwrap().total;
+                let grads = total.backward().unwrap();
+                let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let of = |p: &crate::nn::Parameter| values(grads.get(&p.var).unwrap());
+                (
+                    values(&total.unsqueeze(0).unwrap()),
+                    objective.parameters().iter().map(of).collect::<Vec<_>>(),
+                )
+            })
+        };
+        let one = step(1);
+        for threads in [2, 3] {
+            assert!(step(threads) == one, "{threads} threads");
         }
     }
 

@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn fused_agrees_with_the_reference() {
         let update = Update { decay: 0.01, gradient_scale: 0.3, ..PLAIN };
-        let var = |index| Var::from_tensor(&testing::tensor(&[5000], index)).unwrap();
-        let square = |index| Var::from_tensor(&testing::tensor(&[5000], index).sqr().unwrap()).unwrap();
+        let var = |index| Var::from_tensor(&testing::tensor(&[20_000], index)).unwrap();
+        let square = |index| Var::from_tensor(&testing::tensor(&[20_000], index).sqr().unwrap()).unwrap();
         let (fast, slow) = ([var(1), var(2), square(3)], [var(1), var(2), square(3)]);
         for step in 0..3 {
-            let gradient = testing::tensor(&[5000], 10 + step);
+            let gradient = testing::tensor(&[20_000], 10 + step);
             adam(&fast[0], &fast[1], &fast[2], &gradient, update).unwrap();
             reference(&slow[0], &slow[1], &slow[2], &gradient, update).unwrap();
         }

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn fused_agrees_with_the_reference() {
         let inputs =
-            [testing::tensor(&[50, 24], 1), testing::tensor(&[40, 24], 2), testing::tensor(&[40], 3)];
+            [testing::tensor(&[2000, 24], 1), testing::tensor(&[40, 24], 2), testing::tensor(&[40], 3)];
         testing::compare(&inputs, |t| linear(&t[0], &t[1], &t[2]), |t| reference(&t[0], &t[1], &t[2]));
     }
 }

@@ -39,10 +39,25 @@ pub fn sample(logits: &Tensor, temperature: f64, seed: u64, step: u64) -> Result
     })
 }
 
+/// The most probable class of every row of logits [M, V]; the first of equals.
+pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
+    let (_, classes) = logits.dims2()?;
+    let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
+    host::with(&logits, |logits| {
+        let best = |row: &[f32]| largest(row, vector::vectorized(|| vector::max(row)));
+        Ok(logits.par_chunks_exact(classes).map(best).collect())
+    })
+}
+
+/// Where `max` stands first in a row.
+fn largest(row: &[f32], max: f32) -> u32 {
+    row.iter().position(|&logit| logit == max).unwrap_or(0) as u32
+}
+
 /// The class at which the cumulative probability passes `uniform`, and the most probable one.
 fn draw(logits: &[f32], sharpness: f32, uniform: f64) -> (u32, u32) {
     let max = vector::vectorized(|| vector::max(logits));
-    let best = logits.iter().position(|&logit| logit == max).unwrap_or(0);
+    let best = largest(logits, max);
     let weight = |logit: f32| vector::exp((logit - max) * sharpness);
     let sums: Vec<f64> = vector::vectorized(|| {
         logits.chunks(BLOCK).map(|block| f64::from(vector::sum(block.len(), |i| weight(block[i])))).collect()
@@ -53,15 +68,15 @@ fn draw(logits: &[f32], sharpness: f32, uniform: f64) -> (u32, u32) {
             for (i, &logit) in logits.iter().enumerate() {
                 left -= f64::from(weight(logit));
                 if left < 0.0 {
-                    return ((block * BLOCK + i) as u32, best as u32);
+                    return ((block * BLOCK + i) as u32, best);
                 }
             }
             // Rounding left a sliver of the block's sum: it belongs to its last class.
-            return ((block * BLOCK + logits.len() - 1) as u32, best as u32);
+            return ((block * BLOCK + logits.len() - 1) as u32, best);
         }
         left -= sum;
     }
-    (logits.len().saturating_sub(1) as u32, best as u32)
+    (logits.len().saturating_sub(1) as u32, best)
 }
 
 #[cfg(test)]
@@ -81,7 +96,7 @@ mod tests {
         let mut counts = [0f64; 11];
         for step in 0..n {
             let draws = sample(&logits, temperature, 1, step).unwrap();
-            assert_eq!(draws.best, [123]);
+            assert_eq!((&draws.best, most_probable(&logits).unwrap()), (&vec![123], vec![123]));
             counts[slice(draws.samples[0])] += 1.0;
         }
         let peak_weight = (f64::from(peak) / temperature).exp();

@@ -34,7 +34,7 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
         tokens: state.tokens,
         flops: state.flops,
         n_parameters: flops::n_parameters(spec, tokenizer.vocab_size()),
-        validation: state.validation,
+        validation: state.validation.values(),
         scores,
         timing: Timing { pretrain_s: state.elapsed_s, finetune_s: began.elapsed().as_secs_f64() },
     })

@@ -42,7 +42,10 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
 
 fn warmup(trial: &TrialSpec) -> Option<Finding> {
     let (warmup, steps) = (trial.train.warmup, trial.train.steps);
-    (trial.train.budget == Budget::Steps && warmup > steps).then(|| {
+    // For replaced-token detection both budgets are `steps` steps; a cheaper objective gets more of them.
+    let is_rtd = matches!(trial.objective, ObjectiveSpec::Rtd { .. });
+    let buys_more_steps = trial.train.budget == Budget::RtdFlops && !is_rtd;
+    (warmup > steps && !buys_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         finding("train.warmup", &["train.steps"], what, hint)
@@ -114,7 +117,7 @@ fn generator(model: &ModelSpec) -> Option<Finding> {
 
 /// The next smaller and the next larger width that its heads, one for each 64, divide.
 fn widths_near(hidden: usize) -> Vec<usize> {
-    let divides = |hidden: &usize| hidden % (hidden / 64).max(1) == 0;
+    let divides = |hidden: &usize| hidden.is_multiple_of((hidden / 64).max(1));
     [(1..hidden).rev().find(divides), (hidden + 1..).find(divides)].into_iter().flatten().collect()
 }
 
@@ -249,7 +252,13 @@ mod tests {
     #[test]
     fn schedules_and_lengths() {
         insta::assert_snapshot!(told(|spec| spec.train.warmup = 2500), @"base.train.warmup: is longer than train.steps (1000) -> lower train.warmup to at most 1000, or raise train.steps");
-        assert_eq!(told(|spec| (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops)), "");
+        let equal_flops = told(|spec| (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops));
+        assert!(equal_flops.starts_with("base.train.warmup: is longer"), "{equal_flops}");
+        let mlm = told(|spec| {
+            (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops);
+            spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+        });
+        assert_eq!(mlm, "");
         insta::assert_snapshot!(told(|spec| spec.model.positions = 64), @r"
             base.train.seq_len: is longer than the position table, model.positions (64) -> lower it to at most 64, or raise model.positions to 128
             evaluate.finetune.seq_len: is longer than the position table, model.positions (64) -> lower it to at most 64, or raise model.positions to 128

@@ -5,22 +5,22 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The tasks that can be fine-tuned on.
+/// The tasks that can be fine-tuned on. Their numbers address random streams and are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskName {
     /// Acceptability of a sentence (Matthews correlation).
-    Cola,
+    Cola = 0,
     /// Sentiment of a sentence (accuracy).
-    Sst2,
+    Sst2 = 1,
     /// Paraphrase (accuracy).
-    Mrpc,
+    Mrpc = 2,
     /// Similarity from 0 to 5 (Spearman correlation).
-    Stsb,
+    Stsb = 3,
     /// Textual entailment (accuracy).
-    Rte,
+    Rte = 4,
     /// Whether a sentence answers a question (accuracy).
-    Qnli,
+    Qnli = 5,
 }
 
 impl TaskName {

@@ -126,12 +126,14 @@ impl ModelSpec {
         }
     }
 
-    /// Shape of the generator: width `round(hidden × ratio)`, heads and FFN by the same rules, the same depth
-    /// and embedding size.
+    /// Shape of the generator: width `round(hidden × ratio)`, the same depth and embedding size. Heads and FFN
+    /// follow from the width as the discriminator's do, or scale with the ratio where they are given.
     pub fn generator(&self) -> EncoderShape {
         let full = self.discriminator();
         let hidden = ((full.hidden as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
-        EncoderShape { hidden, heads: heads_for(hidden), ffn: 4 * hidden, ..full }
+        let scaled = |n: usize| ((n as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
+        let heads = self.heads.map_or_else(|| heads_for(hidden), scaled);
+        EncoderShape { hidden, heads, ffn: self.ffn.map_or(4 * hidden, scaled), ..full }
     }
 }
 
@@ -148,5 +150,19 @@ mod tests {
         assert_eq!(width(ModelSize::Small, 0.25), (64, 1, 256, 12));
         assert_eq!(width(ModelSize::Base, 0.33333), (256, 4, 1024, 12));
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
+    }
+
+    #[test]
+    fn a_full_size_generator_has_the_discriminators_shape() {
+        let given = ModelSpec { hidden: Some(96), heads: Some(6), ffn: Some(200), ..Default::default() };
+        for spec in [ModelSpec::default(), given] {
+            let full = ModelSpec { generator_ratio: 1.0, ..spec.clone() };
+            assert_eq!(full.generator(), full.discriminator());
+            let half = ModelSpec { generator_ratio: 0.5, ..spec }.generator();
+            assert_eq!(
+                (2 * half.hidden, 2 * half.ffn),
+                (full.discriminator().hidden, full.discriminator().ffn)
+            );
+        }
     }
 }

@@ -52,8 +52,8 @@ pub struct Trial {
 }
 
 impl TrialSpec {
-    /// The trial's name. How often it logs, validates and saves changes no number of the outcome but the
-    /// held-out ones that are drawn from the last step, so it is left out of the hash.
+    /// The trial's name. How often it logs, validates and saves changes no number of the outcome, so it is left
+    /// out of the hash.
     pub fn id(&self) -> TrialId {
         let mut content = self.clone();
         let cadence = TrainSpec::default();

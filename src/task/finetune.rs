@@ -50,7 +50,8 @@ pub struct Finetuning<'a> {
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one.
+/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one (the released code first pads the
+/// set to whole batches, which may add a step or two).
 pub fn n_steps(recipe: &FinetuneSpec, task: TaskName, n: usize) -> u64 {
     let longer =
         matches!(task, TaskName::Rte | TaskName::Stsb).then_some(recipe.epochs_small_tasks).flatten();
@@ -135,6 +136,11 @@ impl Finetuning<'_> {
             let batch: Vec<&Encoded> = chunk.iter().collect();
             let outputs = classifier.outputs(&batch, Mode::evaluate())?.to_device(&Device::Cpu)?;
             for (example, row) in chunk.iter().zip(outputs.to_vec2::<f32>()?) {
+                if row.iter().any(|output| !output.is_finite()) {
+                    let what = format!("fine-tuning {} diverged: its outputs are not finite", self.task.task);
+                    let hint = "lower evaluate.finetune.learning_rate";
+                    return Err(Fault::new(FaultKind::Training, what, hint));
+                }
                 let prediction = answer(self.task.labels, &row);
                 let label = f64::from(example.label);
                 all.push(PredictedExample { idx: example.idx, prediction, label });
@@ -265,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_follow_the_released_code() {
+    fn steps_cover_the_epochs() {
         let recipe = FinetuneSpec { epochs_small_tasks: Some(10.0), ..Default::default() };
         assert_eq!(n_steps(&recipe, TaskName::Cola, 8551), 801);
         assert_eq!(n_steps(&recipe, TaskName::Rte, 2490), 778);

@@ -62,7 +62,7 @@ impl Checkpoint {
         let bytes =
             std::fs::read(path).map_err(|error| Fault::storage(path, "read the checkpoint", error))?;
         let damaged = |what: &str| {
-            let hint = "delete the file to continue from an older checkpoint, or run with --force";
+            let hint = "run with --force to begin the trial anew";
             Fault::new(FaultKind::Storage, format!("the checkpoint {} {what}", path.display()), hint)
         };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged("is damaged").because(error))?;

@@ -3,7 +3,6 @@
 //! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run
 //! got there: that is what makes a resumed run end in the same bits as one that was never interrupted.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checkpoint, FINAL, Optimizer, Schedule};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
-use crate::objective::{Measures, Moment, Objective};
+use crate::objective::{Measures, Moment, Objective, exact};
 use crate::spec::TrainSpec;
 use crate::track::{Event, Sink, Split};
 
@@ -39,13 +38,15 @@ pub struct State {
     /// Real tokens seen.
     pub tokens: u64,
     /// Training FLOPs spent.
+    #[serde(with = "exact")]
     pub flops: f64,
     /// Seconds of training, over all resumptions.
+    #[serde(with = "exact")]
     pub elapsed_s: f64,
     /// Measures since the last line of metrics.
     pub window: Measures,
-    /// Held-out values after the last step, once it is done.
-    pub validation: BTreeMap<String, f64>,
+    /// Held-out measures after the last step, once it is done.
+    pub validation: Measures,
 }
 
 /// How a call ended.
@@ -117,11 +118,7 @@ impl Pretraining<'_> {
         let at = Moment { seed: self.seed, step: state.step, training: true };
         let losses = self.objective.losses(&batch, at)?;
         if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
-            return Err(Fault::new(
-                FaultKind::Training,
-                format!("the loss is not finite at step {}", state.step),
-                "lower base.train.learning_rate or lengthen base.train.warmup",
-            ));
+            return Err(diverged(&format!("at step {} the loss is", state.step)));
         }
         let TrainSpec { learning_rate, warmup, .. } = *self.spec;
         let schedule = Schedule { peak: learning_rate, warmup, total: self.n_steps };
@@ -148,7 +145,7 @@ impl Pretraining<'_> {
             let measures = self.validate()?;
             self.sink.event(&event(Split::Validation, state, &measures));
             if last {
-                state.validation = measures.values();
+                state.validation = measures;
             }
         }
         self.sink.progress(state.step, self.n_steps);
@@ -163,8 +160,16 @@ impl Pretraining<'_> {
             let at = Moment { seed: self.seed, step: index as u64, training: false };
             all.merge(&self.objective.losses(&batch, at)?.measures);
         }
+        if let Some((name, _)) = all.values().into_iter().find(|(_, value)| !value.is_finite()) {
+            return Err(diverged(&format!("the held-out {name} is")));
+        }
         Ok(all)
     }
+}
+
+fn diverged(what: &str) -> Fault {
+    let hint = "lower base.train.learning_rate or lengthen base.train.warmup";
+    Fault::new(FaultKind::Training, format!("{what} not a finite number"), hint)
 }
 
 fn event(split: Split, state: &State, measures: &Measures) -> Event {
@@ -251,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let whole = train(&folder.path().join("whole"), 99);
         assert_eq!((whole.0, whole.1.step, whole.1.tokens), (Ended::Finished, 10, 360));
-        for stop_at in [1, 4, 7] {
+        for stop_at in [1, 4, 7, 10] {
             let part = folder.path().join(format!("part-{stop_at}"));
             assert_eq!(train(&part, stop_at).0, Ended::Stopped);
             assert_eq!(train(&part, 99), whole, "stopped after {stop_at} steps");

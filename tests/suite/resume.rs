@@ -13,7 +13,7 @@ about: Does a stop change a number?
 base:
   model: { hidden: 32, layers: 1, heads: 2, embedding: 32, positions: 64, generator_ratio: 0.5 }
   data: { kind: language, documents: 300 }
-  train: { steps: 300, warmup: 10, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 1,
+  train: { steps: 300, warmup: 10, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 5,
            validate_every: 100, checkpoint_every: 7 }
 seeds: [1, 2]
 evaluate:
@@ -63,20 +63,20 @@ fn numbers(folder: &Path) -> Vec<Value> {
     all
 }
 
-/// Waits until some trial has at least `lines` lines of metrics.
-fn wait_for_metrics(folder: &Path, lines: usize, child: &mut Child) {
+/// Waits until a file of some trial has at least `lines` lines.
+fn wait_for(folder: &Path, file: &str, lines: usize, child: &mut Child) {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(60) {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
         let seen = trials(folder).iter().any(|trial| {
-            std::fs::read_to_string(trial.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= lines)
+            std::fs::read_to_string(trial.join(file)).is_ok_and(|text| text.lines().count() >= lines)
         });
         if seen {
             return;
         }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
         std::thread::sleep(Duration::from_millis(2));
     }
-    panic!("no metrics after a minute");
+    panic!("no {lines} lines of {file} after a minute");
 }
 
 #[cfg(unix)]
@@ -92,14 +92,20 @@ fn stops_threads_and_jobs_change_no_number() {
     assert_eq!(numbers(threads.path()), expected, "three threads, two trials at a time");
 
     let stopped = tempfile::tempdir().unwrap();
-    for (lines, signal) in [(20, libc::SIGKILL), (120, libc::SIGINT), (200, libc::SIGKILL)] {
+    let stops = [
+        ("metrics.jsonl", 4, libc::SIGKILL),
+        ("metrics.jsonl", 20, libc::SIGINT),
+        ("metrics.jsonl", 40, libc::SIGKILL),
+        ("predictions/cola-1.json", 1, libc::SIGKILL),
+    ];
+    for (file, lines, signal) in stops {
         let mut child = command(stopped.path(), 1, 1).spawn().unwrap();
-        wait_for_metrics(stopped.path(), lines, &mut child);
+        wait_for(stopped.path(), file, lines, &mut child);
         // SAFETY: the process is a child that was not waited for yet, so its number is still its own.
         assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
         child.wait().unwrap();
-        assert!(!trials(stopped.path())[0].join("outcome.json").exists());
     }
+    assert!(trials(stopped.path()).iter().any(|trial| !trial.join("outcome.json").exists()));
     assert!(command(stopped.path(), 1, 1).status().unwrap().success());
-    assert_eq!(numbers(stopped.path()), expected, "killed, interrupted and killed again, one thread");
+    assert_eq!(numbers(stopped.path()), expected, "killed, interrupted and killed twice more, one thread");
 }

@@ -159,9 +159,9 @@ fn reports_show_what_is_swept_and_scored() {
         hint: list tasks under evaluate.tasks, or remove report.y
     "#);
     assert_eq!(refusal("name: a\nabout: b\nreport: {}\n", None, &[]), "accepted with 1 trials");
-    let log = "name: a\nabout: b\nsweep: { objective.disc_weight: [0, 50] }\nreport: { x: objective.disc_weight, log_x: true }";
+    let log = "name: a\nabout: b\nsweep: { train.weight_decay: [0, 0.5] }\nreport: { x: train.weight_decay, log_x: true }";
     insta::assert_snapshot!(refusal(log, None, &[]), @r"
-        a.yaml:4: report.log_x = true: does not suit objective.disc_weight, which takes the value 0
+        a.yaml:4: report.log_x = true: does not suit train.weight_decay, which takes the value 0
         hint: a logarithmic axis needs positive numbers: remove report.log_x
     ");
 }
