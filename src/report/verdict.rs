@@ -186,7 +186,7 @@ mod tests {
         // Equal scores but for the seed's noise: the ratios differ by little, the seeds by a point.
         let level = |lift: f64| {
             move |index: usize, outcome: &mut Outcome| {
-                let seed_effect = if index % 2 == 0 { 0.0 } else { 1.0 };
+                let seed_effect = if index.is_multiple_of(2) { 0.0 } else { 1.0 };
                 let ratio_effect = [0.2, 0.1, lift][index / 2];
                 for score in &mut outcome.scores {
                     score.value = Some(60.0 + seed_effect + ratio_effect);
