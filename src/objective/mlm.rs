@@ -65,7 +65,8 @@ impl Objective for MaskedLanguageModelling {
         let predicted = predict(encoder, head, &input, &positions, &originals, at.mode())?;
         let mut measures = Measures::default();
         predicted.measure(&most_probable(&predicted.logits)?, &originals, &mut measures)?;
-        measures.mean("loss", f64::from(predicted.loss.to_scalar::<f32>()?), 1.0);
+        let loss = f64::from(predicted.loss.to_scalar::<f32>()?);
+        measures.mean("loss", loss, batch.n_sequences() as f64);
         Ok(Losses { total: predicted.loss, measures })
     }
 

@@ -72,7 +72,7 @@ impl Objective for ReplacedTokenDetection {
         let mut measures = Measures::default();
         predicted.measure(&draws.best, &originals, &mut measures)?;
         measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), 1.0);
+        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
         measure_discriminator(&logits, &replaced, &mut measures)?;
         Ok(Losses { total, measures })
     }

@@ -15,7 +15,7 @@ use crate::objective::{Vocabulary, build};
 use crate::spec::{Trial, TrialSpec};
 use crate::task::{Finetuning, encode, score};
 use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
-use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State};
+use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
@@ -108,7 +108,7 @@ fn pretrain(
         objective: objective.as_ref(),
         source: Source {
             training: &|step| corpus.batch_at(spec.seed, step, batch),
-            held_out: &|index| corpus.validation_batch(index, batch),
+            held_out: &|index| corpus.validation_batch(index, VALIDATION_BATCH),
             flops: &|batch: &Batch| flops::train_flops(spec, vocabulary.size, &batch.lengths()),
         },
         checkpoints: &context.folder.checkpoints(),

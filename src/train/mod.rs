@@ -7,5 +7,5 @@ mod schedule;
 
 pub use checkpoint::{Checkpoint, FINAL};
 pub use optimizer::{Optimizer, Settings};
-pub use pretrain::{Ended, Pretraining, Source, State};
+pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
 pub use schedule::Schedule;

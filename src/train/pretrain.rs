@@ -15,14 +15,16 @@ use crate::objective::{Measures, Moment, Objective, exact};
 use crate::spec::TrainSpec;
 use crate::track::{Event, Sink, Split};
 
-/// Held-out batches of one evaluation, at most.
+/// Held-out batches of one evaluation, at most, and their sequences: the same text for every `train.batch`.
 const VALIDATION_BATCHES: usize = 16;
+/// Sequences of a held-out batch.
+pub const VALIDATION_BATCH: usize = 32;
 
 /// Where the batches come from.
 pub struct Source<'a> {
     /// The batch of a training step.
     pub training: &'a dyn Fn(u64) -> Batch,
-    /// The i-th held-out batch; None past the last.
+    /// The i-th held-out batch, of [`VALIDATION_BATCH`] sequences; None past the last.
     pub held_out: &'a dyn Fn(usize) -> Option<Batch>,
     /// Training FLOPs of a batch, by the exact counter.
     pub flops: &'a dyn Fn(&Batch) -> f64,
