@@ -71,7 +71,8 @@ impl Finetuning<'_> {
         self.checkpoint.load_parameters(&parameters, is_encoder_parameter)?;
         let steps = n_steps(self.recipe, self.task.task, train.len());
         self.train(seed, &train, steps, &parameters, &classifier)?;
-        let labels = train.iter().map(|example| example.label);
+        // Of all training examples, whatever the cap: one baseline for every run of the task.
+        let labels = self.train.iter().map(|example| example.label);
         Ok(Predictions {
             record_version: RECORD_VERSION,
             task: self.task.task,
