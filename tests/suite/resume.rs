@@ -69,8 +69,7 @@ fn wait_for_metrics(folder: &Path, lines: usize, child: &mut Child) {
     while began.elapsed() < Duration::from_secs(60) {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
         let seen = trials(folder).iter().any(|trial| {
-            std::fs::read_to_string(trial.join("metrics.jsonl"))
-                .is_ok_and(|text| text.lines().count() >= lines)
+            std::fs::read_to_string(trial.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= lines)
         });
         if seen {
             return;
