@@ -6,7 +6,7 @@ use super::spec_arguments::{ResultsArgument, SpecArguments};
 use super::table::{count_text, numbers, table, words};
 use super::{exit, output};
 use crate::fault::Result;
-use crate::run::{Plan, duration_text, plan_experiment};
+use crate::run::{Plan, TrialState, duration_text, plan_experiment};
 
 /// Arguments of `plan`.
 #[derive(Args, Debug)]
@@ -62,7 +62,7 @@ fn text(plan: &Plan) -> String {
         numbers("left"),
         words("point"),
     ];
-    format!(
+    let mut text = format!(
         "{}, profile {}\n\n{}\n{} trials, {} tokens at most, {:.2e} FLOPs of pre-training, about {} left\n\
          (estimated {})\n",
         plan.experiment,
@@ -73,13 +73,19 @@ fn text(plan: &Plan) -> String {
         plan.total_flops,
         duration_text(plan.left_s),
         plan.basis
-    )
+    );
+    for trial in &plan.trials {
+        if let TrialState::Damaged { message } = &trial.status {
+            text.push_str(&format!("\n{} damaged: {message}\n", trial.id));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{PlannedTrial, TrialState};
+    use crate::run::PlannedTrial;
 
     #[test]
     fn a_plan_reads_well() {

@@ -55,6 +55,9 @@ pub fn build_and_show(experiment: &Experiment, place: &Place) -> Result<()> {
         out: &place.reports.join(name).join(&experiment.profile),
         command: &rebuild_command(experiment, place),
     })?;
+    for fault in &summary.faults {
+        output::note(&format!("left out of the report, since it is damaged: {fault}"));
+    }
     let mut text = format!(
         "{name}, profile {}: {} of {} trials done\n\n{}\n\n{}\n\n",
         experiment.profile,

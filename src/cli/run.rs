@@ -1,6 +1,6 @@
 //! `electra-lab run`: runs experiments, then builds their reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -53,6 +53,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
     let experiments = load_all(&arguments.specs, &arguments.overrides)?;
     let options = RunOptions {
         results: arguments.results.results.clone(),
+        reports: arguments.reports.reports.clone(),
         only: arguments.only.clone(),
         n_at_once: arguments.jobs.into(),
         device: arguments.device,
@@ -76,11 +77,11 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
     Ok(if code == exit::OK { report_code } else { code })
 }
 
-/// Reads every file before it gives up, so that all mistakes show at once.
+/// Reads every file once, and all before it gives up, so that all mistakes show at once.
 fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
     let mut experiments = Vec::with_capacity(specs.len());
     let mut last_fault = None;
-    for path in specs {
+    for path in distinct(specs) {
         match overrides.load(path) {
             Ok(experiment) => experiments.push(experiment),
             Err(fault) => {
@@ -91,6 +92,14 @@ fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>>
         }
     }
     last_fault.map_or(Ok(experiments), Err)
+}
+
+/// The files without those named twice, however each is written.
+fn distinct(specs: &[PathBuf]) -> Vec<&Path> {
+    let mut seen = std::collections::BTreeSet::new();
+    // A file that is not there has no other name; reading it says so.
+    let place = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    specs.iter().filter(|path| seen.insert(place(path))).map(PathBuf::as_path).collect()
 }
 
 /// Builds the report of each experiment that has a finished trial.
@@ -115,4 +124,19 @@ fn build_reports(arguments: &RunArguments, experiments: &[Experiment], summary: 
         }
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_named_twice_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        let [file, other] = ["a.yaml", "b.yaml"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "").unwrap();
+        let specs = [file.clone(), folder.path().join("inner/../a.yaml"), other.clone(), file.clone()];
+        assert_eq!(distinct(&specs), [file.as_path(), other.as_path()]);
+    }
 }

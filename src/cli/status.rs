@@ -24,7 +24,7 @@ pub struct StatusArguments {
 
 /// Prints the status and returns the exit code.
 pub fn status(arguments: &StatusArguments) -> Result<u8> {
-    let status = experiment_status(&arguments.spec.load()?, &arguments.results.results)?;
+    let status = experiment_status(&arguments.spec.load()?, &arguments.results.results);
     if arguments.json {
         output::json(&status)?
     } else {
@@ -58,8 +58,8 @@ fn text(status: &Status) -> String {
     ];
     let mut text = format!("{}, profile {}\n\n{}", status.experiment, status.profile, table(&columns, &rows));
     for trial in &status.trials {
-        if let TrialState::Failed { message } = &trial.status {
-            text.push_str(&format!("\n{} failed: {message}\n", trial.id));
+        if let TrialState::Failed { message } | TrialState::Damaged { message } = &trial.status {
+            text.push_str(&format!("\n{} {}: {message}\n", trial.id, trial.status.word()));
         }
     }
     text

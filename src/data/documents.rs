@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::language;
-use super::parquet::{ParquetFile, text_column};
+use super::parquet::{Origin, ParquetFile, text_column};
 use crate::fault::{Fault, FaultKind, Result};
 
 /// Lines of one document.
@@ -40,22 +40,24 @@ pub enum Documents {
         column: String,
         /// At most this many documents.
         limit: Option<u64>,
+        /// Whose they are, for the remedy of a damaged one.
+        origin: Origin,
     },
 }
 
 impl Documents {
     /// How many there are, where that is known without reading them.
     pub fn count(&self) -> Result<Option<u64>> {
-        let (paths, limit) = match self {
+        let (paths, limit, origin) = match self {
             Self::Language { n, .. } => return Ok(Some(*n)),
-            Self::Files { paths, limit, .. } => (paths, *limit),
+            Self::Files { paths, limit, origin, .. } => (paths, *limit, *origin),
         };
         let mut rows = 0;
         for path in paths {
             if is_text(path) {
                 return Ok(None);
             }
-            rows += ParquetFile::open(path)?.n_rows() as u64;
+            rows += ParquetFile::open_of(path, origin)?.n_rows() as u64;
         }
         Ok(Some(rows.min(limit.unwrap_or(u64::MAX))))
     }
@@ -75,14 +77,14 @@ impl Documents {
                 }
                 Ok(())
             }
-            Self::Files { paths, column, limit } => {
+            Self::Files { paths, column, limit, origin } => {
                 let mut chunk =
                     Chunk { documents: Vec::new(), bytes: 0, left: limit.unwrap_or(u64::MAX), each };
                 for path in paths {
                     if is_text(path) {
                         read_text(path, &mut chunk)?;
                     } else {
-                        read_parquet(path, column, &mut chunk)?;
+                        read_parquet(path, *origin, column, &mut chunk)?;
                     }
                 }
                 chunk.hand_on()
@@ -121,12 +123,12 @@ impl Chunk<'_> {
 
 /// Whether a file is read line by line.
 pub fn is_text(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "txt")
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
 }
 
 /// A row a document, its lines split at newlines; a row without text is a document without lines.
-fn read_parquet(path: &Path, column: &str, chunk: &mut Chunk<'_>) -> Result<()> {
-    let file = ParquetFile::open(path)?;
+fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>) -> Result<()> {
+    let file = ParquetFile::open_of(path, origin)?;
     for rows in file.slices() {
         if chunk.left == 0 {
             return Ok(());
@@ -185,7 +187,7 @@ mod tests {
     }
 
     fn files(paths: Vec<PathBuf>, limit: Option<u64>) -> Documents {
-        Documents::Files { paths, column: "text".into(), limit }
+        Documents::Files { paths, column: "text".into(), limit, origin: Origin::Local }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::hub::{Hub, HubConfig};
+use super::hub::{Hub, HubConfig, OfflineBy};
 use crate::fault::{Fault, FaultKind, Result};
 
 /// The machine's side of all data.
@@ -32,7 +32,8 @@ impl DataEnv {
             )
         })?;
         let variable = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
-        let config = HubConfig { offline: offline || says_yes(&variable), ..HubConfig::default() };
+        let offline_by = offline_by(offline, says_yes(&variable));
+        let config = HubConfig { offline: offline_by.is_some(), offline_by, ..HubConfig::default() };
         Ok(Self { hub: Hub::new(config), cache })
     }
 
@@ -41,6 +42,15 @@ impl DataEnv {
     pub(crate) fn at(folder: &std::path::Path) -> Self {
         let config = HubConfig { cache: Some(folder.join("hub")), offline: true, ..HubConfig::default() };
         Self { hub: Hub::new(config), cache: folder.to_path_buf() }
+    }
+}
+
+fn offline_by(option: bool, variable: bool) -> Option<OfflineBy> {
+    match (option, variable) {
+        (true, true) => Some(OfflineBy::Both),
+        (true, false) => Some(OfflineBy::Option),
+        (false, true) => Some(OfflineBy::Variable),
+        (false, false) => None,
     }
 }
 
@@ -75,6 +85,8 @@ mod tests {
 
     #[test]
     fn offline_words() {
+        assert_eq!(offline_by(false, false), None);
+        assert_eq!(offline_by(false, true), Some(OfflineBy::Variable));
         assert!(["1", "true", "YES", " on "].into_iter().all(says_yes));
         assert!(!["", "0", "false", "no", "off", "2"].into_iter().any(says_yes));
     }

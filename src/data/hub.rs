@@ -40,6 +40,17 @@ impl RepoKind {
     }
 }
 
+/// What keeps this process off the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfflineBy {
+    /// `--offline`.
+    Option,
+    /// HF_HUB_OFFLINE.
+    Variable,
+    /// Both.
+    Both,
+}
+
 /// How to reach the hub. What is None is taken from the environment as Hugging Face's libraries do: HF_ENDPOINT,
 /// HF_HUB_CACHE or HF_HOME, HF_TOKEN or the token file.
 #[derive(Clone)]
@@ -52,6 +63,8 @@ pub struct HubConfig {
     pub token: Option<String>,
     /// Never use the network.
     pub offline: bool,
+    /// What a person set to be offline, for messages; None where that is not known.
+    pub offline_by: Option<OfflineBy>,
     /// Repetitions of a request that the hub could not serve just now.
     pub retries: usize,
     /// Wait before the first repetition; it doubles each time.
@@ -61,7 +74,15 @@ pub struct HubConfig {
 impl Default for HubConfig {
     fn default() -> Self {
         let retry_delay = Duration::from_millis(500);
-        Self { endpoint: None, cache: None, token: None, offline: false, retries: 4, retry_delay }
+        Self {
+            endpoint: None,
+            cache: None,
+            token: None,
+            offline: false,
+            offline_by: None,
+            retries: 4,
+            retry_delay,
+        }
     }
 }
 
@@ -118,9 +139,9 @@ impl Hub {
         let wanted = Wanted { kind, repo, revision, pattern };
         check_names(wanted)?;
         if self.config.offline {
-            return self
-                .cached(wanted)
-                .map_err(|missing| refusal::not_cached(&self.cache(), wanted, missing));
+            return self.cached(wanted).map_err(|missing| {
+                refusal::not_cached(&self.cache(), wanted, missing, self.config.offline_by)
+            });
         }
         let client = self.client()?;
         let (owner, name) = split_id(repo);

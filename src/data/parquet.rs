@@ -2,7 +2,9 @@
 //!
 //! Must never: hold more than one slice of a file. Next: `documents.rs` and `glue.rs` read columns out of frames.
 
+use std::fmt::Display;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -14,27 +16,51 @@ use crate::fault::{Fault, FaultKind, Result};
 /// Decoded bytes that one slice aims at.
 const SLICE_BYTES: usize = 128 << 20;
 
+/// The bytes that a Parquet file begins and ends with.
+const MAGIC: [u8; 4] = *b"PAR1";
+
+/// Whose file it is: what to do about a damaged one depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the hub's cache, from where it can be downloaded again.
+    Hub,
+    /// A person's own.
+    Local,
+}
+
 /// One Parquet file.
 pub struct ParquetFile {
     path: PathBuf,
+    origin: Origin,
     n_rows: usize,
     columns: Vec<String>,
     slices: Vec<Range<usize>>,
 }
 
 impl ParquetFile {
-    /// Reads the footer.
+    /// Reads the footer of a file of the hub's cache.
     ///
     /// # Errors
     /// The file is missing, cut off or not Parquet.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut reader = ParquetReader::new(open_file(path)?);
-        let schema = guarded(path, || reader.schema().map_err(|error| damaged(path).because(error)))?;
+        Self::open_of(path, Origin::Hub)
+    }
+
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// The file is missing, cut off or not Parquet.
+    pub fn open_of(path: &Path, origin: Origin) -> Result<Self> {
+        let damaged = |error: &dyn Display| broken(path, origin, "is damaged").because(plain(error));
+        let mut file = open_file(path)?;
+        check_magic(&mut file, path, origin)?;
+        let mut reader = ParquetReader::new(file);
+        let schema = guarded(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
         let columns = schema.iter_names().map(|name| name.to_string()).collect();
-        let metadata = reader.get_metadata().map_err(|error| damaged(path).because(error))?;
+        let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
         let slices = slices(groups);
-        Ok(Self { path: path.to_path_buf(), n_rows: metadata.num_rows, columns, slices })
+        Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, columns, slices })
     }
 
     /// Rows of the file.
@@ -64,13 +90,14 @@ impl ParquetFile {
         let reader = ParquetReader::new(open_file(&self.path)?)
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
             .with_slice(Some((rows.start, rows.len())));
-        let frame = guarded(&self.path, || {
-            reader.finish().map_err(|error| damaged(&self.path).because(format!("{}: {error}", place())))
+        let damaged = || broken(&self.path, self.origin, "is damaged");
+        let frame = guarded(&self.path, self.origin, || {
+            reader.finish().map_err(|error| damaged().because(format!("{}: {}", place(), plain(&error))))
         })?;
         if frame.height() == rows.len() {
             return Ok(frame);
         }
-        Err(damaged(&self.path).because(format!("{} gave only {}", place(), frame.height())))
+        Err(damaged().because(format!("{} gave only {}", place(), frame.height())))
     }
 }
 
@@ -106,18 +133,40 @@ fn open_file(path: &Path) -> Result<File> {
     })
 }
 
-fn damaged(path: &Path) -> Fault {
-    Fault::new(
-        FaultKind::Data,
-        format!("{} is damaged, cut off or not a Parquet file", path.display()),
-        "delete the file and download or write it again",
-    )
+/// A file that cannot be what its name says; a person's own file is never to be deleted.
+fn broken(path: &Path, origin: Origin, what: &str) -> Fault {
+    let hint = match origin {
+        Origin::Hub => "delete the file and run `electra-lab fetch` to download it again",
+        Origin::Local => "write the file again, or name another one in data.paths",
+    };
+    Fault::new(FaultKind::Data, format!("{} {what}", path.display()), hint)
+}
+
+/// Looks for the bytes at both ends before polars does, whose words for their absence help nobody.
+fn check_magic(file: &mut File, path: &Path, origin: Origin) -> Result<()> {
+    let mut has_magic = |place: SeekFrom| {
+        let mut bytes = [0; MAGIC.len()];
+        let read = file.seek(place).and_then(|_| file.read_exact(&mut bytes));
+        read.is_ok() && bytes == MAGIC
+    };
+    if !has_magic(SeekFrom::Start(0)) {
+        return Err(broken(path, origin, "is not a Parquet file"));
+    }
+    if !has_magic(SeekFrom::End(-(MAGIC.len() as i64))) {
+        return Err(broken(path, origin, "is a Parquet file whose end is missing"));
+    }
+    file.rewind().map_err(|error| broken(path, origin, "cannot be read").because(error))
+}
+
+/// polars' error without the sentence that it puts before every reason.
+fn plain(error: &dyn Display) -> String {
+    error.to_string().replace("parquet: ", "").replace("File out of specification: ", "")
 }
 
 /// Runs polars over a file; it panics on some damaged headers where an error would do.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn guarded<T>(path: &Path, origin: Origin, work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(damaged(path).because("it cannot be decoded")))
+        .unwrap_or_else(|_| Err(broken(path, origin, "is damaged").because("it cannot be decoded")))
 }
 
 /// Cuts row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
@@ -191,14 +240,25 @@ pub(super) mod tests {
         hint: name a column of strings
         "#);
         let bytes = std::fs::read(&path).unwrap();
-        for keep in [0, 3, 20, bytes.len() / 2, bytes.len() - 1] {
-            std::fs::write(&path, &bytes[..keep]).unwrap();
-            let fault = ParquetFile::open(&path).err().expect("a cut file opens");
+        let opened = |content: &[u8], origin| {
+            std::fs::write(&path, content).unwrap();
+            show(ParquetFile::open_of(&path, origin).err().expect("a broken file opens"))
+        };
+        for keep in [0, 3] {
+            let text = opened(&bytes[..keep], Origin::Local);
+            assert!(text.starts_with("DIR/a.parquet is not a Parquet file\n"), "{text}");
+        }
+        for keep in [20, bytes.len() / 2, bytes.len() - 1] {
+            let text = opened(&bytes[..keep], Origin::Hub);
             assert!(
-                show(fault).starts_with("DIR/a.parquet is damaged, cut off or not a Parquet file: "),
-                "{keep}"
+                text.starts_with("DIR/a.parquet is a Parquet file whose end is missing\nhint: delete"),
+                "{text}"
             );
         }
+        let hollow = [MAGIC, [255; 4], MAGIC].concat();
+        let text = opened(&hollow, Origin::Local);
+        assert!(text.starts_with("DIR/a.parquet is damaged: "), "{text}");
+        assert!(!text.contains("delete") && !text.contains("File out of specification"), "{text}");
         assert!(
             show(ParquetFile::open(&folder.path().join("no")).err().unwrap())
                 .starts_with("cannot open DIR/no")

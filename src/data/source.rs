@@ -4,8 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::documents::Documents;
+use super::documents::{Documents, is_text};
 use super::hub::{HubFiles, RepoKind};
+use super::parquet::Origin;
 use super::{DataEnv, language, pattern};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::DataSpec;
@@ -44,11 +45,11 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
                 let held_out = env.hub.files(RepoKind::Dataset, repo, revision, validation_files)?;
                 identity.add("validation");
                 identity.add_hub(repo, &held_out)?;
-                Some(files_source(held_out.into_paths(), column, *max_documents))
+                Some(files_source(held_out.into_paths(), column, *max_documents, Origin::Hub))
             };
             Ok(Source {
                 revision: found.revision.clone(),
-                documents: files_source(found.into_paths(), column, *max_documents),
+                documents: files_source(found.into_paths(), column, *max_documents, Origin::Hub),
                 held_out,
                 identity: identity.finish(),
                 name: format!("{repo} {files}"),
@@ -60,6 +61,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
             let mut identity = Identity::new("files", column, *max_documents);
             for path in paths {
                 for file in pattern::local_files(path)? {
+                    check_ending(&file)?;
                     if !found.contains(&file) {
                         identity.add_content(&file)?;
                         found.push(file);
@@ -67,7 +69,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
                 }
             }
             Ok(Source {
-                documents: files_source(found, column, *max_documents),
+                documents: files_source(found, column, *max_documents, Origin::Local),
                 held_out: None,
                 identity: identity.finish(),
                 name: paths.join(", "),
@@ -77,8 +79,21 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
     }
 }
 
-fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>) -> Documents {
-    Documents::Files { paths, column: column.to_string(), limit }
+fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: Origin) -> Documents {
+    Documents::Files { paths, column: column.to_string(), limit, origin }
+}
+
+/// Refuses a file of a person that is neither text nor Parquet by its name.
+fn check_ending(path: &Path) -> Result<()> {
+    if is_text(path) || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultKind::Data,
+        format!("{} is not a .txt or .parquet file", path.display()),
+        "rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a \
+         column of texts",
+    ))
 }
 
 /// The language is code: a sample of its documents notices when the code changes.
@@ -169,5 +184,17 @@ mod tests {
         assert_ne!(open("a.txt", "One.", Some(3)), identity);
         assert_ne!(language_source(0, 10).identity, language_source(1, 10).identity);
         assert_ne!(language_source(0, 10).identity, language_source(0, 11).identity);
+    }
+
+    #[test]
+    fn local_files_are_text_or_parquet() {
+        check_ending(Path::new("a/b.TXT")).unwrap();
+        check_ending(Path::new("a/b.parquet")).unwrap();
+        let fault = check_ending(Path::new("a/b.jsonl")).unwrap_err();
+        insta::assert_snapshot!(fault, @r"
+        a/b.jsonl is not a .txt or .parquet file
+        hint: rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a column of texts
+        ");
+        assert!(check_ending(Path::new("a/txt")).is_err());
     }
 }

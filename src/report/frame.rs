@@ -156,7 +156,7 @@ mod tests {
         first.scores[0].value = None;
         fixture.write(&fixture.trials[0], &first);
         fixture.trials[1].point[0].1 = Value::String("tuned".into());
-        let records = records::read(&fixture.results(), &fixture.trials).unwrap();
+        let records = records::read(&fixture.results(), &fixture.trials);
         let out = fixture.out();
         let input = ReportInput {
             experiment: &fixture.experiment,

@@ -53,6 +53,8 @@ pub struct ReportSummary {
     pub n_done: usize,
     /// Trials of the plan.
     pub n_trials: usize,
+    /// Why some trials were left out: their records cannot be read.
+    pub faults: Vec<Fault>,
     /// The summary as fixed-width text.
     pub table: String,
     /// What was expected and whether it was seen.
@@ -62,12 +64,13 @@ pub struct ReportSummary {
 /// Builds table.csv, the figures and report.md (last) into `input.out`.
 ///
 /// # Errors
-/// No finished trial, a record that cannot be read, a folder that cannot be written. Nothing is written
-/// before all records are read.
+/// No finished trial that can be read, a folder that cannot be written. Nothing is written before all records are
+/// read; a damaged trial is left out and named.
 pub fn build(input: &ReportInput) -> Result<ReportSummary> {
-    let records = records::read(input.results, input.trials)?;
+    let records = records::read(input.results, input.trials);
     if records.done.is_empty() {
-        return Err(nothing_done(input, &records));
+        let damage = records.faults.first().cloned();
+        return Err(damage.unwrap_or_else(|| nothing_done(input, &records)));
     }
     let report = &input.experiment.report;
     let axes = Axes::new(report, input.trials);
@@ -86,6 +89,7 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         verdict: &verdict,
         figures: &figures,
     };
+    plot::remove_stale(input.out, &files)?;
     files.insert(0, write::bytes(input.out, "report.md", page.markdown().as_bytes())?);
     Ok(ReportSummary {
         files,
@@ -93,6 +97,7 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         n_trials: input.trials.len(),
         table: tables::terminal(&axes, &summary).to_text(),
         verdict,
+        faults: records.faults,
     })
 }
 
@@ -169,6 +174,39 @@ mod tests {
         hint: run the experiment first, with the same profile and the same --set; or check --results
         ");
         assert!(!fixture.out().exists());
+    }
+
+    #[test]
+    fn a_damaged_trial_is_named_and_left_out() {
+        let fixture = Fixture::new();
+        let damage = |index: usize| {
+            let id = &fixture.trials[index].id.0;
+            fs::write(fixture.results().join(id).join("outcome.json"), "{").unwrap();
+        };
+        damage(0);
+        let report = fixture.build().unwrap();
+        assert_eq!((report.n_done, report.n_trials, report.faults.len()), (5, 6, 1));
+        let page = fs::read_to_string(fixture.out().join("report.md")).unwrap();
+        assert!(page.contains(": damaged: ") && page.contains("outcome.json:1: cannot be read"), "{page}");
+        (1..6).for_each(damage);
+        assert!(fixture.build().unwrap_err().message.contains("outcome.json:1: cannot be read"));
+    }
+
+    #[test]
+    fn no_figure_of_an_earlier_report_stays() {
+        let fixture = Fixture::new();
+        fixture.build().unwrap();
+        let kept = fixture.out().join("notes.png");
+        fs::write(&kept, "a person's own").unwrap();
+        for trial in &fixture.trials {
+            fs::remove_file(fixture.results().join(&trial.id.0).join("metrics.jsonl")).unwrap();
+        }
+        let files = fixture.build().unwrap().files;
+        for name in ["curves.svg", "curves.png"] {
+            let path = fixture.out().join(name);
+            assert!(!files.contains(&path) && !path.exists(), "{name} stays");
+        }
+        assert!(fixture.out().join("score.svg").exists() && kept.exists());
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Records<'a> {
     pub done: Vec<DoneTrial<'a>>,
     /// The others.
     pub open: Vec<OpenTrial<'a>>,
+    /// Why some of the others could not be read.
+    pub faults: Vec<Fault>,
 }
 
 /// What every record says first.
@@ -49,30 +51,43 @@ struct Version {
 
 /// Reads the records of `trials` below `results`.
 ///
-/// # Errors
-/// A record that cannot be read, is newer than this program or belongs to another trial; names file and line.
-pub fn read<'a>(results: &Path, trials: &'a [Trial]) -> Result<Records<'a>> {
-    let mut records = Records { done: Vec::new(), open: Vec::new() };
+/// A record that cannot be read, is newer than this program or belongs to another trial damages its trial alone:
+/// that trial is open, and its fault names file and line.
+pub fn read<'a>(results: &Path, trials: &'a [Trial]) -> Records<'a> {
+    let mut records = Records { done: Vec::new(), open: Vec::new(), faults: Vec::new() };
     for trial in trials {
-        let folder = results.join(&trial.id.0);
-        let events = read_events(&folder.join("metrics.jsonl"))?;
-        match read_record::<Outcome>(&folder.join("outcome.json"))? {
-            Some(outcome) => {
-                let path = folder.join("trial.json");
-                let record = read_record::<TrialRecord>(&path)?.ok_or_else(|| {
-                    corrupt(&path, None, "is missing beside outcome.json, so nothing says what was run")
-                })?;
-                check_owner(&folder.join("outcome.json"), &outcome.id, trial)?;
-                check_owner(&path, &record.id, trial)?;
-                records.done.push(DoneTrial { trial, record, outcome, events });
-            }
-            None => {
-                let failure = read_record::<Failure>(&folder.join("failure.json"))?;
-                records.open.push(OpenTrial { trial, state: state_in_words(failure, &events) });
+        match read_trial(&results.join(&trial.id.0), trial) {
+            Ok(Found::Done(done)) => records.done.push(*done),
+            Ok(Found::Open(state)) => records.open.push(OpenTrial { trial, state }),
+            Err(fault) => {
+                records.open.push(OpenTrial { trial, state: format!("damaged: {}", fault.message) });
+                records.faults.push(fault);
             }
         }
     }
-    Ok(records)
+    records
+}
+
+/// What the folder of a trial holds.
+enum Found<'a> {
+    Done(Box<DoneTrial<'a>>),
+    /// No outcome, but how far it got, in words.
+    Open(String),
+}
+
+fn read_trial<'a>(folder: &Path, trial: &'a Trial) -> Result<Found<'a>> {
+    let events = read_events(&folder.join("metrics.jsonl"))?;
+    let Some(outcome) = read_record::<Outcome>(&folder.join("outcome.json"))? else {
+        let failure = read_record::<Failure>(&folder.join("failure.json"))?;
+        return Ok(Found::Open(state_in_words(failure, &events)));
+    };
+    let path = folder.join("trial.json");
+    let record = read_record::<TrialRecord>(&path)?.ok_or_else(|| {
+        corrupt(&path, None, "is missing beside outcome.json, so nothing says what was run")
+    })?;
+    check_owner(&folder.join("outcome.json"), &outcome.id, trial)?;
+    check_owner(&path, &record.id, trial)?;
+    Ok(Found::Done(Box::new(DoneTrial { trial, record, outcome, events })))
 }
 
 fn state_in_words(failure: Option<Failure>, events: &[Event]) -> String {
@@ -154,6 +169,15 @@ mod tests {
     use super::super::fixture::Fixture;
     use super::*;
 
+    /// The fault of the one damaged trial; the others are still read.
+    fn only_fault(fixture: &Fixture) -> Fault {
+        let records = read(&fixture.results(), &fixture.trials);
+        assert_eq!((records.done.len(), records.open.len()), (fixture.trials.len() - 1, 1));
+        let [fault] = &records.faults[..] else { panic!("{} faults", records.faults.len()) };
+        assert_eq!(records.open[0].state, format!("damaged: {}", fault.message));
+        fault.clone()
+    }
+
     #[test]
     fn a_half_written_last_line_is_left_out_and_a_corrupt_one_is_named() {
         let fixture = Fixture::new();
@@ -162,11 +186,11 @@ mod tests {
         let whole = fs::read_to_string(&path).unwrap();
         let n_lines = whole.lines().count();
         fs::write(&path, format!("{whole}{{\"split\":\"tra")).unwrap();
-        let records = read(&fixture.results(), &fixture.trials).unwrap();
+        let records = read(&fixture.results(), &fixture.trials);
         assert_eq!(records.done[0].events.len(), n_lines);
 
         fs::write(&path, whole.replacen("\"step\"", "\"stop\"", 1)).unwrap();
-        let fault = read(&fixture.results(), &fixture.trials).err().unwrap();
+        let fault = only_fault(&fixture);
         let text = fault.to_string().replace(&folder.display().to_string(), "FOLDER");
         insta::assert_snapshot!(text, @r"
         FOLDER/metrics.jsonl:1: cannot be read as a record (missing field `step`)
@@ -180,15 +204,15 @@ mod tests {
         let path = fixture.results().join(&fixture.trials[0].id.0).join("outcome.json");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace(&fixture.trials[0].id.0, "000000000000")).unwrap();
-        let fault = read(&fixture.results(), &fixture.trials).err().unwrap();
+        let fault = only_fault(&fixture);
         assert!(fault.message.contains("is the record of trial 000000000000"), "{fault}");
 
         fs::write(&path, text.replace("\"record_version\": 1", "\"record_version\": 99")).unwrap();
-        let fault = read(&fixture.results(), &fixture.trials).err().unwrap();
+        let fault = only_fault(&fixture);
         assert!(fault.message.contains("outcome.json: record_version = 99"), "{fault}");
 
         fs::write(&path, &text[..text.len() / 2]).unwrap();
-        let fault = read(&fixture.results(), &fixture.trials).err().unwrap();
+        let fault = only_fault(&fixture);
         assert!(fault.message.contains("outcome.json:"), "{fault}");
     }
 
@@ -201,7 +225,7 @@ mod tests {
         fs::remove_file(folder(2).join("outcome.json")).unwrap();
         let failure = Failure { record_version: 1, message: "loss is NaN\nmore".into(), at: String::new() };
         fs::write(folder(2).join("failure.json"), serde_json::to_string(&failure).unwrap()).unwrap();
-        let records = read(&fixture.results(), &fixture.trials).unwrap();
+        let records = read(&fixture.results(), &fixture.trials);
         let states: Vec<&str> = records.open.iter().map(|open| open.state.as_str()).collect();
         assert_eq!(states, ["unfinished, at step 200", "not started", "failed: loss is NaN"]);
         assert_eq!(records.done.len(), 3);

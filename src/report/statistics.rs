@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     fn summary(fixture: &Fixture) -> Summary {
-        let records = records::read(&fixture.results(), &fixture.trials).unwrap();
+        let records = records::read(&fixture.results(), &fixture.trials);
         let report = &fixture.experiment.report;
         summarise(report, &Axes::new(report, &fixture.trials), &fixture.trials, &records)
     }

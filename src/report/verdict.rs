@@ -159,7 +159,7 @@ mod tests {
     use crate::track::Outcome;
 
     fn verdict(fixture: &Fixture) -> String {
-        let records = records::read(&fixture.results(), &fixture.trials).unwrap();
+        let records = records::read(&fixture.results(), &fixture.trials);
         let report = &fixture.experiment.report;
         let axes = Axes::new(report, &fixture.trials);
         let summary = statistics::summarise(report, &axes, &fixture.trials, &records);

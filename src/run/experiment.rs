@@ -22,6 +22,8 @@ use crate::track::{Sink, Terminal, duration_text};
 pub struct RunOptions {
     /// Folder of all results.
     pub results: PathBuf,
+    /// Folder of all reports: checked here, written by who builds them.
+    pub reports: PathBuf,
     /// Beginnings of the ids to run; empty runs all.
     pub only: Vec<String>,
     /// Trials at a time.
@@ -42,7 +44,11 @@ pub fn run_experiments(
     runner: &Runner,
     terminal: &Terminal,
 ) -> Result<Summary> {
+    check_names(experiments)?;
     let jobs = select(experiments, options)?;
+    for experiment in experiments {
+        check_writable(&options.reports.join(&experiment.spec.name).join(&experiment.profile), 0)?;
+    }
     let device = choose(options.device)?;
     let env = DataEnv::new(options.offline)?;
     let mut pending = Vec::new();
@@ -66,6 +72,26 @@ pub fn run_experiments(
     Ok(Summary::new(&jobs, ends))
 }
 
+/// Refuses two experiments of one name: they would share folders, and each would overwrite the other's report.
+fn check_names(experiments: &[Experiment]) -> Result<()> {
+    for (index, experiment) in experiments.iter().enumerate() {
+        let name = &experiment.spec.name;
+        let Some(first) = experiments.iter().take(index).find(|earlier| earlier.spec.name == *name) else {
+            continue;
+        };
+        return Err(Fault::new(
+            FaultKind::Spec,
+            format!(
+                "{} and {} both have the name {name}, so their results and reports would share a folder",
+                first.path.display(),
+                experiment.path.display()
+            ),
+            "give one of them another `name`, or run them one after the other with other --results and --reports",
+        ));
+    }
+    Ok(())
+}
+
 /// The trials whose id begins with one of the asked-for words.
 fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec<Job<'a>>> {
     let jobs = experiments.iter().flat_map(|experiment| {
@@ -76,11 +102,16 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
             folder: TrialFolder::new(&options.results, &experiment.spec.name, &trial.id),
         })
     });
-    let mut jobs: Vec<Job> = jobs.collect();
-    // Two files may ask for the same trial: it is run once.
-    let mut seen = std::collections::BTreeSet::new();
-    jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
+    let jobs: Vec<Job> = jobs.collect();
     for prefix in &options.only {
+        // Every id begins with nothing: an unset shell variable must not run them all.
+        if prefix.is_empty() {
+            return Err(Fault::new(
+                FaultKind::Spec,
+                "--only '' names no trial",
+                "write the beginning of an id, as `electra-lab plan` shows it, or leave --only out to run all trials",
+            ));
+        }
         if !jobs.iter().any(|job| job.trial.id.0.starts_with(prefix)) {
             let ids: Vec<&str> = jobs.iter().map(|job| job.trial.id.0.as_str()).collect();
             return Err(Fault::new(
@@ -115,7 +146,7 @@ impl Watcher for Screen<'_> {
                 format!("done in {}", duration_text(outcome.timing.pretrain_s + outcome.timing.finetune_s))
             }
             End::Skipped => "done before".into(),
-            End::Busy(fault) => fault.message.clone(),
+            End::Busy(fault) => format!("{}; {}", fault.message, fault.hint),
             End::Failed(fault) => format!("failed: {}", fault.message),
             End::Interrupted => "stopped; its state is saved".into(),
             End::NotStarted => return,
@@ -144,7 +175,8 @@ mod tests {
 
     fn options(results: &Path, only: &[&str]) -> RunOptions {
         RunOptions {
-            results: results.into(),
+            results: results.join("results"),
+            reports: results.join("reports"),
             only: only.iter().map(|&prefix| prefix.into()).collect(),
             n_at_once: 1,
             device: DeviceChoice::Cpu,
@@ -191,27 +223,62 @@ mod tests {
     #[test]
     fn only_takes_beginnings_of_ids() {
         let results = tempfile::tempdir().unwrap();
-        let experiments = [an_experiment(&[1, 4]), an_experiment(&[4, 1])];
-        assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2, "each once");
+        let experiments = [an_experiment(&[1, 4])];
+        assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2);
         let wanted = &experiments[0].trials[1].id.0;
         let chosen = options(results.path(), &[&wanted[..6]]);
         let jobs = select(&experiments, &chosen).unwrap();
         assert_eq!(jobs.iter().map(|job| &job.trial.id.0).collect::<Vec<_>>(), [wanted]);
         let fault = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
         assert!(fault.message.starts_with("--only xyz: no trial's id begins so; there are "), "{fault}");
+        let fault = select(&experiments, &options(results.path(), &[&wanted[..6], ""])).err().unwrap();
+        assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Spec, "--only '' names no trial"));
     }
 
     #[test]
-    fn results_that_cannot_be_written_stop_the_run_before_it_starts() {
+    fn two_experiments_of_one_name_are_refused() {
+        let (first, mut second) = (an_experiment(&[1]), an_experiment(&[2]));
+        second.path = "copy.yaml".into();
+        let mut experiments = [first, second];
+        let fault = check_names(&experiments).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Spec);
+        assert!(fault.message.starts_with("test.yaml and copy.yaml both have the name test, "), "{fault}");
+        experiments[1].spec.name = "other".into();
+        check_names(&experiments).unwrap();
+    }
+
+    #[test]
+    fn a_busy_trial_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("results");
-        std::fs::write(&file, "").unwrap();
+        let options = options(folder.path(), &[]);
+        let experiments = [an_experiment(&[1])];
+        let trial = TrialFolder::new(&options.results, "test", &experiments[0].trials[0].id);
+        let _other = trial.lock().unwrap();
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let terminal = Terminal::lines(out.clone(), Duration::from_secs(3600));
+        run_experiments(&experiments, &options, StopFlag::default(), &mock, &terminal).unwrap();
+        let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        assert!(
+            text.contains("; wait for it (`electra-lab status` shows how far it is), or stop it"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn folders_that_cannot_be_written_stop_the_run_before_it_starts() {
         let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran") };
         let terminal = Terminal::lines(Arc::new(Mutex::new(Vec::new())), Duration::ZERO);
         let experiments = [an_experiment(&[1])];
-        let fault =
-            run_experiments(&experiments, &options(&file, &[]), StopFlag::default(), &never, &terminal)
-                .unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Storage);
+        for name in ["results", "reports"] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join(name);
+            std::fs::write(&file, "").unwrap();
+            let options = options(folder.path(), &[]);
+            let fault =
+                run_experiments(&experiments, &options, StopFlag::default(), &never, &terminal).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Storage);
+            assert!(fault.message.contains(&file.display().to_string()), "{fault}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a folder was left");
+        }
     }
 }

@@ -77,13 +77,18 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         let vocab = vocabularies.size_of(trial, env)?;
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
         let steps = flops::resolved_steps(&trial.spec, vocab);
-        if let Some(outcome) = folder.outcome()? {
-            finished.push((&trial.spec, outcome));
-        }
+        // One unreadable trial must not hide the others.
+        let status = match folder.outcome().and_then(|outcome| Ok((outcome, folder.state()?))) {
+            Ok((outcome, status)) => {
+                finished.extend(outcome.map(|outcome| (&trial.spec, outcome)));
+                status
+            }
+            Err(fault) => TrialState::Damaged { message: fault.to_string() },
+        };
         trials.push(PlannedTrial {
             id: trial.id.to_string(),
             label: trial.label(),
-            status: folder.state()?,
+            status,
             n_parameters: flops::n_parameters(&trial.spec, vocab),
             steps,
             tokens: steps * (trial.spec.train.batch * trial.spec.train.seq_len) as u64,
@@ -132,7 +137,10 @@ impl<'a> Rate<'a> {
         let share = match &planned.status {
             TrialState::Done => return 0.0,
             TrialState::Partial { step } => 1.0 - (*step as f64 / planned.steps.max(1) as f64).min(1.0),
-            TrialState::New | TrialState::Running | TrialState::Failed { .. } => 1.0,
+            TrialState::New
+            | TrialState::Running
+            | TrialState::Failed { .. }
+            | TrialState::Damaged { .. } => 1.0,
         };
         let alike: Vec<f64> = self
             .finished
@@ -207,6 +215,11 @@ mod tests {
         assert!((other.left_s - (other.flops / 1e10 + 20.0)).abs() < 1e-9);
         assert_eq!(alike.tokens, 1000 * 32 * 128);
         assert_eq!(plan.left_s, alike.left_s + other.left_s);
+
+        std::fs::write(folder.path().join("outcome.json"), "{").unwrap();
+        let plan = super::plan(&experiment, results.path(), &an_env()).unwrap();
+        assert!(matches!(plan.trials[0].status, TrialState::Damaged { .. }), "{:?}", plan.trials[0].status);
+        assert_eq!(plan.trials.len(), 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::store::{TrialFolder, TrialState};
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::model::flops;
 use crate::spec::{Budget, Experiment, Trial};
 use crate::track::{Event, Split};
@@ -44,18 +44,31 @@ pub struct TrialStatus {
     pub left_s: Option<f64>,
 }
 
-/// Reads the state of an experiment's trials from `results`.
-pub fn experiment_status(experiment: &Experiment, results: &Path) -> Result<Status> {
-    let trials: Result<Vec<TrialStatus>> = experiment
-        .trials
-        .iter()
-        .map(|trial| trial_status(trial, &TrialFolder::new(results, &experiment.spec.name, &trial.id)))
-        .collect();
-    Ok(Status {
+/// Reads the state of an experiment's trials from `results`; one whose records cannot be read is `Damaged`.
+pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
+    let row = |trial: &Trial| {
+        let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
+        trial_status(trial, &folder).unwrap_or_else(|fault| damaged(trial, &fault))
+    };
+    Status {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
-        trials: trials?,
-    })
+        trials: experiment.trials.iter().map(row).collect(),
+    }
+}
+
+/// One unreadable trial must not hide the others.
+fn damaged(trial: &Trial, fault: &Fault) -> TrialStatus {
+    TrialStatus {
+        id: trial.id.to_string(),
+        label: trial.label(),
+        status: TrialState::Damaged { message: fault.to_string() },
+        step: 0,
+        steps: None,
+        loss: None,
+        elapsed_s: None,
+        left_s: None,
+    }
 }
 
 fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
@@ -87,7 +100,7 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
             row.left_s = left_s(latest, step, row.steps);
         }
         TrialState::Running | TrialState::Failed { .. } => row.left_s = left_s(latest, row.step, row.steps),
-        TrialState::New => {}
+        TrialState::New | TrialState::Damaged { .. } => {}
     }
     Ok(row)
 }
@@ -142,7 +155,7 @@ mod tests {
         let failure = Failure { record_version: RECORD_VERSION, message, at: String::new() };
         folders[3].write_failure(&failure).unwrap();
 
-        let status = experiment_status(&experiment, results.path()).unwrap();
+        let status = experiment_status(&experiment, results.path());
         let numbers: Vec<_> = status
             .trials
             .iter()
@@ -160,6 +173,22 @@ mod tests {
         );
         assert_eq!(status.trials[1].status, TrialState::Running);
         assert_eq!(status.trials[4].status, TrialState::New);
+    }
+
+    #[test]
+    fn a_damaged_trial_does_not_hide_the_others() {
+        let results = tempfile::tempdir().unwrap();
+        let experiment = an_experiment(&[1, 2]);
+        let folder = TrialFolder::new(results.path(), "test", &experiment.trials[0].id);
+        drop(folder.lock().unwrap());
+        std::fs::write(folder.path().join("outcome.json"), "{").unwrap();
+        let [broken, whole] = &experiment_status(&experiment, results.path()).trials[..] else {
+            panic!("two")
+        };
+        let TrialState::Damaged { message } = &broken.status else { panic!("{:?}", broken.status) };
+        assert!(message.contains("outcome.json is not a record of electra-lab"), "{message}");
+        assert!(message.contains("\nhint: "), "{message}");
+        assert_eq!(whole.status, TrialState::New);
     }
 
     #[test]

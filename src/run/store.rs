@@ -47,6 +47,11 @@ pub enum TrialState {
         /// What happened and what to do.
         message: String,
     },
+    /// A record of it cannot be read; the next run of it fails until that is mended.
+    Damaged {
+        /// Which record, and what to do.
+        message: String,
+    },
     /// Its outcome is there.
     Done,
 }
@@ -59,6 +64,7 @@ impl TrialState {
             Self::Partial { .. } => "partial",
             Self::Running => "running",
             Self::Failed { .. } => "failed",
+            Self::Damaged { .. } => "damaged",
             Self::Done => "done",
         }
     }

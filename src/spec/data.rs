@@ -35,6 +35,7 @@ pub enum DataSpec {
         column: String,
         /// Reads at most this many documents.
         #[serde(default)]
+        #[schemars(range(min = 1))]
         max_documents: Option<u64>,
         /// WordPiece tokenizer.
         #[serde(default)]
@@ -49,6 +50,7 @@ pub enum DataSpec {
         column: String,
         /// Reads at most this many documents.
         #[serde(default)]
+        #[schemars(range(min = 1))]
         max_documents: Option<u64>,
         /// WordPiece tokenizer.
         #[serde(default)]

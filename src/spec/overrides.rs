@@ -36,12 +36,14 @@ pub(crate) fn parse(word: &str) -> Result<Override, Problem> {
     }
     let value = match yaml::read(value) {
         Ok(value) => value,
-        Err(mistake) => {
+        // What is not YAML has a remedy of its own on the command line; the rest says what to write instead.
+        Err(mistake) if mistake.what.starts_with("is not valid YAML") => {
             return refuse(
                 format!("the value {}", mistake.what),
                 "close brackets and quotes, and write lists as seeds=[1, 2]",
             );
         }
+        Err(mistake) => return refuse(format!("the value is refused: {}", mistake.what), &mistake.hint),
     };
     let path = ValuePath::expand(path);
     if path.below(&ValuePath::of_keys(&["profiles"])).is_some() {
@@ -208,6 +210,14 @@ mod tests {
         assert_eq!(refusal("base..steps=3"), "\"base..steps\" is not a path");
         assert_eq!(refusal("profiles.quick.seeds=[1]"), "a profile cannot be overridden");
         assert!(refusal("seeds=[1").starts_with("the value is not valid YAML"));
+        let hint = |word: &str| parse(word).map(|read| read.path).unwrap_err().hint;
+        assert_eq!(refusal("train.lr=.nan"), "the value is refused: NaN is not a finite number");
+        assert_eq!(hint("train.lr=.inf"), "write a finite number");
+        assert_eq!(
+            hint("train.steps=99999999999999999999999"),
+            "whole numbers go up to 18446744073709551615"
+        );
+        assert!(hint("seeds=[1").starts_with("close brackets"));
         let path = ValuePath::expand("base.train.steps.x");
         let mut document = json!({"base": {"train": {"steps": 3}}});
         let stuck = put(&Schema::new(), &mut document, &path, json!(1)).unwrap_err();

@@ -36,6 +36,8 @@ pub(crate) fn read(path: &Path) -> Result<(String, Value)> {
             return refuse(format!(":{line}: is not text in UTF-8"), hint);
         }
     };
+    // Some editors of Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
     match yaml::read(&text) {
         Ok(Value::Null) => {
             let hint =
@@ -70,5 +72,23 @@ fn neighbours(folder: &Path, wanted: Option<&str>) -> String {
             let listed: Vec<String> = names.iter().take(10).map(|name| shown(name)).collect();
             format!("experiment files there: {}", listed.join(", "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, "\u{feff}name: x\nseeds: [1]\n").unwrap();
+        let (text, document) = read(&path).unwrap();
+        assert_eq!(text, "name: x\nseeds: [1]\n");
+        assert_eq!(document, serde_json::json!({"name": "x", "seeds": [1]}));
+        std::fs::write(&path, "\u{feff}name: x\nname: y\n").unwrap();
+        let fault = read(&path).unwrap_err();
+        assert!(fault.message.contains("a.yaml:2:1: the key `name` is written twice"), "{fault}");
     }
 }

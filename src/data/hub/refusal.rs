@@ -4,8 +4,8 @@
 
 use std::path::{Component, Path};
 
-use super::RepoKind;
 use super::cache::Missing;
+use super::{OfflineBy, RepoKind};
 use crate::fault::{Fault, FaultKind, Result};
 
 /// Remedy of everything that only the network could give.
@@ -97,7 +97,7 @@ pub fn strange(wanted: Wanted<'_>) -> Fault {
 }
 
 /// The fault of a cache that cannot serve.
-pub fn not_cached(cache: &Path, wanted: Wanted<'_>, missing: Missing) -> Fault {
+pub fn not_cached(cache: &Path, wanted: Wanted<'_>, missing: Missing, by: Option<OfflineBy>) -> Fault {
     let what = match missing {
         Missing::Repository => format!("{wanted} is not in the cache {}", cache.display()),
         Missing::Revision { cached } => format!(
@@ -116,7 +116,18 @@ pub fn not_cached(cache: &Path, wanted: Wanted<'_>, missing: Missing) -> Fault {
             format!("the cache {} lacks {} of {wanted}", cache.display(), shortened(&names))
         }
     };
-    Fault::new(FaultKind::Network, format!("offline, and {what}"), FETCH_HINT)
+    let (switch, remedy) = match by {
+        Some(OfflineBy::Option) => (" (by --offline)", "leave out --offline to allow the download, or "),
+        Some(OfflineBy::Variable) => {
+            (" (by HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to allow the download, or ")
+        }
+        Some(OfflineBy::Both) => (
+            " (by --offline and HF_HUB_OFFLINE)",
+            "leave out --offline and unset HF_HUB_OFFLINE to allow the download, or ",
+        ),
+        None => ("", ""),
+    };
+    Fault::new(FaultKind::Network, format!("offline{switch}, and {what}"), format!("{remedy}{FETCH_HINT}"))
 }
 
 /// An answer with an error status; `code` is the hub's own word for it, where it gave one.

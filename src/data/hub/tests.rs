@@ -45,6 +45,7 @@ fn hub(endpoint: &str, cache: &Path) -> Hub {
         cache: Some(cache.to_path_buf()),
         token: Some("secret-token".into()),
         offline: false,
+        offline_by: None,
         retries: 1,
         retry_delay: Duration::from_millis(1),
     })
@@ -206,6 +207,22 @@ fn without_network_a_complete_cache_will_do() {
     assert_eq!(fault.kind, FaultKind::Network);
     let start = "the hub cannot be reached for model o/n, and the cache does not have it: Connection refused";
     assert!(fault.message.starts_with(start), "{fault}");
+}
+
+#[test]
+fn offline_names_what_a_person_set() {
+    let cache = tempfile::tempdir().unwrap();
+    let fault = |by| {
+        let cache = Some(cache.path().to_path_buf());
+        let config = HubConfig { cache, offline: true, offline_by: Some(by), ..HubConfig::default() };
+        ask(&Hub::new(config)).unwrap_err()
+    };
+    let option = fault(OfflineBy::Option);
+    assert!(option.message.starts_with("offline (by --offline), and dataset o/n is not in "), "{option}");
+    assert!(option.hint.starts_with("leave out --offline to allow the download, or run "), "{option}");
+    let variable = fault(OfflineBy::Variable);
+    assert!(variable.message.starts_with("offline (by HF_HUB_OFFLINE), and "), "{variable}");
+    assert!(variable.hint.starts_with("unset HF_HUB_OFFLINE to allow the download, or run "), "{variable}");
 }
 
 #[test]

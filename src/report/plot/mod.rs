@@ -29,6 +29,9 @@ const SCALE: u32 = 2;
 /// Pixels are drawn this much finer and averaged, since plotters does not smooth polygons.
 const OVERSAMPLING: u32 = 2;
 
+/// Every figure that a report may have.
+const STEMS: [&str; 3] = ["score", "curves", "tasks"];
+
 /// What can be drawn on either medium.
 trait Figure {
     /// Width and height in logical pixels.
@@ -89,6 +92,20 @@ pub fn draw_all(
         figures.push(("tasks", format!("Each task over {x}.")));
     }
     Ok(figures)
+}
+
+/// Deletes the figures that an earlier report left in `out` and this one, whose files are `written`, does not have.
+pub fn remove_stale(out: &Path, written: &[PathBuf]) -> Result<()> {
+    let names = STEMS.iter().flat_map(|stem| ["svg", "png"].map(|ending| format!("{stem}.{ending}")));
+    for path in names.map(|name| out.join(name)).filter(|path| !written.contains(path)) {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::storage(&path, "delete", error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn heading(input: &ReportInput, summary: &Summary, records: &Records) -> Heading {
