@@ -29,7 +29,7 @@ pub mod sampling;
 mod vector;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use candle_core::{DType, Tensor};
 
