@@ -102,7 +102,10 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
             folder: TrialFolder::new(&options.results, &experiment.spec.name, &trial.id),
         })
     });
-    let jobs: Vec<Job> = jobs.collect();
+    let mut jobs: Vec<Job> = jobs.collect();
+    // Two points, or two files, may ask for the same trial: it is run once.
+    let mut seen = std::collections::BTreeSet::new();
+    jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
     for prefix in &options.only {
         // Every id begins with nothing: an unset shell variable must not run them all.
         if prefix.is_empty() {

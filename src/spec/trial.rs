@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec};
+use super::{Budget, DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec};
 
 /// Changes whenever the same specification would give other numbers than before: an old result is then
 /// another trial's, and not taken for this one's.
@@ -60,6 +60,10 @@ impl TrialSpec {
         content.train.log_every = cadence.log_every;
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
+        if matches!(content.objective, ObjectiveSpec::Rtd { .. }) {
+            // Both budgets are then `steps` steps.
+            content.train.budget = Budget::Steps;
+        }
         // Struct fields serialise in the order of their declaration: the text is canonical.
         let text = serde_json::to_string(&content).unwrap_or_default();
         let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
@@ -86,5 +90,23 @@ pub fn plain(value: &Value) -> String {
             _ => value.to_string(),
         },
         _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_of_replaced_token_detection_is_no_choice() {
+        let trial = |objective: ObjectiveSpec, budget| {
+            let train = TrainSpec { budget, ..Default::default() };
+            let (model, data, evaluate) = Default::default();
+            TrialSpec { seed: 1, model, objective, data, train, evaluate }.id()
+        };
+        let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+        let rtd = ObjectiveSpec::default();
+        assert_eq!(trial(rtd.clone(), Budget::Steps), trial(rtd, Budget::RtdFlops));
+        assert_ne!(trial(mlm.clone(), Budget::Steps), trial(mlm, Budget::RtdFlops));
     }
 }
