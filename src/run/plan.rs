@@ -100,12 +100,15 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     for (planned, trial) in trials.iter_mut().zip(&experiment.trials) {
         planned.left_s = rate.left_s(planned, &trial.spec);
     }
+    // A trial that stands at two points of the sweep runs once.
+    let mut seen = std::collections::BTreeSet::new();
+    let runs: Vec<&PlannedTrial> = trials.iter().filter(|trial| seen.insert(&trial.id)).collect();
     Ok(Plan {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
-        total_tokens: trials.iter().map(|trial| trial.tokens).sum(),
-        total_flops: trials.iter().map(|trial| trial.flops).sum(),
-        left_s: trials.iter().map(|trial| trial.left_s).sum(),
+        total_tokens: runs.iter().map(|trial| trial.tokens).sum(),
+        total_flops: runs.iter().map(|trial| trial.flops).sum(),
+        left_s: runs.iter().map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
         trials,
     })

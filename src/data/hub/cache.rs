@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::refusal::Wanted;
 use super::{HubFiles, RepoKind};
 use crate::data::pattern;
-use crate::fault::{Fault, Result};
+use crate::disk::{create_folder, write_whole};
+use crate::fault::Result;
 
 /// Why the cache cannot serve.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,13 +68,8 @@ pub fn write_ref(cache: &Path, wanted: Wanted<'_>, commit: &str) -> Result<()> {
         return Ok(());
     }
     let path = repository_folder(cache, wanted).join("refs").join(wanted.revision);
-    let folder = path.parent().unwrap_or(cache);
-    std::fs::create_dir_all(folder).map_err(|error| Fault::storage(folder, "make", error))?;
-    let temporary =
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| Fault::storage(&path, "write", error))?;
-    std::fs::write(temporary.path(), commit).map_err(|error| Fault::storage(&path, "write", error))?;
-    temporary.persist(&path).map_err(|error| Fault::storage(&path, "write", error.error))?;
-    Ok(())
+    create_folder(path.parent().unwrap_or(cache))?;
+    write_whole(&path, commit.as_bytes())
 }
 
 /// Removes a file that is not what it should be, with the blob that it links to.
