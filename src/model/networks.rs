@@ -1,8 +1,10 @@
 //! The networks of the two objectives: ELECTRA's pair, and a single masked language model.
 
+use candle_core::Tensor;
+
 use super::{DiscriminatorHead, MaskedLmHead};
 use crate::fault::Result;
-use crate::nn::{Builder, Embeddings, Encoder, Parameters};
+use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Tokens};
 use crate::spec::{ModelSpec, Sharing};
 
 /// Whether a parameter belongs to the encoder that is fine-tuned.
@@ -19,17 +21,50 @@ pub fn encoder(builder: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Res
     Ok((embeddings, encoder))
 }
 
+/// One encoder with a masked-language-model head: ELECTRA's generator, or BERT's objective at the
+/// discriminator's size.
+#[derive(Clone, Debug)]
+pub struct MaskedLm {
+    /// The encoder.
+    pub encoder: Encoder,
+    /// Its output over the vocabulary, tied to the word embeddings that the encoder reads.
+    pub head: MaskedLmHead,
+}
+
+impl MaskedLm {
+    /// Makes all parameters in `parameters`, under the names of a model that is fine-tuned.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let (embeddings, encoder) = encoder(&mut builder, spec, vocab)?;
+        let hidden = spec.discriminator().hidden;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), hidden, &embeddings.word)?;
+        Ok(Self { encoder, head })
+    }
+}
+
+/// The encoder that tells replaced tokens from original ones, and is fine-tuned.
+#[derive(Clone, Debug)]
+pub struct Discriminator {
+    /// The encoder.
+    pub encoder: Encoder,
+    /// Its output for every token.
+    pub head: DiscriminatorHead,
+}
+
+impl Discriminator {
+    /// N tokens → logits [N]; positive means replaced.
+    pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+        self.head.forward(&self.encoder.forward(tokens, mode)?)
+    }
+}
+
 /// Generator and discriminator.
 #[derive(Clone, Debug)]
 pub struct Electra {
     /// The small masked language model that proposes replacements.
-    pub generator: Encoder,
-    /// Its output over the vocabulary, tied to the word embeddings it reads.
-    pub generator_head: MaskedLmHead,
-    /// The encoder that tells replaced tokens from original ones, and is fine-tuned.
-    pub discriminator: Encoder,
-    /// Its output for every token.
-    pub discriminator_head: DiscriminatorHead,
+    pub generator: MaskedLm,
+    /// Tells which tokens were replaced.
+    pub discriminator: Discriminator,
 }
 
 impl Electra {
@@ -43,31 +78,12 @@ impl Electra {
             Sharing::Embeddings => shared,
             Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, spec.dropout)?,
         };
-        let generator_head = MaskedLmHead::new(part.within("mlm_head"), shape.hidden, &embeddings.word)?;
+        let head = MaskedLmHead::new(part.within("mlm_head"), shape.hidden, &embeddings.word)?;
         let rates = (spec.dropout, spec.attention_dropout);
         let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates.0, rates.1)?;
-        let discriminator_head = DiscriminatorHead::new(builder.within("discriminator_head"), full.hidden)?;
-        Ok(Self { generator, generator_head, discriminator, discriminator_head })
-    }
-}
-
-/// One encoder with a masked-language-model head (BERT's objective at the discriminator's size).
-#[derive(Clone, Debug)]
-pub struct MaskedLm {
-    /// The encoder, which is fine-tuned.
-    pub encoder: Encoder,
-    /// Its output over the vocabulary, tied to its word embeddings.
-    pub head: MaskedLmHead,
-}
-
-impl MaskedLm {
-    /// Makes all parameters in `parameters`.
-    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
-        let mut builder = parameters.builder();
-        let (embeddings, encoder) = encoder(&mut builder, spec, vocab)?;
-        let hidden = spec.discriminator().hidden;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), hidden, &embeddings.word)?;
-        Ok(Self { encoder, head })
+        let generator = MaskedLm { encoder: generator, head };
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.hidden)?;
+        Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
     }
 }
 

@@ -7,8 +7,8 @@ use super::masking::{self, Vocabulary};
 use super::{Losses, Measures, Moment, Objective, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::{MaskedLm, MaskedLmHead};
-use crate::nn::{Encoder, Mode, Parameters, Tokens};
+use crate::model::MaskedLm;
+use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::sampling::most_probable;
 use crate::rng::{Purpose, Stream};
@@ -61,8 +61,7 @@ impl Objective for MaskedLanguageModelling {
         let positions = masking::choose(batch, &self.vocabulary, self.mask_fraction, at.seed, at.draw());
         let originals = masking::originals(batch, &positions);
         let input = tokens(batch, masking::replaced(batch, &positions, self.corrupted(&originals, at)));
-        let MaskedLm { encoder, head } = &self.network;
-        let predicted = predict(encoder, head, &input, &positions, &originals, at.mode())?;
+        let predicted = predict(&self.network, &input, &positions, &originals, at.mode())?;
         let mut measures = Measures::default();
         predicted.measure(&most_probable(&predicted.logits)?, &originals, &mut measures)?;
         let loss = f64::from(predicted.loss.to_scalar::<f32>()?);
@@ -96,16 +95,15 @@ impl Prediction {
 
 /// Reads `input` and predicts the `originals` at `positions`; only those positions reach the vocabulary.
 pub fn predict(
-    encoder: &Encoder,
-    head: &MaskedLmHead,
+    network: &MaskedLm,
     input: &Tokens,
     positions: &[u32],
     originals: &[u32],
     mode: Mode,
 ) -> Result<Prediction> {
-    let hidden = encoder.forward(input, mode)?;
+    let hidden = network.encoder.forward(input, mode)?;
     let rows = Tensor::from_slice(positions, positions.len(), &Device::Cpu)?.to_device(hidden.device())?;
-    let logits = head.forward(&hidden.index_select(&rows, 0)?)?;
+    let logits = network.head.forward(&hidden.index_select(&rows, 0)?)?;
     let loss = cross_entropy(&logits, &originals.into())?;
     Ok(Prediction { logits, loss })
 }

@@ -58,13 +58,11 @@ impl Objective for ReplacedTokenDetection {
         let originals = masking::originals(batch, &positions);
         let masks = positions.iter().map(|_| vocabulary.mask);
         let masked = tokens(batch, masking::replaced(batch, &positions, masks));
-        let (generator, head) = (&network.generator, &network.generator_head);
-        let predicted = predict(generator, head, &masked, &positions, &originals, at.mode())?;
+        let predicted = predict(&network.generator, &masked, &positions, &originals, at.mode())?;
         let draws = sample(&predicted.logits, weights.temperature, at.seed, at.draw())?;
 
         let (corrupted, replaced) = corrupt(batch, &positions, &draws.samples);
-        let hidden = network.discriminator.forward(&masked.with_words(corrupted), at.mode())?;
-        let logits = network.discriminator_head.forward(&hidden)?;
+        let logits = network.discriminator.forward(&masked.with_words(corrupted), at.mode())?;
         let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
         let rtd_loss = binary_cross_entropy(&logits, &labels.into())?;
         let total = (&predicted.loss + (&rtd_loss * weights.discriminator)?)?;
