@@ -99,7 +99,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::model::{Electra, MaskedLm};
+    use crate::model::{Electra, MaskedLm, rates};
     use crate::nn::Parameters;
     use crate::spec::{ModelSize, ModelSpec};
 
@@ -122,7 +122,7 @@ mod tests {
             Electra::new(&mut made, &model, 777).unwrap();
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
             let mut made = Parameters::new(1, &Device::Cpu);
-            MaskedLm::new(&mut made, &model, 777).unwrap();
+            MaskedLm::new(&mut made, &model.discriminator(), rates(&model), 777).unwrap();
             let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }

@@ -7,4 +7,4 @@ mod heads;
 mod networks;
 
 pub use heads::{DiscriminatorHead, MaskedLmHead};
-pub use networks::{Discriminator, Electra, MaskedLm, encoder, is_encoder_parameter};
+pub use networks::{Discriminator, Electra, MaskedLm, encoder, is_encoder_parameter, rates};

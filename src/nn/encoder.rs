@@ -12,9 +12,11 @@ use crate::spec::EncoderShape;
 
 /// Dropout probabilities of an encoder.
 #[derive(Clone, Copy, Debug)]
-struct Rates {
-    hidden: f64,
-    attention: f64,
+pub struct Rates {
+    /// On embeddings and residual branches.
+    pub hidden: f64,
+    /// On attention probabilities.
+    pub attention: f64,
 }
 
 /// Embeddings, a projection where the widths differ, and the layers.
@@ -27,15 +29,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder of `shape` over `embeddings`; `dropout` and `attention_dropout` are probabilities.
+    /// An encoder of `shape` over `embeddings`.
     pub fn new(
         mut builder: Builder<'_>,
         embeddings: Embeddings,
         shape: &EncoderShape,
-        dropout: f64,
-        attention_dropout: f64,
+        rates: Rates,
     ) -> Result<Self> {
-        let rates = Rates { hidden: dropout, attention: attention_dropout };
         let project = (shape.embedding != shape.hidden)
             .then(|| {
                 Linear::new(builder.within("embeddings_project"), shape.embedding, shape.hidden, Init::Glorot)
@@ -81,10 +81,10 @@ impl Layer {
         Ok(Self {
             qkv: Linear::new(builder.within("attention.qkv"), hidden, 3 * hidden, init)?,
             attention_output: Linear::new(builder.within("attention.output"), hidden, hidden, init)?,
-            attention_norm: Norm::new(builder.within("attention.norm"), hidden)?,
+            attention_norm: Norm::new(builder.within("attention.norm"), hidden, shape.norm_epsilon)?,
             intermediate: Linear::new(builder.within("intermediate"), hidden, ffn, init)?,
             output: Linear::new(builder.within("output"), ffn, hidden, init)?,
-            output_norm: Norm::new(builder.within("output.norm"), hidden)?,
+            output_norm: Norm::new(builder.within("output.norm"), hidden, shape.norm_epsilon)?,
             heads: shape.heads,
             rates,
             sites: [builder.site(), builder.site(), builder.site()],
@@ -117,8 +117,16 @@ mod tests {
     use crate::nn::Parameters;
     use crate::ops::embedding::Indices;
 
-    const SHAPE: EncoderShape =
-        EncoderShape { hidden: 24, layers: 2, heads: 3, ffn: 40, embedding: 24, positions: 16 };
+    const SHAPE: EncoderShape = EncoderShape {
+        hidden: 24,
+        layers: 2,
+        heads: 3,
+        ffn: 40,
+        embedding: 24,
+        positions: 16,
+        types: 2,
+        norm_epsilon: 1e-12,
+    };
 
     /// Our parameters under BERT's names: queries, keys, values and γ, β taken apart.
     fn as_bert(parameters: &Parameters) -> HashMap<String, Tensor> {
@@ -162,7 +170,13 @@ mod tests {
         let mut parameters = Parameters::new(5, &Device::Cpu);
         let mut builder = parameters.builder();
         let embeddings = Embeddings::new(builder.within("embeddings"), &SHAPE, 50, 0.1).unwrap();
-        let encoder = Encoder::new(builder.within("encoder"), embeddings, &SHAPE, 0.1, 0.1).unwrap();
+        let encoder = Encoder::new(
+            builder.within("encoder"),
+            embeddings,
+            &SHAPE,
+            Rates { hidden: 0.1, attention: 0.1 },
+        )
+        .unwrap();
         // Weights far from their small initial values, so that every path counts.
         for (index, parameter) in parameters.iter().enumerate() {
             let noise = crate::ops::testing::tensor(parameter.var.dims(), index as u64);

@@ -7,7 +7,7 @@ use super::masking::{self, Vocabulary};
 use super::{Losses, Measures, Moment, Objective, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::MaskedLm;
+use crate::model::{MaskedLm, rates};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::sampling::most_probable;
@@ -33,7 +33,7 @@ impl MaskedLanguageModelling {
         vocabulary: &Vocabulary,
         mask_fraction: f64,
     ) -> Result<Self> {
-        let network = MaskedLm::new(&mut parameters, model, vocabulary.size)?;
+        let network = MaskedLm::new(&mut parameters, &model.discriminator(), rates(model), vocabulary.size)?;
         Ok(Self { network, parameters, vocabulary: vocabulary.clone(), mask_fraction })
     }
 

@@ -85,7 +85,7 @@ impl Default for ModelSpec {
 }
 
 /// The numbers that make an encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderShape {
     /// Width of the residual stream.
     pub hidden: usize,
@@ -99,6 +99,10 @@ pub struct EncoderShape {
     pub embedding: usize,
     /// Length of the position table.
     pub positions: usize,
+    /// Token types: segment A and segment B.
+    pub types: usize,
+    /// Added to the variance in every LayerNorm.
+    pub norm_epsilon: f64,
 }
 
 /// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
@@ -123,6 +127,8 @@ impl ModelSpec {
             ffn: self.ffn.unwrap_or(4 * hidden),
             embedding: self.embedding.unwrap_or(embedding),
             positions: self.positions,
+            types: 2,
+            norm_epsilon: 1e-12,
         }
     }
 

@@ -9,7 +9,7 @@ use super::Encoded;
 use super::score::majority;
 use crate::data::{Batch, LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{encoder, is_encoder_parameter};
+use crate::model::{encoder, is_encoder_parameter, rates};
 use crate::nn::{Encoder, Init, Linear, Mode, Parameters};
 use crate::objective::tokens;
 use crate::ops::cross_entropy::cross_entropy;
@@ -213,7 +213,7 @@ impl Classifier {
     fn new(parameters: &mut Parameters, model: &ModelSpec, vocab: usize, labels: LabelKind) -> Result<Self> {
         let shape = model.discriminator();
         let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, model, vocab)?;
+        let (_, encoder) = encoder(&mut builder, &shape, rates(model), vocab)?;
         let outputs = match labels {
             LabelKind::Classes(names) => names.len(),
             LabelKind::Score { .. } => 1,
