@@ -189,6 +189,9 @@ fn unreadable(origin: &str) -> Fault {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
