@@ -1,7 +1,8 @@
 //! What a trial costs and how large it is, from shapes alone: two FLOPs counters and the parameter count.
 //!
 //! [`exact`] counts the matrix products that this code runs; [`paper`] follows the rules behind the paper's
-//! tables. The two differ by tens of per cent, so every place that shows FLOPs says which counter they are from.
+//! tables. A small model with a large vocabulary costs several times more by the second, which multiplies by one-hot
+//! vectors, so every place that shows FLOPs says which counter they are from.
 //! Equal-FLOPs budgets and time estimates use the exact counter. Must never: look at a tensor or measure a time.
 //! Next: `parameters.rs` for the parameter count.
 
