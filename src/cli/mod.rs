@@ -55,7 +55,7 @@ enum Command {
     Run(run::RunArguments),
     /// Shows what a run would do and cost, without running it
     #[command(long_about = "Shows what a run would do and cost, without running it: per trial its state, \
-        parameters, steps, tokens, FLOPs and the time that is left.\n\n\
+        parameters, steps, tokens, FLOPs by two counters and the time that is left.\n\n\
         Example:\n  electra-lab plan experiments/gen_ratio.yaml --profile paper")]
     Plan(plan::PlanArguments),
     /// Shows how far an experiment is, while it runs or after

@@ -207,6 +207,9 @@ fn unreadable(origin: &str) -> Fault {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -33,6 +33,7 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
         steps: state.step,
         tokens: state.tokens,
         flops: state.flops,
+        flops_paper: Some(flops::paper::train_flops(spec, tokenizer.vocab_size(), state.step)),
         n_parameters: flops::n_parameters(spec, tokenizer.vocab_size()),
         validation: state.validation.values(),
         scores,

@@ -158,6 +158,13 @@ mod tests {
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
     }
 
+    /// The released code's debug configuration is 144 wide: two heads of 72, not 144 / 64 of 64.
+    #[test]
+    fn heads_divide_a_width_that_is_no_multiple_of_64() {
+        let shape = ModelSpec { hidden: Some(144), ..Default::default() }.discriminator();
+        assert_eq!((shape.heads, shape.hidden % shape.heads, shape.ffn), (2, 0, 576));
+    }
+
     #[test]
     fn a_full_size_generator_has_the_discriminators_shape() {
         let given = ModelSpec { hidden: Some(96), heads: Some(6), ffn: Some(200), ..Default::default() };

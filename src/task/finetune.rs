@@ -15,7 +15,7 @@ use crate::objective::tokens;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::dropout::dropout;
 use crate::rng::{Purpose, Stream};
-use crate::spec::{FinetuneSpec, ModelSpec, OptimizerKind, TaskName};
+use crate::spec::{FinetuneSpec, LayerDecayRule, ModelSpec, OptimizerKind, TaskName};
 use crate::track::{PredictedExample, Predictions, RECORD_VERSION};
 use crate::train::{Checkpoint, Optimizer, Schedule, Settings};
 
@@ -123,8 +123,7 @@ impl Finetuning<'_> {
                 return Err(Fault::new(FaultKind::Training, what, hint));
             }
             optimizer.step(parameters, &loss.backward()?, |parameter| {
-                let below_top = top.saturating_sub(parameter.depth) as i32;
-                schedule.rate(step) * self.recipe.layer_decay.powi(below_top)
+                schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth)
             })?;
         }
         Ok(())
@@ -149,6 +148,17 @@ impl Finetuning<'_> {
         }
         Ok(all)
     }
+}
+
+/// What the rate of a parameter at `depth` is multiplied by; the head is at depth `top`.
+fn layer_factor(recipe: &FinetuneSpec, top: usize, depth: usize) -> f64 {
+    let below_head = top.saturating_sub(depth) as i32;
+    let exponent = match recipe.layer_decay_rule {
+        LayerDecayRule::Paper => below_head,
+        LayerDecayRule::ReleasedCode if below_head == 0 => 0,
+        LayerDecayRule::ReleasedCode => below_head + 1,
+    };
+    recipe.layer_decay.powi(exponent)
 }
 
 fn settings(recipe: &FinetuneSpec) -> Settings {
@@ -277,6 +287,56 @@ mod tests {
         assert_eq!(n_steps(&recipe, TaskName::Cola, 8551), 801);
         assert_eq!(n_steps(&recipe, TaskName::Rte, 2490), 778);
         assert_eq!(n_steps(&recipe, TaskName::Mrpc, 5), 1);
+    }
+
+    /// The part of the model that a parameter belongs to: `encoder.layer.10`, `embeddings`, `head`.
+    fn part(name: &str) -> String {
+        let n_words = if name.starts_with("encoder.layer.") { 3 } else { 2 };
+        let words: Vec<&str> = name.split('.').take(n_words).collect();
+        if words[0] == "encoder" { words.join(".") } else { words[0].into() }
+    }
+
+    /// Factors of the peak rate by `paper` and by `released_code`, and how many parameters have them.
+    #[test]
+    fn rates_of_every_parameter_by_both_rules() {
+        let model = ModelSpec { layers: Some(12), hidden: Some(8), embedding: Some(4), ..Default::default() };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        Classifier::new(&mut parameters, &model, 10, LabelKind::Classes(&["a", "b"])).unwrap();
+        let factor = |layer_decay_rule, depth| {
+            let recipe = FinetuneSpec { layer_decay_rule, ..Default::default() };
+            layer_factor(&recipe, parameters.max_depth(), depth)
+        };
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for parameter in parameters.iter() {
+            let line = format!(
+                "{:<27} {:.6} {:.6}",
+                part(&parameter.name),
+                factor(LayerDecayRule::Paper, parameter.depth),
+                factor(LayerDecayRule::ReleasedCode, parameter.depth)
+            );
+            match lines.iter_mut().find(|(other, _)| *other == line) {
+                Some((_, n)) => *n += 1,
+                None => lines.push((line, 1)),
+            }
+        }
+        let shown: Vec<String> = lines.iter().map(|(line, n)| format!("{line} {n:>2}")).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        embeddings                  0.054976 0.043980  4
+        encoder.embeddings_project  0.054976 0.043980  2
+        encoder.layer.0             0.068719 0.054976 10
+        encoder.layer.1             0.085899 0.068719 10
+        encoder.layer.2             0.107374 0.085899 10
+        encoder.layer.3             0.134218 0.107374 10
+        encoder.layer.4             0.167772 0.134218 10
+        encoder.layer.5             0.209715 0.167772 10
+        encoder.layer.6             0.262144 0.209715 10
+        encoder.layer.7             0.327680 0.262144 10
+        encoder.layer.8             0.409600 0.327680 10
+        encoder.layer.9             0.512000 0.409600 10
+        encoder.layer.10            0.640000 0.512000 10
+        encoder.layer.11            0.800000 0.640000 10
+        task_head                   1.000000 1.000000  2
+        ");
     }
 
     #[test]
