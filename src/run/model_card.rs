@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::spec::{DataSpec, ObjectiveSpec};
+use crate::spec::{DataSpec, HeadKind, ObjectiveSpec};
 use crate::track::{Outcome, TrialRecord};
 
 /// README.md of the exported folder, with the hub's metadata on top.
@@ -10,6 +10,9 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
     let mut text = metadata(record, license);
     let _ = write!(text, "\n# {} {}\n\n{}\n", record.experiment, record.id, description(record));
     let _ = write!(text, "\n## Use\n\n```python\n{}```\n", usage(record));
+    if record.spec.evaluate.finetune.keep_models {
+        let _ = write!(text, "\n{}\n", tasks_text(record.spec.evaluate.finetune.head));
+    }
     let _ = write!(text, "\n## Scores\n\n{}", scores(outcome));
     let _ = write!(text, "\n## Provenance\n\n{}", provenance(record, outcome));
     let _ = write!(
@@ -68,6 +71,21 @@ fn usage(record: &TrialRecord) -> String {
                 .into()
         }
     }
+}
+
+/// How the fine-tuned models are to be read.
+fn tasks_text(head: HeadKind) -> String {
+    let class = match head {
+        HeadKind::Paper => {
+            "`AutoModelForTokenClassification`: the paper's head is one dense layer on [CLS], so the answer is \
+             `logits[:, 0]`"
+        }
+        HeadKind::Huggingface => "`AutoModelForSequenceClassification`",
+    };
+    format!(
+        "The models that were fine-tuned from it are in `tasks/TASK-SEED/`, for {class}. Scores of STS-B are \
+         divided by 5."
+    )
 }
 
 fn scores(outcome: Option<&Outcome>) -> String {

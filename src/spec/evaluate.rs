@@ -148,6 +148,23 @@ impl LayerDecayRule {
     }
 }
 
+/// What stands between the encoder and a task's outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// One dense layer on [CLS] behind dropout, as the paper and the released code have it.
+    #[default]
+    Paper,
+    /// transformers' ElectraForSequenceClassification: a dense layer with GELU more, and dropout before both.
+    Huggingface,
+}
+
+impl HeadKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Fine-tuning recipe; the defaults are the paper's for small models (Table 7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -183,6 +200,12 @@ pub struct FinetuneSpec {
     /// Uses at most this many training examples, the first of the shuffled set; reports name the cap.
     #[schemars(range(min = 1, max = 1000000000))]
     pub max_train_examples: Option<usize>,
+    /// The head: `paper` (the default) or `huggingface`.
+    #[serde(skip_serializing_if = "HeadKind::is_default")]
+    pub head: HeadKind,
+    /// Keeps the weights of every fine-tuned model, for `electra-lab export`; changes no number.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_models: bool,
 }
 
 impl Default for FinetuneSpec {
@@ -198,6 +221,8 @@ impl Default for FinetuneSpec {
             weight_decay: 0.0,
             seq_len: 128,
             max_train_examples: None,
+            head: HeadKind::default(),
+            keep_models: false,
         }
     }
 }

@@ -69,6 +69,9 @@ fn module_name(module: &str, family: Family, prefix: &str) -> Option<String> {
         (Family::Electra, "discriminator_head.prediction") => {
             Some("discriminator_predictions.dense_prediction")
         }
+        (Family::Electra, "task_head") => Some("classifier"),
+        (Family::Electra, "task_head.dense") => Some("classifier.dense"),
+        (Family::Electra, "task_head.out_proj") => Some("classifier.out_proj"),
         (Family::Electra, "mlm_head.dense") => Some("generator_predictions.dense"),
         (Family::Electra, "mlm_head.norm") => Some("generator_predictions.LayerNorm"),
         (Family::Bert, "mlm_head.dense") => Some("cls.predictions.transform.dense"),
@@ -172,7 +175,8 @@ mod tests {
             ["encoder.layer.0.intermediate.dense.bias"]
         );
         assert_eq!(bert("discriminator_head.dense.weight"), None);
-        assert_eq!(parts("task_head.weight", Family::Electra, "electra."), None);
+        assert_eq!(electra("task_head.bias"), "classifier.bias");
+        assert_eq!(electra("task_head.out_proj.weight"), "classifier.out_proj.weight");
     }
 
     #[test]

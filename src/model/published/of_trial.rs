@@ -9,13 +9,14 @@ use super::write::{Role, write};
 use crate::fault::Result;
 use crate::model::{Electra, MaskedLm, rates};
 use crate::nn::Parameters;
-use crate::spec::{EncoderShape, ModelSpec, ObjectiveSpec, TrialSpec};
+use crate::spec::{EncoderShape, HeadKind, ModelSpec, ObjectiveSpec, TrialSpec};
 
 /// A trained network.
 pub struct TrainedNetwork {
     /// Which class of transformers it is.
     pub role: Role,
     shape: EncoderShape,
+    labels: Vec<String>,
     parameters: Vec<(String, Tensor)>,
 }
 
@@ -37,14 +38,20 @@ impl TrainedNetworks {
                 Electra::new(&mut parameters, &spec.model, vocab)?;
                 load(&parameters)?;
                 let main = named(&parameters, |name| (!name.starts_with("generator.")).then_some(name));
-                let main = TrainedNetwork { role: Role::Discriminator, shape: full, parameters: main };
+                let main = TrainedNetwork {
+                    role: Role::Discriminator,
+                    shape: full,
+                    labels: Vec::new(),
+                    parameters: main,
+                };
                 Ok(Self { main, generator: Some(generator(&parameters, &spec.model)) })
             }
             ObjectiveSpec::Mlm { .. } => {
                 MaskedLm::new(&mut parameters, &full, rates(&spec.model), vocab)?;
                 load(&parameters)?;
                 let parameters = named(&parameters, |name| Some(name));
-                let main = TrainedNetwork { role: Role::MaskedLm, shape: full, parameters };
+                let main =
+                    TrainedNetwork { role: Role::MaskedLm, shape: full, labels: Vec::new(), parameters };
                 Ok(Self { main, generator: None })
             }
         }
@@ -57,7 +64,7 @@ fn generator(parameters: &Parameters, spec: &ModelSpec) -> TrainedNetwork {
     if !own.iter().any(|(name, _)| name.starts_with("embeddings.")) {
         own.extend(named(parameters, |name| name.starts_with("embeddings.").then_some(name)));
     }
-    TrainedNetwork { role: Role::MaskedLm, shape: spec.generator(), parameters: own }
+    TrainedNetwork { role: Role::MaskedLm, shape: spec.generator(), labels: Vec::new(), parameters: own }
 }
 
 /// The parameters that `rename` keeps, under the names that it gives them.
@@ -69,9 +76,23 @@ fn named(parameters: &Parameters, rename: impl Fn(&str) -> Option<&str>) -> Vec<
 }
 
 impl TrainedNetwork {
+    /// A fine-tuned encoder with the head of its recipe; `labels` names its outputs.
+    pub fn classifier(
+        model: &ModelSpec,
+        head: HeadKind,
+        labels: Vec<String>,
+        parameters: &Parameters,
+    ) -> Self {
+        let role = match head {
+            HeadKind::Paper => Role::TokenClassifier,
+            HeadKind::Huggingface => Role::SequenceClassifier,
+        };
+        Self { role, shape: model.discriminator(), labels, parameters: named(parameters, |name| Some(name)) }
+    }
+
     /// Writes config.json and model.safetensors into `folder`.
     pub fn write(&self, folder: &Path, model: &ModelSpec, vocab: usize, pad: u32) -> Result<()> {
         let config = Config { family: Family::Electra, shape: self.shape, vocab, pad, rates: rates(model) };
-        write(folder, config, self.role, &self.parameters)
+        write(folder, config, self.role, &self.labels, &self.parameters)
     }
 }

@@ -1,10 +1,11 @@
 //! Writes a network in Hugging Face's layout: config.json and model.safetensors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
+use serde_json::json;
 
 use super::config::{Config, Family};
 use super::names::{parts, split};
@@ -18,6 +19,10 @@ pub enum Role {
     Discriminator,
     /// ElectraForMaskedLM.
     MaskedLm,
+    /// ElectraForTokenClassification: the paper's head for a task, whose answer is the one at [CLS].
+    TokenClassifier,
+    /// ElectraForSequenceClassification: transformers' head for a task.
+    SequenceClassifier,
 }
 
 impl Role {
@@ -26,13 +31,21 @@ impl Role {
         match self {
             Self::Discriminator => "ElectraForPreTraining",
             Self::MaskedLm => "ElectraForMaskedLM",
+            Self::TokenClassifier => "ElectraForTokenClassification",
+            Self::SequenceClassifier => "ElectraForSequenceClassification",
         }
     }
 }
 
 /// Writes config.json and model.safetensors into `folder`; `parameters` have the names that a network of this
-/// role has by itself (`embeddings.*`, `encoder.*` and its head).
-pub fn write(folder: &Path, config: Config, role: Role, parameters: &[(String, Tensor)]) -> Result<()> {
+/// role has by itself (`embeddings.*`, `encoder.*` and its head); `labels` are those of a classifier's outputs.
+pub fn write(
+    folder: &Path,
+    config: Config,
+    role: Role,
+    labels: &[String],
+    parameters: &[(String, Tensor)],
+) -> Result<()> {
     create_folder(folder)?;
     let mut buffers = Vec::with_capacity(parameters.len());
     for (name, tensor) in parameters {
@@ -57,7 +70,14 @@ pub fn write(folder: &Path, config: Config, role: Role, parameters: &[(String, T
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|error| Fault::storage(&path, "write", error))?;
     write_whole(&path, &bytes)?;
-    let text = serde_json::to_string_pretty(&config.to_json(role.architecture()))
+    let mut config = config.to_json(role.architecture());
+    if !labels.is_empty() {
+        let ids: BTreeMap<String, &String> = (0..).map(|id: usize| id.to_string()).zip(labels).collect();
+        let names: BTreeMap<&String, usize> = labels.iter().zip(0..).collect();
+        config["id2label"] = json!(ids);
+        config["label2id"] = json!(names);
+    }
+    let text = serde_json::to_string_pretty(&config)
         .map_err(|error| Fault::internal("cannot write a configuration as JSON").because(error))?;
     write_whole(&folder.join("config.json"), format!("{text}\n").as_bytes())
 }
