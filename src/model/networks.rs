@@ -142,6 +142,19 @@ mod tests {
         }
     }
 
+    /// Facts, trap 24: weight decay on weights and tables, on neither LayerNorm nor bias.
+    #[test]
+    fn what_decays() {
+        let spec = ModelSpec { layers: Some(1), hidden: Some(64), ..Default::default() };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        Electra::new(&mut parameters, &spec, 50).unwrap();
+        for parameter in parameters.iter() {
+            let leaf = parameter.name.rsplit('.').next().unwrap();
+            assert!(["weight", "bias", "weight_and_bias"].contains(&leaf), "{}", parameter.name);
+            assert_eq!(parameter.decays, leaf == "weight", "{}", parameter.name);
+        }
+    }
+
     #[test]
     fn untied_networks_have_two_embedding_blocks() {
         let shared = ModelSpec::default();

@@ -249,6 +249,17 @@ mod tests {
         }
     }
 
+    /// Facts, trap 5: ε stands under the root, and ELECTRA's is 1e-12. A row of variance 1e-12 comes out as ±√½.
+    #[test]
+    fn epsilon_by_hand() {
+        let x = Tensor::new(&[[1e-6f32, -1e-6]], &candle_core::Device::Cpu).unwrap();
+        let parameters = Tensor::new(&[[1f32, 1.0], [0.0, 0.0]], &candle_core::Device::Cpu).unwrap();
+        for y in [norm(&x, &parameters, 1e-12).unwrap(), reference(&x, &parameters, 1e-12).unwrap()] {
+            let y = y.to_vec2::<f32>().unwrap();
+            assert!((y[0][0] - 0.5f32.sqrt()).abs() < 1e-6 && y[0][1] == -y[0][0], "{y:?}");
+        }
+    }
+
     #[test]
     fn residual_norm_agrees_with_the_reference() {
         let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site: 2, probability: 0.25 };

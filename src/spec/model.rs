@@ -165,6 +165,15 @@ mod tests {
         assert_eq!((shape.heads, shape.hidden % shape.heads, shape.ffn), (2, 0, 576));
     }
 
+    /// Facts, trap 5.
+    #[test]
+    fn every_shape_has_electras_epsilon() {
+        for size in [ModelSize::Tiny, ModelSize::Small, ModelSize::Base, ModelSize::Large] {
+            let spec = ModelSpec { size, ..Default::default() };
+            assert_eq!((spec.discriminator().norm_epsilon, spec.generator().norm_epsilon), (1e-12, 1e-12));
+        }
+    }
+
     #[test]
     fn a_full_size_generator_has_the_discriminators_shape() {
         let given = ModelSpec { hidden: Some(96), heads: Some(6), ffn: Some(200), ..Default::default() };

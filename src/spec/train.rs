@@ -95,3 +95,17 @@ impl Default for TrainSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Facts, section 2.1 and trap 22: the released code's optimizer is the default.
+    #[test]
+    fn the_default_optimizer_is_the_released_codes() {
+        let TrainSpec { optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, .. } =
+            TrainSpec::default();
+        assert_eq!(optimizer, OptimizerKind::Electra);
+        assert_eq!((weight_decay, clip_norm, beta1, beta2, epsilon), (0.01, 1.0, 0.9, 0.999, 1e-6));
+    }
+}
