@@ -5,7 +5,7 @@
 //! table look-ups are left out. It is not the counter of the paper's tables, which counts one-hot look-ups as
 //! products and a backward pass as one forward pass.
 
-use crate::spec::{Budget, EncoderShape, ObjectiveSpec, Sharing, TrialSpec};
+use crate::spec::{Budget, EncoderShape, Masking, ObjectiveSpec, Sharing, TrialSpec};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -56,6 +56,7 @@ pub fn resolved_steps(spec: &TrialSpec, vocab: usize) -> u64 {
                 disc_weight: 50.0,
                 mask_fraction: spec.objective.mask_fraction(),
                 temperature: 1.0,
+                masking: Masking::Paper,
             };
             let ratio = objective_flops(spec, &rtd, vocab, &lengths) / train_flops(spec, vocab, &lengths);
             ((spec.train.steps as f64 * ratio).round() as u64).max(1)
@@ -123,7 +124,7 @@ mod tests {
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
             let mut made = Parameters::new(1, &Device::Cpu);
             MaskedLm::new(&mut made, &model, 777).unwrap();
-            let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+            let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }
     }
@@ -138,7 +139,7 @@ mod tests {
             embedding: Some(4),
             ..Default::default()
         };
-        let mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.2 }, model);
+        let mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.2, masking: Masking::Paper }, model);
         let dense = 6.0 * 10.0 * (4.0 * 16.0 + 2.0 * 64.0);
         let attention = 14.0 * 100.0 * 4.0;
         let head = 6.0 * 2.0 * (16.0 + 400.0);
@@ -148,7 +149,8 @@ mod tests {
     #[test]
     fn an_equal_budget_buys_the_cheaper_objective_more_steps() {
         let model = ModelSpec { size: ModelSize::Small, ..Default::default() };
-        let mut mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.15 }, model.clone());
+        let mut mlm =
+            trial(ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper }, model.clone());
         mlm.train.budget = Budget::RtdFlops;
         let steps = resolved_steps(&mlm, 30_522);
         let spent = steps as f64 * train_flops_per_step(&mlm, 30_522);
