@@ -19,6 +19,7 @@ mod provenance;
 mod status;
 mod store;
 mod summary;
+mod trace;
 mod trial;
 
 pub use crate::disk::bytes_text;
@@ -35,6 +36,7 @@ pub use provenance::{collect, utc_now};
 pub use status::{Status, TrialStatus, experiment_status};
 pub use store::{TrialFolder, TrialState};
 pub use summary::{Summary, SummaryRow};
+pub use trace::{TraceOptions, Traced, trace_experiment};
 pub use trial::run_trial;
 
 // What a caller needs to show a run.
