@@ -9,7 +9,7 @@ use super::{Budget, DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec}
 
 /// Changes whenever the same specification would give other numbers than before: an old result is then
 /// another trial's, and not taken for this one's.
-const NUMERICS_VERSION: u32 = 1;
+const NUMERICS_VERSION: u32 = 2;
 
 /// Everything that decides a trial's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
