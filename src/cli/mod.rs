@@ -6,10 +6,12 @@ mod bench;
 mod completions;
 mod doctor;
 pub mod exit;
+mod export;
 mod fetch;
 mod output;
 mod panic;
 mod plan;
+mod probe;
 mod report;
 mod run;
 mod schema;
@@ -54,7 +56,7 @@ enum Command {
     Run(run::RunArguments),
     /// Shows what a run would do and cost, without running it
     #[command(long_about = "Shows what a run would do and cost, without running it: per trial its state, \
-        parameters, steps, tokens, FLOPs and the time that is left.\n\n\
+        parameters, steps, tokens, FLOPs by two counters and the time that is left.\n\n\
         Example:\n  electra-lab plan experiments/gen_ratio.yaml --profile paper")]
     Plan(plan::PlanArguments),
     /// Shows how far an experiment is, while it runs or after
@@ -73,6 +75,20 @@ enum Command {
         Example:\n  electra-lab fetch experiments/gen_ratio.yaml --profile small"
     )]
     Fetch(fetch::FetchArguments),
+    /// Writes a trained trial as folders that transformers loads
+    #[command(long_about = "Writes a trained trial as folders that transformers loads: config.json, \
+        model.safetensors, tokenizer files and a model card. AutoModelForPreTraining loads DIR, \
+        AutoModelForMaskedLM its subfolder generator (DIR itself of a trial without a discriminator).\n\n\
+        Example:\n  electra-lab export 3f2a --to /tmp/my-electra")]
+    Export(export::ExportArguments),
+    /// Asks a model which tokens of a text were replaced, or what belongs at [MASK]
+    #[command(
+        long_about = "Asks a model which tokens of a text were replaced, or what belongs at [MASK]. The model \
+        is a folder that `export` or transformers wrote, or a hub repository.\n\n\
+        Example:\n  electra-lab probe --model /tmp/my-electra --text 'the cat flew on the mat'\n  \
+        electra-lab probe --model /tmp/my-electra --generator --text 'the [MASK] sat on the mat' --json"
+    )]
+    Probe(probe::ProbeArguments),
     /// Times training on this machine
     #[command(long_about = "Times training on this machine.\n\n\
         Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
@@ -125,6 +141,8 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Status(arguments) => status::status(arguments),
         Command::Report(arguments) => report::report(arguments),
         Command::Fetch(arguments) => fetch::fetch(arguments),
+        Command::Export(arguments) => export::export(arguments),
+        Command::Probe(arguments) => probe::probe(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Trace(arguments) => trace::trace(arguments),
         Command::Schema => schema::schema(),
@@ -170,6 +188,8 @@ mod tests {
           status       Shows how far an experiment is, while it runs or after
           report       Builds the report again from the results
           fetch        Downloads all that an experiment needs, for machines that will be offline
+          export       Writes a trained trial as folders that transformers loads
+          probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
           bench        Times training on this machine
           trace        Writes everything that happens in a trial's first steps to a file, to check it
                        elsewhere

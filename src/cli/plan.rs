@@ -47,32 +47,35 @@ fn text(plan: &Plan) -> String {
             trial.steps.to_string(),
             count_text(trial.tokens),
             format!("{:.2e}", trial.flops),
+            format!("{:.2e}", trial.flops_paper),
             duration_text(trial.left_s),
             trial.label.clone(),
         ]
     };
-    let rows: Vec<[String; 8]> = plan.trials.iter().map(row).collect();
+    let rows: Vec<[String; 9]> = plan.trials.iter().map(row).collect();
     let columns = [
         words("trial"),
         words("state"),
         numbers("parameters"),
         numbers("steps"),
         numbers("tokens"),
-        numbers("FLOPs"),
+        numbers("FLOPs (exact)"),
+        numbers("FLOPs (paper)"),
         numbers("left"),
         words("point"),
     ];
     let mut text = format!(
-        "{}, profile {}\n\n{}\n{} trials, {} tokens at most, {:.2e} FLOPs of pre-training, about {} left\n\
-         (estimated {})\n",
+        "{}, profile {}\n\n{}\n{} trials, {} tokens at most, about {} left\n(estimated {})\n\
+         {:.2e} FLOPs of pre-training by the exact counter, {:.2e} by the paper's\n",
         plan.experiment,
         plan.profile,
         table(&columns, &rows),
         plan.trials.len(),
         count_text(plan.total_tokens),
-        plan.total_flops,
         duration_text(plan.left_s),
-        plan.basis
+        plan.basis,
+        plan.total_flops,
+        plan.total_flops_paper
     );
     for trial in &plan.trials {
         if let TrialState::Damaged { message } = &trial.status {
@@ -97,6 +100,7 @@ mod tests {
             steps: 2000,
             tokens: 8_192_000,
             flops: 1.234e15,
+            flops_paper: 2.35e15,
             left_s,
         };
         let plan = Plan {
@@ -108,18 +112,20 @@ mod tests {
             ],
             total_tokens: 16_384_000,
             total_flops: 2.468e15,
+            total_flops_paper: 4.7e15,
             left_s: 90.0,
             basis: "from 1 finished trial".into(),
         };
         insta::assert_snapshot!(text(&plan), @r#"
         gen_ratio, profile quick
 
-        trial         state    parameters  steps  tokens    FLOPs    left  point
-        0123456789ab  done          13.5M   2000    8.2M  1.23e15      0s  model.generator_ratio=0.25 seed=1
-        ba9876543210  partial       13.5M   2000    8.2M  1.23e15  1m 30s  model.generator_ratio=0.25 seed=1
+        trial         state    parameters  steps  tokens  FLOPs (exact)  FLOPs (paper)    left  point
+        0123456789ab  done          13.5M   2000    8.2M        1.23e15        2.35e15      0s  model.generator_ratio=0.25 seed=1
+        ba9876543210  partial       13.5M   2000    8.2M        1.23e15        2.35e15  1m 30s  model.generator_ratio=0.25 seed=1
 
-        2 trials, 16.4M tokens at most, 2.47e15 FLOPs of pre-training, about 1m 30s left
+        2 trials, 16.4M tokens at most, about 1m 30s left
         (estimated from 1 finished trial)
+        2.47e15 FLOPs of pre-training by the exact counter, 4.70e15 by the paper's
         "#);
     }
 }

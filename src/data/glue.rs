@@ -29,6 +29,16 @@ pub enum LabelKind {
     },
 }
 
+impl LabelKind {
+    /// Outputs of a head for it: one a class, or the score.
+    pub fn n_outputs(self) -> usize {
+        match self {
+            Self::Classes(names) => names.len(),
+            Self::Score { .. } => 1,
+        }
+    }
+}
+
 /// How a task is scored in the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {

@@ -20,6 +20,7 @@ mod pattern;
 mod shuffle;
 mod source;
 mod tokenizer;
+mod tokenizer_files;
 
 pub use batch::Batch;
 pub use corpus::{Corpus, open_corpus};
@@ -28,6 +29,7 @@ pub use fetch::fetch;
 pub use glue::{Example, LabelKind, Metric, TaskData, TaskInfo, open_task, task_info};
 pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
 pub use tokenizer::{SpecialIds, Tokenizer, open_tokenizer};
+pub use tokenizer_files::tokenizer_in;
 
 /// The folder of real data that the ignored tests use.
 #[cfg(test)]

@@ -113,6 +113,9 @@ fn next_target(max_length: usize, draw: &mut impl FnMut() -> f64) -> usize {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

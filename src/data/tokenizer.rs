@@ -174,6 +174,24 @@ impl Tokenizer {
         &self.hash
     }
 
+    /// The library's tokenizer, which adds no special tokens.
+    pub(super) fn inner(&self) -> &tokenizers::Tokenizer {
+        &self.inner
+    }
+
+    /// Where it came from, for messages.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether text is read without its capitals.
+    pub(super) fn is_uncased(&self) -> bool {
+        match self.inner.get_normalizer() {
+            Some(tokenizers::NormalizerWrapper::BertNormalizer(normalizer)) => normalizer.lowercase,
+            _ => true,
+        }
+    }
+
     /// The text of an id (`##ing`), or None past the vocabulary.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
@@ -187,6 +205,9 @@ fn unreadable(origin: &str) -> Fault {
         "give a tokenizer.json as the tokenizers library writes it, or a vocab.txt with one token a line",
     )
 }
+
+#[cfg(test)]
+mod golden;
 
 #[cfg(test)]
 mod tests {

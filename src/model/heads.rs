@@ -6,6 +6,7 @@ use crate::fault::Result;
 use crate::nn::{Builder, Init, Linear, Norm};
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
+use crate::spec::EncoderShape;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
 #[derive(Clone, Debug)]
@@ -18,11 +19,11 @@ pub struct MaskedLmHead {
 
 impl MaskedLmHead {
     /// A head whose output matrix is the word table [V, E].
-    pub fn new(mut builder: Builder<'_>, hidden: usize, word: &Tensor) -> Result<Self> {
+    pub fn new(mut builder: Builder<'_>, shape: &EncoderShape, word: &Tensor) -> Result<Self> {
         let (vocab, embedding) = word.dims2()?;
         Ok(Self {
-            dense: Linear::new(builder.within("dense"), hidden, embedding, Init::TruncatedNormal)?,
-            norm: Norm::new(builder.within("norm"), embedding)?,
+            dense: Linear::new(builder.within("dense"), shape.hidden, embedding, Init::TruncatedNormal)?,
+            norm: Norm::new(builder.within("norm"), embedding, shape.norm_epsilon)?,
             word: word.clone(),
             bias: builder.parameter("bias", &[vocab], Init::Zeros)?,
         })

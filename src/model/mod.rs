@@ -5,6 +5,7 @@
 pub mod flops;
 mod heads;
 mod networks;
+pub mod published;
 
 pub use heads::{DiscriminatorHead, MaskedLmHead};
-pub use networks::{Discriminator, Electra, MaskedLm, encoder, is_encoder_parameter};
+pub use networks::{Discriminator, Electra, MaskedLm, encoder, is_encoder_parameter, rates};

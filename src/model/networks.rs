@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use super::{DiscriminatorHead, MaskedLmHead};
 use crate::fault::Result;
-use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Tokens};
-use crate::spec::{ModelSpec, Sharing};
+use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Rates, Tokens};
+use crate::spec::{EncoderShape, ModelSpec, Sharing};
 
 /// Whether a parameter belongs to the encoder that is fine-tuned.
 pub fn is_encoder_parameter(name: &str) -> bool {
@@ -13,12 +13,20 @@ pub fn is_encoder_parameter(name: &str) -> bool {
 }
 
 /// The encoder that is fine-tuned, with its embeddings, under the names that every objective gives it.
-pub fn encoder(builder: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<(Embeddings, Encoder)> {
-    let shape = spec.discriminator();
-    let embeddings = Embeddings::new(builder.within("embeddings"), &shape, vocab, spec.dropout)?;
-    let part = builder.within("encoder");
-    let encoder = Encoder::new(part, embeddings.clone(), &shape, spec.dropout, spec.attention_dropout)?;
+pub fn encoder(
+    builder: &mut Builder<'_>,
+    shape: &EncoderShape,
+    rates: Rates,
+    vocab: usize,
+) -> Result<(Embeddings, Encoder)> {
+    let embeddings = Embeddings::new(builder.within("embeddings"), shape, vocab, rates.hidden)?;
+    let encoder = Encoder::new(builder.within("encoder"), embeddings.clone(), shape, rates)?;
     Ok((embeddings, encoder))
+}
+
+/// The dropout that a specification asks for.
+pub fn rates(spec: &ModelSpec) -> Rates {
+    Rates { hidden: spec.dropout, attention: spec.attention_dropout }
 }
 
 /// One encoder with a masked-language-model head: ELECTRA's generator, or BERT's objective at the
@@ -33,11 +41,15 @@ pub struct MaskedLm {
 
 impl MaskedLm {
     /// Makes all parameters in `parameters`, under the names of a model that is fine-tuned.
-    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+    pub fn new(
+        parameters: &mut Parameters,
+        shape: &EncoderShape,
+        rates: Rates,
+        vocab: usize,
+    ) -> Result<Self> {
         let mut builder = parameters.builder();
-        let (embeddings, encoder) = encoder(&mut builder, spec, vocab)?;
-        let hidden = spec.discriminator().hidden;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), hidden, &embeddings.word)?;
+        let (embeddings, encoder) = encoder(&mut builder, shape, rates, vocab)?;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), shape, &embeddings.word)?;
         Ok(Self { encoder, head })
     }
 }
@@ -52,6 +64,19 @@ pub struct Discriminator {
 }
 
 impl Discriminator {
+    /// Makes all parameters in `parameters`.
+    pub fn new(
+        parameters: &mut Parameters,
+        shape: &EncoderShape,
+        rates: Rates,
+        vocab: usize,
+    ) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let (_, encoder) = encoder(&mut builder, shape, rates, vocab)?;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), shape.hidden)?;
+        Ok(Self { encoder, head })
+    }
+
     /// N tokens → logits [N]; positive means replaced.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         self.head.forward(&self.encoder.forward(tokens, mode)?)
@@ -71,16 +96,15 @@ impl Electra {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
-        let (shared, discriminator) = encoder(&mut builder, spec, vocab)?;
-        let (shape, full) = (spec.generator(), spec.discriminator());
+        let (shape, full, rates) = (spec.generator(), spec.discriminator(), rates(spec));
+        let (shared, discriminator) = encoder(&mut builder, &full, rates, vocab)?;
         let mut part = builder.within("generator");
         let embeddings = match spec.sharing {
             Sharing::Embeddings => shared,
-            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, spec.dropout)?,
+            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
         };
-        let head = MaskedLmHead::new(part.within("mlm_head"), shape.hidden, &embeddings.word)?;
-        let rates = (spec.dropout, spec.attention_dropout);
-        let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates.0, rates.1)?;
+        let head = MaskedLmHead::new(part.within("mlm_head"), &shape, &embeddings.word)?;
+        let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates)?;
         let generator = MaskedLm { encoder: generator, head };
         let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.hidden)?;
         Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })

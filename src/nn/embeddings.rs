@@ -13,9 +13,6 @@ use crate::ops::dropout::dropout;
 use crate::ops::embedding::{Indices, embedding};
 use crate::spec::EncoderShape;
 
-/// Token types: segment A and segment B.
-const TYPES: usize = 2;
-
 /// A ragged batch of tokens as the network reads it.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -53,8 +50,8 @@ impl Embeddings {
         Ok(Self {
             word: table("word", vocab)?,
             position: table("position", shape.positions)?,
-            kind: table("type", TYPES)?,
-            norm: Norm::new(builder.within("norm"), shape.embedding)?,
+            kind: table("type", shape.types)?,
+            norm: Norm::new(builder.within("norm"), shape.embedding, shape.norm_epsilon)?,
             dropout,
         })
     }

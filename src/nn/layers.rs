@@ -57,21 +57,22 @@ impl Linear {
 #[derive(Clone, Debug)]
 pub struct Norm {
     parameters: Tensor,
+    epsilon: f64,
 }
 
 impl Norm {
-    /// γ = 1 and β = 0 of `width` features.
-    pub fn new(mut builder: Builder<'_>, width: usize) -> Result<Self> {
-        Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::Norm)? })
+    /// γ = 1 and β = 0 of `width` features; `epsilon` is added to the variance.
+    pub fn new(mut builder: Builder<'_>, width: usize, epsilon: f64) -> Result<Self> {
+        Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::Norm)?, epsilon })
     }
 
     /// x [N, H] → [N, H].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(norm::norm(x, &self.parameters)?)
+        Ok(norm::norm(x, &self.parameters, self.epsilon)?)
     }
 
     /// LayerNorm of residual + dropout(x), both [N, H].
     pub fn residual(&self, x: &Tensor, residual: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
-        Ok(norm::residual_norm(x, residual, &self.parameters, key)?)
+        Ok(norm::residual_norm(x, residual, &self.parameters, key, self.epsilon)?)
     }
 }

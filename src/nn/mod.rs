@@ -8,6 +8,6 @@ mod layers;
 mod parameters;
 
 pub use embeddings::{Embeddings, Tokens};
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Rates};
 pub use layers::{Linear, Mode, Norm};
 pub use parameters::{Builder, Init, Parameter, Parameters};

@@ -1,8 +1,9 @@
 //! LayerNorm, alone and behind a residual connection with dropout.
 //!
-//! norm:          y = (x - mean) / √(variance + 1e-12) · γ + β, over the last dimension;
+//! norm:          y = (x - mean) / √(variance + ε) · γ + β, over the last dimension;
 //! residual_norm: y = norm(residual + dropout(x)).
 //!
+//! ε is ELECTRA's 1e-12 (TensorFlow's layer_norm default, not PyTorch's 1e-5), or what a published model says.
 //! x, residual [N, H]; γ and β are the two rows of one parameter [2, H], since candle's custom operations take
 //! at most three tensors. Neither the sum nor the statistics are kept for the backward pass: recomputing them
 //! costs less than the memory traffic.
@@ -13,17 +14,14 @@ use rayon::prelude::*;
 use super::dropout::{self, DropoutKey};
 use super::{fused, host, rows, vector};
 
-/// ε of the released code (TensorFlow's layer_norm default), not PyTorch's 1e-5.
-const EPSILON: f32 = 1e-12;
-
 /// LayerNorm of x [N, H] with parameters [2, H].
-pub fn norm(x: &Tensor, parameters: &Tensor) -> Result<Tensor> {
+pub fn norm(x: &Tensor, parameters: &Tensor, epsilon: f64) -> Result<Tensor> {
     if fused(x) {
         let x = x.contiguous()?;
         // The residual argument is not read: the op is told that there is none.
-        x.apply_op3(&x.detach(), parameters, Norm { key: None, residual: false })
+        x.apply_op3(&x.detach(), parameters, Norm { key: None, residual: false, epsilon })
     } else {
-        reference(x, parameters)
+        reference(x, parameters, epsilon)
     }
 }
 
@@ -33,20 +31,21 @@ pub fn residual_norm(
     residual: &Tensor,
     parameters: &Tensor,
     key: Option<DropoutKey>,
+    epsilon: f64,
 ) -> Result<Tensor> {
     let key = key.filter(|key| !key.is_off());
     if fused(x) {
-        x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm { key, residual: true })
+        x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm { key, residual: true, epsilon })
     } else {
-        residual_reference(x, residual, parameters, key)
+        residual_reference(x, residual, parameters, key, epsilon)
     }
 }
 
 /// LayerNorm from candle's primitives (candle_nn's own has no backward).
-pub fn reference(x: &Tensor, parameters: &Tensor) -> Result<Tensor> {
+pub fn reference(x: &Tensor, parameters: &Tensor, epsilon: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-    let normed = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
+    let normed = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
     normed.broadcast_mul(&parameters.get(0)?)?.broadcast_add(&parameters.get(1)?)
 }
 
@@ -56,26 +55,28 @@ pub fn residual_reference(
     residual: &Tensor,
     parameters: &Tensor,
     key: Option<DropoutKey>,
+    epsilon: f64,
 ) -> Result<Tensor> {
     let dropped = match key {
         Some(key) => dropout::reference(x, key)?,
         None => x.clone(),
     };
-    reference(&(residual + dropped)?, parameters)
+    reference(&(residual + dropped)?, parameters, epsilon)
 }
 
 struct Norm {
     key: Option<DropoutKey>,
     residual: bool,
+    epsilon: f64,
 }
 
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
-fn statistics(row: &[f32]) -> (f32, f32) {
+fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = vector::sum(row.len(), |i| row[i]) / n;
     let variance = vector::sum(row.len(), |i| (row[i] - mean) * (row[i] - mean)) / n;
-    (mean, 1.0 / (variance + EPSILON).sqrt())
+    (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
 impl Norm {
@@ -107,7 +108,7 @@ impl Norm {
             vector::vectorized(|| {
                 self.sum(x, residual, first * width, y, &mut mask);
                 for row in y.chunks_exact_mut(width) {
-                    let (mean, rstd) = statistics(row);
+                    let (mean, rstd) = statistics(row, self.epsilon as f32);
                     for ((v, &g), &b) in row.iter_mut().zip(gamma).zip(beta) {
                         *v = (*v - mean) * rstd * g + b;
                     }
@@ -144,7 +145,7 @@ impl Norm {
                 vector::vectorized(|| {
                     self.sum(x, residual, start, d_sum, &mut mask);
                     for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
-                        row_backward(row, dy, gamma, &mut partial);
+                        row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);
                     }
                     for ((dx, &d), &m) in dx.iter_mut().zip(d_sum.iter()).zip(&mask) {
                         *dx = d * m;
@@ -165,10 +166,10 @@ impl Norm {
 
 /// Turns a row of sums into the gradient of that row, and adds to the gradients of γ and β.
 #[inline(always)]
-fn row_backward(row: &mut [f32], dy: &[f32], gamma: &[f32], d_parameters: &mut [f32]) {
+fn row_backward(row: &mut [f32], dy: &[f32], gamma: &[f32], d_parameters: &mut [f32], epsilon: f32) {
     let width = row.len();
     let n = width as f32;
-    let (mean, rstd) = statistics(row);
+    let (mean, rstd) = statistics(row, epsilon);
     for value in row.iter_mut() {
         *value = (*value - mean) * rstd;
     }
@@ -243,7 +244,9 @@ mod tests {
     #[test]
     fn norm_agrees_with_the_reference() {
         let inputs = [testing::tensor(&[1500, 24], 1), testing::tensor(&[2, 24], 2)];
-        testing::compare(&inputs, |t| norm(&t[0], &t[1]), |t| reference(&t[0], &t[1]));
+        for epsilon in [1e-12, 0.5] {
+            testing::compare(&inputs, |t| norm(&t[0], &t[1], epsilon), |t| reference(&t[0], &t[1], epsilon));
+        }
     }
 
     #[test]
@@ -257,8 +260,8 @@ mod tests {
             ];
             testing::compare(
                 &inputs,
-                |t| residual_norm(&t[0], &t[1], &t[2], key),
-                |t| residual_reference(&t[0], &t[1], &t[2], key),
+                |t| residual_norm(&t[0], &t[1], &t[2], key, 1e-12),
+                |t| residual_reference(&t[0], &t[1], &t[2], key, 1e-12),
             );
         }
     }

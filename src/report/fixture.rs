@@ -182,6 +182,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
         steps: trial.spec.train.steps,
         tokens: 4000 * trial.spec.train.steps,
         flops: 2.5e12 * (1.0 + trial.spec.model.generator_ratio),
+        flops_paper: Some(4e12 * (1.0 + trial.spec.model.generator_ratio)),
         n_parameters: 900_000,
         validation: events(trial).last().map(|event| event.values.clone()).unwrap_or_default(),
         scores,

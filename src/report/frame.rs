@@ -99,6 +99,7 @@ fn pretraining(rows: &[Row]) -> Vec<Column> {
         column(rows, "steps", |(done, _)| done.outcome.steps),
         column(rows, "tokens", |(done, _)| done.outcome.tokens),
         column(rows, "flops", |(done, _)| done.outcome.flops),
+        column(rows, "flops_paper", |(done, _)| done.outcome.flops_paper),
         column(rows, "n_parameters", |(done, _)| done.outcome.n_parameters),
     ];
     let names: BTreeSet<&String> = rows.iter().flat_map(|(done, _)| done.outcome.validation.keys()).collect();
@@ -144,8 +145,8 @@ mod tests {
         let first: Vec<&str> = text.lines().take(2).collect();
         let id = &fixture.trials[0].id.0;
         insta::assert_snapshot!(first.join("\n").replace(id, "TRIAL"), @r"
-        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,finetune_seed,value,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
-        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,0,61.83,52.5,400,1000,94,200,800000,3125000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
+        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,finetune_seed,value,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
+        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,0,61.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
         ");
     }
 

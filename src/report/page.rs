@@ -12,6 +12,12 @@ use super::statistics::Summary;
 use super::tables;
 use super::verdict;
 
+/// What the two columns of FLOPs are.
+const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products \
+    that were run, on sequences of their real lengths. The paper counter (`flops_paper`) follows the rules behind \
+    ELECTRA's tables, on full sequences: compare it with the paper's figures, and with nothing else. A dash stands \
+    where the record is older than the counter.";
+
 /// Everything that the page shows.
 pub struct Page<'a> {
     /// What was asked for.
@@ -51,7 +57,7 @@ impl Page<'_> {
         for (stem, caption) in self.figures {
             let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
         }
-        let _ = writeln!(page, "## Trials\n\n{}", tables::trials(self.records).to_markdown());
+        let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.records).to_markdown());
         let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.records.done));
         let _ = writeln!(
             page,
@@ -187,14 +193,16 @@ mod tests {
 
         ## Trials
 
-        | trial          | point                      | seed | steps | tokens | train FLOPs | parameters | pre-train s | fine-tune s |
-        | -------------- | -------------------------- | ---: | ----: | -----: | ----------: | ---------: | ----------: | ----------: |
-        | `TRIAL-000000` | model.generator_ratio=0.25 |    1 |   200 | 800000 |    3.125e12 |     900000 |        30.2 |        12.5 |
-        | `TRIAL-000001` | model.generator_ratio=0.25 |    2 |   200 | 800000 |    3.125e12 |     900000 |        30.2 |        12.5 |
-        | `TRIAL-000002` | model.generator_ratio=0.5  |    1 |   200 | 800000 |    3.750e12 |     900000 |        30.2 |        12.5 |
-        | `TRIAL-000003` | model.generator_ratio=0.5  |    2 |   200 | 800000 |    3.750e12 |     900000 |        30.2 |        12.5 |
-        | `TRIAL-000004` | model.generator_ratio=1.0  |    1 |   200 | 800000 |    5.000e12 |     900000 |        30.2 |        12.5 |
-        | `TRIAL-000005` | model.generator_ratio=1.0  |    2 |   200 | 800000 |    5.000e12 |     900000 |        30.2 |        12.5 |
+        | trial          | point                      | seed | steps | tokens | FLOPs (exact) | FLOPs (paper) | parameters | pre-train s | fine-tune s |
+        | -------------- | -------------------------- | ---: | ----: | -----: | ------------: | ------------: | ---------: | ----------: | ----------: |
+        | `TRIAL-000000` | model.generator_ratio=0.25 |    1 |   200 | 800000 |      3.125e12 |      5.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000001` | model.generator_ratio=0.25 |    2 |   200 | 800000 |      3.125e12 |      5.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000002` | model.generator_ratio=0.5  |    1 |   200 | 800000 |      3.750e12 |      6.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000003` | model.generator_ratio=0.5  |    2 |   200 | 800000 |      3.750e12 |      6.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000004` | model.generator_ratio=1.0  |    1 |   200 | 800000 |      5.000e12 |      8.000e12 |     900000 |        30.2 |        12.5 |
+        | `TRIAL-000005` | model.generator_ratio=1.0  |    2 |   200 | 800000 |      5.000e12 |      8.000e12 |     900000 |        30.2 |        12.5 |
+
+        FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products that were run, on sequences of their real lengths. The paper counter (`flops_paper`) follows the rules behind ELECTRA's tables, on full sequences: compare it with the paper's figures, and with nothing else. A dash stands where the record is older than the counter.
 
         ## Provenance
 
@@ -229,6 +237,7 @@ mod tests {
         let fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
         let mut first = outcome(&fixture.trials[0]);
         first.scores.iter_mut().for_each(|score| score.value = None);
+        first.flops_paper = None;
         fixture.write(&fixture.trials[0], &first);
         let folder = |index: usize| fixture.results().join(&fixture.trials[index].id.0);
         let path = folder(1).join("trial.json");
@@ -240,6 +249,7 @@ mod tests {
         assert!(page.contains("- `TRIAL-000005` model.generator_ratio=1.0 seed=3: unfinished, at step 200"));
         assert!(page.contains("- device: **2 different values**: cpu (4 trials); cuda:0 (1 trial)"));
         assert!(page.contains("(2), 3 undefined"), "{page}");
+        assert!(page.contains("|      3.125e12 |             – |"), "{page}");
         assert!(page.contains("**Verdict.** Not yet decided (5 of 6 trials done)"));
     }
 }

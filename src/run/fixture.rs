@@ -55,6 +55,7 @@ pub fn an_outcome(id: &TrialId) -> Outcome {
         steps: 1000,
         tokens: 4_000_000,
         flops: 1e12,
+        flops_paper: Some(2e12),
         n_parameters: 1_000_000,
         validation: [("loss".to_string(), 9.5)].into(),
         scores: Vec::new(),

@@ -9,10 +9,12 @@ mod device;
 mod doctor;
 mod executor;
 mod experiment;
+mod export;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod interrupt;
 mod lock;
+mod model_card;
 mod plan;
 mod prepare;
 mod provenance;
@@ -28,6 +30,7 @@ pub use device::{DeviceChoice, choose, describe};
 pub use doctor::{Examination, FolderState, examine};
 pub use executor::{End, Job, Surroundings, Watcher, execute};
 pub use experiment::{RunOptions, run_experiments};
+pub use export::{ExportOptions, export};
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
 pub use lock::FolderLock;
 pub use plan::{Plan, PlannedTrial, plan_experiment};
@@ -40,4 +43,5 @@ pub use trace::{TraceOptions, Traced, trace_experiment};
 pub use trial::run_trial;
 
 // What a caller needs to show a run.
+pub use crate::task::{Fill, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use crate::track::{Terminal, duration_text, stderr_has_colours};

@@ -1,6 +1,7 @@
 //! What a run would do and cost: per trial its state, parameters, FLOPs, tokens and time.
 //!
-//! Parameters and FLOPs are exact; time is an estimate, and says from what.
+//! Parameters are exact, FLOPs are given by both counters; time is an estimate from the exact one, and says from
+//! what.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,8 +36,10 @@ pub struct Plan {
     pub trials: Vec<PlannedTrial>,
     /// Parameters are not summed; the rest is.
     pub total_tokens: u64,
-    /// Training FLOPs of all trials.
+    /// Training FLOPs of all trials, by the exact counter.
     pub total_flops: f64,
+    /// Training FLOPs of all trials, by the paper's counter.
+    pub total_flops_paper: f64,
     /// Estimated seconds of what is left to do.
     pub left_s: f64,
     /// What the estimate stands on, in words.
@@ -58,8 +61,10 @@ pub struct PlannedTrial {
     pub steps: u64,
     /// Tokens at most: steps × batch × longest sequence.
     pub tokens: u64,
-    /// Training FLOPs of pre-training.
+    /// Training FLOPs of pre-training, by the exact counter for full sequences.
     pub flops: f64,
+    /// Training FLOPs of pre-training, by the paper's counter.
+    pub flops_paper: f64,
     /// Estimated seconds of what is left to do.
     pub left_s: f64,
 }
@@ -93,6 +98,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             steps,
             tokens: steps * (trial.spec.train.batch * trial.spec.train.seq_len) as u64,
             flops: steps as f64 * flops::train_flops_per_step(&trial.spec, vocab),
+            flops_paper: flops::paper::train_flops(&trial.spec, vocab, steps),
             left_s: 0.0,
         });
     }
@@ -108,6 +114,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         profile: experiment.profile.clone(),
         total_tokens: runs.iter().map(|trial| trial.tokens).sum(),
         total_flops: runs.iter().map(|trial| trial.flops).sum(),
+        total_flops_paper: runs.iter().map(|trial| trial.flops_paper).sum(),
         left_s: runs.iter().map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
         trials,
@@ -117,7 +124,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
 /// How fast this machine trains.
 struct Rate<'a> {
     finished: &'a [(&'a TrialSpec, Outcome)],
-    /// Training FLOPs a second.
+    /// Training FLOPs a second, by the exact counter.
     flops_per_s: f64,
     /// Seconds of fine-tuning a trial, where some was timed.
     finetune_s: Option<f64>,
@@ -217,6 +224,9 @@ mod tests {
         assert_eq!(alike.left_s, 120.0);
         assert!((other.left_s - (other.flops / 1e10 + 20.0)).abs() < 1e-9);
         assert_eq!(alike.tokens, 1000 * 32 * 128);
+        let vocab = crate::data::language::vocabulary().len();
+        assert_eq!(alike.flops_paper, flops::paper::train_flops(&experiment.trials[1].spec, vocab, 1000));
+        assert_eq!(plan.total_flops_paper, plan.trials.iter().map(|trial| trial.flops_paper).sum::<f64>());
         assert_eq!(plan.left_s, alike.left_s + other.left_s);
 
         std::fs::write(folder.path().join("outcome.json"), "{").unwrap();
@@ -237,6 +247,7 @@ mod tests {
             steps: 100,
             tokens: 1,
             flops: 1e10,
+            flops_paper: 1e10,
             left_s: 0.0,
         };
         let left_s = |status| rate.left_s(&planned(status), &trial.spec);

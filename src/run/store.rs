@@ -3,6 +3,7 @@
 //! ```text
 //! trial.json      what is run, and with what           metrics.jsonl   a line every so often
 //! checkpoints/    step-000000500, …                    predictions/    one file a task and seed
+//! finetuned/      weights, one file a task and seed, where the specification asks to keep them
 //! outcome.json    written last: it means "done"        failure.json    why it stopped
 //! .lock           held by the process that runs it
 //! ```
@@ -24,6 +25,8 @@ use crate::track::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRe
 
 /// Folder of the predictions.
 const PREDICTIONS: &str = "predictions";
+/// Folder of the fine-tuned weights.
+const FINETUNED: &str = "finetuned";
 
 fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
     format!("{PREDICTIONS}/{task}-{finetune_seed}.json")
@@ -119,6 +122,11 @@ impl TrialFolder {
         self.read(&predictions_name(task, finetune_seed))
     }
 
+    /// Where the weights of a fine-tuned model belong, if they are kept.
+    pub fn finetuned(&self, task: TaskName, finetune_seed: u64) -> PathBuf {
+        self.path.join(FINETUNED).join(format!("{task}-{finetune_seed}.safetensors"))
+    }
+
     /// Saves what a fine-tuned model said, before it is scored.
     pub fn write_predictions(&self, predictions: &Predictions) -> Result<()> {
         create_folder(&self.path.join(PREDICTIONS))?;
@@ -130,7 +138,9 @@ impl TrialFolder {
     pub fn lock(&self) -> Result<FolderLock> {
         create_folder(&self.path)?;
         let lock = FolderLock::acquire(&self.path)?;
-        for folder in [self.path.clone(), self.checkpoints(), self.path.join(PREDICTIONS)] {
+        for folder in
+            [self.path.clone(), self.checkpoints(), self.path.join(PREDICTIONS), self.path.join(FINETUNED)]
+        {
             if folder.is_dir() {
                 remove_where(&folder, |name| name.starts_with(TEMPORARY_PREFIX))?;
             }

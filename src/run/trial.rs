@@ -13,7 +13,7 @@ use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::{Vocabulary, build};
 use crate::spec::{Trial, TrialSpec};
-use crate::task::{Finetuning, encode, score};
+use crate::task::{Finetuned, Finetuning, encode, score};
 use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
@@ -33,6 +33,7 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
         steps: state.step,
         tokens: state.tokens,
         flops: state.flops,
+        flops_paper: Some(flops::paper::train_flops(spec, tokenizer.vocab_size(), state.step)),
         n_parameters: flops::n_parameters(spec, tokenizer.vocab_size()),
         validation: state.validation.values(),
         scores,
@@ -143,11 +144,13 @@ fn evaluate(
         let (train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
         let info = task_info(task.task);
         for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
-            if context.folder.predictions(task.task, finetune_seed)?.is_none() {
+            let model = context.folder.finetuned(task.task, finetune_seed);
+            let lacks_model = recipe.keep_models && !model.is_file();
+            if lacks_model || context.folder.predictions(task.task, finetune_seed)?.is_none() {
                 let run = done as u64 * u64::from(spec.evaluate.finetune_seeds) + finetune_seed;
                 let of = tasks.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
                 context.sink.phase(&format!("fine-tuning {}, run {run} of {of}", task.task));
-                let predictions = Finetuning {
+                let Finetuned { predictions, parameters } = Finetuning {
                     seed: spec.seed,
                     finetune_seed,
                     model: &spec.model,
@@ -162,6 +165,9 @@ fn evaluate(
                     stop: &|| context.stop.check(),
                 }
                 .run()?;
+                if recipe.keep_models {
+                    Checkpoint::save_model(&model, &parameters)?;
+                }
                 context.folder.write_predictions(&predictions)?;
             }
             // Scored from what is on disk, so that a resumed trial scores the same numbers.

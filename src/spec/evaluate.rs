@@ -130,6 +130,41 @@ impl Default for EvaluateSpec {
     }
 }
 
+/// How far down a parameter's learning rate decays. Both leave the peak rate to the head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerDecayRule {
+    /// One factor a layer from the head down: the topmost of n layers has one factor, the embeddings n + 1.
+    #[default]
+    Paper,
+    /// One factor more below the head: the topmost of n layers has two, the embeddings n + 2. The released code
+    /// still counts a layer between the head and the encoder that it no longer has.
+    ReleasedCode,
+}
+
+impl LayerDecayRule {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What stands between the encoder and a task's outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// One dense layer on [CLS] behind dropout, as the paper and the released code have it.
+    #[default]
+    Paper,
+    /// transformers' ElectraForSequenceClassification: a dense layer with GELU more, and dropout before both.
+    Huggingface,
+}
+
+impl HeadKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Fine-tuning recipe; the defaults are the paper's for small models (Table 7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -137,10 +172,13 @@ pub struct FinetuneSpec {
     /// Peak learning rate.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub learning_rate: f64,
-    /// Factor between the learning rates of a layer and the one below it; the topmost layer has the peak rate
-    /// times this factor, the head the peak rate.
+    /// Factor between the learning rates of a layer and the one below it; the head has the peak rate.
     #[schemars(range(min = 0.01, max = 1.0))]
     pub layer_decay: f64,
+    /// How many of these factors the topmost layer has: `paper` (the default) one, `released_code` two.
+    // Left out where it is the default, so that the ids of trials from before it existed stay theirs.
+    #[serde(skip_serializing_if = "LayerDecayRule::is_default")]
+    pub layer_decay_rule: LayerDecayRule,
     /// Passes over the training examples.
     #[schemars(range(min = 0.01, max = 1000.0))]
     pub epochs: f64,
@@ -162,6 +200,12 @@ pub struct FinetuneSpec {
     /// Uses at most this many training examples, the first of the shuffled set; reports name the cap.
     #[schemars(range(min = 1, max = 1000000000))]
     pub max_train_examples: Option<usize>,
+    /// The head: `paper` (the default) or `huggingface`.
+    #[serde(skip_serializing_if = "HeadKind::is_default")]
+    pub head: HeadKind,
+    /// Keeps the weights of every fine-tuned model, for `electra-lab export`; changes no number.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_models: bool,
 }
 
 impl Default for FinetuneSpec {
@@ -169,6 +213,7 @@ impl Default for FinetuneSpec {
         Self {
             learning_rate: 3e-4,
             layer_decay: 0.8,
+            layer_decay_rule: LayerDecayRule::default(),
             epochs: 3.0,
             epochs_small_tasks: None,
             batch: 32,
@@ -176,6 +221,25 @@ impl Default for FinetuneSpec {
             weight_decay: 0.0,
             seq_len: 128,
             max_train_examples: None,
+            head: HeadKind::default(),
+            keep_models: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_decay_rule_is_not_written_so_that_ids_stay() {
+        let text = |rule| {
+            let recipe = FinetuneSpec { layer_decay_rule: rule, ..Default::default() };
+            let text = serde_json::to_string(&recipe).unwrap();
+            assert_eq!(serde_json::from_str::<FinetuneSpec>(&text).unwrap(), recipe);
+            text
+        };
+        assert!(!text(LayerDecayRule::Paper).contains("rule"));
+        assert!(text(LayerDecayRule::ReleasedCode).contains(r#""layer_decay_rule":"released_code""#));
     }
 }

@@ -34,7 +34,7 @@ mod value_type;
 mod yaml;
 
 pub use data::{DataSpec, TokenizerSpec};
-pub use evaluate::{EvaluateSpec, FinetuneSpec, TaskName, TaskSource};
+pub use evaluate::{EvaluateSpec, FinetuneSpec, HeadKind, LayerDecayRule, TaskName, TaskSource};
 pub use expand::MAX_TRIALS;
 pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
 pub use load::{DEFAULT_PROFILE, Experiment, load};

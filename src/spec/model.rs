@@ -85,7 +85,7 @@ impl Default for ModelSpec {
 }
 
 /// The numbers that make an encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderShape {
     /// Width of the residual stream.
     pub hidden: usize,
@@ -99,6 +99,10 @@ pub struct EncoderShape {
     pub embedding: usize,
     /// Length of the position table.
     pub positions: usize,
+    /// Token types: segment A and segment B.
+    pub types: usize,
+    /// Added to the variance in every LayerNorm.
+    pub norm_epsilon: f64,
 }
 
 /// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
@@ -123,6 +127,8 @@ impl ModelSpec {
             ffn: self.ffn.unwrap_or(4 * hidden),
             embedding: self.embedding.unwrap_or(embedding),
             positions: self.positions,
+            types: 2,
+            norm_epsilon: 1e-12,
         }
     }
 
@@ -150,6 +156,13 @@ mod tests {
         assert_eq!(width(ModelSize::Small, 0.25), (64, 1, 256, 12));
         assert_eq!(width(ModelSize::Base, 0.33333), (256, 4, 1024, 12));
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
+    }
+
+    /// The released code's debug configuration is 144 wide: two heads of 72, not 144 / 64 of 64.
+    #[test]
+    fn heads_divide_a_width_that_is_no_multiple_of_64() {
+        let shape = ModelSpec { hidden: Some(144), ..Default::default() }.discriminator();
+        assert_eq!((shape.heads, shape.hidden % shape.heads, shape.ffn), (2, 0, 576));
     }
 
     #[test]

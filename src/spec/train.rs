@@ -10,7 +10,7 @@ pub enum Budget {
     /// After `steps` steps.
     #[default]
     Steps,
-    /// After as many steps as cost the FLOPs that replaced-token detection takes for `steps` steps with this
+    /// After as many steps as cost the FLOPs (by the exact counter) that replaced-token detection takes for `steps` steps with this
     /// model and batch: equal compute for an objective whose step costs less.
     RtdFlops,
 }

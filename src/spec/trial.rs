@@ -52,14 +52,15 @@ pub struct Trial {
 }
 
 impl TrialSpec {
-    /// The trial's name. How often it logs, validates and saves changes no number of the outcome, so it is left
-    /// out of the hash.
+    /// The trial's name. How often it logs, validates and saves, and what it keeps, changes no number of the
+    /// outcome, so it is left out of the hash.
     pub fn id(&self) -> TrialId {
         let mut content = self.clone();
         let cadence = TrainSpec::default();
         content.train.log_every = cadence.log_every;
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
+        content.evaluate.finetune.keep_models = false;
         if matches!(content.objective, ObjectiveSpec::Rtd { .. }) {
             // Both budgets are then `steps` steps.
             content.train.budget = Budget::Steps;

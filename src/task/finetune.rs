@@ -1,26 +1,31 @@
 //! Fine-tuning a pre-trained encoder on one task with one seed (ELECTRA, Appendix B).
 //!
-//! The head is one dense layer on the hidden state of [CLS] behind dropout (Glorot initialisation, no pooler);
-//! a score is regressed as (y - min) / (max - min) with squared error. Batches are ragged: no padding.
+//! Batches are ragged: no padding. See `classifier.rs` for the heads and the loss.
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 
 use super::Encoded;
+use super::classifier::Classifier;
 use super::score::majority;
-use crate::data::{Batch, LabelKind, TaskInfo};
+use crate::data::{LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{encoder, is_encoder_parameter};
-use crate::nn::{Encoder, Init, Linear, Mode, Parameters};
-use crate::objective::tokens;
-use crate::ops::cross_entropy::cross_entropy;
-use crate::ops::dropout::dropout;
+use crate::model::is_encoder_parameter;
+use crate::nn::{Mode, Parameters};
 use crate::rng::{Purpose, Stream};
-use crate::spec::{FinetuneSpec, ModelSpec, OptimizerKind, TaskName};
+use crate::spec::{FinetuneSpec, LayerDecayRule, ModelSpec, OptimizerKind, TaskName};
 use crate::track::{PredictedExample, Predictions, RECORD_VERSION};
 use crate::train::{Checkpoint, Optimizer, Schedule, Settings};
 
 /// Examples a batch of prediction.
 const PREDICTION_BATCH: usize = 64;
+
+/// What a run leaves.
+pub struct Finetuned {
+    /// What it says of every validation example.
+    pub predictions: Predictions,
+    /// The fine-tuned encoder and its head.
+    pub parameters: Parameters,
+}
 
 /// One fine-tuning run.
 pub struct Finetuning<'a> {
@@ -61,19 +66,20 @@ pub fn n_steps(recipe: &FinetuneSpec, task: TaskName, n: usize) -> u64 {
 
 impl Finetuning<'_> {
     /// Trains, then predicts every validation example.
-    pub fn run(&self) -> Result<Predictions> {
+    pub fn run(&self) -> Result<Finetuned> {
         // One number for initialisation, order and dropout of this run, different for every run of the trial.
         let seed =
             Stream::new(self.seed, Purpose::Finetune, self.task.task as u64, self.finetune_seed).next_u64();
         let train = self.chosen(seed);
         let mut parameters = Parameters::new(seed, self.device);
-        let classifier = Classifier::new(&mut parameters, self.model, self.vocab, self.task.labels)?;
+        let (labels, head) = (self.task.labels, self.recipe.head);
+        let classifier = Classifier::new(&mut parameters, self.model, self.vocab, labels, head)?;
         self.checkpoint.load_parameters(&parameters, is_encoder_parameter)?;
         let steps = n_steps(self.recipe, self.task.task, train.len());
         self.train(seed, &train, steps, &parameters, &classifier)?;
         // Of all training examples, whatever the cap: one baseline for every run of the task.
         let labels = self.train.iter().map(|example| example.label);
-        Ok(Predictions {
+        let predictions = Predictions {
             record_version: RECORD_VERSION,
             task: self.task.task,
             synthetic: self.synthetic,
@@ -82,7 +88,8 @@ impl Finetuning<'_> {
             steps,
             majority: majority(self.task.labels, labels),
             examples: self.predict(&classifier)?,
-        })
+        };
+        Ok(Finetuned { predictions, parameters })
     }
 
     /// The training examples under the recipe's cap: the first of a seeded shuffle.
@@ -123,8 +130,7 @@ impl Finetuning<'_> {
                 return Err(Fault::new(FaultKind::Training, what, hint));
             }
             optimizer.step(parameters, &loss.backward()?, |parameter| {
-                let below_top = top.saturating_sub(parameter.depth) as i32;
-                schedule.rate(step) * self.recipe.layer_decay.powi(below_top)
+                schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth)
             })?;
         }
         Ok(())
@@ -149,6 +155,17 @@ impl Finetuning<'_> {
         }
         Ok(all)
     }
+}
+
+/// What the rate of a parameter at `depth` is multiplied by; the head is at depth `top`.
+fn layer_factor(recipe: &FinetuneSpec, top: usize, depth: usize) -> f64 {
+    let below_head = top.saturating_sub(depth) as i32;
+    let exponent = match recipe.layer_decay_rule {
+        LayerDecayRule::Paper => below_head,
+        LayerDecayRule::ReleasedCode if below_head == 0 => 0,
+        LayerDecayRule::ReleasedCode => below_head + 1,
+    };
+    recipe.layer_decay.powi(exponent)
 }
 
 fn settings(recipe: &FinetuneSpec) -> Settings {
@@ -200,61 +217,6 @@ impl Order {
     }
 }
 
-/// The encoder with a head for one task.
-struct Classifier {
-    encoder: Encoder,
-    head: Linear,
-    head_site: u64,
-    dropout: f64,
-    labels: LabelKind,
-}
-
-impl Classifier {
-    fn new(parameters: &mut Parameters, model: &ModelSpec, vocab: usize, labels: LabelKind) -> Result<Self> {
-        let shape = model.discriminator();
-        let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, model, vocab)?;
-        let outputs = match labels {
-            LabelKind::Classes(names) => names.len(),
-            LabelKind::Score { .. } => 1,
-        };
-        let head_site = builder.site();
-        let mut at_top = builder.at_depth(shape.layers + 1);
-        let head = Linear::new(at_top.within("task_head"), shape.hidden, outputs, Init::Glorot)?;
-        Ok(Self { encoder, head, head_site, dropout: model.dropout, labels })
-    }
-
-    /// Logits or regression outputs, [B, classes] or [B, 1].
-    fn outputs(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
-        let mut batch = Batch::new();
-        for example in examples {
-            batch.push(&example.ids, &example.types);
-        }
-        let hidden = self.encoder.forward(&tokens(&batch, batch.ids.clone()), mode)?;
-        let firsts: Vec<u32> =
-            batch.offsets.iter().take(examples.len()).map(|&offset| offset as u32).collect();
-        let firsts = Tensor::from_vec(firsts, examples.len(), hidden.device())?;
-        let first = hidden.index_select(&firsts, 0)?;
-        self.head.forward(&dropout(&first, mode.dropout(self.head_site, self.dropout))?)
-    }
-
-    fn loss(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
-        let outputs = self.outputs(examples, mode)?;
-        match self.labels {
-            LabelKind::Classes(_) => {
-                let targets: Vec<u32> = examples.iter().map(|example| example.label as u32).collect();
-                Ok(cross_entropy(&outputs, &targets.into())?)
-            }
-            LabelKind::Score { min, max } => {
-                let targets: Vec<f32> =
-                    examples.iter().map(|example| (example.label - min) / (max - min)).collect();
-                let targets = Tensor::from_vec(targets, (examples.len(), 1), outputs.device())?;
-                Ok((outputs - targets)?.sqr()?.mean_all()?)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +239,57 @@ mod tests {
         assert_eq!(n_steps(&recipe, TaskName::Cola, 8551), 801);
         assert_eq!(n_steps(&recipe, TaskName::Rte, 2490), 778);
         assert_eq!(n_steps(&recipe, TaskName::Mrpc, 5), 1);
+    }
+
+    /// The part of the model that a parameter belongs to: `encoder.layer.10`, `embeddings`, `head`.
+    fn part(name: &str) -> String {
+        let n_words = if name.starts_with("encoder.layer.") { 3 } else { 2 };
+        let words: Vec<&str> = name.split('.').take(n_words).collect();
+        if words[0] == "encoder" { words.join(".") } else { words[0].into() }
+    }
+
+    /// Factors of the peak rate by `paper` and by `released_code`, and how many parameters have them.
+    #[test]
+    fn rates_of_every_parameter_by_both_rules() {
+        let model = ModelSpec { layers: Some(12), hidden: Some(8), embedding: Some(4), ..Default::default() };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        Classifier::new(&mut parameters, &model, 10, LabelKind::Classes(&["a", "b"]), Default::default())
+            .unwrap();
+        let factor = |layer_decay_rule, depth| {
+            let recipe = FinetuneSpec { layer_decay_rule, ..Default::default() };
+            layer_factor(&recipe, parameters.max_depth(), depth)
+        };
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for parameter in parameters.iter() {
+            let line = format!(
+                "{:<27} {:.6} {:.6}",
+                part(&parameter.name),
+                factor(LayerDecayRule::Paper, parameter.depth),
+                factor(LayerDecayRule::ReleasedCode, parameter.depth)
+            );
+            match lines.iter_mut().find(|(other, _)| *other == line) {
+                Some((_, n)) => *n += 1,
+                None => lines.push((line, 1)),
+            }
+        }
+        let shown: Vec<String> = lines.iter().map(|(line, n)| format!("{line} {n:>2}")).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        embeddings                  0.054976 0.043980  4
+        encoder.embeddings_project  0.054976 0.043980  2
+        encoder.layer.0             0.068719 0.054976 10
+        encoder.layer.1             0.085899 0.068719 10
+        encoder.layer.2             0.107374 0.085899 10
+        encoder.layer.3             0.134218 0.107374 10
+        encoder.layer.4             0.167772 0.134218 10
+        encoder.layer.5             0.209715 0.167772 10
+        encoder.layer.6             0.262144 0.209715 10
+        encoder.layer.7             0.327680 0.262144 10
+        encoder.layer.8             0.409600 0.327680 10
+        encoder.layer.9             0.512000 0.409600 10
+        encoder.layer.10            0.640000 0.512000 10
+        encoder.layer.11            0.800000 0.640000 10
+        task_head                   1.000000 1.000000  2
+        ");
     }
 
     #[test]

@@ -117,6 +117,9 @@ pub struct Outcome {
     pub tokens: u64,
     /// Training FLOPs of pre-training, by the exact counter.
     pub flops: f64,
+    /// Training FLOPs of pre-training, by the paper's counter; absent in records from before it existed.
+    #[serde(default)]
+    pub flops_paper: Option<f64>,
     /// Parameters that pre-training updated.
     pub n_parameters: u64,
     /// Values on held-out text after the last step (see [`Event::values`]).
@@ -200,4 +203,17 @@ pub struct Failure {
     pub message: String,
     /// UTC, RFC 3339.
     pub at: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_from_before_the_papers_counter_still_reads() {
+        let text = r#"{"record_version": 1, "id": "0123456789ab", "steps": 150, "tokens": 5, "flops": 1e9,
+            "n_parameters": 7, "validation": {}, "scores": [], "timing": {"pretrain_s": 1.0, "finetune_s": 2.0}}"#;
+        let outcome: Outcome = serde_json::from_str(text).unwrap();
+        assert_eq!((outcome.flops, outcome.flops_paper), (1e9, None));
+    }
 }

@@ -115,6 +115,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Saves parameters alone, of a fine-tuned model say.
+    pub fn save_model(path: &Path, parameters: &Parameters) -> Result<()> {
+        write(path, model_tensors(parameters), &State::default())
+    }
+
     /// Saves the parameters after the last step, then removes what only a continuation needs.
     pub fn save_final(folder: &Path, parameters: &Parameters, state: &State) -> Result<()> {
         write(&folder.join(FINAL), model_tensors(parameters), state)?;

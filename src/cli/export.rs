@@ -1,0 +1,48 @@
+//! `electra-lab export`: a trained trial as folders that transformers loads.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::spec_arguments::ResultsArgument;
+use super::{exit, output};
+use crate::data::DataEnv;
+use crate::fault::Result;
+use crate::run::{ExportOptions, export as export_trial};
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+pub struct ExportArguments {
+    /// Id of a trial, or its beginning, or its folder
+    #[arg(value_name = "TRIAL")]
+    trial: String,
+
+    /// Folder to write: the discriminator there, the generator in DIR/generator/
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+
+    /// Licence of the weights for the model card, by the hub's identifier, such as apache-2.0
+    #[arg(long, value_name = "ID", default_value = "unknown")]
+    license: String,
+
+    #[command(flatten)]
+    results: ResultsArgument,
+
+    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Exports the trial, prints the folders and returns the exit code.
+pub fn export(arguments: &ExportArguments) -> Result<u8> {
+    let options = ExportOptions {
+        trial: arguments.trial.clone(),
+        results: arguments.results.results.clone(),
+        to: arguments.to.clone(),
+        license: arguments.license.clone(),
+    };
+    let folders = export_trial(&options, &DataEnv::new(arguments.offline)?)?;
+    let lines: String = folders.iter().map(|folder| format!("{}\n", folder.display())).collect();
+    output::data(&lines)?;
+    Ok(exit::OK)
+}

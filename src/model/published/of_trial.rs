@@ -1,0 +1,98 @@
+//! The networks of a trial as published models, each under the names that it has by itself.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::config::{Config, Family};
+use super::write::{Role, write};
+use crate::fault::Result;
+use crate::model::{Electra, MaskedLm, rates};
+use crate::nn::Parameters;
+use crate::spec::{EncoderShape, HeadKind, ModelSpec, ObjectiveSpec, TrialSpec};
+
+/// A trained network.
+pub struct TrainedNetwork {
+    /// Which class of transformers it is.
+    pub role: Role,
+    shape: EncoderShape,
+    labels: Vec<String>,
+    parameters: Vec<(String, Tensor)>,
+}
+
+/// Networks of a trial.
+pub struct TrainedNetworks {
+    /// The one whose encoder is fine-tuned.
+    pub main: TrainedNetwork,
+    /// The generator, where there is one beside it.
+    pub generator: Option<TrainedNetwork>,
+}
+
+impl TrainedNetworks {
+    /// Makes the networks of `spec` over `vocab` words; `load` puts the trained values into their parameters.
+    pub fn new(spec: &TrialSpec, vocab: usize, load: impl FnOnce(&Parameters) -> Result<()>) -> Result<Self> {
+        let mut parameters = Parameters::new(spec.seed, &Device::Cpu);
+        let full = spec.model.discriminator();
+        match spec.objective {
+            ObjectiveSpec::Rtd { .. } => {
+                Electra::new(&mut parameters, &spec.model, vocab)?;
+                load(&parameters)?;
+                let main = named(&parameters, |name| (!name.starts_with("generator.")).then_some(name));
+                let main = TrainedNetwork {
+                    role: Role::Discriminator,
+                    shape: full,
+                    labels: Vec::new(),
+                    parameters: main,
+                };
+                Ok(Self { main, generator: Some(generator(&parameters, &spec.model)) })
+            }
+            ObjectiveSpec::Mlm { .. } => {
+                MaskedLm::new(&mut parameters, &full, rates(&spec.model), vocab)?;
+                load(&parameters)?;
+                let parameters = named(&parameters, |name| Some(name));
+                let main =
+                    TrainedNetwork { role: Role::MaskedLm, shape: full, labels: Vec::new(), parameters };
+                Ok(Self { main, generator: None })
+            }
+        }
+    }
+}
+
+/// The generator with its own embeddings, or with those that it shares.
+fn generator(parameters: &Parameters, spec: &ModelSpec) -> TrainedNetwork {
+    let mut own = named(parameters, |name| name.strip_prefix("generator."));
+    if !own.iter().any(|(name, _)| name.starts_with("embeddings.")) {
+        own.extend(named(parameters, |name| name.starts_with("embeddings.").then_some(name)));
+    }
+    TrainedNetwork { role: Role::MaskedLm, shape: spec.generator(), labels: Vec::new(), parameters: own }
+}
+
+/// The parameters that `rename` keeps, under the names that it gives them.
+fn named(parameters: &Parameters, rename: impl Fn(&str) -> Option<&str>) -> Vec<(String, Tensor)> {
+    let rename = |parameter: &crate::nn::Parameter| {
+        Some((rename(&parameter.name)?.to_string(), parameter.var.as_detached_tensor()))
+    };
+    parameters.iter().filter_map(rename).collect()
+}
+
+impl TrainedNetwork {
+    /// A fine-tuned encoder with the head of its recipe; `labels` names its outputs.
+    pub fn classifier(
+        model: &ModelSpec,
+        head: HeadKind,
+        labels: Vec<String>,
+        parameters: &Parameters,
+    ) -> Self {
+        let role = match head {
+            HeadKind::Paper => Role::TokenClassifier,
+            HeadKind::Huggingface => Role::SequenceClassifier,
+        };
+        Self { role, shape: model.discriminator(), labels, parameters: named(parameters, |name| Some(name)) }
+    }
+
+    /// Writes config.json and model.safetensors into `folder`.
+    pub fn write(&self, folder: &Path, model: &ModelSpec, vocab: usize, pad: u32) -> Result<()> {
+        let config = Config { family: Family::Electra, shape: self.shape, vocab, pad, rates: rates(model) };
+        write(folder, config, self.role, &self.labels, &self.parameters)
+    }
+}
