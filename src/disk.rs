@@ -18,7 +18,7 @@ const PROBE_BYTES: usize = 1 << 20;
 
 /// Replaces a file by `bytes`, or leaves it as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let write = || -> io::Result<()> {
         let mut file = temporary_in(folder)?;
         file.write_all(bytes)?;
@@ -27,6 +27,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         sync_folder(folder)
     };
     write().map_err(|error| storage_fault(path, "write", &error))
+}
+
+/// The folder that holds a file: for a bare name the current one.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {

@@ -18,6 +18,7 @@ mod schema;
 mod spec_arguments;
 mod status;
 mod table;
+mod trace;
 
 use std::ffi::OsString;
 
@@ -92,6 +93,9 @@ enum Command {
     #[command(long_about = "Times training on this machine.\n\n\
         Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
     Bench(bench::BenchArguments),
+    /// Writes everything that happens in a trial's first steps to a file, to check it elsewhere
+    #[command(long_about = trace::ABOUT)]
+    Trace(trace::TraceArguments),
     /// Prints the JSON Schema of experiment files
     #[command(
         long_about = "Prints the JSON Schema of experiment files; editors complete and check with it.\n\n\
@@ -140,6 +144,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Export(arguments) => export::export(arguments),
         Command::Probe(arguments) => probe::probe(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
+        Command::Trace(arguments) => trace::trace(arguments),
         Command::Schema => schema::schema(),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Completions(arguments) => completions::completions(arguments),
@@ -186,6 +191,8 @@ mod tests {
           export       Writes a trained trial as folders that transformers loads
           probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
           bench        Times training on this machine
+          trace        Writes everything that happens in a trial's first steps to a file, to check it
+                       elsewhere
           schema       Prints the JSON Schema of experiment files
           doctor       Shows device, threads, caches, network settings and versions
           completions  Prints a completion script for a shell

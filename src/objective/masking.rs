@@ -1,11 +1,22 @@
-//! Which tokens are predicted (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py).
+//! Which tokens are predicted, and what the network reads in their place.
 //!
-//! This is the paper's rule: max(1, round(fraction × tokens)) different positions of each sequence, [CLS] and
-//! [SEP] counted in the number but never chosen. The released code draws positions with replacement, which
-//! reaches fewer distinct ones.
+//! Two rules (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py), turned into behaviour by
+//! [`Masker::new`] alone:
+//!
+//! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence, [CLS] and [SEP] counted
+//!   in the number but never chosen. The objective says which share of them becomes [MASK] or a random token.
+//! - `released_code`: at most int((fraction + 0.005) × sequence length) draws, each among all candidates, so
+//!   that a position may be drawn twice; every draw writes [MASK] with probability 0.85 and else nothing. A
+//!   draw is a slot of its own in the generator's loss and gets a sample of its own.
+//!
+//! Must never: know what is done with the slots. Next: `mlm.rs`, `rtd.rs`.
 
 use crate::data::Batch;
 use crate::rng::{Purpose, Stream};
+use crate::spec::Masking;
+
+/// Streams of what is written follow those of the positions, which are numbered by sequence.
+const WRITING: u64 = 1 << 32;
 
 /// What masking needs to know of a vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,103 +29,148 @@ pub struct Vocabulary {
     pub never_masked: Vec<u32>,
 }
 
-/// Positions of a batch that are predicted, in order, as indices into its tokens.
-pub fn choose(batch: &Batch, vocabulary: &Vocabulary, fraction: f64, seed: u64, step: u64) -> Vec<u32> {
-    let mut chosen = Vec::new();
-    for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
-        let (start, end) = (bounds[0], bounds[1]);
-        let mut candidates: Vec<u32> = (start..end)
-            .filter(|&i| !vocabulary.never_masked.contains(&batch.ids[i]))
-            .map(|i| i as u32)
-            .collect();
-        let wanted = ((end - start) as f64 * fraction).round_ties_even().max(1.0) as usize;
-        let wanted = wanted.min(candidates.len());
-        // The first `wanted` places of a Fisher-Yates shuffle: positions without replacement.
-        let mut stream = Stream::new(seed, Purpose::Mask, step, sequence as u64);
-        for place in 0..wanted {
-            let other = place + stream.below(candidates.len() - place);
-            candidates.swap(place, other);
-        }
-        candidates.truncate(wanted);
-        candidates.sort_unstable();
-        chosen.extend(candidates);
-    }
-    chosen
+/// What is written into a slot: [MASK], a random token, or (the rest) nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// Probability of [MASK].
+    pub mask: f64,
+    /// Probability of a token drawn uniformly from the vocabulary.
+    pub random: f64,
 }
 
-/// The batch's ids with `words` at `positions`.
-pub fn replaced(batch: &Batch, positions: &[u32], words: impl IntoIterator<Item = u32>) -> Vec<u32> {
+/// The released code writes [MASK] or nothing, whatever the objective.
+const RELEASED_CODE: Shares = Shares { mask: 0.85, random: 0.0 };
+
+/// How the positions of a sequence are drawn.
+#[derive(Clone, Copy, Debug)]
+enum Draw {
+    /// Without replacement.
+    Distinct,
+    /// With replacement, at most so many.
+    Repeated { most: usize },
+}
+
+/// What masking makes of a batch, in M slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masked {
+    /// Where each slot is, as an index into the batch's tokens, ascending; equal ones where a position was
+    /// drawn more than once. [M]
+    pub positions: Vec<u32>,
+    /// The token that each slot hides. [M]
+    pub originals: Vec<u32>,
+    /// What the network reads. [T]
+    pub ids: Vec<u32>,
+}
+
+/// A masking rule with its numbers.
+#[derive(Clone, Debug)]
+pub struct Masker {
+    vocabulary: Vocabulary,
+    fraction: f64,
+    draw: Draw,
+    shares: Shares,
+}
+
+impl Masker {
+    /// The rule of `masking` for sequences of at most `seq_len` tokens; `paper` is what the objective writes
+    /// under the paper's rule.
+    pub fn new(
+        masking: Masking,
+        fraction: f64,
+        seq_len: usize,
+        vocabulary: &Vocabulary,
+        paper: Shares,
+    ) -> Self {
+        let (draw, shares) = match masking {
+            Masking::Paper => (Draw::Distinct, paper),
+            Masking::ReleasedCode => {
+                (Draw::Repeated { most: ((fraction + 0.005) * seq_len as f64) as usize }, RELEASED_CODE)
+            }
+        };
+        Self { vocabulary: vocabulary.clone(), fraction, draw, shares }
+    }
+
+    /// Entries of the vocabulary.
+    pub fn vocab_size(&self) -> usize {
+        self.vocabulary.size
+    }
+
+    /// Masks a batch with the random numbers of (seed, step).
+    pub fn mask(&self, batch: &Batch, seed: u64, step: u64) -> Masked {
+        let mut positions = Vec::new();
+        for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
+            let (start, end) = (bounds[0], bounds[1]);
+            let candidates: Vec<u32> = (start..end)
+                .filter(|&i| !self.vocabulary.never_masked.contains(&batch.ids[i]))
+                .map(|i| i as u32)
+                .collect();
+            let stream = Stream::new(seed, Purpose::Mask, step, sequence as u64);
+            positions.extend(self.draw.positions(candidates, end - start, self.fraction, stream));
+        }
+        let originals = positions.iter().map(|&position| batch.ids[position as usize]).collect();
+        let mut ids = batch.ids.clone();
+        let mut stream = Stream::new(seed, Purpose::Mask, step, WRITING);
+        for &position in &positions {
+            let (coin, random) = (stream.uniform(), stream.below(self.vocabulary.size));
+            if coin < self.shares.mask {
+                ids[position as usize] = self.vocabulary.mask;
+            } else if coin < self.shares.mask + self.shares.random {
+                ids[position as usize] = random as u32;
+            }
+        }
+        Masked { positions, originals, ids }
+    }
+}
+
+impl Draw {
+    /// Positions of one sequence of `length` tokens, ascending.
+    fn positions(
+        self,
+        mut candidates: Vec<u32>,
+        length: usize,
+        fraction: f64,
+        mut stream: Stream,
+    ) -> Vec<u32> {
+        match self {
+            Self::Distinct => {
+                let wanted = (length as f64 * fraction).round_ties_even().max(1.0) as usize;
+                let wanted = wanted.min(candidates.len());
+                // The first `wanted` places of a Fisher-Yates shuffle: positions without replacement.
+                for place in 0..wanted {
+                    let other = place + stream.below(candidates.len() - place);
+                    candidates.swap(place, other);
+                }
+                candidates.truncate(wanted);
+                candidates.sort_unstable();
+                candidates
+            }
+            Self::Repeated { most } => {
+                // The released code multiplies in f32: 190 tokens at 0.15 are 28.500002 there, and 29 slots.
+                let wanted = (length as f32 * fraction as f32).round_ties_even() as usize;
+                let wanted = wanted.min(most).max(1);
+                let mut drawn: Vec<u32> =
+                    (0..wanted).filter_map(|_| stream.choose(&candidates).copied()).collect();
+                drawn.sort_unstable();
+                drawn
+            }
+        }
+    }
+}
+
+/// The batch's tokens with `samples` at `positions` (ascending). Several samples for one position give the
+/// floor of their ids' mean, an arbitrary token: the released code's scatter divides the sum of what it
+/// writes by its number.
+pub fn filled(batch: &Batch, positions: &[u32], samples: &[u32]) -> Vec<u32> {
     let mut ids = batch.ids.clone();
-    for (&position, word) in positions.iter().zip(words) {
-        ids[position as usize] = word;
+    let slots: Vec<(u32, u32)> = positions.iter().copied().zip(samples.iter().copied()).collect();
+    for same in slots.chunk_by(|one, next| one.0 == next.0) {
+        let sum: u64 = same.iter().map(|&(_, sample)| u64::from(sample)).sum();
+        if let Some(&(position, _)) = same.first() {
+            ids[position as usize] = (sum / same.len() as u64) as u32;
+        }
     }
     ids
 }
 
-/// The original ids at `positions`.
-pub fn originals(batch: &Batch, positions: &[u32]) -> Vec<u32> {
-    positions.iter().map(|&position| batch.ids[position as usize]).collect()
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4.
-    pub fn vocabulary(size: usize) -> Vocabulary {
-        Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4] }
-    }
-
-    fn sentence(words: usize) -> Batch {
-        let mut ids = vec![2];
-        ids.extend((0..words).map(|i| 5 + i as u32 % 50));
-        ids.push(3);
-        let mut batch = Batch::new();
-        batch.push(&ids, &vec![0; ids.len()]);
-        batch
-    }
-
-    /// Facts, trap 18: round half to even, at least one.
-    #[test]
-    fn how_many_are_masked() {
-        for (tokens, expected) in
-            [(3, 1), (10, 2), (30, 4), (50, 8), (70, 10), (90, 14), (128, 19), (512, 77)]
-        {
-            let chosen = choose(&sentence(tokens - 2), &vocabulary(60), 0.15, 1, 1);
-            assert_eq!(chosen.len(), expected, "{tokens} tokens");
-        }
-    }
-
-    #[test]
-    fn every_word_is_masked_equally_often_and_anew_each_step() {
-        let batch = sentence(20);
-        let mut counts = [0usize; 22];
-        for step in 0..4000 {
-            for position in choose(&batch, &vocabulary(60), 0.15, 1, step) {
-                counts[position as usize] += 1;
-            }
-        }
-        // 3 of 20 words at each of 4,000 steps: 600 expected, standard deviation 23.
-        assert!(counts[1..21].iter().all(|&count| (510..690).contains(&count)), "{counts:?}");
-        assert_eq!((counts[0], counts[21]), (0, 0));
-        let at = |step| choose(&batch, &vocabulary(60), 0.15, 1, step);
-        assert_ne!(at(1), at(2));
-    }
-
-    proptest! {
-        #[test]
-        fn special_tokens_are_never_masked(ids in prop::collection::vec(0u32..9, 1..40), fraction in 0.01..0.9) {
-            let mut batch = Batch::new();
-            batch.push(&ids, &vec![0; ids.len()]);
-            batch.push(&[2, 3], &[0, 0]);
-            batch.push(&ids, &vec![0; ids.len()]);
-            let chosen = choose(&batch, &vocabulary(9), fraction, 3, 1);
-            prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
-            for position in chosen {
-                prop_assert!([1, 5, 6, 7, 8].contains(&batch.ids[position as usize]));
-            }
-        }
-    }
-}
+pub(super) mod tests;

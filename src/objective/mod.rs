@@ -9,6 +9,7 @@ mod rtd;
 
 use candle_core::{Device, Tensor};
 
+use masking::Masker;
 pub use masking::Vocabulary;
 pub use measures::{Measures, exact};
 
@@ -34,8 +35,8 @@ impl Moment {
         if self.training { Mode::train(self.seed, self.step) } else { Mode::evaluate() }
     }
 
-    /// Step under which masks and samples are drawn: held-out batches have steps that no training reaches, and
-    /// the same ones at every evaluation.
+    /// Step under which masks and samples are drawn: held-out batches have steps that no training reaches,
+    /// and the same ones at every evaluation.
     fn draw(self) -> u64 {
         if self.training { self.step } else { (1 << 62) + self.step }
     }
@@ -47,6 +48,24 @@ pub struct Losses {
     pub total: Tensor,
     /// Means over the batch, mergeable across batches.
     pub measures: Measures,
+    /// What happened on the way to the loss.
+    pub parts: Parts,
+}
+
+/// Tensors by name, for whoever checks a step from outside: without gradients, integers as u32. T tokens in
+/// the batch, M slots of masking, V entries of the vocabulary:
+///
+/// - `masked_positions` [M] (indices into the T tokens), `originals` [M], `generator_input` [T],
+///   `generator_logits` [M, V], `mlm_loss` [];
+/// - of replaced-token detection also `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced),
+///   `discriminator_logits` [T], `rtd_loss` [].
+///
+/// The network of masked language modelling goes by the generator's names.
+pub type Parts = Vec<(&'static str, Tensor)>;
+
+/// Numbers of a part.
+fn integers(values: &[u32]) -> Result<Tensor> {
+    Ok(Tensor::from_slice(values, values.len(), &Device::Cpu)?)
 }
 
 /// A pre-training objective with the network it trains.
@@ -60,17 +79,18 @@ pub trait Objective: Send {
 /// The objective of a trial, with freshly initialised networks on `device`.
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
     let parameters = Parameters::new(spec.seed, device);
+    let masker = |masking, paper| {
+        Masker::new(masking, spec.objective.mask_fraction(), spec.train.seq_len, vocabulary, paper)
+    };
     Ok(match &spec.objective {
-        ObjectiveSpec::Rtd { disc_weight, mask_fraction, temperature } => {
-            let weights = rtd::Weights {
-                discriminator: *disc_weight,
-                mask_fraction: *mask_fraction,
-                temperature: *temperature,
-            };
-            Box::new(rtd::ReplacedTokenDetection::new(parameters, &spec.model, vocabulary, weights)?)
+        ObjectiveSpec::Rtd { disc_weight, temperature, masking, .. } => {
+            let weights = rtd::Weights { discriminator: *disc_weight, temperature: *temperature };
+            let masker = masker(*masking, rtd::PAPER);
+            Box::new(rtd::ReplacedTokenDetection::new(parameters, &spec.model, masker, weights)?)
         }
-        ObjectiveSpec::Mlm { mask_fraction } => {
-            Box::new(mlm::MaskedLanguageModelling::new(parameters, &spec.model, vocabulary, *mask_fraction)?)
+        ObjectiveSpec::Mlm { masking, .. } => {
+            let masker = masker(*masking, mlm::PAPER);
+            Box::new(mlm::MaskedLanguageModelling::new(parameters, &spec.model, masker)?)
         }
     })
 }

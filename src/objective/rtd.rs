@@ -1,16 +1,16 @@
 //! Replaced-token detection, ELECTRA's objective (§2, §3.1).
 //!
-//! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them; the
-//! discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
+//! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them;
+//! the discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
 //! cross-entropy over all tokens). A sample that equals the original counts as original. No gradient of the
 //! discriminator reaches the generator but through the embeddings that they share: the samples are numbers.
 
 use candle_core::Tensor;
 
-use super::masking::{self, Vocabulary};
+use super::masking::{Masker, Shares, filled};
 use super::measures::area_under_curve;
 use super::mlm::predict;
-use super::{Losses, Measures, Moment, Objective, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::Electra;
@@ -19,13 +19,14 @@ use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::sampling::sample;
 use crate::spec::ModelSpec;
 
+/// Every chosen token becomes [MASK].
+pub const PAPER: Shares = Shares { mask: 1.0, random: 0.0 };
+
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights {
     /// λ: weight of the discriminator's loss.
     pub discriminator: f64,
-    /// Share of the tokens that is masked.
-    pub mask_fraction: f64,
     /// Temperature of the generator's samples.
     pub temperature: f64,
 }
@@ -34,7 +35,7 @@ pub struct Weights {
 pub struct ReplacedTokenDetection {
     network: Electra,
     parameters: Parameters,
-    vocabulary: Vocabulary,
+    masker: Masker,
     weights: Weights,
 }
 
@@ -43,36 +44,43 @@ impl ReplacedTokenDetection {
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
-        vocabulary: &Vocabulary,
+        masker: Masker,
         weights: Weights,
     ) -> Result<Self> {
-        let network = Electra::new(&mut parameters, model, vocabulary.size)?;
-        Ok(Self { network, parameters, vocabulary: vocabulary.clone(), weights })
+        let network = Electra::new(&mut parameters, model, masker.vocab_size())?;
+        Ok(Self { network, parameters, masker, weights })
     }
 }
 
 impl Objective for ReplacedTokenDetection {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
-        let Self { network, vocabulary, weights, .. } = self;
-        let positions = masking::choose(batch, vocabulary, weights.mask_fraction, at.seed, at.draw());
-        let originals = masking::originals(batch, &positions);
-        let masks = positions.iter().map(|_| vocabulary.mask);
-        let masked = tokens(batch, masking::replaced(batch, &positions, masks));
-        let predicted = predict(&network.generator, &masked, &positions, &originals, at.mode())?;
+        let Self { network, weights, .. } = self;
+        let masked = self.masker.mask(batch, at.seed, at.draw());
+        let input = tokens(batch, masked.ids.clone());
+        let predicted = predict(&network.generator, &input, &masked, at.mode())?;
         let draws = sample(&predicted.logits, weights.temperature, at.seed, at.draw())?;
 
-        let (corrupted, replaced) = corrupt(batch, &positions, &draws.samples);
-        let logits = network.discriminator.forward(&masked.with_words(corrupted), at.mode())?;
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, &draws.samples);
+        let logits = network.discriminator.forward(&input.with_words(corrupted.clone()), at.mode())?;
         let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
         let rtd_loss = binary_cross_entropy(&logits, &labels.into())?;
         let total = (&predicted.loss + (&rtd_loss * weights.discriminator)?)?;
 
         let mut measures = Measures::default();
-        predicted.measure(&draws.best, &originals, &mut measures)?;
+        predicted.measure(&draws.best, &masked.originals, &mut measures)?;
         measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
         measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
         measure_discriminator(&logits, &replaced, &mut measures)?;
-        Ok(Losses { total, measures })
+        let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
+        let mut parts = predicted.parts(&masked)?;
+        parts.extend([
+            ("samples", integers(&draws.samples)?),
+            ("discriminator_input", integers(&corrupted)?),
+            ("labels", integers(&labels)?),
+            ("discriminator_logits", logits.detach()),
+            ("rtd_loss", rtd_loss.detach()),
+        ]);
+        Ok(Losses { total, measures, parts })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -83,7 +91,7 @@ impl Objective for ReplacedTokenDetection {
 /// What the discriminator reads and what it should say: the original tokens with the samples at the masked
 /// positions, and of every token whether it now differs from the original.
 fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
-    let corrupted = masking::replaced(batch, positions, samples.iter().copied());
+    let corrupted = filled(batch, positions, samples);
     let replaced = corrupted.iter().zip(&batch.ids).map(|(now, before)| now != before).collect();
     (corrupted, replaced)
 }
@@ -115,11 +123,19 @@ mod tests {
 
     use super::*;
     use crate::objective::masking::tests::vocabulary;
-    use crate::spec::Sharing;
+    use crate::spec::{Masking, Sharing};
 
-    const WEIGHTS: Weights = Weights { discriminator: 50.0, mask_fraction: 0.15, temperature: 1.0 };
+    const WEIGHTS: Weights = Weights { discriminator: 50.0, temperature: 1.0 };
+
+    fn masker(masking: Masking, size: usize) -> Masker {
+        Masker::new(masking, 0.15, 128, &vocabulary(size), PAPER)
+    }
 
     fn objective(sharing: Sharing) -> ReplacedTokenDetection {
+        with_masking(sharing, Masking::Paper)
+    }
+
+    fn with_masking(sharing: Sharing, masking: Masking) -> ReplacedTokenDetection {
         let model = ModelSpec {
             hidden: Some(16),
             layers: Some(2),
@@ -130,8 +146,8 @@ mod tests {
             sharing,
             ..Default::default()
         };
-        ReplacedTokenDetection::new(Parameters::new(3, &Device::Cpu), &model, &vocabulary(50), WEIGHTS)
-            .unwrap()
+        let parameters = Parameters::new(3, &Device::Cpu);
+        ReplacedTokenDetection::new(parameters, &model, masker(masking, 50), WEIGHTS).unwrap()
     }
 
     fn batch() -> Batch {
@@ -150,8 +166,12 @@ mod tests {
     /// The guard against candle's silently dropped gradients.
     #[test]
     fn every_parameter_gets_a_gradient() {
-        for sharing in [Sharing::None, Sharing::Embeddings] {
-            let objective = objective(sharing);
+        for (sharing, masking) in [
+            (Sharing::None, Masking::Paper),
+            (Sharing::Embeddings, Masking::Paper),
+            (Sharing::Embeddings, Masking::ReleasedCode),
+        ] {
+            let objective = with_masking(sharing, masking);
             let grads = objective.losses(&batch(), AT).unwrap().total.backward().unwrap();
             for parameter in objective.parameters().iter() {
                 let grad = grads.get(&parameter.var).unwrap_or_else(|| panic!("{} has none", parameter.name));
@@ -192,6 +212,50 @@ mod tests {
         assert_eq!(replaced, [false, false, false, true, false, false, true, false]);
     }
 
+    /// Two samples for one position average to a third token; where the average is the original, it counts as
+    /// original, though neither sample was.
+    #[test]
+    fn corruption_by_the_released_code_by_hand() {
+        let mut batch = Batch::new();
+        batch.push(&[2, 10, 11, 12, 3], &[0; 5]);
+        let (corrupted, replaced) = corrupt(&batch, &[1, 1, 2, 2, 3], &[20, 23, 8, 15, 12]);
+        assert_eq!(corrupted, [2, 21, 11, 12, 3]);
+        assert_eq!(replaced, [false, true, false, false, false]);
+    }
+
+    /// Facts, trap 11: what the generator reads as [MASK], and what the released code left in place, is
+    /// replaced by a sample before the discriminator reads it; everything else is the original.
+    #[test]
+    fn the_discriminator_reads_samples_where_the_generator_read_masks() {
+        for masking in [Masking::Paper, Masking::ReleasedCode] {
+            let (objective, mut unmasked_slots) = (with_masking(Sharing::Embeddings, masking), 0);
+            for step in 0..20 {
+                let batch = batch();
+                let losses = objective.losses(&batch, Moment { step, ..AT }).unwrap();
+                let part = |name: &str| -> Vec<u32> {
+                    let (_, tensor) = losses.parts.iter().find(|(part, _)| *part == name).unwrap();
+                    tensor.to_vec1().unwrap()
+                };
+                let (positions, samples) = (part("masked_positions"), part("samples"));
+                let (generator, discriminator) = (part("generator_input"), part("discriminator_input"));
+                assert_eq!(discriminator, filled(&batch, &positions, &samples));
+                for (position, &now) in discriminator.iter().enumerate() {
+                    let slots = positions.iter().zip(&samples).filter(|(p, _)| **p == position as u32);
+                    let sampled_a_mask = slots.clone().any(|(_, sample)| *sample == 4);
+                    if slots.clone().next().is_none() {
+                        assert_eq!((now, generator[position]), (batch.ids[position], batch.ids[position]));
+                    } else if generator[position] != 4 {
+                        unmasked_slots += 1;
+                    }
+                    let averaged = slots.count() > 1;
+                    assert!(now != 4 || sampled_a_mask || averaged, "[MASK] at {position}");
+                    assert_eq!(part("labels")[position], u32::from(now != batch.ids[position]));
+                }
+            }
+            assert_eq!(unmasked_slots > 0, masking == Masking::ReleasedCode);
+        }
+    }
+
     /// Facts, trap 8: the loss rewards positive logits on replaced tokens.
     #[test]
     fn training_raises_the_logits_of_replaced_tokens() {
@@ -215,8 +279,8 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let parameters = Parameters::new(3, &Device::Cpu);
-                let objective =
-                    ReplacedTokenDetection::new(parameters, &model, &vocabulary(1000), WEIGHTS).unwrap();
+                let masker = masker(Masking::Paper, 1000);
+                let objective = ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS).unwrap();
                 let total = objective.losses(&batch, AT).unwrap().total;
                 let grads = total.backward().unwrap();
                 let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -16,10 +16,11 @@ const BLOCK: usize = 4096;
 pub struct Update {
     /// Learning rate of this step.
     pub rate: f32,
-    /// Decay of the first moment.
-    pub beta1: f32,
+    /// Decay of the first moment. In f64, since 1 - 0.999 in f32 is 1.3e-5 too small: the released code and
+    /// PyTorch subtract in f64 too.
+    pub beta1: f64,
     /// Decay of the second moment.
-    pub beta2: f32,
+    pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f32,
     /// Decoupled weight decay; 0 for LayerNorm and biases.
@@ -37,9 +38,9 @@ pub fn adam(parameter: &Var, first: &Var, second: &Var, gradient: &Tensor, updat
     }
     let gradient = gradient.contiguous()?;
     let Update { beta1, beta2, gradient_scale: scale, .. } = update;
-    first.inplace_op2(&gradient, &Moment { keep: beta1, add: (1.0 - beta1) * scale, squared: false })?;
-    second
-        .inplace_op2(&gradient, &Moment { keep: beta2, add: (1.0 - beta2) * scale * scale, squared: true })?;
+    let (add1, add2) = ((1.0 - beta1) as f32 * scale, (1.0 - beta2) as f32 * scale * scale);
+    first.inplace_op2(&gradient, &Moment { keep: beta1 as f32, add: add1, squared: false })?;
+    second.inplace_op2(&gradient, &Moment { keep: beta2 as f32, add: add2, squared: true })?;
     parameter.inplace_op3(first.as_tensor(), second.as_tensor(), &Step(update))
 }
 
@@ -54,8 +55,8 @@ pub fn reference(
     let Update { rate, beta1, beta2, epsilon, decay, gradient_scale, corrections } = update;
     let wide = f64::from;
     let gradient = (gradient.detach() * wide(gradient_scale))?;
-    let m = ((first.as_detached_tensor() * wide(beta1))? + (&gradient * wide(1.0 - beta1))?)?;
-    let v = ((second.as_detached_tensor() * wide(beta2))? + (gradient.sqr()? * wide(1.0 - beta2))?)?;
+    let m = ((first.as_detached_tensor() * beta1)? + (&gradient * (1.0 - beta1))?)?;
+    let v = ((second.as_detached_tensor() * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
     let p = parameter.as_detached_tensor();
     let direction = ((&m * wide(corrections.0))? / ((&v * wide(corrections.1))?.sqrt()? + wide(epsilon))?)?;
     let direction = (direction + (&p * wide(decay))?)?;
@@ -178,6 +179,16 @@ mod tests {
         for (p, sign) in step(corrected).iter().zip([-1.0, 1.0, -1.0, 1.0]) {
             assert!((p - sign * 0.01).abs() < 1e-5, "{p}");
         }
+    }
+
+    /// The second moment of one gradient of 1 is 1 - 0.999, not f32's 0.000999987.
+    #[test]
+    fn one_minus_beta_is_exact() {
+        let var = || Var::zeros(1, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        let (first, second) = (var(), var());
+        let gradient = Tensor::new(&[1f32], &candle_core::Device::Cpu).unwrap();
+        adam(&var(), &first, &second, &gradient, PLAIN).unwrap();
+        assert_eq!((values(first.as_tensor()), values(second.as_tensor())), (vec![0.1], vec![0.001]));
     }
 
     #[test]

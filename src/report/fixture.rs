@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::ReportInput;
 use crate::rng::{Purpose, Stream};
 use crate::spec::{
-    DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, ModelSpec, ObjectiveSpec, ReportSpec, TaskName,
-    TrainSpec, Trial, TrialSpec,
+    DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, Masking, ModelSpec, ObjectiveSpec, ReportSpec,
+    TaskName, TrainSpec, Trial, TrialSpec,
 };
 use crate::track::{
     DataProvenance, Event, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
@@ -22,7 +22,7 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
     let generator_ratio = at("model.generator_ratio").and_then(Value::as_f64).unwrap_or(0.25);
     let model = ModelSpec { generator_ratio, ..ModelSpec::default() };
     let objective = match at("objective.kind").and_then(Value::as_str) {
-        Some("mlm") => ObjectiveSpec::Mlm { mask_fraction: 0.15 },
+        Some("mlm") => ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper },
         _ => ObjectiveSpec::default(),
     };
     let steps = at("train.steps").and_then(Value::as_u64).unwrap_or(200);

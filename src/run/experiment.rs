@@ -15,7 +15,7 @@ use super::summary::Summary;
 use crate::data::DataEnv;
 use crate::disk::check_writable;
 use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, TrialId};
 use crate::track::{Sink, Terminal, duration_text};
 
 /// What a person may choose about a run; none of it changes a number.
@@ -107,27 +107,33 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
     let mut seen = std::collections::BTreeSet::new();
     jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
     for prefix in &options.only {
-        // Every id begins with nothing: an unset shell variable must not run them all.
-        if prefix.is_empty() {
-            return Err(Fault::new(
-                FaultKind::Spec,
-                "--only '' names no trial",
-                "write the beginning of an id, as `electra-lab plan` shows it, or leave --only out to run all trials",
-            ));
-        }
-        if !jobs.iter().any(|job| job.trial.id.0.starts_with(prefix)) {
-            let ids: Vec<&str> = jobs.iter().map(|job| job.trial.id.0.as_str()).collect();
-            return Err(Fault::new(
-                FaultKind::Spec,
-                format!("--only {prefix}: no trial's id begins so; there are {}", ids.join(", ")),
-                "`electra-lab plan` shows which id belongs to which point",
-            ));
-        }
+        check_only(prefix, jobs.iter().map(|job| &job.trial.id))?;
     }
     let chosen = |job: &Job| {
         options.only.is_empty() || options.only.iter().any(|prefix| job.trial.id.0.starts_with(prefix))
     };
     Ok(jobs.into_iter().filter(chosen).collect())
+}
+
+/// Refuses a beginning of an id that belongs to no trial.
+pub(super) fn check_only<'a>(prefix: &str, ids: impl Iterator<Item = &'a TrialId>) -> Result<()> {
+    // Every id begins with nothing: an unset shell variable must not run them all.
+    if prefix.is_empty() {
+        return Err(Fault::new(
+            FaultKind::Spec,
+            "--only '' names no trial",
+            "write the beginning of an id, as `electra-lab plan` shows it, or leave --only out",
+        ));
+    }
+    let ids: Vec<&str> = ids.map(|id| id.0.as_str()).collect();
+    if !ids.iter().any(|id| id.starts_with(prefix)) {
+        return Err(Fault::new(
+            FaultKind::Spec,
+            format!("--only {prefix}: no trial's id begins so; there are {}", ids.join(", ")),
+            "`electra-lab plan` shows which id belongs to which point",
+        ));
+    }
+    Ok(())
 }
 
 /// Tells a person how the run goes.

@@ -21,6 +21,7 @@ mod provenance;
 mod status;
 mod store;
 mod summary;
+mod trace;
 mod trial;
 
 pub use crate::disk::bytes_text;
@@ -38,6 +39,7 @@ pub use provenance::{collect, utc_now};
 pub use status::{Status, TrialStatus, experiment_status};
 pub use store::{TrialFolder, TrialState};
 pub use summary::{Summary, SummaryRow};
+pub use trace::{TraceOptions, Traced, trace_experiment};
 pub use trial::run_trial;
 
 // What a caller needs to show a run.

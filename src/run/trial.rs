@@ -87,18 +87,23 @@ fn differences(then: &DataProvenance, now: &DataProvenance) -> String {
     }
 }
 
+/// What masking needs to know of a tokenizer.
+pub(super) fn vocabulary(tokenizer: &Tokenizer) -> Vocabulary {
+    let special = tokenizer.special();
+    Vocabulary {
+        size: tokenizer.vocab_size(),
+        mask: special.mask,
+        never_masked: vec![special.pad, special.cls, special.sep, special.mask],
+    }
+}
+
 fn pretrain(
     spec: &TrialSpec,
     context: &TrialContext,
     tokenizer: &Tokenizer,
     corpus: &Corpus,
 ) -> Result<State> {
-    let special = tokenizer.special();
-    let vocabulary = Vocabulary {
-        size: tokenizer.vocab_size(),
-        mask: special.mask,
-        never_masked: vec![special.pad, special.cls, special.sep, special.mask],
-    };
+    let vocabulary = vocabulary(tokenizer);
     let objective = build(spec, &vocabulary, &context.device)?;
     context.sink.phase("pre-training");
     let batch = spec.train.batch;

@@ -224,7 +224,7 @@ fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{EvaluateSpec, TaskName, TrainSpec};
+    use crate::spec::{EvaluateSpec, Masking, TaskName, TrainSpec};
 
     fn spec() -> TrialSpec {
         TrialSpec {
@@ -256,7 +256,7 @@ mod tests {
         assert!(equal_flops.starts_with("base.train.warmup: is longer"), "{equal_flops}");
         let mlm = told(|spec| {
             (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops);
-            spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+            spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
         assert_eq!(mlm, "");
         insta::assert_snapshot!(told(|spec| spec.model.positions = 64), @r"
@@ -283,7 +283,7 @@ mod tests {
         insta::assert_snapshot!(told(|spec| (spec.model.hidden, spec.model.generator_ratio) = (Some(16), 0.02)), @"base.model.generator_ratio: leaves the generator no width: 0.32 of 16, rounded to 0 -> use at least 0.06");
         let mlm = told(|spec| {
             (spec.model.hidden, spec.model.generator_ratio) = (Some(256), 0.7);
-            spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+            spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
         assert_eq!(mlm, "", "no generator, no width");
     }

@@ -39,7 +39,7 @@ pub use expand::MAX_TRIALS;
 pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
 pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
-pub use objective::ObjectiveSpec;
+pub use objective::{Masking, ObjectiveSpec};
 pub use schema::schema;
 pub use train::{Budget, OptimizerKind, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(at(&["profiles", "any", "base", "train", "steps"]), 1);
         assert_eq!(schema.default_at(&ValuePath::of_keys(&["base", "train", "batch"])), Some(&json!(32)));
         let objective = ValuePath::of_keys(&["base", "objective"]);
-        assert_eq!(schema.keys_of_kind(&objective, "mlm"), Some(vec!["kind", "mask_fraction"]));
+        assert_eq!(schema.keys_of_kind(&objective, "mlm"), Some(vec!["kind", "mask_fraction", "masking"]));
         assert_eq!(schema.keys_of_kind(&objective, "gan"), None);
         assert!(schema.paths().contains(&"base.data.tokenizer.revision".to_string()));
     }

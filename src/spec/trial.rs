@@ -9,7 +9,7 @@ use super::{Budget, DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec}
 
 /// Changes whenever the same specification would give other numbers than before: an old result is then
 /// another trial's, and not taken for this one's.
-const NUMERICS_VERSION: u32 = 1;
+const NUMERICS_VERSION: u32 = 2;
 
 /// Everything that decides a trial's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,7 @@ pub fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Masking;
 
     #[test]
     fn the_budget_of_replaced_token_detection_is_no_choice() {
@@ -105,7 +106,7 @@ mod tests {
             let (model, data, evaluate) = Default::default();
             TrialSpec { seed: 1, model, objective, data, train, evaluate }.id()
         };
-        let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+        let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         let rtd = ObjectiveSpec::default();
         assert_eq!(trial(rtd.clone(), Budget::Steps), trial(rtd, Budget::RtdFlops));
         assert_ne!(trial(mlm.clone(), Budget::Steps), trial(mlm, Budget::RtdFlops));

@@ -325,7 +325,7 @@ mod tests {
             base.train.warmpu [] unknown key -> did you mean `warmup`?
             base.train.hidden [] unknown key -> `hidden` is a key of base.model
             base.train.zzz [] unknown key -> remove it; known here are steps, budget, batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, log_every, validate_every, checkpoint_every
-            base.objective.temperature [] unknown key for kind mlm -> it belongs to kind rtd; known here are kind, mask_fraction
+            base.objective.temperature [] unknown key for kind mlm -> it belongs to kind rtd; known here are kind, mask_fraction, masking
             base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, from the folder where the command runs)
             base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)
             base.model.batch [] unknown key -> `batch` is a key of base.train and of evaluate.finetune
@@ -344,7 +344,7 @@ mod tests {
         "#);
         insta::assert_snapshot!(list("{base: {objective: {mask_fraction: 2, x: 1}}}", Completeness::Part), @r"
             base.objective.mask_fraction [2] is out of range -> use a number from 0.01 to 0.9; the default is 0.15
-            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature
+            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking
         ");
     }
 }

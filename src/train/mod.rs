@@ -4,8 +4,10 @@ mod checkpoint;
 mod optimizer;
 mod pretrain;
 mod schedule;
+mod step;
 
 pub use checkpoint::{Checkpoint, FINAL};
 pub use optimizer::{Optimizer, Settings};
 pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
 pub use schedule::Schedule;
+pub use step::{Step, Stepper};

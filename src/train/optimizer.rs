@@ -107,8 +107,8 @@ impl Optimizer {
         };
         Update {
             rate: 0.0,
-            beta1: beta1 as f32,
-            beta2: beta2 as f32,
+            beta1,
+            beta2,
             epsilon: epsilon as f32,
             decay: 0.0,
             gradient_scale: (clip_norm / norm.max(clip_norm)) as f32,

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, FINAL, Optimizer, Schedule};
+use super::step::{Step, Stepper, diverged};
+use super::{Checkpoint, FINAL, Optimizer};
 use crate::data::Batch;
-use crate::fault::{Fault, FaultKind, Result};
+use crate::fault::Result;
 use crate::objective::{Measures, Moment, Objective, exact};
 use crate::spec::TrainSpec;
 use crate::track::{Event, Sink, Split};
@@ -117,15 +118,9 @@ impl Pretraining<'_> {
 
     fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<()> {
         let batch = (self.source.training)(state.step);
-        let at = Moment { seed: self.seed, step: state.step, training: true };
-        let losses = self.objective.losses(&batch, at)?;
-        if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
-            return Err(diverged(&format!("at step {} the loss is", state.step)));
-        }
-        let TrainSpec { learning_rate, warmup, .. } = *self.spec;
-        let schedule = Schedule { peak: learning_rate, warmup, total: self.n_steps };
-        let rate = schedule.rate(state.step);
-        let norm = optimizer.step(self.objective.parameters(), &losses.total.backward()?, |_| rate)?;
+        let Self { seed, spec, n_steps, objective, .. } = *self;
+        let Step { losses, rate, norm, .. } =
+            Stepper { seed, spec, n_steps, objective }.step(optimizer, state.step, &batch)?;
         state.window.merge(&losses.measures);
         state.window.mean("gradient_norm", norm, 1.0);
         state.window.mean("learning_rate", rate, 1.0);
@@ -167,11 +162,6 @@ impl Pretraining<'_> {
         }
         Ok(all)
     }
-}
-
-fn diverged(what: &str) -> Fault {
-    let hint = "lower base.train.learning_rate or lengthen base.train.warmup";
-    Fault::new(FaultKind::Training, format!("{what} not a finite number"), hint)
 }
 
 fn event(split: Split, state: &State, measures: &Measures) -> Event {

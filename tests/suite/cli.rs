@@ -118,6 +118,32 @@ fn data_commands_print_json_that_parses() {
 }
 
 #[test]
+fn a_trace_is_one_file_and_says_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    let trace = |words: &[&str]| run(folder.path(), &[&["trace", "test.yaml"], words].concat());
+    let (code, stdout, stderr) = trace(&["--steps", "2", "--out", "two.safetensors"]);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(stderr.contains("two.safetensors: 2 steps of trial"), "{stderr}");
+    assert!(stderr.contains("--set model.dropout=0 --set model.attention_dropout=0"), "{stderr}");
+    let without = ["--set", "model.dropout=0", "--set", "model.attention_dropout=0"];
+    let (code, _, stderr) = trace(&[&["--steps", "1", "--out", "one.safetensors"], &without[..]].concat());
+    assert!(code == 0 && !stderr.contains("dropout"), "{stderr}");
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert!(size("two.safetensors") > size("one.safetensors"));
+    assert!(!folder.path().join("results").exists());
+    for (words, expected) in [
+        (["--steps", "0", "--out", "x"], 2),
+        (["--steps", "6", "--out", "x"], 3),
+        (["--steps", "1", "--out", "missing/x"], 6),
+        (["--steps", "1", "--out", "."], 6),
+    ] {
+        let (code, _, stderr) = trace(&words);
+        assert_eq!(code, expected, "{words:?}: {stderr}");
+    }
+}
+
+#[test]
 fn doctor_never_shows_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "hf_a_secret_of_this_test";

@@ -4,7 +4,7 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{Budget, EncoderShape, ObjectiveSpec, TrialSpec};
+use crate::spec::{Budget, EncoderShape, Masking, ObjectiveSpec, TrialSpec};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -55,6 +55,7 @@ pub fn resolved_steps(spec: &TrialSpec, vocab: usize) -> u64 {
                 disc_weight: 50.0,
                 mask_fraction: spec.objective.mask_fraction(),
                 temperature: 1.0,
+                masking: Masking::Paper,
             };
             let ratio = objective_flops(spec, &rtd, vocab, &lengths) / train_flops(spec, vocab, &lengths);
             ((spec.train.steps as f64 * ratio).round() as u64).max(1)
@@ -78,7 +79,7 @@ mod tests {
             embedding: Some(4),
             ..Default::default()
         };
-        let mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.2 }, model);
+        let mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.2, masking: Masking::Paper }, model);
         let dense = 6.0 * 10.0 * (4.0 * 16.0 + 2.0 * 64.0);
         let attention = 14.0 * 100.0 * 4.0;
         let head = 6.0 * 2.0 * (16.0 + 400.0);
@@ -88,7 +89,8 @@ mod tests {
     #[test]
     fn an_equal_budget_buys_the_cheaper_objective_more_steps() {
         let model = ModelSpec { size: ModelSize::Small, ..Default::default() };
-        let mut mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.15 }, model.clone());
+        let mut mlm =
+            trial(ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper }, model.clone());
         mlm.train.budget = Budget::RtdFlops;
         let steps = resolved_steps(&mlm, 30_522);
         let spent = steps as f64 * train_flops_per_step(&mlm, 30_522);

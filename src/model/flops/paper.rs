@@ -121,7 +121,7 @@ impl Counter {
 mod tests {
     use super::super::fixture::trial;
     use super::*;
-    use crate::spec::{ModelSize, ModelSpec};
+    use crate::spec::{Masking, ModelSize, ModelSpec};
 
     const VOCAB: usize = 30_522;
 
@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn a_trials_objective_batch_length_and_steps_count() {
         let model = ModelSpec { size: ModelSize::Small, ..Default::default() };
-        let mut mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.15 }, model);
+        let mut mlm = trial(ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper }, model);
         (mlm.train.batch, mlm.train.seq_len) = (128, 128);
         assert_eq!(format!("{:.3e}", train_flops(&mlm, VOCAB, 1_450_000)), "1.419e18");
         let once = train_flops(&mlm, VOCAB, 1);
-        mlm.objective = ObjectiveSpec::Mlm { mask_fraction: 0.25 };
+        mlm.objective = ObjectiveSpec::Mlm { mask_fraction: 0.25, masking: Masking::Paper };
         assert_eq!(train_flops(&mlm, VOCAB, 1), once, "quirk c");
         mlm.train.batch = 256;
         assert_eq!(train_flops(&mlm, VOCAB, 3), 6.0 * once);

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::model::{Electra, MaskedLm, rates};
     use crate::nn::Parameters;
-    use crate::spec::{ModelSize, ModelSpec};
+    use crate::spec::{Masking, ModelSize, ModelSpec};
 
     const VOCAB: usize = 30_522;
 
@@ -64,7 +64,7 @@ mod tests {
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
             let mut made = Parameters::new(1, &Device::Cpu);
             MaskedLm::new(&mut made, &model.discriminator(), rates(&model), 777).unwrap();
-            let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15 };
+            let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }
     }

@@ -1,0 +1,87 @@
+//! `electra-lab trace`: the first steps of a trial, taken apart for a check in another framework.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::spec_arguments::SpecArguments;
+use super::{exit, output};
+use crate::fault::Result;
+use crate::run::{DeviceChoice, Terminal, TraceOptions, bytes_text, trace_experiment};
+
+/// The long help: what a reader of the file needs to know.
+pub const ABOUT: &str = "Takes the first steps of a trial, as `run` does, and writes all that happens in them to one safetensors \
+    file; scripts/check_trace.py does the same steps in PyTorch and compares. Nothing in results/ is touched.\n\n\
+    Tensors (f32 or int64; step k from 0, T tokens, B sequences, M masked slots, V vocabulary):\n  \
+    initial/<parameter>                        before the first step\n  \
+    step.<k>/ids, types, offsets               the batch, [T], [T], [B + 1]\n  \
+    step.<k>/masked_positions, originals       slots as indices into the tokens; what they hide, [M]\n  \
+    step.<k>/generator_input                   what the masked language model reads, [T]\n  \
+    step.<k>/generator_logits                  and says, [M, V]\n  \
+    step.<k>/samples                           drawn from these logits, [M] (rtd)\n  \
+    step.<k>/discriminator_input               what the discriminator reads, [T] (rtd)\n  \
+    step.<k>/labels, discriminator_logits      1 = replaced, [T] (rtd)\n  \
+    step.<k>/mlm_loss, rtd_loss, loss          scalars; rtd_loss with rtd only\n  \
+    step.<k>/learning_rate, gradient_norm      scalars; the norm before clipping\n  \
+    step.<k>/gradient/<parameter>              before clipping\n  \
+    step.<k>/updated/<parameter>               after the step\n\
+    Metadata: `trace`, a JSON object: format_version, electra_lab, trial, spec, n_steps, total_steps, \
+    mask_token, never_masked.\n\n\
+    Example:\n  electra-lab trace experiments/gen_ratio.yaml --steps 10 --out trace.safetensors \\\n    \
+    --set model.dropout=0 --set model.attention_dropout=0";
+
+/// Arguments of `trace`.
+#[derive(Args, Debug)]
+pub struct TraceArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+
+    /// Steps to take, from the trial's first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+
+    /// File to write, replaced if it is there; its size is about 2 N + 1 times the weights'
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Beginning of the id of the trial to trace [default: the first trial]
+    #[arg(long, value_name = "ID")]
+    only: Option<String>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+
+    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Writes the trace and returns the exit code.
+pub fn trace(arguments: &TraceArguments) -> Result<u8> {
+    let experiment = arguments.spec.load()?;
+    let options = TraceOptions {
+        only: arguments.only.clone(),
+        n_steps: arguments.steps,
+        out: arguments.out.clone(),
+        device: arguments.device,
+        offline: arguments.offline,
+    };
+    let terminal = Terminal::on_stderr();
+    let traced = trace_experiment(&experiment, &options, &terminal.watch("trace"))?;
+    output::note(&format!(
+        "{}: {} steps of trial {} ({}), {}",
+        arguments.out.display(),
+        arguments.steps,
+        traced.id,
+        traced.label,
+        bytes_text(traced.n_bytes)
+    ));
+    if traced.has_dropout {
+        output::note(
+            "dropout was on and its masks are not in the file, so no other framework can repeat these steps; \
+             trace without it: --set model.dropout=0 --set model.attention_dropout=0",
+        );
+    }
+    Ok(exit::OK)
+}

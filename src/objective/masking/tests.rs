@@ -1,0 +1,199 @@
+//! Tests of both masking rules, by distribution and by hand.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4.
+pub fn vocabulary(size: usize) -> Vocabulary {
+    Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4] }
+}
+
+const ALL: Shares = Shares { mask: 1.0, random: 0.0 };
+const BERT: Shares = Shares { mask: 0.8, random: 0.1 };
+
+fn masker(masking: Masking, fraction: f64, seq_len: usize) -> Masker {
+    Masker::new(masking, fraction, seq_len, &vocabulary(60), ALL)
+}
+
+fn sentence(words: usize) -> Batch {
+    let mut ids = vec![2];
+    ids.extend((0..words).map(|i| 5 + i as u32 % 50));
+    ids.push(3);
+    let mut batch = Batch::new();
+    batch.push(&ids, &vec![0; ids.len()]);
+    batch
+}
+
+/// Facts, trap 18: round half to even, at least one.
+#[test]
+fn how_many_are_masked() {
+    for (tokens, expected) in [(3, 1), (10, 2), (30, 4), (50, 8), (70, 10), (90, 14), (128, 19), (512, 77)] {
+        for masking in [Masking::Paper, Masking::ReleasedCode] {
+            let masked = masker(masking, 0.15, 512).mask(&sentence(tokens - 2), 1, 1);
+            assert_eq!(masked.positions.len(), expected, "{tokens} tokens, {masking:?}");
+        }
+    }
+    // The released code's f32 arithmetic, its cap (19 for length 128, though 150 tokens ask for 22), and at
+    // least 1.
+    let released = |tokens: usize, fraction, seq_len| {
+        masker(Masking::ReleasedCode, fraction, seq_len).mask(&sentence(tokens - 2), 1, 1).positions.len()
+    };
+    assert_eq!((released(190, 0.15, 512), released(350, 0.15, 512)), (29, 53));
+    assert_eq!((released(150, 0.15, 128), released(512, 0.25, 512)), (19, 128));
+    assert_eq!((released(8, 0.01, 8), released(4, 0.9, 8)), (1, 4));
+}
+
+#[test]
+fn every_word_is_masked_equally_often_and_anew_each_step() {
+    let batch = sentence(20);
+    for masking in [Masking::Paper, Masking::ReleasedCode] {
+        let masker = masker(masking, 0.15, 128);
+        let mut counts = [0usize; 22];
+        for step in 0..4000 {
+            for position in masker.mask(&batch, 1, step).positions {
+                counts[position as usize] += 1;
+            }
+        }
+        // 3 of 20 words at each of 4,000 steps: 600 expected, standard deviation 23.
+        assert!(counts[1..21].iter().all(|&count| (510..690).contains(&count)), "{counts:?}");
+        assert_eq!((counts[0], counts[21]), (0, 0));
+        assert_ne!(masker.mask(&batch, 1, 1), masker.mask(&batch, 1, 2));
+        assert_ne!(masker.mask(&batch, 1, 1), masker.mask(&batch, 2, 1));
+    }
+}
+
+/// Facts, trap 16: 19 draws among 126 candidates reach 126 (1 - (125/126)^19) = 17.70 different ones, of
+/// which 7.1 % are drawn more than once; the paper's rule reaches 19.
+#[test]
+fn draws_of_the_released_code_repeat_as_often_as_they_should() {
+    let batch = sentence(126);
+    let distinct = |positions: &[u32]| positions.chunk_by(|a, b| a == b).count();
+    let repeated =
+        |positions: &[u32]| positions.chunk_by(|a, b| a == b).filter(|same| same.len() > 1).count();
+    let (mut different, mut more_than_once) = (0, 0);
+    let n = 4000;
+    let (released, paper) = (masker(Masking::ReleasedCode, 0.15, 128), masker(Masking::Paper, 0.15, 128));
+    for step in 0..n {
+        let positions = released.mask(&batch, 1, step).positions;
+        assert_eq!(positions.len(), 19);
+        different += distinct(&positions);
+        more_than_once += repeated(&positions);
+        assert_eq!(distinct(&paper.mask(&batch, 1, step).positions), 19);
+    }
+    let mean = different as f64 / n as f64;
+    let share = more_than_once as f64 / different as f64;
+    // Standard errors: 0.017 and 0.001.
+    assert!((mean - 17.70).abs() < 0.08, "{mean}");
+    assert!((share - 0.071).abs() < 0.005, "{share}");
+}
+
+/// Each draw writes [MASK] with probability 0.85: a position drawn k times stays with probability 0.15^k, and
+/// is never anything else.
+#[test]
+fn a_position_is_masked_unless_every_draw_of_it_leaves_it() {
+    // 10 tokens ask for 9 draws among 8 candidates.
+    let batch = sentence(8);
+    let masker = masker(Masking::ReleasedCode, 0.89, 128);
+    let mut kept = [0usize; 4];
+    let mut drawn = [0usize; 4];
+    for step in 0..20_000 {
+        let masked = masker.mask(&batch, 1, step);
+        for same in masked.positions.chunk_by(|a, b| a == b) {
+            let (position, times) = (same[0] as usize, same.len().min(3));
+            drawn[times] += 1;
+            kept[times] += usize::from(masked.ids[position] == batch.ids[position]);
+            assert!([4, batch.ids[position]].contains(&masked.ids[position]));
+        }
+    }
+    let share = |times: usize| kept[times] as f64 / drawn[times] as f64;
+    assert!((share(1) - 0.15).abs() < 0.01, "{}", share(1));
+    assert!((share(2) - 0.0225).abs() < 0.005, "{}", share(2));
+    assert!(share(3) < 0.006, "{}", share(3));
+}
+
+/// Shares of BERT's corruption under the paper's rule, over 20,000 slots (facts, trap 20: none of it
+/// elsewhere).
+#[test]
+fn eighty_ten_ten() {
+    let mut batch = Batch::new();
+    for _ in 0..200 {
+        batch.push(&[7; 200], &[0; 200]);
+    }
+    let share = |masking, paper, wanted: &dyn Fn(u32) -> bool| {
+        let masker = Masker::new(masking, 0.5, 200, &vocabulary(1000), paper);
+        let masked = masker.mask(&batch, 1, 1);
+        let slots = masked.positions.iter().map(|&position| masked.ids[position as usize]);
+        slots.filter(|&id| wanted(id)).count() as f64 / masked.positions.len() as f64
+    };
+    let near = |share: f64, expected: f64| assert!((share - expected).abs() < 0.01, "{share} {expected}");
+    near(share(Masking::Paper, BERT, &|id| id == 4), 0.8);
+    near(share(Masking::Paper, BERT, &|id| id == 7), 0.1);
+    assert_eq!(share(Masking::Paper, ALL, &|id| id == 4), 1.0);
+    assert_eq!(share(Masking::ReleasedCode, BERT, &|id| id != 4 && id != 7), 0.0);
+}
+
+/// What trials with committed results drew must stay what they draw.
+#[test]
+fn the_papers_rule_draws_what_it_always_drew() {
+    let mut batch = Batch::new();
+    for n in [20u32, 9, 31] {
+        let ids: Vec<u32> = [2].into_iter().chain((0..n).map(|i| 5 + i * 7)).chain([3]).collect();
+        batch.push(&ids, &vec![0; ids.len()]);
+    }
+    let masked = Masker::new(Masking::Paper, 0.5, 128, &vocabulary(1000), BERT).mask(&batch, 9, 4);
+    let expected = [
+        1, 2, 3, 5, 6, 10, 11, 12, 14, 16, 17, 24, 25, 27, 29, 30, 31, 34, 37, 40, 41, 42, 44, 45, 46, 48,
+        49, 51, 52, 56, 57, 59, 61,
+    ];
+    assert_eq!(masked.positions, expected);
+    for &position in &masked.positions {
+        let expected = if position == 37 { 26 } else { 4 };
+        assert_eq!(masked.ids[position as usize], expected, "position {position}");
+    }
+}
+
+/// Ids 10 and 41 for one position average to 25.5, and floor to 25; three samples divide by three.
+#[test]
+fn samples_of_one_position_are_averaged() {
+    let mut batch = Batch::new();
+    batch.push(&[2, 20, 21, 22, 3], &[0; 5]);
+    assert_eq!(filled(&batch, &[1, 2, 2], &[30, 10, 41]), [2, 30, 25, 22, 3]);
+    assert_eq!(filled(&batch, &[1, 1, 1, 3], &[5, 5, 9, 22]), [2, 6, 21, 22, 3]);
+    assert_eq!(filled(&batch, &[3, 3], &[17, 17]), [2, 20, 21, 17, 3]);
+    assert_eq!(filled(&batch, &[], &[]), batch.ids);
+}
+
+#[test]
+fn a_sequence_without_candidates_has_no_slots() {
+    let mut batch = Batch::new();
+    batch.push(&[2, 3], &[0, 0]);
+    for masking in [Masking::Paper, Masking::ReleasedCode] {
+        let masked = masker(masking, 0.15, 128).mask(&batch, 1, 1);
+        assert_eq!((masked.positions.len(), masked.originals.len(), masked.ids), (0, 0, vec![2, 3]));
+    }
+}
+
+proptest! {
+    #[test]
+    fn special_tokens_are_never_masked(
+        ids in prop::collection::vec(0u32..9, 1..40),
+        fraction in 0.01..0.9,
+        released in any::<bool>(),
+    ) {
+        let mut batch = Batch::new();
+        batch.push(&ids, &vec![0; ids.len()]);
+        batch.push(&[2, 3], &[0, 0]);
+        batch.push(&ids, &vec![0; ids.len()]);
+        let masking = if released { Masking::ReleasedCode } else { Masking::Paper };
+        let masked = Masker::new(masking, fraction, 64, &vocabulary(9), BERT).mask(&batch, 3, 1);
+        prop_assert!(masked.positions.windows(2).all(|pair| pair[0] < pair[1] || released && pair[0] == pair[1]));
+        for (&position, &original) in masked.positions.iter().zip(&masked.originals) {
+            prop_assert!([1, 5, 6, 7, 8].contains(&original));
+            prop_assert_eq!(batch.ids[position as usize], original);
+        }
+        for (position, (now, before)) in masked.ids.iter().zip(&batch.ids).enumerate() {
+            prop_assert!(now == before || masked.positions.contains(&(position as u32)));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The first steps of a trial taken apart: everything that another framework needs to check them, in one file.
+//!
+//! The steps are the ones that `run` takes (same batches, masks, samples, dropout, schedule and optimizer,
+//! through [`Stepper`]); nothing of the trial's own folder is read or written. The file is a safetensors file.
+//! Floating-point tensors are f32, all others int64. k counts steps from 0; T tokens in the batch, B sequences,
+//! M slots of masking, V entries of the vocabulary:
+//!
+//! | name | shape | what |
+//! | --- | --- | --- |
+//! | `initial/<parameter>` | | each parameter before the first step |
+//! | `step.<k>/ids`, `types`, `offsets` | T, T, B+1 | the batch; sequence b begins at `offsets[b]` |
+//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens, and what they hide |
+//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | what the masked language model reads and says |
+//! | `step.<k>/samples` | M | tokens drawn from those logits (rtd) |
+//! | `step.<k>/discriminator_input`, `labels`, `discriminator_logits` | T, T, T | 1 = replaced (rtd) |
+//! | `step.<k>/mlm_loss`, `rtd_loss`, `loss` | scalars | `loss` is what is minimised (`rtd_loss`: rtd) |
+//! | `step.<k>/learning_rate`, `gradient_norm` | scalars | the norm of all gradients before clipping |
+//! | `step.<k>/gradient/<parameter>` | | of `loss`, before clipping |
+//! | `step.<k>/updated/<parameter>` | | after the step |
+//!
+//! The one metadata entry, `trace`, is JSON: see `Header`. `scripts/check_trace.py` reads such a file and does
+//! the steps again in PyTorch. Must never: compute a number of a step itself. Next: `train/step.rs`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorView;
+use serde::Serialize;
+
+use super::device::{DeviceChoice, choose};
+use super::experiment::check_only;
+use super::trial::vocabulary;
+use crate::data::{DataEnv, open_corpus, open_tokenizer};
+use crate::disk::{check_writable, folder_of, write_whole};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::model::flops;
+use crate::objective::build;
+use crate::spec::{Experiment, Trial, TrialId, TrialSpec};
+use crate::track::Sink;
+use crate::train::{Optimizer, Stepper};
+
+/// Of the names and meanings above; readers refuse another one.
+const FORMAT_VERSION: u32 = 1;
+
+/// What a person may choose about a trace.
+pub struct TraceOptions {
+    /// Beginning of the trial's id; None takes the first trial.
+    pub only: Option<String>,
+    /// Steps to take.
+    pub n_steps: u64,
+    /// The file to write.
+    pub out: PathBuf,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Uses caches only.
+    pub offline: bool,
+}
+
+/// What was traced.
+pub struct Traced {
+    /// The trial.
+    pub id: TrialId,
+    /// Its point and seed.
+    pub label: String,
+    /// Bytes of the file.
+    pub n_bytes: u64,
+    /// Whether dropout was on: its masks are not in the file.
+    pub has_dropout: bool,
+}
+
+/// The file's metadata.
+#[derive(Serialize)]
+struct Header<'a> {
+    /// Of the names and their meanings.
+    format_version: u32,
+    /// Version of this crate.
+    electra_lab: &'static str,
+    /// The trial's id.
+    trial: &'a TrialId,
+    /// The trial's specification, every value written out.
+    spec: &'a TrialSpec,
+    /// Steps in the file.
+    n_steps: u64,
+    /// Steps of the whole trial, over which the learning rate decays.
+    total_steps: u64,
+    /// The [MASK] token.
+    mask_token: u32,
+    /// Tokens that are never masked.
+    never_masked: &'a [u32],
+}
+
+/// Traces the first steps of one of an experiment's trials into a file.
+///
+/// # Errors
+/// No such trial or too many steps (before anything is computed), a folder that is missing or not writable,
+/// and all that can stop a run.
+pub fn trace_experiment(experiment: &Experiment, options: &TraceOptions, sink: &dyn Sink) -> Result<Traced> {
+    let trial = select(experiment, options.only.as_deref())?;
+    let folder = folder_of(&options.out);
+    if !folder.is_dir() {
+        return Err(Fault::new(
+            FaultKind::Storage,
+            format!("--out {}: there is no folder {}", options.out.display(), folder.display()),
+            "make the folder first, or write the file elsewhere",
+        ));
+    }
+    check_writable(folder, 0)?;
+    let device = choose(options.device)?;
+    let bytes = trace(trial, options.n_steps, &device, &DataEnv::new(options.offline)?, sink)?;
+    write_whole(&options.out, &bytes)?;
+    let model = &trial.spec.model;
+    Ok(Traced {
+        id: trial.id.clone(),
+        label: trial.label(),
+        n_bytes: bytes.len() as u64,
+        has_dropout: model.dropout > 0.0 || model.attention_dropout > 0.0,
+    })
+}
+
+/// The first trial, or the first whose id begins with `only`.
+fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Trial> {
+    let prefix = only.unwrap_or_default();
+    if only.is_some() {
+        check_only(prefix, experiment.trials.iter().map(|trial| &trial.id))?;
+    }
+    let found = experiment.trials.iter().find(|trial| trial.id.0.starts_with(prefix));
+    found.ok_or_else(|| Fault::internal("an experiment without trials was loaded"))
+}
+
+/// Takes the first `n_steps` steps of a trial and returns the file's bytes.
+fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<u8>> {
+    let spec = &trial.spec;
+    let tokenizer = open_tokenizer(&spec.data, env)?;
+    let vocabulary = vocabulary(&tokenizer);
+    let total_steps = flops::resolved_steps(spec, vocabulary.size);
+    if n_steps > total_steps {
+        return Err(Fault::new(
+            FaultKind::Spec,
+            format!("--steps {n_steps}: trial {} has {total_steps} steps", trial.id),
+            format!("pass --steps {total_steps} or less, or raise train.steps"),
+        ));
+    }
+    let corpus = open_corpus(&spec.data, spec.train.seq_len, env, sink)?;
+    let objective = build(spec, &vocabulary, device)?;
+    let parameters = objective.parameters();
+    let mut optimizer = Optimizer::new((&spec.train).into(), parameters)?;
+    let stepper =
+        Stepper { seed: spec.seed, spec: &spec.train, n_steps: total_steps, objective: objective.as_ref() };
+    let mut entries = Entries::default();
+    for parameter in parameters.iter() {
+        entries.add(format!("initial/{}", parameter.name), parameter.var.as_tensor())?;
+    }
+    sink.phase("tracing");
+    for k in 0..n_steps {
+        let batch = corpus.batch_at(spec.seed, k, spec.train.batch);
+        let step = stepper.step(&mut optimizer, k, &batch)?;
+        let offsets: Vec<u32> = batch.offsets.iter().map(|&offset| offset as u32).collect();
+        for (name, values) in [("ids", &batch.ids), ("types", &batch.types), ("offsets", &offsets)] {
+            let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;
+            entries.add(format!("step.{k}/{name}"), &tensor)?;
+        }
+        for (name, tensor) in &step.losses.parts {
+            entries.add(format!("step.{k}/{name}"), tensor)?;
+        }
+        entries.add(format!("step.{k}/loss"), &step.losses.total)?;
+        for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm)] {
+            entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
+        }
+        for parameter in parameters.iter() {
+            // A parameter without a gradient has stopped the step already.
+            if let Some(gradient) = step.gradients.get(&parameter.var) {
+                entries.add(format!("step.{k}/gradient/{}", parameter.name), gradient)?;
+            }
+            entries.add(format!("step.{k}/updated/{}", parameter.name), parameter.var.as_tensor())?;
+        }
+        sink.progress(k + 1, n_steps);
+    }
+    entries.into_file(&Header {
+        format_version: FORMAT_VERSION,
+        electra_lab: env!("CARGO_PKG_VERSION"),
+        trial: &trial.id,
+        spec,
+        n_steps,
+        total_steps,
+        mask_token: vocabulary.mask,
+        never_masked: &vocabulary.never_masked,
+    })
+}
+
+/// The file's tensors as bytes: taken out at once, since the optimizer overwrites parameters in place.
+#[derive(Default)]
+struct Entries(Vec<(String, safetensors::Dtype, Vec<usize>, Vec<u8>)>);
+
+impl Entries {
+    fn add(&mut self, name: String, tensor: &Tensor) -> Result<()> {
+        let flat = tensor.detach().to_device(&Device::Cpu)?.flatten_all()?;
+        let (kind, bytes) = match tensor.dtype() {
+            DType::F32 => {
+                let bytes = flat.to_vec1::<f32>()?.iter().flat_map(|value| value.to_le_bytes()).collect();
+                (safetensors::Dtype::F32, bytes)
+            }
+            // PyTorch does little with u32.
+            DType::U32 => {
+                let wide = flat.to_vec1::<u32>()?.into_iter().map(i64::from);
+                (safetensors::Dtype::I64, wide.flat_map(i64::to_le_bytes).collect())
+            }
+            other => return Err(Fault::internal(format!("the part `{name}` is of type {other:?}"))),
+        };
+        self.0.push((name, kind, tensor.dims().to_vec(), bytes));
+        Ok(())
+    }
+
+    fn into_file(self, header: &Header) -> Result<Vec<u8>> {
+        let failed = |error: &dyn std::fmt::Display| Fault::internal("cannot build the trace").because(error);
+        let header = serde_json::to_string(header).map_err(|error| failed(&error))?;
+        let views = self.0.iter().map(|(name, kind, shape, bytes)| {
+            let view = TensorView::new(*kind, shape.clone(), bytes).map_err(|error| failed(&error))?;
+            Ok((name.as_str(), view))
+        });
+        // One entry: the library writes several in an order of its own, and equal runs give equal files.
+        let metadata = HashMap::from([("trace".to_string(), header)]);
+        safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
+            .map_err(|error| failed(&error))
+    }
+}
+
+#[cfg(test)]
+mod parity_tests;
+#[cfg(test)]
+mod tests;
