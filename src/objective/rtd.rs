@@ -256,6 +256,29 @@ mod tests {
         }
     }
 
+    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too; not over masked tokens
+    /// only, and not a mean of the sequences' means.
+    #[test]
+    fn the_loss_is_a_mean_over_all_tokens() {
+        let mut batch = Batch::new();
+        for words in [3u32, 1, 9] {
+            let ids: Vec<u32> = [2].into_iter().chain(10..10 + words).chain([3]).collect();
+            batch.push(&ids, &vec![0; ids.len()]);
+        }
+        let losses = objective(Sharing::Embeddings).losses(&batch, AT).unwrap();
+        let part = |wanted: &str| losses.parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+        let logits: Vec<f32> = part("discriminator_logits").to_vec1().unwrap();
+        let labels: Vec<u32> = part("labels").to_vec1().unwrap();
+        assert_eq!((logits.len(), labels.len()), (19, 19));
+        let of = |(&logit, &label): (&f32, &u32)| {
+            let replaced = 1.0 / (1.0 + (-f64::from(logit)).exp());
+            -(if label == 1 { replaced } else { 1.0 - replaced }).ln()
+        };
+        let mean = logits.iter().zip(&labels).map(of).sum::<f64>() / 19.0;
+        let ours = f64::from(part("rtd_loss").to_scalar::<f32>().unwrap());
+        assert!((ours - mean).abs() < 1e-6, "{ours} against {mean}");
+    }
+
     /// Facts, trap 8: the loss rewards positive logits on replaced tokens.
     #[test]
     fn training_raises_the_logits_of_replaced_tokens() {

@@ -155,6 +155,33 @@ fn local_files_with_a_vocabulary() {
     assert!(built_in.provenance().synthetic);
 }
 
+/// Facts, trap 37: what decides the tokens decides the cache's name.
+#[test]
+fn other_tokenizers_and_lengths_have_other_caches() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.txt");
+    std::fs::write(&text, crate::data::language::document(5, 0).join("\n")).unwrap();
+    let mut words = crate::data::language::vocabulary();
+    let open = |name: &str, seq_len, words: &[String]| {
+        let vocabulary = folder.path().join(name);
+        std::fs::write(&vocabulary, words.join("\n")).unwrap();
+        let spec = DataSpec::Files {
+            paths: vec![text.display().to_string()],
+            column: "text".into(),
+            max_documents: None,
+            tokenizer: crate::spec::TokenizerSpec::File { path: vocabulary.display().to_string() },
+        };
+        let corpus = open_corpus(&spec, seq_len, &DataEnv::at(folder.path()), &Silent).unwrap();
+        corpus.batch_at(0, 0, 1)
+    };
+    let first = open("a.txt", 32, &words);
+    assert_eq!(open("b.txt", 32, &words).ids, first.ids, "the same tokens under another name");
+    assert_ne!(open("a.txt", 16, &words).ids, first.ids);
+    // The same file name, other content: every ordinary word has moved.
+    words.insert(5, "zzzz".into());
+    assert_ne!(open("a.txt", 32, &words).ids, first.ids);
+}
+
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
 fn a_slice_of_real_wikipedia() {

@@ -1,0 +1,295 @@
+//! The known traps of reproducing ELECTRA, each with the tests that catch it, or why it cannot occur here.
+//!
+//! The numbers are those of the list that the project began with; the titles are ours. A test that is renamed or
+//! deleted shows up here.
+
+use std::fs;
+use std::path::Path;
+
+/// What stands against a trap.
+enum Guard {
+    /// `file::test` below src/, or below tests/.
+    Tests(&'static [&'static str]),
+    /// Why it cannot occur.
+    Cannot(&'static str),
+}
+
+use Guard::{Cannot, Tests};
+
+const TRAPS: [(u32, &str, Guard); 42] = [
+    (
+        1,
+        "the embeddings' LayerNorm or type table is not shared",
+        Tests(&[
+            "model/networks.rs::untied_networks_have_two_embedding_blocks",
+            "objective/rtd.rs::the_discriminator_does_not_train_the_generator",
+            "run/trace/parity_tests.rs::shared_embeddings",
+            "run/trace/parity_tests.rs::untied_embeddings",
+        ]),
+    ),
+    (
+        2,
+        "the projection of the embeddings stands before their LayerNorm, or the generator lacks it",
+        Tests(&[
+            "model/networks.rs::parameter_counts_of_electra_small",
+            "model/flops/parameters.rs::parameters_of_the_papers_shapes",
+            "model/published/parity.rs::generator_logits_are_those_of_transformers",
+        ]),
+    ),
+    (
+        3,
+        "the generator's heads are not max(1, width / 64)",
+        Tests(&["spec/model.rs::generator_shapes_of_the_paper"]),
+    ),
+    (
+        4,
+        "GELU by tanh",
+        Tests(&["model/published/parity.rs::discriminator_logits_are_those_of_transformers"]),
+    ),
+    (
+        5,
+        "LayerNorm with PyTorch's epsilon",
+        Tests(&["ops/norm.rs::epsilon_by_hand", "spec/model.rs::every_shape_has_electras_epsilon"]),
+    ),
+    (
+        6,
+        "transformers' extra dense layer in the task head",
+        Tests(&["task/classifier.rs::parameters_of_the_heads"]),
+    ),
+    (
+        7,
+        "the masked-language-model head lacks its LayerNorm, its bias or its tie",
+        Tests(&[
+            "model/networks.rs::parameter_counts_of_electra_small",
+            "model/published/parity.rs::generator_logits_are_those_of_transformers",
+            "model/published/read.rs::an_output_that_is_not_tied_is_refused",
+        ]),
+    ),
+    (
+        8,
+        "the labels' polarity is swapped",
+        Tests(&[
+            "objective/rtd.rs::corruption_by_hand",
+            "objective/rtd.rs::training_raises_the_logits_of_replaced_tokens",
+        ]),
+    ),
+    (
+        9,
+        "the discriminator's gradient leaks into the generator",
+        Tests(&["objective/rtd.rs::the_discriminator_does_not_train_the_generator"]),
+    ),
+    (
+        10,
+        "a sample that equals the original counts as replaced",
+        Tests(&["objective/rtd.rs::corruption_by_hand"]),
+    ),
+    (
+        11,
+        "the discriminator reads [MASK]",
+        Tests(&[
+            "objective/rtd.rs::the_discriminator_reads_samples_where_the_generator_read_masks",
+            "objective/rtd.rs::corruption_by_the_released_code_by_hand",
+        ]),
+    ),
+    (
+        12,
+        "special tokens or padding are masked",
+        Tests(&["objective/masking/tests.rs::special_tokens_are_never_masked"]),
+    ),
+    (
+        13,
+        "the discriminator's loss is averaged over other tokens than all real ones",
+        Tests(&["objective/rtd.rs::the_loss_is_a_mean_over_all_tokens"]),
+    ),
+    (
+        14,
+        "the most probable token instead of a sample; positions changed that were not chosen",
+        Tests(&[
+            "ops/sampling.rs::samples_follow_the_softmax_at_both_temperatures",
+            "objective/rtd.rs::corruption_by_hand",
+        ]),
+    ),
+    (
+        15,
+        "noise of limited range never draws the tail of the vocabulary",
+        Tests(&["ops/sampling.rs::samples_follow_the_softmax_at_both_temperatures"]),
+    ),
+    (
+        16,
+        "positions drawn twice are counted or averaged by accident",
+        Tests(&[
+            "objective/masking/tests.rs::draws_of_the_released_code_repeat_as_often_as_they_should",
+            "objective/masking/tests.rs::samples_of_one_position_are_averaged",
+            "objective/mlm.rs::the_loss_is_a_mean_over_slots",
+        ]),
+    ),
+    (
+        17,
+        "the temperature acts after the noise",
+        Tests(&["ops/sampling.rs::samples_follow_the_softmax_at_both_temperatures"]),
+    ),
+    (
+        18,
+        "the number of masked tokens is rounded otherwise",
+        Tests(&["objective/masking/tests.rs::how_many_are_masked"]),
+    ),
+    (
+        19,
+        "masks are drawn once for all epochs",
+        Tests(&["objective/masking/tests.rs::every_word_is_masked_equally_often_and_anew_each_step"]),
+    ),
+    (
+        20,
+        "ELECTRA's generator reads random tokens",
+        Tests(&[
+            "objective/masking/tests.rs::a_position_is_masked_unless_every_draw_of_it_leaves_it",
+            "objective/rtd.rs::the_discriminator_reads_samples_where_the_generator_read_masks",
+        ]),
+    ),
+    (21, "Adam with bias correction", Tests(&["ops/adam.rs::the_first_step_has_no_bias_correction"])),
+    (22, "Adam's epsilon", Tests(&["spec/train.rs::the_default_optimizer_is_the_released_codes"])),
+    (
+        23,
+        "warm-up before decay instead of times decay",
+        Tests(&["train/schedule.rs::rates_of_electra_small"]),
+    ),
+    (24, "weight decay on LayerNorm or biases", Tests(&["model/networks.rs::what_decays"])),
+    (
+        25,
+        "each tensor is clipped by itself",
+        Tests(&["train/optimizer.rs::clips_by_the_global_norm_and_decays_weights_only"]),
+    ),
+    (
+        26,
+        "layer-wise learning rates are off by one, or `layer.1` is taken for `layer.10`",
+        Tests(&["task/finetune.rs::rates_of_every_parameter_by_both_rules"]),
+    ),
+    (
+        27,
+        "accumulated gradients are averaged by batch, not by token",
+        Cannot("gradients are not accumulated: a step is one batch"),
+    ),
+    (
+        28,
+        "softmax or sampling overflow in half precision",
+        Cannot("everything is computed in f32, and `ops::sampling` converts logits to f32 before it draws"),
+    ),
+    (
+        29,
+        "packing: lengths off by the special tokens, segments, trimming, when the next length is drawn",
+        Tests(&[
+            "data/packing/golden.rs::every_document_packs_as_the_other_implementation_packs_it",
+            "data/packing.rs::random_length_is_drawn_after_the_example",
+        ]),
+    ),
+    (
+        30,
+        "an example crosses the end of a document",
+        Tests(&[
+            "data/packing.rs::a_documents_examples_depend_on_its_index_only",
+            "data/documents.rs::text_and_parquet_give_documents_of_lines",
+        ]),
+    ),
+    (
+        31,
+        "the order of MNLI's labels",
+        Cannot("MNLI is not among the tasks yet; the label names of a task stand in its row"),
+    ),
+    (32, "the wrong split of MNLI", Cannot("MNLI is not among the tasks yet")),
+    (
+        33,
+        "STS-B trained on 0 to 5, or scored by Pearson",
+        Tests(&["task/finetune.rs::answers", "task/metrics.rs::spearman_with_ties"]),
+    ),
+    (
+        34,
+        "GLUE's mean over other tasks or metrics than the paper's",
+        Tests(&["report/statistics.rs::a_task_takes_the_median_and_the_mean_is_taken_within_a_trial"]),
+    ),
+    (35, "SQuAD's heads, windows and thresholds", Cannot("SQuAD is not among the tasks yet")),
+    (
+        36,
+        "the wrong median, or the best run under its name",
+        Tests(&["report/statistics.rs::medians_of_odd_and_even_numbers"]),
+    ),
+    (
+        37,
+        "tokenised text is reused for another tokenizer or length",
+        Tests(&["data/corpus/tests.rs::other_tokenizers_and_lengths_have_other_caches"]),
+    ),
+    (
+        38,
+        "a resumed run begins its rate, random numbers or data anew",
+        Tests(&[
+            "train/pretrain.rs::a_stop_at_any_step_changes_nothing",
+            "suite/resume.rs::stops_threads_and_jobs_change_no_number",
+        ]),
+    ),
+    (
+        39,
+        "an operation of candle drops its gradient",
+        Tests(&[
+            "objective/rtd.rs::every_parameter_gets_a_gradient",
+            "objective/mlm.rs::every_parameter_gets_a_gradient",
+            "task/classifier.rs::every_parameter_gets_a_gradient",
+            "train/optimizer.rs::a_dropped_gradient_is_an_error",
+        ]),
+    ),
+    (
+        40,
+        "random numbers that cannot be seeded",
+        Tests(&[
+            "run/trace/tests.rs::two_traces_are_equal_to_the_bit",
+            "run/trace/tests.rs::two_seeds_differ_everywhere_they_should",
+            "run/trace/tests.rs::the_number_of_threads_changes_no_bit",
+        ]),
+    ),
+    (
+        41,
+        "candle has neither ELECTRA nor a clip by the norm",
+        Tests(&[
+            "model/published/parity.rs::discriminator_logits_are_those_of_transformers",
+            "train/optimizer.rs::clips_by_the_global_norm_and_decays_weights_only",
+        ]),
+    ),
+    (
+        42,
+        "sizes by mistake: heads of a width that is no multiple of 64, a padded vocabulary",
+        Tests(&[
+            "model/flops/parameters.rs::a_padded_vocabulary_is_counted_as_one",
+            "spec/model.rs::generator_shapes_of_the_paper",
+        ]),
+    ),
+];
+
+#[test]
+fn every_trap_has_its_test_or_its_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (index, (number, title, guard)) in TRAPS.iter().enumerate() {
+        assert_eq!(*number as usize, index + 1);
+        match guard {
+            Cannot(reason) => assert!(reason.len() > 20, "trap {number} ({title}) has no reason"),
+            Tests(tests) => {
+                assert!(!tests.is_empty(), "trap {number} ({title}) has no test");
+                for test in *tests {
+                    let (file, name) = test.split_once("::").unwrap();
+                    let folder = if file.starts_with("suite/") { "tests" } else { "src" };
+                    let text = fs::read_to_string(root.join(folder).join(file))
+                        .unwrap_or_else(|_| panic!("trap {number} ({title}): there is no {folder}/{file}"));
+                    let (before, _) = text
+                        .split_once(&format!("fn {name}("))
+                        .unwrap_or_else(|| panic!("trap {number} ({title}): {file} has no test {name}"));
+                    let above = &before[before.rfind('}').map_or(0, |end| end)..];
+                    assert!(
+                        above.contains("#[test]"),
+                        "trap {number} ({title}): {name} in {file} is no test"
+                    );
+                    assert!(
+                        !above.contains("#[ignore"),
+                        "trap {number} ({title}): {name} in {file} is ignored"
+                    );
+                }
+            }
+        }
+    }
+}
