@@ -14,6 +14,7 @@ mod fetch;
 mod glue;
 mod hub;
 pub mod language;
+mod model_folder;
 mod packing;
 mod parquet;
 mod pattern;
@@ -28,6 +29,7 @@ pub use env::DataEnv;
 pub use fetch::fetch;
 pub use glue::{Example, LabelKind, Metric, TaskData, TaskInfo, open_task, task_info};
 pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
+pub use model_folder::{ModelFolder, model_folder};
 pub use tokenizer::{SpecialIds, Tokenizer, open_tokenizer};
 pub use tokenizer_files::tokenizer_in;
 

@@ -33,6 +33,7 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
         objective,
         data: DataSpec::default(),
         train: TrainSpec { steps, ..TrainSpec::default() },
+        published: None,
         evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
     };
     Trial { id: spec.id(), point, spec }

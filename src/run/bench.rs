@@ -118,7 +118,7 @@ fn trial(options: &BenchOptions) -> TrialSpec {
         ModelSpec { size: options.size, generator_ratio: options.ratio, positions, ..Default::default() };
     let train = TrainSpec { batch: options.batch, seq_len: options.seq, ..Default::default() };
     let (objective, data, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, evaluate }
+    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
 }
 
 fn random_batch(options: &BenchOptions, step: u64) -> Batch {

@@ -20,7 +20,7 @@ use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::published::{TrainedNetwork, TrainedNetworks};
 use crate::spec::{TrialId, TrialSpec};
-use crate::task::{GENERATOR_FOLDER, classifier_parameters};
+use crate::task::{EncoderNetwork, GENERATOR_FOLDER, classifier_parameters};
 use crate::track::TrialRecord;
 use crate::train::{Checkpoint, FINAL};
 
@@ -90,7 +90,8 @@ fn finetuned(
                 continue;
             }
             let (labels, head) = (task_info(task).labels, spec.evaluate.finetune.head);
-            let parameters = classifier_parameters(&spec.model, vocab, labels, head)?;
+            let parameters =
+                classifier_parameters(&EncoderNetwork::of_spec(&spec.model, vocab), labels, head)?;
             Checkpoint::read(&path)?.load_parameters(&parameters, |_| true)?;
             let names = match labels {
                 LabelKind::Classes(names) => names.iter().map(|name| name.to_string()).collect(),

@@ -14,6 +14,7 @@ pub fn a_trial(seed: u64) -> Trial {
         objective: Default::default(),
         data: DataSpec::Language { documents: 200, seed: 0 },
         train: Default::default(),
+        published: None,
         evaluate: Default::default(),
     };
     Trial { id: spec.id(), point: Vec::new(), spec }

@@ -15,6 +15,7 @@ pub(crate) mod fixture;
 mod interrupt;
 mod lock;
 mod model_card;
+mod opened_model;
 mod plan;
 mod prepare;
 mod provenance;

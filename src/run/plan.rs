@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
+use super::opened_model::OpenedModel;
 use super::prepare::Vocabularies;
 use super::store::{TrialFolder, TrialState};
 use crate::data::DataEnv;
@@ -69,6 +70,19 @@ pub struct PlannedTrial {
     pub left_s: f64,
 }
 
+/// The planned trial with what its pre-training costs.
+fn with_cost(planned: PlannedTrial, spec: &TrialSpec, vocab: usize) -> PlannedTrial {
+    let steps = flops::resolved_steps(spec, vocab);
+    PlannedTrial {
+        n_parameters: flops::n_parameters(spec, vocab),
+        steps,
+        tokens: steps * (spec.train.batch * spec.train.seq_len) as u64,
+        flops: steps as f64 * flops::train_flops_per_step(spec, vocab),
+        flops_paper: flops::paper::train_flops(spec, vocab, steps),
+        ..planned
+    }
+}
+
 /// Makes the plan of an experiment whose results are in `results`.
 pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -> Result<Plan> {
     plan(experiment, results, &DataEnv::new(offline)?)
@@ -79,9 +93,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     let mut trials = Vec::with_capacity(experiment.trials.len());
     let mut finished = Vec::new();
     for trial in &experiment.trials {
-        let vocab = vocabularies.size_of(trial, env)?;
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
-        let steps = flops::resolved_steps(&trial.spec, vocab);
         // One unreadable trial must not hide the others.
         let status = match folder.outcome().and_then(|outcome| Ok((outcome, folder.state()?))) {
             Ok((outcome, status)) => {
@@ -90,16 +102,23 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             }
             Err(fault) => TrialState::Damaged { message: fault.to_string() },
         };
-        trials.push(PlannedTrial {
+        let planned = PlannedTrial {
             id: trial.id.to_string(),
             label: trial.label(),
             status,
-            n_parameters: flops::n_parameters(&trial.spec, vocab),
-            steps,
-            tokens: steps * (trial.spec.train.batch * trial.spec.train.seq_len) as u64,
-            flops: steps as f64 * flops::train_flops_per_step(&trial.spec, vocab),
-            flops_paper: flops::paper::train_flops(&trial.spec, vocab, steps),
+            n_parameters: 0,
+            steps: 0,
+            tokens: 0,
+            flops: 0.0,
+            flops_paper: 0.0,
             left_s: 0.0,
+        };
+        trials.push(match &trial.spec.published {
+            Some(published) => {
+                let opened = OpenedModel::open(published, trial.spec.evaluate.finetune.seq_len, env)?;
+                PlannedTrial { n_parameters: opened.published.n_encoder_parameters(), ..planned }
+            }
+            None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env)?),
         });
     }
     let rate = Rate::of(&finished, gemm_rate)?;

@@ -2,7 +2,8 @@
 //!
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
-use crate::data::{DataEnv, fetch, open_corpus, open_task, open_tokenizer};
+use super::opened_model::OpenedModel;
+use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_task, open_tokenizer};
 use crate::fault::Result;
 use crate::model::flops;
 use crate::spec::{DataSpec, Experiment, Trial};
@@ -26,8 +27,14 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
             }
         }
     }
-    let mut corpora = Vec::new();
     for spec in trials.iter().map(|trial| &trial.spec) {
+        if let Some(published) = &spec.published {
+            sink.phase(&format!("opening {}", published.model));
+            OpenedModel::open(published, spec.evaluate.finetune.seq_len, env)?;
+        }
+    }
+    let mut corpora = Vec::new();
+    for spec in trials.iter().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
         let key = (&spec.data, spec.train.seq_len);
         if !corpora.contains(&key) {
             sink.phase("opening the pre-training text");
@@ -43,7 +50,8 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
 pub fn checkpoint_bytes(trials: &[&Trial], n_at_once: usize, env: &DataEnv) -> Result<u64> {
     let mut counts = Vec::with_capacity(trials.len());
     let mut vocabularies = Vocabularies::default();
-    for trial in trials {
+    // A published checkpoint is not trained, and writes none.
+    for trial in trials.iter().filter(|trial| trial.spec.published.is_none()) {
         counts.push(flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env)?));
     }
     counts.sort_unstable();
@@ -74,6 +82,10 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
     let mut asked = Vec::new();
     let mut files: Vec<(String, u64)> = Vec::new();
     for spec in experiment.trials.iter().map(|trial| &trial.spec) {
+        if let Some(published) = &spec.published {
+            sink.phase(&format!("fetching {}", published.model));
+            model_folder(&published.model, &published.revision, &env)?;
+        }
         let key = (&spec.data, &spec.evaluate.source, &spec.evaluate.tasks);
         if !asked.contains(&key) {
             files.extend(fetch(key.0, key.1, key.2, &env, sink)?);

@@ -106,6 +106,9 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
 }
 
 fn steps_of(trial: &Trial, folder: &TrialFolder) -> Result<Option<u64>> {
+    if trial.spec.published.is_some() {
+        return Ok(Some(0));
+    }
     if trial.spec.train.budget == Budget::Steps {
         return Ok(Some(trial.spec.train.steps));
     }

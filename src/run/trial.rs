@@ -7,26 +7,66 @@ use std::time::Instant;
 
 use super::context::TrialContext;
 use super::interrupt::StopFlag;
+use super::opened_model::OpenedModel;
 use super::provenance::collect;
 use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_task, open_tokenizer, task_info};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::flops;
+use crate::model::{flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
-use crate::spec::{Trial, TrialSpec};
-use crate::task::{Finetuned, Finetuning, encode, score};
+use crate::spec::{PublishedSpec, Trial, TrialSpec};
+use crate::task::{EncoderNetwork, Finetuned, Finetuning, Pretrained, encode, score};
 use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
+    match &trial.spec.published {
+        Some(published) => evaluate_published(trial, published, context),
+        None => train_and_evaluate(trial, context),
+    }
+}
+
+/// Fine-tunes a published checkpoint: there is nothing to pre-train.
+fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
+    let opened = OpenedModel::open(spec, trial.spec.evaluate.finetune.seq_len, context.env)?;
+    let tasks = open_tasks(&trial.spec, context)?;
+    record(trial, context, opened.provenance()?, &tasks)?;
+    let began = Instant::now();
+    let network = opened.network();
+    let pretrained = Pretrained { network, load: &|parameters| opened.published.load_encoder(parameters) };
+    let scores = evaluate(&trial.spec, context, &opened.tokenizer, &tasks, &pretrained)?;
+    Ok(Outcome {
+        record_version: RECORD_VERSION,
+        id: trial.id.clone(),
+        steps: 0,
+        tokens: 0,
+        flops: 0.0,
+        flops_paper: Some(0.0),
+        n_parameters: opened.published.n_encoder_parameters(),
+        validation: Default::default(),
+        scores,
+        timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
+    })
+}
+
+fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
     let spec = &trial.spec;
     let tokenizer = open_tokenizer(&spec.data, context.env)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
     let tasks = open_tasks(spec, context)?;
-    record(trial, context, &corpus, &tasks)?;
+    record(trial, context, corpus.provenance(), &tasks)?;
     let state = pretrain(spec, context, &tokenizer, &corpus)?;
     let began = Instant::now();
-    let scores = evaluate(spec, context, &tokenizer, &tasks)?;
+    let checkpoint = match tasks.is_empty() {
+        true => None,
+        false => Some(Checkpoint::read(&context.folder.checkpoints().join(FINAL))?),
+    };
+    let load = |parameters: &_| match &checkpoint {
+        Some(checkpoint) => checkpoint.load_parameters(parameters, is_encoder_parameter),
+        None => Ok(()),
+    };
+    let network = EncoderNetwork::of_spec(&spec.model, tokenizer.vocab_size());
+    let scores = evaluate(spec, context, &tokenizer, &tasks, &Pretrained { network, load: &load })?;
     Ok(Outcome {
         record_version: RECORD_VERSION,
         id: trial.id.clone(),
@@ -48,9 +88,9 @@ fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>>
 }
 
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
-fn record(trial: &Trial, context: &TrialContext, corpus: &Corpus, tasks: &[TaskData]) -> Result<()> {
+fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[TaskData]) -> Result<()> {
     let mut provenance = collect(&context.device);
-    provenance.corpus = corpus.provenance();
+    provenance.corpus = text;
     provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
@@ -132,11 +172,8 @@ fn evaluate(
     context: &TrialContext,
     tokenizer: &Tokenizer,
     tasks: &[TaskData],
+    pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
-    if tasks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let checkpoint = Checkpoint::read(&context.folder.checkpoints().join(FINAL))?;
     let mut scores = Vec::new();
     for (done, task) in tasks.iter().enumerate() {
         let recipe = &spec.evaluate.finetune;
@@ -153,9 +190,7 @@ fn evaluate(
                 let Finetuned { predictions, parameters } = Finetuning {
                     seed: spec.seed,
                     finetune_seed,
-                    model: &spec.model,
-                    vocab: tokenizer.vocab_size(),
-                    checkpoint: &checkpoint,
+                    pretrained,
                     recipe,
                     task: info,
                     synthetic: task.synthetic,

@@ -28,11 +28,14 @@ fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Fi
 /// All findings of a trial.
 pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(warmup(trial));
-    findings.extend(lengths(trial));
-    findings.extend(heads(&trial.model));
-    if matches!(trial.objective, ObjectiveSpec::Rtd { .. }) {
-        findings.extend(generator(&trial.model));
+    // A published checkpoint brings its own shape and is not trained on text.
+    if trial.published.is_none() {
+        findings.extend(warmup(trial));
+        findings.extend(lengths(trial));
+        findings.extend(heads(&trial.model));
+        if matches!(trial.objective, ObjectiveSpec::Rtd { .. }) {
+            findings.extend(generator(&trial.model));
+        }
     }
     findings.extend(language(trial));
     findings.extend(sources(trial));
@@ -233,6 +236,7 @@ mod tests {
             objective: ObjectiveSpec::default(),
             data: DataSpec::default(),
             train: TrainSpec::default(),
+            published: None,
             evaluate: EvaluateSpec { tasks: vec![TaskName::Cola], ..Default::default() },
         }
     }

@@ -96,8 +96,9 @@ impl Sound {
             _ => setting.value.clone(),
         };
         let point = self.point.iter().map(|setting| (setting.name.clone(), value(setting))).collect();
-        let BaseSpec { model, objective, data, train } = self.base.clone();
-        let spec = TrialSpec { seed, model, objective, data, train, evaluate: self.evaluate.clone() };
+        let BaseSpec { model, objective, data, train, published } = self.base.clone();
+        let evaluate = self.evaluate.clone();
+        let spec = TrialSpec { seed, model, objective, data, train, published, evaluate };
         Trial { id: spec.id(), point, spec }
     }
 

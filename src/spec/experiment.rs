@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec};
+use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, PublishedSpec, TrainSpec};
 
 /// One experiment: a base configuration, what is varied, and how the answer is shown.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +88,9 @@ pub struct BaseSpec {
     pub data: DataSpec,
     /// Pre-training steps, batch, optimizer and schedule.
     pub train: TrainSpec,
+    /// Evaluates this checkpoint instead of pre-training one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSpec>,
 }
 
 /// Axes of the report.

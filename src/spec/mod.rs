@@ -22,6 +22,7 @@ mod model;
 mod objective;
 mod overrides;
 mod problem;
+mod published;
 mod schema;
 mod source;
 mod suggest;
@@ -40,6 +41,7 @@ pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSp
 pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::{Masking, ObjectiveSpec};
+pub use published::PublishedSpec;
 pub use schema::schema;
 pub use train::{Budget, OptimizerKind, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Budget, DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, TrainSpec};
+use super::{Budget, DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, PublishedSpec, TrainSpec};
 
 /// Changes whenever the same specification would give other numbers than before: an old result is then
 /// another trial's, and not taken for this one's.
@@ -25,6 +25,9 @@ pub struct TrialSpec {
     pub data: DataSpec,
     /// Pre-training.
     pub train: TrainSpec,
+    /// The checkpoint that takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSpec>,
     /// Downstream evaluation.
     pub evaluate: EvaluateSpec,
 }
@@ -65,6 +68,12 @@ impl TrialSpec {
             // Both budgets are then `steps` steps.
             content.train.budget = Budget::Steps;
         }
+        if content.published.is_some() {
+            (content.model, content.objective, content.train) = Default::default();
+            if !content.evaluate.source.is_synthetic() {
+                content.data = DataSpec::default();
+            }
+        }
         // Struct fields serialise in the order of their declaration: the text is canonical.
         let text = serde_json::to_string(&content).unwrap_or_default();
         let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
@@ -104,7 +113,7 @@ mod tests {
         let trial = |objective: ObjectiveSpec, budget| {
             let train = TrainSpec { budget, ..Default::default() };
             let (model, data, evaluate) = Default::default();
-            TrialSpec { seed: 1, model, objective, data, train, evaluate }.id()
+            TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }.id()
         };
         let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         let rtd = ObjectiveSpec::default();

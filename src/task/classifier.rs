@@ -10,12 +10,30 @@ use super::Encoded;
 use crate::data::{Batch, LabelKind};
 use crate::fault::Result;
 use crate::model::{encoder, rates};
-use crate::nn::{Builder, Encoder, Init, Linear, Mode, Parameters};
+use crate::nn::{Builder, Encoder, Init, Linear, Mode, Parameters, Rates};
 use crate::objective::tokens;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::dropout::dropout;
 use crate::ops::gelu::gelu;
 use crate::spec::{EncoderShape, HeadKind, ModelSpec};
+
+/// What makes an encoder: its shape, its dropout and its vocabulary.
+#[derive(Clone, Copy, Debug)]
+pub struct EncoderNetwork {
+    /// Shape.
+    pub shape: EncoderShape,
+    /// Dropout.
+    pub rates: Rates,
+    /// Entries of the vocabulary.
+    pub vocab: usize,
+}
+
+impl EncoderNetwork {
+    /// The encoder of a trial.
+    pub fn of_spec(model: &ModelSpec, vocab: usize) -> Self {
+        Self { shape: model.discriminator(), rates: rates(model), vocab }
+    }
+}
 
 /// Encoder and head.
 pub struct Classifier {
@@ -27,13 +45,12 @@ pub struct Classifier {
 
 /// Fresh parameters of an encoder with a head, under the names of a fine-tuned model; to load weights into.
 pub fn classifier_parameters(
-    model: &ModelSpec,
-    vocab: usize,
+    network: &EncoderNetwork,
     labels: LabelKind,
     head: HeadKind,
 ) -> Result<Parameters> {
     let mut parameters = Parameters::new(0, &Device::Cpu);
-    Classifier::new(&mut parameters, model, vocab, labels, head)?;
+    Classifier::new(&mut parameters, network, labels, head)?;
     Ok(parameters)
 }
 
@@ -82,16 +99,15 @@ impl Classifier {
     /// Makes all parameters in `parameters`.
     pub fn new(
         parameters: &mut Parameters,
-        model: &ModelSpec,
-        vocab: usize,
+        network: &EncoderNetwork,
         labels: LabelKind,
         head: HeadKind,
     ) -> Result<Self> {
-        let shape = model.discriminator();
+        let EncoderNetwork { shape, rates, vocab } = network;
         let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, &shape, rates(model), vocab)?;
-        let head = Head::new(&mut builder, head, &shape, labels.n_outputs())?;
-        Ok(Self { encoder, head, dropout: model.dropout, labels })
+        let (_, encoder) = encoder(&mut builder, shape, *rates, *vocab)?;
+        let head = Head::new(&mut builder, head, shape, labels.n_outputs())?;
+        Ok(Self { encoder, head, dropout: rates.hidden, labels })
     }
 
     /// Logits or regression outputs, [B, classes] or [B, 1].
@@ -140,7 +156,8 @@ mod tests {
         };
         let mut parameters = Parameters::new(1, &Device::Cpu);
         let labels = LabelKind::Classes(&["a", "b", "c"]);
-        let classifier = Classifier::new(&mut parameters, &model, 20, labels, head).unwrap();
+        let classifier =
+            Classifier::new(&mut parameters, &EncoderNetwork::of_spec(&model, 20), labels, head).unwrap();
         (classifier, parameters)
     }
 

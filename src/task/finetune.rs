@@ -5,16 +5,15 @@
 use candle_core::Device;
 
 use super::Encoded;
-use super::classifier::Classifier;
+use super::classifier::{Classifier, EncoderNetwork};
 use super::score::majority;
 use crate::data::{LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::is_encoder_parameter;
 use crate::nn::{Mode, Parameters};
 use crate::rng::{Purpose, Stream};
-use crate::spec::{FinetuneSpec, LayerDecayRule, ModelSpec, OptimizerKind, TaskName};
+use crate::spec::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};
 use crate::track::{PredictedExample, Predictions, RECORD_VERSION};
-use crate::train::{Checkpoint, Optimizer, Schedule, Settings};
+use crate::train::{Optimizer, Schedule, Settings};
 
 /// Examples a batch of prediction.
 const PREDICTION_BATCH: usize = 64;
@@ -27,18 +26,22 @@ pub struct Finetuned {
     pub parameters: Parameters,
 }
 
+/// What fine-tuning starts from.
+pub struct Pretrained<'a> {
+    /// The encoder.
+    pub network: EncoderNetwork,
+    /// Puts its trained values into the parameters that belong to it.
+    pub load: &'a dyn Fn(&Parameters) -> Result<()>,
+}
+
 /// One fine-tuning run.
 pub struct Finetuning<'a> {
     /// The trial's seed.
     pub seed: u64,
     /// Which of the runs of this task.
     pub finetune_seed: u64,
-    /// The pre-trained shape.
-    pub model: &'a ModelSpec,
-    /// Entries of the vocabulary.
-    pub vocab: usize,
-    /// The pre-trained parameters.
-    pub checkpoint: &'a Checkpoint,
+    /// The pre-trained encoder.
+    pub pretrained: &'a Pretrained<'a>,
     /// Recipe.
     pub recipe: &'a FinetuneSpec,
     /// The task.
@@ -73,8 +76,8 @@ impl Finetuning<'_> {
         let train = self.chosen(seed);
         let mut parameters = Parameters::new(seed, self.device);
         let (labels, head) = (self.task.labels, self.recipe.head);
-        let classifier = Classifier::new(&mut parameters, self.model, self.vocab, labels, head)?;
-        self.checkpoint.load_parameters(&parameters, is_encoder_parameter)?;
+        let classifier = Classifier::new(&mut parameters, &self.pretrained.network, labels, head)?;
+        (self.pretrained.load)(&parameters)?;
         let steps = n_steps(self.recipe, self.task.task, train.len());
         self.train(seed, &train, steps, &parameters, &classifier)?;
         // Of all training examples, whatever the cap: one baseline for every run of the task.
@@ -220,6 +223,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ModelSpec;
 
     #[test]
     fn an_epoch_visits_every_example_once() {
@@ -253,8 +257,9 @@ mod tests {
     fn rates_of_every_parameter_by_both_rules() {
         let model = ModelSpec { layers: Some(12), hidden: Some(8), embedding: Some(4), ..Default::default() };
         let mut parameters = Parameters::new(1, &Device::Cpu);
-        Classifier::new(&mut parameters, &model, 10, LabelKind::Classes(&["a", "b"]), Default::default())
-            .unwrap();
+        let network = EncoderNetwork::of_spec(&model, 10);
+        let labels = LabelKind::Classes(&["a", "b"]);
+        Classifier::new(&mut parameters, &network, labels, Default::default()).unwrap();
         let factor = |layer_decay_rule, depth| {
             let recipe = FinetuneSpec { layer_decay_rule, ..Default::default() };
             layer_factor(&recipe, parameters.max_depth(), depth)

@@ -8,9 +8,9 @@ mod metrics;
 mod probe;
 mod score;
 
-pub use classifier::classifier_parameters;
+pub use classifier::{EncoderNetwork, classifier_parameters};
 pub use encode::{Encoded, encode};
-pub use finetune::{Finetuned, Finetuning, n_steps};
+pub use finetune::{Finetuned, Finetuning, Pretrained, n_steps};
 pub use metrics::{accuracy, matthews, spearman};
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use score::score;

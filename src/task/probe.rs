@@ -1,11 +1,11 @@
 //! Asks a published model what it thinks of a text: which tokens were replaced, or what stands at each [MASK].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use crate::data::{Batch, DataEnv, RepoKind, Tokenizer, tokenizer_in};
+use crate::data::{Batch, DataEnv, Tokenizer, model_folder, tokenizer_in};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::published::Published;
 use crate::nn::{Mode, Tokens};
@@ -13,11 +13,6 @@ use crate::objective::tokens;
 
 /// Folder of the generator beside an exported discriminator.
 pub const GENERATOR_FOLDER: &str = "generator";
-
-/// Files of a hub repository that a model is read from; the first of the weights that is there is enough.
-const CONFIG_FILE: &str = "config.json";
-const WEIGHTS_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
-const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "vocab.txt"];
 
 /// What the model reads.
 #[derive(Clone, Debug)]
@@ -79,9 +74,9 @@ impl Probe {
     /// Opens a folder, or a hub repository `owner/name` at `revision`. With `generator`, a folder that `export`
     /// wrote is opened at its generator.
     pub fn open(model: &str, revision: &str, generator: bool, env: &DataEnv) -> Result<Self> {
-        let mut folder = model_folder(model, revision, env)?;
+        let mut folder = model_folder(model, revision, env)?.path;
         let nested = folder.join(GENERATOR_FOLDER);
-        if generator && nested.join(CONFIG_FILE).is_file() {
+        if generator && nested.join("config.json").is_file() {
             folder = nested;
         }
         let published = Published::open(&folder)?;
@@ -163,11 +158,8 @@ impl Probe {
                 tokenizer.encode_as_published(text, pair.as_deref())?
             }
             (ProbeInput::Text { .. }, None) => {
-                let what = format!(
-                    "{} has no tokenizer: no {}",
-                    self.folder.display(),
-                    TOKENIZER_FILES.join(", no ")
-                );
+                let what =
+                    format!("{} has no tokenizer: no tokenizer.json, no vocab.txt", self.folder.display());
                 return refused(what, "give token ids with --ids, or save the tokenizer beside the model");
             }
         };
@@ -205,32 +197,10 @@ fn one_sequence(ids: &[u32], types: &[u32]) -> Tokens {
     tokens(&batch, ids.to_vec())
 }
 
-/// The folder that `model` names: one on this disk, or the hub's, downloaded or from its cache.
-fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<PathBuf> {
-    let path = Path::new(model);
-    if path.is_dir() {
-        return Ok(path.into());
-    }
-    let is_repository = model.split('/').count() == 2 && !model.starts_with(['.', '/', '~']);
-    if !is_repository {
-        let hint =
-            "give a folder with config.json and model.safetensors, or a hub repository such as owner/name";
-        return Err(Fault::new(FaultKind::Data, format!("there is no folder {model}"), hint));
-    }
-    let file = |name: &str| env.hub.files(RepoKind::Model, model, revision, name);
-    let config = file(CONFIG_FILE)?;
-    let [first, second] = WEIGHTS_FILES;
-    file(first).or_else(|fault| file(second).map_err(|_| fault))?;
-    for name in TOKENIZER_FILES.into_iter().chain(["tokenizer_config.json"]) {
-        // A repository may lack any of them; `tokenizer_in` sees what came.
-        let _ = file(name);
-    }
-    let folder = config.paths.first().and_then(|(_, path)| path.parent());
-    folder.map(PathBuf::from).ok_or_else(|| Fault::internal(format!("{model} gave no {CONFIG_FILE}")))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::model::published::TrainedNetworks;
     use crate::spec::{ModelSpec, ObjectiveSpec, TrialSpec};
@@ -246,7 +216,15 @@ mod tests {
             ..Default::default()
         };
         let (data, train, evaluate) = Default::default();
-        let spec = TrialSpec { seed: 1, model, objective: ObjectiveSpec::default(), data, train, evaluate };
+        let spec = TrialSpec {
+            seed: 1,
+            model,
+            objective: ObjectiveSpec::default(),
+            data,
+            train,
+            published: None,
+            evaluate,
+        };
         let words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat .";
         let words: Vec<String> = words.split(' ').map(String::from).collect();
         let tokenizer = Tokenizer::from_vocabulary(&words, "a test").unwrap();

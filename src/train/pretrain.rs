@@ -198,7 +198,7 @@ mod tests {
         };
         let train = TrainSpec { warmup: 2, learning_rate: 1e-2, checkpoint_every: 4, ..Default::default() };
         let (objective, data, evaluate) = Default::default();
-        TrialSpec { seed: 1, model, objective, data, train, evaluate }
+        TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
     }
 
     fn batch(step: u64) -> Batch {

@@ -11,7 +11,7 @@ pub mod paper;
 mod parameters;
 
 pub use exact::{resolved_steps, train_flops, train_flops_per_step};
-pub use parameters::n_parameters;
+pub use parameters::{encoder_parameters, n_parameters};
 
 #[cfg(test)]
 mod fixture {
@@ -20,6 +20,6 @@ mod fixture {
     /// A trial with the default data, training and evaluation.
     pub(super) fn trial(objective: ObjectiveSpec, model: ModelSpec) -> TrialSpec {
         let (data, train, evaluate) = Default::default();
-        TrialSpec { seed: 1, model, objective, data, train, evaluate }
+        TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
     }
 }

@@ -43,6 +43,11 @@ fn discriminator_head(shape: &EncoderShape) -> usize {
     shape.hidden * shape.hidden + 2 * shape.hidden + 1
 }
 
+/// Parameters of an encoder with its embeddings, without any head.
+pub fn encoder_parameters(shape: &EncoderShape, vocab: usize) -> u64 {
+    (embeddings(shape, vocab) + encoder(shape)) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::Device;

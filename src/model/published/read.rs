@@ -12,7 +12,7 @@ use super::config::{Config, Family};
 use super::names::{join, output_matrix, part_shape, parts};
 use super::weights::Weights;
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{Discriminator, MaskedLm, encoder};
+use crate::model::{Discriminator, MaskedLm, encoder, flops, is_encoder_parameter};
 use crate::nn::{Encoder, Parameters};
 
 /// Names in one message, at most.
@@ -95,11 +95,35 @@ impl Published {
         Ok((encoder, parameters))
     }
 
-    /// Puts the published tensors into `parameters`, once every one of them is known to be right.
-    fn fill(&self, parameters: &Parameters, other_heads: bool) -> Result<()> {
+    /// Puts the encoder's tensors into those of `parameters` that belong to it, whatever heads stand beside it.
+    pub fn load_encoder(&self, parameters: &Parameters) -> Result<()> {
+        self.fill(parameters, true)
+    }
+
+    /// Parameters of the encoder.
+    pub fn n_encoder_parameters(&self) -> u64 {
+        flops::encoder_parameters(&self.config.shape, self.config.vocab)
+    }
+
+    /// Hash of the floating-point tensors with their names, whatever the format of the file.
+    pub fn weights_hash(&self) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        for (name, tensor) in &self.weights.tensors {
+            hasher.update(format!("{name} {:?}\n", tensor.dims()).as_bytes());
+            for value in tensor.flatten_all()?.to_vec1::<f32>()? {
+                hasher.update(&value.to_le_bytes());
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Puts the published tensors into `parameters`, once every one of them is known to be right. With
+    /// `encoder_only` other parameters, and tensors of heads, are left alone.
+    fn fill(&self, parameters: &Parameters, encoder_only: bool) -> Result<()> {
         let (mut used, mut missing, mut misshapen) = (BTreeSet::new(), Vec::new(), Vec::new());
         let mut values: Vec<Tensor> = Vec::new();
-        for parameter in parameters.iter() {
+        let wanted = || parameters.iter().filter(|p| !encoder_only || is_encoder_parameter(&p.name));
+        for parameter in wanted() {
             let name = &parameter.name;
             let theirs = parts(name, self.config.family, self.prefix).unwrap_or_else(|| vec![name.clone()]);
             let expected = part_shape(name, parameter.var.dims());
@@ -127,13 +151,13 @@ impl Published {
             let what = format!("does not have the shapes of its config.json: {}", listed(&misshapen));
             return Err(self.refused(&what));
         }
-        let is_extra = |name: &&String| !used.contains(*name) && !self.is_harmless(name, other_heads);
+        let is_extra = |name: &&String| !used.contains(*name) && !self.is_harmless(name, encoder_only);
         let extra: Vec<String> = self.weights.tensors.keys().filter(is_extra).cloned().collect();
         if !extra.is_empty() {
             return Err(self
                 .refused(&format!("has tensors that its config.json does not ask for: {}", listed(&extra))));
         }
-        for (parameter, value) in parameters.iter().zip(values) {
+        for (parameter, value) in wanted().zip(values) {
             parameter.var.set(&value.to_device(parameter.var.device())?)?;
         }
         Ok(())
@@ -199,7 +223,15 @@ mod tests {
             ..Default::default()
         };
         let (data, train, evaluate) = Default::default();
-        let spec = TrialSpec { seed: 1, model, objective: ObjectiveSpec::default(), data, train, evaluate };
+        let spec = TrialSpec {
+            seed: 1,
+            model,
+            objective: ObjectiveSpec::default(),
+            data,
+            train,
+            published: None,
+            evaluate,
+        };
         let networks = TrainedNetworks::new(&spec, 20, |_| Ok(())).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (main, generator) = (folder.path().join("d"), folder.path().join("g"));
