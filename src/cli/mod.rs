@@ -15,6 +15,7 @@ mod probe;
 mod report;
 mod run;
 mod schema;
+mod score;
 mod spec_arguments;
 mod status;
 mod table;
@@ -88,6 +89,14 @@ enum Command {
         electra-lab probe --model /tmp/my-electra --generator --text 'the [MASK] sat on the mat' --json"
     )]
     Probe(probe::ProbeArguments),
+    /// Scores anyone's predictions for GLUE or SQuAD, without training
+    #[command(
+        long_about = "Scores anyone's predictions for GLUE or SQuAD, without training: the same metrics that \
+        a trial is scored by, from files of gold and predictions.\n\n\
+        Example:\n  electra-lab score glue --task mrpc --gold dev.tsv --predictions MRPC.tsv\n  \
+        electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json --bootstrap"
+    )]
+    Score(score::ScoreArguments),
     /// Times training on this machine
     #[command(long_about = "Times training on this machine.\n\n\
         Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
@@ -139,6 +148,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Fetch(arguments) => fetch::fetch(arguments),
         Command::Export(arguments) => export::export(arguments),
         Command::Probe(arguments) => probe::probe(arguments),
+        Command::Score(arguments) => score::score(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Schema => schema::schema(),
         Command::Doctor(arguments) => doctor::doctor(arguments),
@@ -185,6 +195,7 @@ mod tests {
           fetch        Downloads all that an experiment needs, for machines that will be offline
           export       Writes a trained trial as folders that transformers loads
           probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
+          score        Scores anyone's predictions for GLUE or SQuAD, without training
           bench        Times training on this machine
           schema       Prints the JSON Schema of experiment files
           doctor       Shows device, threads, caches, network settings and versions
@@ -284,6 +295,17 @@ mod tests {
             let about = command.get_long_about().map(|text| text.to_string()).unwrap_or_default();
             let example = format!("Example:\n  electra-lab {}", command.get_name());
             assert!(about.contains(&example), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_scoring_show_an_example() {
+        let command = Cli::command();
+        let score = command.find_subcommand("score").unwrap();
+        for kind in score.get_subcommands() {
+            let about = kind.get_long_about().unwrap().to_string();
+            let example = format!("Example:\n  electra-lab score {} --", kind.get_name());
+            assert!(about.contains(&example), "{}", kind.get_name());
         }
     }
 }

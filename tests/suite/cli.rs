@@ -17,7 +17,7 @@ fn electra_lab(folder: &Path) -> Command {
     command
 }
 
-fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
+pub fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = electra_lab(folder).args(words).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap_or(-1), text(stdout), text(stderr))

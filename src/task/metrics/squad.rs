@@ -57,6 +57,12 @@ pub struct SquadScores {
     /// Questions without a prediction, which no figure counts.
     #[serde(skip)]
     pub n_missing: usize,
+    /// The first of them.
+    #[serde(skip)]
+    pub first_missing: Option<String>,
+    /// Predictions for questions that the data set does not have; as in the script, they count nowhere.
+    #[serde(skip)]
+    pub n_unknown: usize,
 }
 
 /// From and to, in percent.
@@ -104,6 +110,7 @@ pub fn squad_scores(
     let best = |part: fn(&Pair) -> f64| {
         predictions.no_answer.as_deref().map(|order| best_threshold(&scored, order, part))
     };
+    let first_missing = questions.iter().find(|question| !predictions.answers.contains_key(&question.id));
     let (best_exact, best_f1) = (best(|pair| pair.exact), best(|pair| pair.f1));
     Ok(SquadScores {
         exact,
@@ -121,6 +128,8 @@ pub fn squad_scores(
         best_f1_thresh: best_f1.map(|(_, threshold)| threshold),
         interval: n_resamples.map(|n| intervals(&scored, n)),
         n_missing: questions.len() - scored.len(),
+        first_missing: first_missing.map(|question| question.id.clone()),
+        n_unknown: predictions.answers.len() - scored.len(),
     })
 }
 
@@ -251,8 +260,10 @@ mod tests {
     #[test]
     fn questions_without_prediction_are_left_out_and_counted() {
         let questions = questions(&[("q1", &["cat"]), ("q2", &["dog"])]);
-        let scores = squad_scores(&questions, &predictions(&[("q2", "dog", 0.0)]), Some(100)).unwrap();
-        assert_eq!((scores.exact, scores.total, scores.n_missing), (100.0, 1, 1));
+        let said = predictions(&[("q2", "dog", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
+        let scores = squad_scores(&questions, &said, Some(100)).unwrap();
+        assert_eq!((scores.exact, scores.total, scores.n_missing, scores.n_unknown), (100.0, 1, 1, 2));
+        assert_eq!(scores.first_missing.as_deref(), Some("q1"));
         assert_eq!(scores.interval.unwrap().exact, Some([100.0, 100.0]));
         let fault = squad_scores(&questions, &predictions(&[("q3", "dog", 0.0)]), None).unwrap_err();
         insta::assert_snapshot!(fault, @r"
