@@ -49,7 +49,7 @@ fn glue_predictions_are_scored() {
 fn squad_answers_are_scored_under_the_official_names() {
     let golden: Value = serde_json::from_str(include_str!("../golden/squad.json")).unwrap();
     let sets = golden["sets"].as_array().unwrap();
-    let set = sets.iter().filter(|set| set["no_answer"].is_object()).next_back().unwrap();
+    let set = sets.iter().rfind(|set| set["no_answer"].is_object()).unwrap();
     let qas: Vec<Value> = set["questions"].as_array().unwrap().iter().map(question).collect();
     let folder = tempfile::tempdir().unwrap();
     let dataset =
