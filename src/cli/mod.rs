@@ -5,6 +5,7 @@
 mod bench;
 mod completions;
 mod doctor;
+mod evaluate;
 pub mod exit;
 mod export;
 mod fetch;
@@ -15,6 +16,7 @@ mod probe;
 mod report;
 mod run;
 mod schema;
+mod score;
 mod spec_arguments;
 mod status;
 mod table;
@@ -75,6 +77,14 @@ enum Command {
         Example:\n  electra-lab fetch experiments/gen_ratio.yaml --profile small"
     )]
     Fetch(fetch::FetchArguments),
+    /// Fine-tunes and scores a published checkpoint, with the records and the report of a trial
+    #[command(
+        long_about = "Fine-tunes and scores a published ELECTRA or BERT checkpoint on GLUE, with the records and the \
+        report of a trial. It writes RESULTS/evaluate-NAME/evaluate.yaml and runs that; an experiment file with \
+        base.published can sweep over checkpoints.\n\n\
+        Example:\n  electra-lab evaluate --model google/electra-small-discriminator --tasks cola,rte --seeds 5"
+    )]
+    Evaluate(evaluate::EvaluateArguments),
     /// Writes a trained trial as folders that transformers loads
     #[command(long_about = "Writes a trained trial as folders that transformers loads: config.json, \
         model.safetensors, tokenizer files and a model card. AutoModelForPreTraining loads DIR, \
@@ -89,6 +99,14 @@ enum Command {
         electra-lab probe --model /tmp/my-electra --generator --text 'the [MASK] sat on the mat' --json"
     )]
     Probe(probe::ProbeArguments),
+    /// Scores anyone's predictions for GLUE or SQuAD, without training
+    #[command(
+        long_about = "Scores anyone's predictions for GLUE or SQuAD, without training: the same metrics that \
+        a trial is scored by, from files of gold and predictions.\n\n\
+        Example:\n  electra-lab score glue --task mrpc --gold dev.tsv --predictions MRPC.tsv\n  \
+        electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json --bootstrap"
+    )]
+    Score(score::ScoreArguments),
     /// Times training on this machine
     #[command(long_about = "Times training on this machine.\n\n\
         Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
@@ -141,8 +159,10 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Status(arguments) => status::status(arguments),
         Command::Report(arguments) => report::report(arguments),
         Command::Fetch(arguments) => fetch::fetch(arguments),
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments),
         Command::Export(arguments) => export::export(arguments),
         Command::Probe(arguments) => probe::probe(arguments),
+        Command::Score(arguments) => score::score(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Trace(arguments) => trace::trace(arguments),
         Command::Schema => schema::schema(),
@@ -188,8 +208,11 @@ mod tests {
           status       Shows how far an experiment is, while it runs or after
           report       Builds the report again from the results
           fetch        Downloads all that an experiment needs, for machines that will be offline
+          evaluate     Fine-tunes and scores a published checkpoint, with the records and the report of a
+                       trial
           export       Writes a trained trial as folders that transformers loads
           probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
+          score        Scores anyone's predictions for GLUE or SQuAD, without training
           bench        Times training on this machine
           trace        Writes everything that happens in a trial's first steps to a file, to check it
                        elsewhere
@@ -291,6 +314,17 @@ mod tests {
             let about = command.get_long_about().map(|text| text.to_string()).unwrap_or_default();
             let example = format!("Example:\n  electra-lab {}", command.get_name());
             assert!(about.contains(&example), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_scoring_show_an_example() {
+        let command = Cli::command();
+        let score = command.find_subcommand("score").unwrap();
+        for kind in score.get_subcommands() {
+            let about = kind.get_long_about().unwrap().to_string();
+            let example = format!("Example:\n  electra-lab score {} --", kind.get_name());
+            assert!(about.contains(&example), "{}", kind.get_name());
         }
     }
 }

@@ -16,36 +16,36 @@ use crate::spec::Experiment;
 pub struct RunArguments {
     /// Experiment files (YAML)
     #[arg(value_name = "SPEC", required = true)]
-    specs: Vec<PathBuf>,
+    pub(super) specs: Vec<PathBuf>,
 
     #[command(flatten)]
-    overrides: Overrides,
+    pub(super) overrides: Overrides,
 
     /// Runs only the trials whose id begins with ID; repeatable [default: all]
     #[arg(long, value_name = "ID")]
-    only: Vec<String>,
+    pub(super) only: Vec<String>,
 
     /// Trials at a time; they share the threads, and numbers do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: u16,
+    pub(super) jobs: u16,
 
     /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
-    device: DeviceChoice,
+    pub(super) device: DeviceChoice,
 
     #[command(flatten)]
-    results: ResultsArgument,
+    pub(super) results: ResultsArgument,
 
     #[command(flatten)]
-    reports: ReportsArgument,
+    pub(super) reports: ReportsArgument,
 
     /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
-    offline: bool,
+    pub(super) offline: bool,
 
     /// Discards what earlier runs of the same trials left, and starts afresh [default: off, continues them]
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
 }
 
 /// Runs the experiments and returns the exit code.

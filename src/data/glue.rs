@@ -44,8 +44,12 @@ impl LabelKind {
 pub enum Metric {
     /// Share of right answers.
     Accuracy,
-    /// Matthews correlation of two classes.
+    /// F1 of class 1.
+    F1,
+    /// Matthews correlation of classes.
     Matthews,
+    /// Pearson's correlation.
+    Pearson,
     /// Spearman's rank correlation.
     Spearman,
 }
@@ -55,7 +59,9 @@ impl Metric {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
+            Self::F1 => "f1",
             Self::Matthews => "matthews",
+            Self::Pearson => "pearson",
             Self::Spearman => "spearman",
         }
     }
@@ -234,7 +240,8 @@ fn examples(frame: &DataFrame, info: TaskInfo, file: &str, first_row: usize) -> 
     Ok(all)
 }
 
-fn number_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<f64>>> {
+/// A column of numbers, row by row; None where the file has no value.
+pub(super) fn number_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<f64>>> {
     let wrong = |found: String| {
         Fault::new(
             FaultKind::Data,

@@ -2,7 +2,7 @@
 //!
 //! The way of pre-training text: `source.rs` (which text) → `documents.rs` (lines) → `tokenizer.rs` (ids) →
 //! `packing.rs` (examples) → `corpus_file.rs` (cached bytes) → `corpus.rs` (batches in a seeded order). The way
-//! of a task: `glue.rs`. Everything remote goes through `hub.rs`.
+//! of a task: `glue.rs`; of predictions to be scored: `glue_files.rs`, `squad_files.rs`. Everything remote goes through `hub.rs`.
 //! Must never: know of models or training.
 
 mod batch;
@@ -12,24 +12,31 @@ mod documents;
 mod env;
 mod fetch;
 mod glue;
+mod glue_files;
 mod hub;
 pub mod language;
 mod model_folder;
 mod packing;
 mod parquet;
 mod pattern;
+mod scored_tasks;
 mod shuffle;
 mod source;
+mod squad_files;
 mod tokenizer;
 mod tokenizer_files;
+mod tsv;
 
 pub use batch::Batch;
 pub use corpus::{Corpus, open_corpus};
 pub use env::DataEnv;
 pub use fetch::fetch;
 pub use glue::{Example, LabelKind, Metric, TaskData, TaskInfo, open_task, task_info};
+pub use glue_files::{GluePairs, glue_pairs};
 pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
 pub use model_folder::{ModelFolder, model_folder};
+pub use scored_tasks::{ScoredTask, scored_task, scored_tasks};
+pub use squad_files::{SquadQuestion, squad_answers, squad_no_answer, squad_questions};
 pub use tokenizer::{SpecialIds, Tokenizer, open_tokenizer};
 pub use tokenizer_files::tokenizer_in;
 

@@ -137,7 +137,7 @@ fn open_file(path: &Path) -> Result<File> {
 fn broken(path: &Path, origin: Origin, what: &str) -> Fault {
     let hint = match origin {
         Origin::Hub => "delete the file and run `electra-lab fetch` to download it again",
-        Origin::Local => "write the file again, or name another one in data.paths",
+        Origin::Local => "write the file again, or name another one",
     };
     Fault::new(FaultKind::Data, format!("{} {what}", path.display()), hint)
 }

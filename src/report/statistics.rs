@@ -9,10 +9,8 @@
 use super::axes::Axes;
 use super::records::{DoneTrial, Records};
 use crate::rng::{Purpose, Stream};
-use crate::spec::{ReportSpec, TaskName, Trial};
+use crate::spec::{GlueMean, ReportSpec, TaskName, Trial};
 
-/// Tasks of GLUE; a mean over fewer is not called by that name.
-const N_GLUE_TASKS: usize = 8;
 const N_RESAMPLES: usize = 10_000;
 /// Values on held-out text that the tables show.
 const HELD_OUT: [HeldOut; 3] = [
@@ -143,7 +141,7 @@ pub struct Summary {
 /// Summarises the finished trials.
 pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &Records) -> Summary {
     let quantities = quantities(records);
-    let tasks: Vec<TaskName> = quantities.iter().filter_map(task_of).collect();
+    let tasks: Vec<TaskName> = in_the_mean(&quantities).filter_map(task_of).collect();
     let points = axes
         .points
         .iter()
@@ -187,6 +185,11 @@ impl Summary {
     }
 }
 
+/// The tasks that the mean is over.
+fn in_the_mean(quantities: &[Quantity]) -> impl Iterator<Item = &Quantity> {
+    quantities.iter().filter(|one| task_of(one).is_some_and(|task| GlueMean::Paper.includes(task.as_str())))
+}
+
 fn task_of(quantity: &Quantity) -> Option<TaskName> {
     match quantity.kind {
         QuantityKind::Task(task) => Some(task),
@@ -210,16 +213,7 @@ fn quantities(records: &Records) -> Vec<Quantity> {
             synthetic: all_scores().any(|score| score.task == task && score.synthetic),
         });
     }
-    if quantities.len() > 1 {
-        let majority: Option<f64> = quantities.iter().map(|quantity| quantity.majority).sum();
-        quantities.push(Quantity {
-            kind: QuantityKind::Mean,
-            label: mean_label(&quantities),
-            short: "mean".into(),
-            majority: majority.map(|sum| sum / quantities.len() as f64),
-            synthetic: quantities.iter().any(|quantity| quantity.synthetic),
-        });
-    }
+    quantities.extend(mean(&quantities));
     let corpus_synthetic = records.done.iter().any(|done| done.record.provenance.corpus.synthetic);
     for HeldOut { name, label, short, .. } in HELD_OUT {
         if records.done.iter().any(|done| done.outcome.validation.contains_key(name)) {
@@ -235,13 +229,19 @@ fn quantities(records: &Records) -> Vec<Quantity> {
     quantities
 }
 
-/// GLUE's name is kept for all of its eight tasks on its own examples.
-fn mean_label(tasks: &[Quantity]) -> String {
-    if tasks.len() == N_GLUE_TASKS && !tasks.iter().any(|task| task.synthetic) {
-        return "GLUE mean".into();
-    }
-    let names: Vec<&str> = tasks.iter().filter_map(task_of).map(TaskName::as_str).collect();
-    format!("mean of {}", names.join(", "))
+/// The mean of the tasks, where there is more than one. GLUE's name is kept for its own examples.
+fn mean(quantities: &[Quantity]) -> Option<Quantity> {
+    let tasks: Vec<&Quantity> = in_the_mean(quantities).collect();
+    let words: Vec<&str> = tasks.iter().filter_map(|task| task_of(task)).map(TaskName::as_str).collect();
+    let synthetic = tasks.iter().any(|task| task.synthetic);
+    let majority: Option<f64> = tasks.iter().map(|task| task.majority).sum();
+    (tasks.len() > 1).then(|| Quantity {
+        kind: QuantityKind::Mean,
+        label: if synthetic { GlueMean::label_of_tasks(&words) } else { GlueMean::Paper.label(&words) },
+        short: "mean".into(),
+        majority: majority.map(|sum| sum / tasks.len() as f64),
+        synthetic,
+    })
 }
 
 fn cell(kind: &QuantityKind, tasks: &[TaskName], members: &[&DoneTrial]) -> Cell {

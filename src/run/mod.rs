@@ -19,6 +19,7 @@ mod opened_model;
 mod plan;
 mod prepare;
 mod provenance;
+mod score;
 mod status;
 mod store;
 mod summary;
@@ -37,12 +38,14 @@ pub use lock::FolderLock;
 pub use plan::{Plan, PlannedTrial, plan_experiment};
 pub use prepare::fetch_experiment;
 pub use provenance::{collect, utc_now};
+pub use score::{score_glue, score_squad};
 pub use status::{Status, TrialStatus, experiment_status};
 pub use store::{TrialFolder, TrialState};
 pub use summary::{Summary, SummaryRow};
 pub use trace::{TraceOptions, Traced, trace_experiment};
 pub use trial::run_trial;
 
-// What a caller needs to show a run.
+// What a caller needs to show a run, or what it asked for.
 pub use crate::task::{Fill, Probe, ProbeInput, ProbedMask, ProbedToken};
+pub use crate::task::{GlueScores, MetricValue, SquadIntervals, SquadScores};
 pub use crate::track::{Terminal, duration_text, stderr_has_colours};

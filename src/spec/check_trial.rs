@@ -28,7 +28,7 @@ fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Fi
 /// All findings of a trial.
 pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // A published checkpoint brings its own shape and is not trained on text.
+    // A published checkpoint brings its own shape and vocabulary and is not trained on text.
     if trial.published.is_none() {
         findings.extend(warmup(trial));
         findings.extend(lengths(trial));
@@ -36,8 +36,8 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         if matches!(trial.objective, ObjectiveSpec::Rtd { .. }) {
             findings.extend(generator(&trial.model));
         }
+        findings.extend(language(trial));
     }
-    findings.extend(language(trial));
     findings.extend(sources(trial));
     findings.extend(repeated_tasks(trial));
     findings

@@ -1,9 +1,10 @@
-//! Downstream tasks: fine-tuning a pre-trained encoder and scoring its predictions; and asking a
+//! Downstream tasks: fine-tuning a pre-trained encoder and scoring its predictions, or anyone's; and asking a
 //! published model about a text.
 
 mod classifier;
 mod encode;
 mod finetune;
+mod glue_score;
 mod metrics;
 mod probe;
 mod score;
@@ -11,6 +12,10 @@ mod score;
 pub use classifier::{EncoderNetwork, classifier_parameters};
 pub use encode::{Encoded, encode};
 pub use finetune::{Finetuned, Finetuning, Pretrained, n_steps};
-pub use metrics::{accuracy, matthews, spearman};
+pub use glue_score::{GlueScores, MetricValue, glue_scores};
+pub use metrics::{
+    SquadIntervals, SquadPredictions, SquadScores, accuracy, bootstrap_interval, exact_match, f1, matthews,
+    measure, normalize_answer, pearson, spearman, squad_scores, token_f1,
+};
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use score::score;

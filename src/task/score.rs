@@ -1,7 +1,7 @@
 //! From saved predictions to a score with its baseline.
 
-use super::{accuracy, matthews, spearman};
-use crate::data::{LabelKind, Metric, TaskInfo};
+use super::measure;
+use crate::data::{LabelKind, TaskInfo};
 use crate::track::{Predictions, Score};
 
 /// The task's metric, × 100, of predictions that were read back from disk.
@@ -14,20 +14,11 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         synthetic: predictions.synthetic,
         finetune_seed: predictions.finetune_seed,
         metric: task.metric.as_str().into(),
-        value: value(task, &said, &gold).map(|value| 100.0 * value),
-        majority: 100.0 * value(task, &constant, &gold).unwrap_or(0.0),
+        value: measure(task.metric, &said, &gold).map(|value| 100.0 * value),
+        majority: 100.0 * measure(task.metric, &constant, &gold).unwrap_or(0.0),
         n_examples: gold.len(),
         n_train: predictions.n_train,
         steps: predictions.steps,
-    }
-}
-
-fn value(task: &TaskInfo, said: &[f64], gold: &[f64]) -> Option<f64> {
-    let classes = |values: &[f64]| values.iter().map(|&value| value as usize).collect::<Vec<_>>();
-    match task.metric {
-        Metric::Accuracy => accuracy(&classes(said), &classes(gold)),
-        Metric::Matthews => matthews(&classes(said), &classes(gold)),
-        Metric::Spearman => spearman(said, gold),
     }
 }
 

@@ -17,7 +17,7 @@ fn electra_lab(folder: &Path) -> Command {
     command
 }
 
-fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
+pub fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = electra_lab(folder).args(words).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
@@ -208,4 +208,48 @@ fn trial_ids(folder: &Path) -> Vec<String> {
     let status: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let trials = status["trials"].as_array().unwrap();
     trials.iter().map(|trial| trial["id"].as_str().unwrap().to_string()).collect()
+}
+
+/// Trained, exported, asked, and fine-tuned again from what was exported.
+#[test]
+fn an_exported_trial_is_probed_and_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_experiment(path, 2);
+    let (code, _, stderr) = run(path, &["run", "test.yaml", "--set", "seeds=[1]"]);
+    assert_eq!(code, 0, "{stderr}");
+    let trials: Vec<_> = std::fs::read_dir(path.join("results/test")).unwrap().flatten().collect();
+    let id = trials[0].file_name().into_string().unwrap();
+    let (code, stdout, stderr) = run(path, &["export", &id[..6], "--to", "model", "--license", "mit"]);
+    assert_eq!((code, stdout.as_str()), (0, "model\nmodel/generator\n"), "{stderr}");
+    assert!(
+        std::fs::read_to_string(path.join("model/README.md")).unwrap().starts_with("---\nlicense: mit\n")
+    );
+
+    let (code, stdout, stderr) = run(path, &["probe", "--model", "model", "--ids", "2,5,3", "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer["tokens"].as_array().unwrap().len(), 3);
+    assert_eq!(answer["tokens"][0]["token"], "[CLS]");
+    assert!((0.0..1.0).contains(&answer["tokens"][1]["replaced"].as_f64().unwrap()));
+    let words =
+        ["probe", "--model", "model", "--generator", "--text", "the [MASK] .", "--json", "--top", "2"];
+    let (code, stdout, stderr) = run(path, &words);
+    assert_eq!(code, 0, "{stderr}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer["masks"][0]["position"], 2);
+    assert_eq!(answer["masks"][0]["fills"].as_array().unwrap().len(), 2);
+
+    let source = "evaluate.source={kind: language, train_examples: 40, validation_examples: 20}";
+    let words = ["evaluate", "--model", "model", "--tasks", "rte", "--seeds", "1", "--set", source];
+    let (code, stdout, stderr) = run(path, &words);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("rte"), "{stdout}");
+    let (code, _, stderr) = run(path, &["run", "results/evaluate-model/evaluate.yaml", "--set", source]);
+    assert_eq!(code, 0);
+    assert!(stderr.contains("done before"), "{stderr}");
+
+    let (code, _, stderr) = run(path, &["export", "zzz", "--to", "other"]);
+    assert_eq!(code, 4);
+    assert!(stderr.contains("there is no trial zzz in results"), "{stderr}");
 }

@@ -3,4 +3,5 @@
 mod architecture;
 mod cli;
 mod resume;
+mod score;
 mod traps;

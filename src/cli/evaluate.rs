@@ -1,0 +1,93 @@
+//! `electra-lab evaluate`: fine-tunes and scores a published checkpoint.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::run::{RunArguments, run};
+use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
+use super::{exit, output};
+use crate::disk::{create_folder, write_whole};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::run::DeviceChoice;
+use crate::spec::{TaskName, evaluation_file, evaluation_name};
+
+/// Arguments of `evaluate`.
+#[derive(Args, Debug)]
+pub struct EvaluateArguments {
+    /// Folder with config.json, weights and tokenizer, or a hub repository OWNER/NAME
+    #[arg(long, value_name = "DIR_OR_HUB_ID")]
+    model: String,
+
+    /// Branch, tag or commit of a hub repository
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    revision: String,
+
+    /// Tasks of GLUE to fine-tune on
+    #[arg(
+        long,
+        value_name = "TASK,…",
+        value_delimiter = ',',
+        default_value = "cola,sst2,mrpc,stsb,qnli,rte"
+    )]
+    tasks: Vec<String>,
+
+    /// Fine-tuning runs a task; the report takes their median
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    seeds: u32,
+
+    /// Overrides a value of the experiment file that is written: --set evaluate.finetune.learning_rate=1e-4
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+
+    #[command(flatten)]
+    results: ResultsArgument,
+
+    #[command(flatten)]
+    reports: ReportsArgument,
+
+    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    #[arg(long)]
+    offline: bool,
+
+    /// Discards what earlier runs of the same trial left, and starts afresh [default: off, continues it]
+    #[arg(long)]
+    force: bool,
+}
+
+/// Writes the experiment file, runs it and returns the exit code.
+pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
+    let tasks = arguments.tasks.iter().map(|word| task(word)).collect::<Result<Vec<_>>>()?;
+    let folder = arguments.results.results.join(evaluation_name(&arguments.model));
+    create_folder(&folder)?;
+    let path: PathBuf = folder.join("evaluate.yaml");
+    let text = evaluation_file(&arguments.model, &arguments.revision, &tasks, arguments.seeds);
+    write_whole(&path, text.as_bytes())?;
+    let overrides = Overrides { profile: None, sets: arguments.sets.clone() };
+    let code = run(&RunArguments {
+        specs: vec![path.clone()],
+        overrides,
+        only: Vec::new(),
+        jobs: 1,
+        device: arguments.device,
+        results: arguments.results.clone(),
+        reports: arguments.reports.clone(),
+        offline: arguments.offline,
+        force: arguments.force,
+    })?;
+    if code == exit::OK {
+        output::note(&format!("the experiment file is {}", path.display()));
+    }
+    Ok(code)
+}
+
+fn task(word: &str) -> Result<TaskName> {
+    TaskName::ALL.into_iter().find(|task| task.as_str() == word).ok_or_else(|| {
+        let known = TaskName::ALL.map(TaskName::as_str).join(", ");
+        Fault::new(FaultKind::Spec, format!("--tasks {word}: there is no such task"), format!("use {known}"))
+    })
+}

@@ -1,0 +1,54 @@
+//! The experiment file that asks how good one published checkpoint is: what `electra-lab evaluate` runs.
+
+use super::TaskName;
+
+/// Name of an experiment about `model`: `evaluate-` and the last part of the model's name, as far as a name of an
+/// experiment may spell it.
+pub fn evaluation_name(model: &str) -> String {
+    let last = model.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+    let spelled: String = last
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .take(48)
+        .collect();
+    format!("evaluate-{spelled}")
+}
+
+/// The file's text: one trial on GLUE from the hub, to be changed by `--set`, or by hand and run again.
+pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune_seeds: u32) -> String {
+    let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+    // JSON's quotes are YAML's.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    format!(
+        "# Written by `electra-lab evaluate`.\n\
+         name: {}\n\
+         about: {}\n\
+         base:\n  published: {{ model: {}, revision: {} }}\n\
+         evaluate:\n  source: {{ kind: hub }}\n  tasks: [{}]\n  finetune_seeds: {finetune_seeds}\n",
+        evaluation_name(model),
+        quoted(&format!("How good is {model} after fine-tuning?")),
+        quoted(model),
+        quoted(revision),
+        words.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evaluate.yaml");
+        let tasks = [TaskName::Cola, TaskName::Rte];
+        std::fs::write(&path, evaluation_file("a \"b\"/My: Model.v2/", "main", &tasks, 3)).unwrap();
+        let experiment = crate::spec::load(&path, None, &["evaluate.finetune.epochs=1".into()]).unwrap();
+        assert_eq!(experiment.spec.name, "evaluate-my__model_v2");
+        let [trial] = experiment.trials.as_slice() else { panic!("one trial") };
+        assert_eq!(trial.spec.published.as_ref().unwrap().model, "a \"b\"/My: Model.v2/");
+        assert_eq!(trial.spec.evaluate.tasks, tasks);
+        assert_eq!((trial.spec.evaluate.finetune_seeds, trial.spec.evaluate.finetune.epochs), (3, 1.0));
+    }
+}

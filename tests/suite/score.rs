@@ -1,0 +1,89 @@
+//! `electra-lab score` on files as other people's tools write them.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::run;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+/// The JSON that a command prints; stderr comes with it.
+fn scored(folder: &Path, words: &[&str]) -> (Value, String) {
+    let (code, stdout, stderr) = run(folder, words);
+    assert_eq!(code, 0, "{words:?}: {stderr}");
+    (serde_json::from_str(&stdout).unwrap(), stderr)
+}
+
+#[test]
+fn glue_predictions_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let gold = "index\tsentence1\tlabel\n0\ta\tentailment\n1\tb\tnot_entailment\n2\tc\tentailment\n3\td\tentailment\n";
+    write(folder.path(), "gold.tsv", gold);
+    write(folder.path(), "RTE.tsv", "index\tprediction\n3\tentailment\n0\t0\n1\tnot_entailment\n2\t1\n");
+    let words =
+        ["score", "glue", "--task", "rte", "--gold", "gold.tsv", "--predictions", "RTE.tsv", "--json"];
+    let (scores, stderr) = scored(folder.path(), &words);
+    assert_eq!(scores, json!({"task": "rte", "n": 4, "metrics": {"accuracy": 0.75}}));
+    assert_eq!(stderr, "");
+    let (with_interval, _) = scored(folder.path(), &[&words[..], &["--bootstrap", "500"]].concat());
+    assert_eq!(with_interval["metrics"], scores["metrics"]);
+    let ends = &with_interval["interval"]["accuracy"];
+    assert!(ends[0].as_f64().unwrap() < 0.75 && ends[1] == json!(1.0), "{ends}");
+    // Left without a number, the option takes 1000 and no other word for it.
+    let (thousand, _) = scored(folder.path(), &[&words[..8], &["--bootstrap", "--json"]].concat());
+    assert!(thousand["interval"]["accuracy"].is_array());
+
+    write(folder.path(), "RTE.tsv", "index\tprediction\n3\tentailment\n0\t0\n1\tneutral\n2\t1\n");
+    let (code, stdout, stderr) = run(folder.path(), &words);
+    assert_eq!((code, stdout.as_str()), (4, ""));
+    assert!(stderr.starts_with("error: RTE.tsv line 4: \"neutral\" is no label of rte\nhint: "), "{stderr}");
+    let (code, _, stderr) = run(folder.path(), &["score", "glue", "--task", "rted"]);
+    assert!(code == 2 && stderr.contains("mnli-mm"), "{stderr}");
+}
+
+/// The last golden data set with probabilities, as the files that the official script takes.
+#[test]
+fn squad_answers_are_scored_under_the_official_names() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/squad.json")).unwrap();
+    let sets = golden["sets"].as_array().unwrap();
+    let set = sets.iter().rfind(|set| set["no_answer"].is_object()).unwrap();
+    let qas: Vec<Value> = set["questions"].as_array().unwrap().iter().map(question).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let dataset =
+        json!({"version": "v2.0", "data": [{"title": "", "paragraphs": [{"context": "", "qas": qas}]}]});
+    write(folder.path(), "dev.json", &dataset.to_string());
+    write(folder.path(), "said.json", &set["predictions"].to_string());
+    write(folder.path(), "odds.json", &set["no_answer"].to_string());
+    let threshold = set["threshold"].to_string();
+    let words = ["score", "squad", "--dataset", "dev.json", "--predictions", "said.json", "--json"];
+    let odds = ["--na-probs", "odds.json", "--na-prob-thresh", &threshold];
+    let (scores, stderr) = scored(folder.path(), &[&words[..], &odds].concat());
+    assert_eq!(stderr, "");
+    let numbers = |scores: &Value| -> Map<String, Value> { scores.as_object().unwrap().clone() };
+    let (found, expected) = (numbers(&scores), numbers(&set["scores"]));
+    assert!(found.keys().eq(expected.keys()), "{found:?}");
+    for (key, value) in &expected {
+        assert!((found[key].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-9, "{key}");
+    }
+    assert_eq!(found.len(), 13);
+
+    // One prediction less: the figures are of the others, and stderr says so.
+    let mut said = numbers(&set["predictions"]);
+    let first = said.keys().next().unwrap().clone();
+    said.shift_remove(&first);
+    write(folder.path(), "said.json", &Value::Object(said).to_string());
+    let (fewer, stderr) = scored(folder.path(), &words);
+    assert_eq!(fewer["total"], json!(expected["total"].as_u64().unwrap() - 1));
+    let start = format!("note: 1 of the {} questions have no prediction", expected["total"]);
+    assert!(stderr.starts_with(&start) && stderr.contains(&first), "{stderr}");
+}
+
+/// A question of the golden file in the official layout of version 1.1, which has no `is_impossible`.
+fn question(one: &Value) -> Value {
+    let texts = one["answers"].as_array().unwrap().iter();
+    let answers: Vec<Value> = texts.map(|text| json!({"text": text, "answer_start": 0})).collect();
+    json!({"id": one["id"], "question": "?", "answers": answers})
+}
