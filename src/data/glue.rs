@@ -1,4 +1,4 @@
-//! The downstream tasks as a table, and their examples from GLUE's Parquet schema.
+//! Examples of the downstream tasks, from GLUE's Parquet schema.
 //!
 //! The hub's files and the built-in language's frames have the same columns and go through the same reader,
 //! which refuses an example that no model should be trained on and says where it stands.
@@ -11,100 +11,10 @@ use polars::prelude::{DataFrame, DataType};
 use super::hub::{HubFiles, RepoKind};
 use super::language::{self, TaskSplit};
 use super::parquet::{ParquetFile, text_column};
+use super::task_table::{LabelKind, TaskInfo, task_info};
 use super::{DataEnv, pattern};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::{DataSpec, TaskName, TaskSource};
-
-/// What a task's label is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LabelKind {
-    /// One of these classes; the label is the index.
-    Classes(&'static [&'static str]),
-    /// A number in this range.
-    Score {
-        /// Lowest.
-        min: f32,
-        /// Highest.
-        max: f32,
-    },
-}
-
-impl LabelKind {
-    /// Outputs of a head for it: one a class, or the score.
-    pub fn n_outputs(self) -> usize {
-        match self {
-            Self::Classes(names) => names.len(),
-            Self::Score { .. } => 1,
-        }
-    }
-}
-
-/// How a task is scored in the paper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Share of right answers.
-    Accuracy,
-    /// F1 of class 1.
-    F1,
-    /// Matthews correlation of classes.
-    Matthews,
-    /// Pearson's correlation.
-    Pearson,
-    /// Spearman's rank correlation.
-    Spearman,
-}
-
-impl Metric {
-    /// The word that stands in records and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::F1 => "f1",
-            Self::Matthews => "matthews",
-            Self::Pearson => "pearson",
-            Self::Spearman => "spearman",
-        }
-    }
-}
-
-/// A row of the table of tasks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TaskInfo {
-    /// The task; its word is the folder of its files.
-    pub task: TaskName,
-    /// Column of the first text.
-    pub text_a: &'static str,
-    /// Column of the second text, for tasks on pairs.
-    pub text_b: Option<&'static str>,
-    /// What the label is.
-    pub labels: LabelKind,
-    /// How it is scored.
-    pub metric: Metric,
-}
-
-const ENTAILMENT: LabelKind = LabelKind::Classes(&["entailment", "not_entailment"]);
-
-/// The table of tasks.
-pub fn task_info(task: TaskName) -> TaskInfo {
-    let row = |text_a, text_b, labels, metric| TaskInfo { task, text_a, text_b, labels, metric };
-    match task {
-        TaskName::Cola => {
-            row("sentence", None, LabelKind::Classes(&["unacceptable", "acceptable"]), Metric::Matthews)
-        }
-        TaskName::Sst2 => {
-            row("sentence", None, LabelKind::Classes(&["negative", "positive"]), Metric::Accuracy)
-        }
-        TaskName::Mrpc => {
-            let labels = LabelKind::Classes(&["not_equivalent", "equivalent"]);
-            row("sentence1", Some("sentence2"), labels, Metric::Accuracy)
-        }
-        TaskName::Stsb => {
-            row("sentence1", Some("sentence2"), LabelKind::Score { min: 0.0, max: 5.0 }, Metric::Spearman)
-        }
-        TaskName::Rte => row("sentence1", Some("sentence2"), ENTAILMENT, Metric::Accuracy),
-        TaskName::Qnli => row("question", Some("sentence"), ENTAILMENT, Metric::Accuracy),
-    }
-}
 
 /// One example.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,6 +112,7 @@ pub(super) fn task_files(repo: &str, revision: &str, task: TaskName, env: &DataE
 }
 
 fn split_pattern(task: TaskName, split: &str) -> String {
+    let split = if split == VALIDATION { task_info(task).validation } else { split };
     format!("{task}/{split}-*.parquet")
 }
 
@@ -226,6 +137,11 @@ fn examples(frame: &DataFrame, info: TaskInfo, file: &str, first_row: usize) -> 
     let mut all = Vec::with_capacity(texts_a.len());
     for (row, ((text_a, label), idx)) in texts_a.into_iter().zip(labels).zip(indices).enumerate() {
         let place = Place { file, row: first_row + row };
+        let lacks_text = |text: Option<&String>| text.is_none_or(|text| text.trim().is_empty());
+        let second = texts_b.as_ref().map(|texts| texts.get(row).and_then(Option::as_ref));
+        if info.may_be_empty && (lacks_text(text_a.as_ref()) || second.is_some_and(lacks_text)) {
+            continue;
+        }
         let text_b = match (&texts_b, info.text_b) {
             (Some(texts), Some(column)) => Some(place.text(texts.get(row).cloned().flatten(), column)?),
             _ => None,
@@ -320,7 +236,7 @@ mod tests {
     fn every_task_of_the_language_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let source = TaskSource::Language { train_examples: 12, validation_examples: 10 };
-        for task in TaskName::ALL {
+        for task in TaskName::IN_THE_LANGUAGE {
             let data = open_task(&source, task, &DataSpec::default(), &offline(folder.path())).unwrap();
             assert_eq!((data.train.len(), data.validation.len(), data.synthetic), (12, 10, true), "{task}");
             assert_eq!(data.train[0].text_b.is_some(), task_info(task).text_b.is_some());
@@ -350,6 +266,36 @@ mod tests {
         );
     }
 
+    /// Small files with the columns and splits of the tasks that the tests' hub does not have.
+    #[test]
+    fn tasks_with_other_columns_and_splits() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |task: TaskName, frame: DataFrame| {
+            let path = folder.path().join(format!("{task}.parquet"));
+            write(&path, frame);
+            read_file(&path, task_info(task))
+        };
+        let mnli = df!(
+            "premise" => ["a", "b"], "hypothesis" => ["c", "d"], "label" => [0i64, 2], "idx" => [0i32, 1]
+        );
+        let examples = read(TaskName::Mnli, mnli.unwrap()).unwrap();
+        assert_eq!((examples[1].text_a.as_str(), examples[1].label), ("b", 2.0));
+        assert_eq!(split_pattern(TaskName::Mnli, VALIDATION), "mnli/validation_matched-*.parquet");
+        assert_eq!(split_pattern(TaskName::Mnli, TRAIN), "mnli/train-*.parquet");
+
+        // Two training pairs of the hub's QQP lack a question: they are left out, and idx still counts them.
+        let qqp = df!(
+            "question1" => ["a", "b", "c"], "question2" => [Some("d"), Some(""), None],
+            "label" => [1i64, 0, 0], "idx" => [0i32, 1, 2]
+        );
+        let examples = read(TaskName::Qqp, qqp.unwrap()).unwrap();
+        assert_eq!(examples.iter().map(|example| example.idx).collect::<Vec<_>>(), [0]);
+        let wnli = df!(
+            "sentence1" => ["a"], "sentence2" => [""], "label" => [1i64], "idx" => [0i32]
+        );
+        assert!(read(TaskName::Wnli, wnli.unwrap()).unwrap_err().message.contains("empty \"sentence2\""));
+    }
+
     #[test]
     fn bad_columns_are_named() {
         let place = Place { file: "a", row: 7 };
@@ -359,7 +305,10 @@ mod tests {
             place.label(Some(5.5), score).unwrap_err().message,
             "row 7 of a has the label 5.5, which is not a number from 0 to 5"
         );
-        assert!(place.label(Some(f64::NAN), score).is_err() && place.label(Some(0.5), ENTAILMENT).is_err());
+        assert!(
+            place.label(Some(f64::NAN), score).is_err()
+                && place.label(Some(0.5), task_info(TaskName::Rte).labels).is_err()
+        );
         let words = df!("label" => ["yes"]).unwrap();
         assert_eq!(
             number_column(&words, "label", "a.parquet").unwrap_err().message,
@@ -379,6 +328,7 @@ mod tests {
             (TaskName::Mrpc, 3668, 408),
             (TaskName::Stsb, 5749, 1500),
             (TaskName::Rte, 2490, 277),
+            (TaskName::Wnli, 635, 71),
         ];
         for (task, n_train, n_validation) in sizes {
             let data = open(task).unwrap();

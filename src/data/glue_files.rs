@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::glue::{LabelKind, number_column};
+use super::glue::number_column;
 use super::parquet::{Origin, ParquetFile};
 use super::scored_tasks::ScoredTask;
+use super::task_table::LabelKind;
 use super::tsv::Tsv;
 use crate::fault::{Fault, FaultKind, Result};
 

@@ -14,7 +14,7 @@ use crate::fault::{Fault, FaultKind, Result};
 use crate::model::{flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
-use crate::task::{EncoderNetwork, Finetuned, Finetuning, Pretrained, encode, score};
+use crate::task::{EncoderNetwork, Finetuned, Finetuning, Pretrained, encode, score, swapped};
 use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
@@ -178,8 +178,11 @@ fn evaluate(
     for (done, task) in tasks.iter().enumerate() {
         let recipe = &spec.evaluate.finetune;
         let encoded = |examples| encode(examples, tokenizer, recipe.seq_len);
-        let (train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
         let info = task_info(task.task);
+        let (mut train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
+        if recipe.double_unordered && info.unordered {
+            train.extend(encoded(&swapped(&task.train))?);
+        }
         for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
             let model = context.folder.finetuned(task.task, finetune_seed);
             let lacks_model = recipe.keep_models && !model.is_file();

@@ -5,7 +5,7 @@
 //! schema states (types, ranges, words).
 
 use super::value_path::ValuePath;
-use super::{Budget, DataSpec, ModelSpec, ObjectiveSpec, TaskSource, TokenizerSpec, TrialSpec};
+use super::{Budget, DataSpec, ModelSpec, ObjectiveSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
 
 /// A mistake in a trial's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         findings.extend(language(trial));
     }
     findings.extend(sources(trial));
+    findings.extend(tasks_of_the_language(trial));
     findings.extend(repeated_tasks(trial));
     findings
 }
@@ -153,6 +154,23 @@ fn language(trial: &TrialSpec) -> Option<Finding> {
         let hint = "set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }";
         finding(at, &with, what.to_string(), hint)
     })
+}
+
+/// Tasks that the built-in language has no examples of.
+fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
+    let evaluate = &trial.evaluate;
+    let lacking = evaluate
+        .tasks
+        .iter()
+        .enumerate()
+        .filter(|(_, task)| evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(task));
+    let told = |(index, task): (usize, &TaskName)| {
+        let what = format!("the built-in language has no {task}");
+        let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
+        let hint = format!("use {known}, or set evaluate.source to {{ kind: hub }}");
+        finding(&format!("evaluate.tasks[{index}]"), &["evaluate.source"], what, hint)
+    };
+    lacking.map(told).collect()
 }
 
 /// Names of repositories and files that cannot be right.
@@ -326,5 +344,6 @@ mod tests {
             spec.evaluate.tasks.clear();
         }), @"base.data.paths: names no file -> list text or Parquet files, such as [texts/*.txt]");
         insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Cola)), @"evaluate.tasks[1]: is listed twice -> remove one of the two");
+        insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Mnli)), @r#"evaluate."tasks[1]": the built-in language has no mnli -> use cola, sst2, mrpc, stsb, qnli, rte, or set evaluate.source to { kind: hub }"#);
     }
 }

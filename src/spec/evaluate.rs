@@ -21,11 +21,31 @@ pub enum TaskName {
     Rte = 4,
     /// Whether a sentence answers a question (accuracy).
     Qnli = 5,
+    /// Whether two questions ask the same (accuracy).
+    Qqp = 6,
+    /// Entailment, neutral or contradiction, scored on the matched split (accuracy).
+    Mnli = 7,
+    /// Coreference as entailment (accuracy).
+    Wnli = 8,
 }
 
 impl TaskName {
     /// Every task, in the order of GLUE's table.
-    pub const ALL: [TaskName; 6] = [Self::Cola, Self::Sst2, Self::Mrpc, Self::Stsb, Self::Qnli, Self::Rte];
+    pub const ALL: [TaskName; 9] = [
+        Self::Cola,
+        Self::Sst2,
+        Self::Mrpc,
+        Self::Stsb,
+        Self::Qqp,
+        Self::Mnli,
+        Self::Qnli,
+        Self::Rte,
+        Self::Wnli,
+    ];
+
+    /// Those that the built-in language has examples of.
+    pub const IN_THE_LANGUAGE: [TaskName; 6] =
+        [Self::Cola, Self::Sst2, Self::Mrpc, Self::Stsb, Self::Qnli, Self::Rte];
 
     /// The word of the specification, which is also the hub's configuration name.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +56,9 @@ impl TaskName {
             Self::Stsb => "stsb",
             Self::Rte => "rte",
             Self::Qnli => "qnli",
+            Self::Qqp => "qqp",
+            Self::Mnli => "mnli",
+            Self::Wnli => "wnli",
         }
     }
 }
@@ -203,6 +226,9 @@ pub struct FinetuneSpec {
     /// The head: `paper` (the default) or `huggingface`.
     #[serde(skip_serializing_if = "HeadKind::is_default")]
     pub head: HeadKind,
+    /// Trains on every pair of MRPC and STS-B in both orders, as the released code does by default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub double_unordered: bool,
     /// Keeps the weights of every fine-tuned model, for `electra-lab export`; changes no number.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_models: bool,
@@ -222,6 +248,7 @@ impl Default for FinetuneSpec {
             seq_len: 128,
             max_train_examples: None,
             head: HeadKind::default(),
+            double_unordered: false,
             keep_models: false,
         }
     }

@@ -302,16 +302,15 @@ mod tests {
                     train: {optimizer: sgd, epsilon: 0, steps: -1}}, evaluate: {tasks: [cola, mlni, wnli]}, \
                     profiles: {Big: {}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
-            name ["../a"] cannot name a folder under results/ and reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
-            seeds [[]] is an empty list -> write at least one entry, or remove the key
-            base.model.size ["smal"] is not a known word here -> did you mean small? Known are tiny, small, base, large
-            base.model.generator_ratio [7] is out of range -> use a number from 0.01 to 4; the default is 0.25
-            base.train.optimizer ["sgd"] is not a known word here -> write one of electra, adamw; the default is electra
-            base.train.epsilon [0] is out of range -> use a number from 1e-12 to 1; the default is 1e-6
-            base.train.steps [-1] is out of range -> use a number from 1 to 1000000000; the default is 1000
-            evaluate.tasks[1] ["mlni"] is not a known word here -> write one of cola, sst2, mrpc, stsb, rte, qnli
-            evaluate.tasks[2] ["wnli"] is not a known word here -> did you mean qnli? Known are cola, sst2, mrpc, stsb, rte, qnli
-            profiles.Big [] cannot name a profile, whose name is a folder's under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
+        name ["../a"] cannot name a folder under results/ and reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
+        seeds [[]] is an empty list -> write at least one entry, or remove the key
+        base.model.size ["smal"] is not a known word here -> did you mean small? Known are tiny, small, base, large
+        base.model.generator_ratio [7] is out of range -> use a number from 0.01 to 4; the default is 0.25
+        base.train.optimizer ["sgd"] is not a known word here -> write one of electra, adamw; the default is electra
+        base.train.epsilon [0] is out of range -> use a number from 1e-12 to 1; the default is 1e-6
+        base.train.steps [-1] is out of range -> use a number from 1 to 1000000000; the default is 1000
+        evaluate.tasks[1] ["mlni"] is not a known word here -> did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
+        profiles.Big [] cannot name a profile, whose name is a folder's under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
         "#);
     }
 

@@ -23,6 +23,17 @@ pub fn encode(examples: &[Example], tokenizer: &Tokenizer, longest: usize) -> Re
     examples.par_iter().map(|example| one(example, tokenizer, longest)).collect()
 }
 
+/// The pairs in the other order (google-research/electra, `double_unordered`); single texts as they are.
+pub fn swapped(examples: &[Example]) -> Vec<Example> {
+    let swap = |example: &Example| match &example.text_b {
+        Some(second) => {
+            Example { text_a: second.clone(), text_b: Some(example.text_a.clone()), ..example.clone() }
+        }
+        None => example.clone(),
+    };
+    examples.iter().map(swap).collect()
+}
+
 fn one(example: &Example, tokenizer: &Tokenizer, longest: usize) -> Result<Encoded> {
     let mut first = tokenizer.encode(&example.text_a)?;
     let mut second = match &example.text_b {
@@ -59,6 +70,14 @@ fn truncate(first: &mut Vec<u32>, second: &mut Vec<u32>, longest: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_change_places_and_keep_their_label() {
+        let pair = Example { idx: 3, text_a: "a".into(), text_b: Some("b".into()), label: 1.0 };
+        let single = Example { idx: 4, text_b: None, ..pair.clone() };
+        let other = Example { text_a: "b".into(), text_b: Some("a".into()), ..pair.clone() };
+        assert_eq!(swapped(&[pair, single.clone()]), [other, single]);
+    }
 
     #[test]
     fn the_longer_segment_loses_tokens_and_ties_go_to_b() {

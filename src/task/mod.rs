@@ -10,7 +10,7 @@ mod probe;
 mod score;
 
 pub use classifier::{EncoderNetwork, classifier_parameters};
-pub use encode::{Encoded, encode};
+pub use encode::{Encoded, encode, swapped};
 pub use finetune::{Finetuned, Finetuning, Pretrained, n_steps};
 pub use glue_score::{GlueScores, MetricValue, glue_scores};
 pub use metrics::{

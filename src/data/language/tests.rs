@@ -45,7 +45,7 @@ fn pieces(word: &str, vocabulary: &BTreeSet<String>) -> Option<Vec<String>> {
 /// Every text of the language that a model may see.
 fn all_texts() -> Vec<String> {
     let mut texts: Vec<String> = (0..6000).flat_map(|index| document(0, index)).collect();
-    for task in TaskName::ALL {
+    for task in TaskName::IN_THE_LANGUAGE {
         for split in [TaskSplit::Train, TaskSplit::Validation] {
             let frame = task_frame(task, split, 400, 0).unwrap();
             for column in frame.columns().iter().filter(|column| column.str().is_ok()) {

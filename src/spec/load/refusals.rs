@@ -39,42 +39,42 @@ profiles:
     base: { train: { steps: 1.5 } }
 ";
     insta::assert_snapshot!(load_text(text, None, &["train.seq_len=1024", "seed=3"]).unwrap_err(), @r#"
-        a.yaml has 17 mistakes
-         1. a.yaml:1: name = "../escape": cannot name a folder under results/ and reports/
-            hint: use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
-         2. a.yaml:5: base.model.size = "tny": is not a known word here
-            hint: did you mean tiny? Known are tiny, small, base, large
-         3. a.yaml:8: base.train.stesp: unknown key
-            hint: did you mean `steps`?
-         4. a.yaml:9: base.train.warmup = 2500: is longer than train.steps (2000)
-            hint: lower train.warmup to at most 2000, or raise train.steps
-         5. a.yaml:11: base.train.batch = "32": must be a whole number, not text
-            hint: write 32 without quotes or separators
-         6. a.yaml:12: base.objective.disc_weight: unknown key for kind mlm
-            hint: it belongs to kind rtd; known here are kind, mask_fraction, masking
-         7. a.yaml:15: sweep.model.generator_ratio[1] = 7: is out of range
-            hint: use a number from 0.01 to 4; the default is 0.25
-         8. a.yaml:16: sweep.modle.hidden: unknown path `modle.hidden`
-            hint: did you mean `model.hidden`?
-         9. a.yaml:17: seeds[1] = 1: is listed twice
-            hint: use another seed: the same one gives the same numbers, and no spread
-        10. a.yaml:18: evaluate.tasks[1] = "mnil": is not a known word here
-            hint: write one of cola, sst2, mrpc, stsb, rte, qnli
-        11. a.yaml:18: evaluate.source = { kind: hub, … }: gives English tasks to a model of the built-in language, whose vocabulary has other words
-            hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
-        12. a.yaml:19: report.x = "model.generator_ratios": is not swept
-            hint: did you mean model.generator_ratio?
-        13. a.yaml:19: report.y = "sst2": is a task that is not evaluated
-            hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
-        14. a.yaml:23: profiles.small.name: unknown key
-            hint: remove it; known here are about, expect, base, sweep, seeds, evaluate, report
-        15. a.yaml:24: profiles.small.base.train.steps = 1.5: must be a whole number
-            hint: round it
-        16. --set seed=3: unknown key
-            hint: did you mean `seeds`?
-        17. --set train.seq_len=1024: is longer than the position table, model.positions (512)
-            hint: lower it to at most 512, or raise model.positions to 1024
-        hint: `electra-lab schema` prints every key of the format with its type, range and default
+    a.yaml has 17 mistakes
+     1. a.yaml:1: name = "../escape": cannot name a folder under results/ and reports/
+        hint: use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
+     2. a.yaml:5: base.model.size = "tny": is not a known word here
+        hint: did you mean tiny? Known are tiny, small, base, large
+     3. a.yaml:8: base.train.stesp: unknown key
+        hint: did you mean `steps`?
+     4. a.yaml:9: base.train.warmup = 2500: is longer than train.steps (2000)
+        hint: lower train.warmup to at most 2000, or raise train.steps
+     5. a.yaml:11: base.train.batch = "32": must be a whole number, not text
+        hint: write 32 without quotes or separators
+     6. a.yaml:12: base.objective.disc_weight: unknown key for kind mlm
+        hint: it belongs to kind rtd; known here are kind, mask_fraction, masking
+     7. a.yaml:15: sweep.model.generator_ratio[1] = 7: is out of range
+        hint: use a number from 0.01 to 4; the default is 0.25
+     8. a.yaml:16: sweep.modle.hidden: unknown path `modle.hidden`
+        hint: did you mean `model.hidden`?
+     9. a.yaml:17: seeds[1] = 1: is listed twice
+        hint: use another seed: the same one gives the same numbers, and no spread
+    10. a.yaml:18: evaluate.tasks[1] = "mnil": is not a known word here
+        hint: did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
+    11. a.yaml:18: evaluate.source = { kind: hub, … }: gives English tasks to a model of the built-in language, whose vocabulary has other words
+        hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
+    12. a.yaml:19: report.x = "model.generator_ratios": is not swept
+        hint: did you mean model.generator_ratio?
+    13. a.yaml:19: report.y = "sst2": is a task that is not evaluated
+        hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
+    14. a.yaml:23: profiles.small.name: unknown key
+        hint: remove it; known here are about, expect, base, sweep, seeds, evaluate, report
+    15. a.yaml:24: profiles.small.base.train.steps = 1.5: must be a whole number
+        hint: round it
+    16. --set seed=3: unknown key
+        hint: did you mean `seeds`?
+    17. --set train.seq_len=1024: is longer than the position table, model.positions (512)
+        hint: lower it to at most 512, or raise model.positions to 1024
+    hint: `electra-lab schema` prints every key of the format with its type, range and default
     "#);
 }
 

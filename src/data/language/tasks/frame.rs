@@ -21,7 +21,9 @@ fn frame(height: usize, columns: Vec<Column>) -> Result<DataFrame> {
 fn text_columns(task: TaskName) -> (&'static str, Option<&'static str>) {
     match task {
         TaskName::Cola | TaskName::Sst2 => ("sentence", None),
-        TaskName::Mrpc | TaskName::Stsb | TaskName::Rte => ("sentence1", Some("sentence2")),
+        TaskName::Mrpc | TaskName::Stsb | TaskName::Rte | TaskName::Wnli => ("sentence1", Some("sentence2")),
+        TaskName::Qqp => ("question1", Some("question2")),
+        TaskName::Mnli => ("premise", Some("hypothesis")),
         TaskName::Qnli => ("question", Some("sentence")),
     }
 }

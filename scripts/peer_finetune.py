@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""The peer of `electra-lab evaluate`: fine-tunes a BERT checkpoint in PyTorch with the same data, head and recipe.
+
+Same as ours: one dense layer (Glorot) on [CLS] behind dropout 0.1; a score regressed as value / range with squared error;
+Adam without bias correction, epsilon 1e-6, clip by the global norm 1; linear decay times warm-up over the first
+tenth; layer-wise decay of the rate by the paper's rule; batches of 32 in a new order each epoch, the last
+incomplete one carried into the next; floor(n / 32 * epochs) steps; at most 128 tokens, the longer segment cut first.
+Different: PyTorch's random numbers, and padding, `longest` of each batch or `max` (128).
+
+Prints one JSON line a seed: score, seconds of training and of prediction, and tokens/s without padding.
+
+Needs: pip install torch==2.15.0 transformers==5.23.0 polars scipy scikit-learn
+Run:   python scripts/peer_finetune.py --model DIR --train FILE.parquet --validation FILE.parquet --task rte --seeds 3
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+
+import polars
+import torch
+from scipy.stats import spearmanr
+from sklearn.metrics import accuracy_score, matthews_corrcoef
+from transformers import AutoModel, AutoTokenizer
+
+TASKS = {
+    "cola": ("sentence", None, 2), "sst2": ("sentence", None, 2), "mrpc": ("sentence1", "sentence2", 2),
+    "stsb": ("sentence1", "sentence2", 1), "rte": ("sentence1", "sentence2", 2), "qnli": ("question", "sentence", 2),
+}
+
+
+def encode(tokenizer, path, task):
+    first, second, _ = TASKS[task]
+    examples = []
+    for row in polars.read_parquet(path).iter_rows(named=True):
+        a = tokenizer(row[first], add_special_tokens=False)["input_ids"]
+        b = tokenizer(row[second], add_special_tokens=False)["input_ids"] if second else []
+        while len(a) + len(b) > 128 - (3 if second else 2):
+            (a if len(a) > len(b) else b).pop()
+        ids = [tokenizer.cls_token_id] + a + [tokenizer.sep_token_id]
+        types = [0] * len(ids)
+        if second:
+            ids += b + [tokenizer.sep_token_id]
+            types += [1] * (len(b) + 1)
+        examples.append((ids, types, row["label"]))
+    return examples
+
+
+def batch_of(examples, pad, device="cpu"):
+    longest = 128 if pad == "max" else max(len(ids) for ids, _, _ in examples)
+    fill = lambda values: values + [0] * (longest - len(values))
+    ids = torch.tensor([fill(ids) for ids, _, _ in examples])
+    types = torch.tensor([fill(types) for _, types, _ in examples])
+    mask = torch.tensor([fill([1] * len(ids)) for ids, _, _ in examples])
+    return dict(input_ids=ids, token_type_ids=types, attention_mask=mask), torch.tensor([e[2] for e in examples])
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self, model, outputs):
+        super().__init__()
+        self.encoder = AutoModel.from_pretrained(model, add_pooling_layer=False)
+        self.dropout = torch.nn.Dropout(0.1)
+        self.head = torch.nn.Linear(self.encoder.config.hidden_size, outputs)
+        torch.nn.init.xavier_uniform_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(self, batch):
+        return self.head(self.dropout(self.encoder(**batch).last_hidden_state[:, 0]))
+
+
+def groups(model, decay, peak):
+    """Parameters with their peak rates: the head has the whole rate, each layer below one factor less."""
+    layers = model.encoder.config.num_hidden_layers
+    result = []
+    for name, parameter in model.named_parameters():
+        depth = 0
+        if name.startswith("head"):
+            depth = layers + 1
+        elif ".layer." in name:
+            depth = int(name.split(".layer.")[1].split(".")[0]) + 1
+        result.append((parameter, peak * decay ** (layers + 1 - depth)))
+    return result
+
+
+def run(arguments, train, validation, seed):
+    torch.manual_seed(seed)
+    order = random.Random(seed)
+    outputs = TASKS[arguments.task][2]
+    model = Classifier(arguments.model, outputs).train()
+    parameters = groups(model, arguments.layer_decay, arguments.learning_rate)
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p, _ in parameters]
+    steps = max(1, math.floor(len(train) / 32 * arguments.epochs))
+    warmup = round(0.1 * steps)
+    queue, tokens, began = [], 0, time.perf_counter()
+    for step in range(steps):
+        while len(queue) < 32:
+            fresh = list(range(len(train)))
+            order.shuffle(fresh)
+            queue += fresh
+        chosen, queue = [train[i] for i in queue[:32]], queue[32:]
+        batch, labels = batch_of(chosen, arguments.pad)
+        tokens += sum(len(ids) for ids, _, _ in chosen)
+        logits = model(batch)
+        if outputs == 1:
+            loss = ((logits[:, 0] - labels.float() / 5) ** 2).mean()
+        else:
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for p, _ in parameters], 1.0)
+        factor = (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
+        with torch.no_grad():
+            for (p, rate), (m, v) in zip(parameters, moments):
+                m.mul_(0.9).add_(p.grad, alpha=0.1)
+                v.mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
+                p.addcdiv_(m, v.sqrt().add_(1e-6), value=-rate * factor)
+    train_s, began = time.perf_counter() - began, time.perf_counter()
+    model.eval()
+    said, gold = [], []
+    with torch.no_grad():
+        for start in range(0, len(validation), 64):
+            batch, labels = batch_of(validation[start : start + 64], arguments.pad)
+            logits = model(batch)
+            said += (logits[:, 0] if outputs == 1 else logits.argmax(-1)).tolist()
+            gold += labels.tolist()
+    score = {"cola": matthews_corrcoef, "stsb": lambda g, s: spearmanr(g, s).statistic}.get(arguments.task, accuracy_score)
+    return dict(
+        task=arguments.task, seed=seed, pad=arguments.pad, score=100 * float(score(gold, said)), n_train=len(train),
+        steps=steps, train_s=train_s, predict_s=time.perf_counter() - began, tokens_per_s=tokens / train_s,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--validation", required=True)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pad", choices=["longest", "max"], default="longest")
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--layer-decay", type=float, default=0.8)
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--max-train-examples", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    tokenizer = AutoTokenizer.from_pretrained(arguments.model)
+    train = encode(tokenizer, arguments.train, arguments.task)
+    validation = encode(tokenizer, arguments.validation, arguments.task)
+    for seed in range(1, arguments.seeds + 1):
+        chosen = list(train)
+        if arguments.max_train_examples:
+            random.Random(1000 + seed).shuffle(chosen)
+            chosen = chosen[: arguments.max_train_examples]
+        print(json.dumps(run(arguments, chosen, validation, seed)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
