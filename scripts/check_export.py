@@ -6,7 +6,7 @@ For the folder that `electra-lab export TRIAL --to DIR` wrote:
      warning in the log;
   2. `electra-lab probe` on the folder gives the logits of transformers;
   3. the same after transformers has saved the model elsewhere with save_pretrained, as safetensors in one file
-     and in shards, and as pytorch_model.bin;
+     and in shards, and as pytorch_model.bin in today's format and that of before PyTorch 1.6;
   4. tokenizer and ids agree;
   5. fine-tuned models below DIR/tasks load with the class that their config.json names.
 Prints the largest deviation of each comparison and exits with 1 where one is above 1e-4.
@@ -120,7 +120,11 @@ def main():
             (saved / "pickle").mkdir()
             model.config.save_pretrained(saved / "pickle")
             torch.save(model.state_dict(), saved / "pickle" / "pytorch_model.bin")
-            for kind in ["one", "shards", "pickle"]:
+            (saved / "legacy").mkdir()
+            model.config.save_pretrained(saved / "legacy")
+            old = saved / "legacy" / "pytorch_model.bin"
+            torch.save(model.state_dict(), old, _use_new_zipfile_serialization=False)
+            for kind in ["one", "shards", "pickle", "legacy"]:
                 tokenizer.save_pretrained(saved / kind)
                 deviation = compare(arguments.program, saved / kind, model, tokenizer, generator)
                 print(f"  saved by transformers, {kind}: {deviation:.2e}")

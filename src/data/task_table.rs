@@ -125,3 +125,22 @@ pub fn task_info(task: TaskName) -> TaskInfo {
         TaskName::Qnli => row("question", Some("sentence"), ENTAILMENT, Metric::Accuracy),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Facts, trap 31: the released code sorts MNLI's labels by name, the hub does not.
+    #[test]
+    fn labels_stand_in_the_hubs_order() {
+        let names = |task| match task_info(task).labels {
+            LabelKind::Classes(names) => names.to_vec(),
+            LabelKind::Score { .. } => Vec::new(),
+        };
+        assert_eq!(names(TaskName::Mnli), ["entailment", "neutral", "contradiction"]);
+        assert_eq!(names(TaskName::Rte), ["entailment", "not_entailment"]);
+        assert_eq!(names(TaskName::Qnli), ["entailment", "not_entailment"]);
+        assert_eq!(names(TaskName::Wnli), ["not_entailment", "entailment"]);
+        assert_eq!(names(TaskName::Qqp), ["not_duplicate", "duplicate"]);
+    }
+}

@@ -193,9 +193,12 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         31,
         "the order of MNLI's labels",
-        Cannot("MNLI is not among the tasks yet; the label names of a task stand in its row"),
+        Tests(&[
+            "data/scored_tasks.rs::the_papers_metric_comes_first",
+            "data/task_table.rs::labels_stand_in_the_hubs_order",
+        ]),
     ),
-    (32, "the wrong split of MNLI", Cannot("MNLI is not among the tasks yet")),
+    (32, "the wrong split of MNLI", Tests(&["data/glue.rs::tasks_with_other_columns_and_splits"])),
     (
         33,
         "STS-B trained on 0 to 5, or scored by Pearson",

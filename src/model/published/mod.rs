@@ -5,6 +5,7 @@
 //! a tensor by position.
 
 mod config;
+mod legacy;
 mod names;
 mod of_trial;
 #[cfg(test)]

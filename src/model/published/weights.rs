@@ -1,6 +1,7 @@
 //! The tensors of a published checkpoint: model.safetensors, its shards, or pytorch_model.bin.
 //!
-//! Pickle files are read by candle's reader, which rebuilds tensors and runs nothing. Must never: judge names or
+//! Pickle files are read by candle's reader, which rebuilds tensors and runs nothing (`legacy.rs` for those from before
+//! PyTorch 1.6). Must never: judge names or
 //! shapes (see `read.rs`).
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
+use super::legacy::{self, is_legacy};
 use crate::fault::{Fault, FaultKind, Result};
 
 /// Files that may hold weights, the first that exists is read.
@@ -72,14 +74,14 @@ fn shards(path: &Path) -> Result<Vec<String>> {
 }
 
 fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|error| damaged(path).because(error))?;
     if path.extension().is_some_and(|extension| extension == "bin") {
-        let file = PthTensors::new(path, None).map_err(|error| {
-            let mut fault = damaged(path).because(error);
-            fault.hint = "files of PyTorch before 1.6 are not read: load and save the model once with \
-                 transformers, which writes model.safetensors"
-                .into();
-            fault
-        })?;
+        if is_legacy(&bytes) {
+            let found = legacy::tensors(&bytes).map_err(|error| damaged(path).because(error))?;
+            return found.into_iter().try_for_each(|(name, tensor)| insert(&name, tensor, tensors));
+        }
+        drop(bytes);
+        let file = PthTensors::new(path, None).map_err(|error| damaged(path).because(error))?;
         let mut names: Vec<&String> = file.tensor_infos().keys().collect();
         names.sort_unstable();
         for name in names {
@@ -89,7 +91,6 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
         }
         return Ok(());
     }
-    let bytes = std::fs::read(path).map_err(|error| damaged(path).because(error))?;
     let file = BufferedSafetensors::new(bytes).map_err(|error| damaged(path).because(error))?;
     for (name, view) in file.tensors() {
         use safetensors::Dtype;
