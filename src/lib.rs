@@ -16,5 +16,6 @@ pub mod rng;
 pub mod run;
 pub mod spec;
 pub mod task;
+pub mod tensor_file;
 pub mod track;
 pub mod train;

@@ -8,4 +8,4 @@ mod networks;
 pub mod published;
 
 pub use heads::{DiscriminatorHead, MaskedLmHead};
-pub use networks::{Discriminator, Electra, MaskedLm, encoder, is_encoder_parameter, rates};
+pub use networks::{Discriminator, Electra, EncoderNetwork, MaskedLm, encoder, is_encoder_parameter};

@@ -12,21 +12,36 @@ pub fn is_encoder_parameter(name: &str) -> bool {
     name.starts_with("embeddings.") || name.starts_with("encoder.")
 }
 
+/// What makes an encoder: its shape, its dropout and its vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncoderNetwork {
+    /// Shape.
+    pub shape: EncoderShape,
+    /// Dropout.
+    pub rates: Rates,
+    /// Entries of the vocabulary.
+    pub vocab: usize,
+}
+
+impl EncoderNetwork {
+    /// The encoder of a specification that is fine-tuned.
+    pub fn of_spec(spec: &ModelSpec, vocab: usize) -> Self {
+        let rates = Rates { hidden: spec.dropout, attention: spec.attention_dropout };
+        Self { shape: spec.discriminator(), rates, vocab }
+    }
+
+    /// The generator beside it.
+    pub fn generator_of_spec(spec: &ModelSpec, vocab: usize) -> Self {
+        Self { shape: spec.generator(), ..Self::of_spec(spec, vocab) }
+    }
+}
+
 /// The encoder that is fine-tuned, with its embeddings, under the names that every objective gives it.
-pub fn encoder(
-    builder: &mut Builder<'_>,
-    shape: &EncoderShape,
-    rates: Rates,
-    vocab: usize,
-) -> Result<(Embeddings, Encoder)> {
+pub fn encoder(builder: &mut Builder<'_>, network: &EncoderNetwork) -> Result<(Embeddings, Encoder)> {
+    let EncoderNetwork { ref shape, rates, vocab } = *network;
     let embeddings = Embeddings::new(builder.within("embeddings"), shape, vocab, rates.hidden)?;
     let encoder = Encoder::new(builder.within("encoder"), embeddings.clone(), shape, rates)?;
     Ok((embeddings, encoder))
-}
-
-/// The dropout that a specification asks for.
-pub fn rates(spec: &ModelSpec) -> Rates {
-    Rates { hidden: spec.dropout, attention: spec.attention_dropout }
 }
 
 /// One encoder with a masked-language-model head: ELECTRA's generator, or BERT's objective at the
@@ -41,15 +56,10 @@ pub struct MaskedLm {
 
 impl MaskedLm {
     /// Makes all parameters in `parameters`, under the names of a model that is fine-tuned.
-    pub fn new(
-        parameters: &mut Parameters,
-        shape: &EncoderShape,
-        rates: Rates,
-        vocab: usize,
-    ) -> Result<Self> {
+    pub fn new(parameters: &mut Parameters, network: &EncoderNetwork) -> Result<Self> {
         let mut builder = parameters.builder();
-        let (embeddings, encoder) = encoder(&mut builder, shape, rates, vocab)?;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), shape, &embeddings.word)?;
+        let (embeddings, encoder) = encoder(&mut builder, network)?;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), &network.shape, &embeddings.word)?;
         Ok(Self { encoder, head })
     }
 }
@@ -65,15 +75,10 @@ pub struct Discriminator {
 
 impl Discriminator {
     /// Makes all parameters in `parameters`.
-    pub fn new(
-        parameters: &mut Parameters,
-        shape: &EncoderShape,
-        rates: Rates,
-        vocab: usize,
-    ) -> Result<Self> {
+    pub fn new(parameters: &mut Parameters, network: &EncoderNetwork) -> Result<Self> {
         let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, shape, rates, vocab)?;
-        let head = DiscriminatorHead::new(builder.within("discriminator_head"), shape.hidden)?;
+        let (_, encoder) = encoder(&mut builder, network)?;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), network.shape.hidden)?;
         Ok(Self { encoder, head })
     }
 
@@ -96,8 +101,9 @@ impl Electra {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
-        let (shape, full, rates) = (spec.generator(), spec.discriminator(), rates(spec));
-        let (shared, discriminator) = encoder(&mut builder, &full, rates, vocab)?;
+        let full = EncoderNetwork::of_spec(spec, vocab);
+        let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
+        let (shared, discriminator) = encoder(&mut builder, &full)?;
         let mut part = builder.within("generator");
         let embeddings = match spec.sharing {
             Sharing::Embeddings => shared,
@@ -106,7 +112,7 @@ impl Electra {
         let head = MaskedLmHead::new(part.within("mlm_head"), &shape, &embeddings.word)?;
         let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates)?;
         let generator = MaskedLm { encoder: generator, head };
-        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.hidden)?;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.shape.hidden)?;
         Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
     }
 }

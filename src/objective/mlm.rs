@@ -8,7 +8,7 @@ use super::masking::{Masked, Masker, Shares};
 use super::{Losses, Measures, Moment, Objective, Parts, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::{MaskedLm, rates};
+use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::sampling::most_probable;
@@ -27,8 +27,8 @@ pub struct MaskedLanguageModelling {
 impl MaskedLanguageModelling {
     /// Makes the network in `parameters`.
     pub fn new(mut parameters: Parameters, model: &ModelSpec, masker: Masker) -> Result<Self> {
-        let shape = model.discriminator();
-        let network = MaskedLm::new(&mut parameters, &shape, rates(model), masker.vocab_size())?;
+        let network = EncoderNetwork::of_spec(model, masker.vocab_size());
+        let network = MaskedLm::new(&mut parameters, &network)?;
         Ok(Self { network, parameters, masker })
     }
 }

@@ -18,9 +18,10 @@ use super::store::TrialFolder;
 use crate::data::{DataEnv, LabelKind, Tokenizer, open_tokenizer, task_info};
 use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
+use crate::model::EncoderNetwork;
 use crate::model::published::{TrainedNetwork, TrainedNetworks};
 use crate::spec::{TrialId, TrialSpec};
-use crate::task::{EncoderNetwork, GENERATOR_FOLDER, classifier_parameters};
+use crate::task::{GENERATOR_FOLDER, classifier_parameters};
 use crate::track::TrialRecord;
 use crate::train::{Checkpoint, FINAL};
 
@@ -46,6 +47,10 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
         let what = format!("{} has no trial.json", folder.path().display());
         Fault::new(FaultKind::Storage, what, "give the id or the folder of a trial that was run")
     })?;
+    if let Some(published) = &record.spec.published {
+        let what = format!("trial {} evaluates the published checkpoint {}", record.id, published.model);
+        return Err(Fault::new(FaultKind::Data, what, "export a trial that was pre-trained here"));
+    }
     let checkpoint = folder.checkpoints().join(FINAL);
     if !checkpoint.is_file() {
         let what = format!("trial {} has no {}", record.id, checkpoint.display());
@@ -66,7 +71,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     }
     written.extend(finetuned(&record.spec, vocab, &folder, &options.to)?);
     for (folder, network) in &written {
-        network.write(folder, &spec.model, vocab, tokenizer.special().pad)?;
+        network.write(folder, tokenizer.special().pad)?;
         tokenizer.write_files(folder, spec.model.positions)?;
     }
     let text = card(&record, outcome.as_ref(), &options.license);
@@ -82,6 +87,7 @@ fn finetuned(
     folder: &TrialFolder,
     to: &Path,
 ) -> Result<Vec<(PathBuf, TrainedNetwork)>> {
+    let network = EncoderNetwork::of_spec(&spec.model, vocab);
     let mut found = Vec::new();
     for &task in &spec.evaluate.tasks {
         for seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
@@ -90,15 +96,14 @@ fn finetuned(
                 continue;
             }
             let (labels, head) = (task_info(task).labels, spec.evaluate.finetune.head);
-            let parameters =
-                classifier_parameters(&EncoderNetwork::of_spec(&spec.model, vocab), labels, head)?;
+            let parameters = classifier_parameters(&network, labels, head)?;
             Checkpoint::read(&path)?.load_parameters(&parameters, |_| true)?;
             let names = match labels {
                 LabelKind::Classes(names) => names.iter().map(|name| name.to_string()).collect(),
                 LabelKind::Score { .. } => vec!["score".into()],
             };
-            let network = TrainedNetwork::classifier(&spec.model, head, names, &parameters);
-            found.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), network));
+            let classifier = TrainedNetwork::classifier(network, head, names, &parameters);
+            found.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), classifier));
         }
     }
     Ok(found)

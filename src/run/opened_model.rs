@@ -1,10 +1,10 @@
 //! A published checkpoint that takes the place of pre-training: found, read, checked and described.
 
-use crate::data::{DataEnv, Tokenizer, model_folder, tokenizer_in};
+use crate::data::{DataEnv, Tokenizer, model_folder};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::published::Published;
 use crate::spec::PublishedSpec;
-use crate::task::EncoderNetwork;
+use crate::task::open_published;
 use crate::track::DataProvenance;
 
 /// A checkpoint with its tokenizer.
@@ -24,35 +24,21 @@ impl OpenedModel {
     /// weights, a position table that is too short.
     pub fn open(spec: &PublishedSpec, longest: usize, env: &DataEnv) -> Result<Self> {
         let folder = model_folder(&spec.model, &spec.revision, env)?;
-        let published = Published::open(&folder.path)?;
+        let (published, tokenizer) = open_published(&folder.path)?;
         let refused = |what: String, hint: &str| {
             Err(Fault::new(FaultKind::Data, format!("{} {what}", spec.model), hint))
         };
-        let Some(tokenizer) = tokenizer_in(&folder.path)? else {
+        let Some(tokenizer) = tokenizer else {
             let hint =
                 "save the tokenizer beside the model: AutoTokenizer.from_pretrained(…).save_pretrained(…)";
             return refused("has no tokenizer: no tokenizer.json, no vocab.txt".into(), hint);
         };
-        let config = &published.config;
-        if tokenizer.vocab_size() > config.vocab {
-            let what =
-                format!("has a tokenizer of {} tokens for {} rows", tokenizer.vocab_size(), config.vocab);
-            return refused(what, "put the tokenizer that belongs to the model beside it");
-        }
-        if longest > config.shape.positions {
-            let what = format!(
-                "has {} positions, fewer than evaluate.finetune.seq_len ({longest})",
-                config.shape.positions
-            );
+        let positions = published.config.network.shape.positions;
+        if longest > positions {
+            let what = format!("has {positions} positions, fewer than evaluate.finetune.seq_len ({longest})");
             return refused(what, "lower evaluate.finetune.seq_len");
         }
         Ok(Self { published, tokenizer, model: spec.model.clone(), revision: folder.revision })
-    }
-
-    /// The encoder that is fine-tuned.
-    pub fn network(&self) -> EncoderNetwork {
-        let config = &self.published.config;
-        EncoderNetwork { shape: config.shape, rates: config.rates, vocab: config.vocab }
     }
 
     /// Where the encoder is from: in place of a text, its name, revision and a hash of its weights.
@@ -62,7 +48,7 @@ impl OpenedModel {
             revision: self.revision.clone(),
             corpus_hash: self.published.weights_hash()?,
             tokenizer_hash: self.tokenizer.hash().to_string(),
-            vocab_size: self.published.config.vocab,
+            vocab_size: self.published.config.network.vocab,
             n_examples: 0,
             n_tokens: 0,
             synthetic: false,

@@ -21,11 +21,9 @@
 //! The one metadata entry, `trace`, is JSON: see `Header`. `scripts/check_trace.py` reads such a file and does
 //! the steps again in PyTorch. Must never: compute a number of a step itself. Next: `train/step.rs`.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::TensorView;
+use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use super::device::{DeviceChoice, choose};
@@ -37,6 +35,7 @@ use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::build;
 use crate::spec::{Experiment, Trial, TrialId, TrialSpec};
+use crate::tensor_file::TensorFile;
 use crate::track::Sink;
 use crate::train::{Optimizer, Stepper};
 
@@ -131,6 +130,10 @@ fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Tria
 /// Takes the first `n_steps` steps of a trial and returns the file's bytes.
 fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<u8>> {
     let spec = &trial.spec;
+    if let Some(published) = &spec.published {
+        let what = format!("trial {} evaluates {} and pre-trains nothing", trial.id, published.model);
+        return Err(Fault::new(FaultKind::Spec, what, "trace a trial without `published`"));
+    }
     let tokenizer = open_tokenizer(&spec.data, env)?;
     let vocabulary = vocabulary(&tokenizer);
     let total_steps = flops::resolved_steps(spec, vocabulary.size);
@@ -147,7 +150,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters)?;
     let stepper =
         Stepper { seed: spec.seed, spec: &spec.train, n_steps: total_steps, objective: objective.as_ref() };
-    let mut entries = Entries::default();
+    let mut entries = TensorFile::default();
     for parameter in parameters.iter() {
         entries.add(format!("initial/{}", parameter.name), parameter.var.as_tensor())?;
     }
@@ -176,7 +179,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         }
         sink.progress(k + 1, n_steps);
     }
-    entries.into_file(&Header {
+    let header = Header {
         format_version: FORMAT_VERSION,
         electra_lab: env!("CARGO_PKG_VERSION"),
         trial: &trial.id,
@@ -185,44 +188,10 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         total_steps,
         mask_token: vocabulary.mask,
         never_masked: &vocabulary.never_masked,
-    })
-}
-
-/// The file's tensors as bytes: taken out at once, since the optimizer overwrites parameters in place.
-#[derive(Default)]
-struct Entries(Vec<(String, safetensors::Dtype, Vec<usize>, Vec<u8>)>);
-
-impl Entries {
-    fn add(&mut self, name: String, tensor: &Tensor) -> Result<()> {
-        let flat = tensor.detach().to_device(&Device::Cpu)?.flatten_all()?;
-        let (kind, bytes) = match tensor.dtype() {
-            DType::F32 => {
-                let bytes = flat.to_vec1::<f32>()?.iter().flat_map(|value| value.to_le_bytes()).collect();
-                (safetensors::Dtype::F32, bytes)
-            }
-            // PyTorch does little with u32.
-            DType::U32 => {
-                let wide = flat.to_vec1::<u32>()?.into_iter().map(i64::from);
-                (safetensors::Dtype::I64, wide.flat_map(i64::to_le_bytes).collect())
-            }
-            other => return Err(Fault::internal(format!("the part `{name}` is of type {other:?}"))),
-        };
-        self.0.push((name, kind, tensor.dims().to_vec(), bytes));
-        Ok(())
-    }
-
-    fn into_file(self, header: &Header) -> Result<Vec<u8>> {
-        let failed = |error: &dyn std::fmt::Display| Fault::internal("cannot build the trace").because(error);
-        let header = serde_json::to_string(header).map_err(|error| failed(&error))?;
-        let views = self.0.iter().map(|(name, kind, shape, bytes)| {
-            let view = TensorView::new(*kind, shape.clone(), bytes).map_err(|error| failed(&error))?;
-            Ok((name.as_str(), view))
-        });
-        // One entry: the library writes several in an order of its own, and equal runs give equal files.
-        let metadata = HashMap::from([("trace".to_string(), header)]);
-        safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
-            .map_err(|error| failed(&error))
-    }
+    };
+    let header = serde_json::to_string(&header)
+        .map_err(|error| Fault::internal("cannot describe the trace as JSON").because(error))?;
+    entries.into_bytes("trace", header)
 }
 
 #[cfg(test)]

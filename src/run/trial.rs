@@ -11,10 +11,10 @@ use super::opened_model::OpenedModel;
 use super::provenance::collect;
 use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_task, open_tokenizer, task_info};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{flops, is_encoder_parameter};
+use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
-use crate::task::{EncoderNetwork, Finetuned, Finetuning, Pretrained, encode, score, swapped};
+use crate::task::{Finetuned, Finetuning, Pretrained, encode, score, swapped};
 use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
@@ -32,7 +32,7 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
     let tasks = open_tasks(&trial.spec, context)?;
     record(trial, context, opened.provenance()?, &tasks)?;
     let began = Instant::now();
-    let network = opened.network();
+    let network = opened.published.config.network;
     let pretrained = Pretrained { network, load: &|parameters| opened.published.load_encoder(parameters) };
     let scores = evaluate(&trial.spec, context, &opened.tokenizer, &tasks, &pretrained)?;
     Ok(Outcome {

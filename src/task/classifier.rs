@@ -9,31 +9,13 @@ use candle_core::{Device, Tensor};
 use super::Encoded;
 use crate::data::{Batch, LabelKind};
 use crate::fault::Result;
-use crate::model::{encoder, rates};
-use crate::nn::{Builder, Encoder, Init, Linear, Mode, Parameters, Rates};
+use crate::model::{EncoderNetwork, encoder};
+use crate::nn::{Builder, Encoder, Init, Linear, Mode, Parameters};
 use crate::objective::tokens;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::dropout::dropout;
 use crate::ops::gelu::gelu;
-use crate::spec::{EncoderShape, HeadKind, ModelSpec};
-
-/// What makes an encoder: its shape, its dropout and its vocabulary.
-#[derive(Clone, Copy, Debug)]
-pub struct EncoderNetwork {
-    /// Shape.
-    pub shape: EncoderShape,
-    /// Dropout.
-    pub rates: Rates,
-    /// Entries of the vocabulary.
-    pub vocab: usize,
-}
-
-impl EncoderNetwork {
-    /// The encoder of a trial.
-    pub fn of_spec(model: &ModelSpec, vocab: usize) -> Self {
-        Self { shape: model.discriminator(), rates: rates(model), vocab }
-    }
-}
+use crate::spec::{EncoderShape, HeadKind};
 
 /// Encoder and head.
 pub struct Classifier {
@@ -103,11 +85,10 @@ impl Classifier {
         labels: LabelKind,
         head: HeadKind,
     ) -> Result<Self> {
-        let EncoderNetwork { shape, rates, vocab } = network;
         let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, shape, *rates, *vocab)?;
-        let head = Head::new(&mut builder, head, shape, labels.n_outputs())?;
-        Ok(Self { encoder, head, dropout: rates.hidden, labels })
+        let (_, encoder) = encoder(&mut builder, network)?;
+        let head = Head::new(&mut builder, head, &network.shape, labels.n_outputs())?;
+        Ok(Self { encoder, head, dropout: network.rates.hidden, labels })
     }
 
     /// Logits or regression outputs, [B, classes] or [B, 1].
@@ -144,20 +125,13 @@ impl Classifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::published::fixture::a_model;
 
     fn classifier(head: HeadKind) -> (Classifier, Parameters) {
-        let model = ModelSpec {
-            hidden: Some(8),
-            layers: Some(1),
-            heads: Some(2),
-            embedding: Some(4),
-            positions: 16,
-            ..Default::default()
-        };
         let mut parameters = Parameters::new(1, &Device::Cpu);
         let labels = LabelKind::Classes(&["a", "b", "c"]);
         let classifier =
-            Classifier::new(&mut parameters, &EncoderNetwork::of_spec(&model, 20), labels, head).unwrap();
+            Classifier::new(&mut parameters, &EncoderNetwork::of_spec(&a_model(), 20), labels, head).unwrap();
         (classifier, parameters)
     }
 

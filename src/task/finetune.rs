@@ -5,10 +5,11 @@
 use candle_core::Device;
 
 use super::Encoded;
-use super::classifier::{Classifier, EncoderNetwork};
+use super::classifier::Classifier;
 use super::score::majority;
 use crate::data::{LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
+use crate::model::EncoderNetwork;
 use crate::nn::{Mode, Parameters};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};

@@ -7,9 +7,10 @@ mod finetune;
 mod glue_score;
 mod metrics;
 mod probe;
+mod published;
 mod score;
 
-pub use classifier::{EncoderNetwork, classifier_parameters};
+pub use classifier::classifier_parameters;
 pub use encode::{Encoded, encode, swapped};
 pub use finetune::{Finetuned, Finetuning, Pretrained, n_steps};
 pub use glue_score::{GlueScores, MetricValue, glue_scores};
@@ -18,4 +19,5 @@ pub use metrics::{
     measure, normalize_answer, pearson, spearman, squad_scores, token_f1,
 };
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
+pub use published::open_published;
 pub use score::score;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use crate::data::{Batch, DataEnv, Tokenizer, model_folder, tokenizer_in};
+use super::open_published;
+use crate::data::{Batch, DataEnv, Tokenizer, model_folder};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::published::Published;
 use crate::nn::{Mode, Tokens};
@@ -79,19 +80,7 @@ impl Probe {
         if generator && nested.join("config.json").is_file() {
             folder = nested;
         }
-        let published = Published::open(&folder)?;
-        let tokenizer = tokenizer_in(&folder)?;
-        if let Some(tokenizer) = &tokenizer
-            && tokenizer.vocab_size() > published.config.vocab
-        {
-            let (words, rows) = (tokenizer.vocab_size(), published.config.vocab);
-            let what = format!("{}: the tokenizer has {words} tokens, the model {rows}", folder.display());
-            return Err(Fault::new(
-                FaultKind::Data,
-                what,
-                "put the tokenizer that belongs to the model beside it",
-            ));
-        }
+        let (published, tokenizer) = open_published(&folder)?;
         Ok(Self { folder, published, tokenizer })
     }
 
@@ -163,25 +152,25 @@ impl Probe {
                 return refused(what, "give token ids with --ids, or save the tokenizer beside the model");
             }
         };
-        let config = &self.published.config;
+        let network = &self.published.config.network;
         if ids.is_empty() {
             return refused("there are no tokens".into(), "give a text, or ids such as --ids 101,2023,102");
         }
-        if ids.len() > config.shape.positions {
+        if ids.len() > network.shape.positions {
             let what = format!(
                 "{} tokens are more than the model's {} positions",
                 ids.len(),
-                config.shape.positions
+                network.shape.positions
             );
             return refused(what, "give a shorter text");
         }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= config.vocab) {
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= network.vocab) {
             return refused(
-                format!("token {id} is past the model's vocabulary of {}", config.vocab),
+                format!("token {id} is past the model's vocabulary of {}", network.vocab),
                 "check --ids",
             );
         }
-        if types.iter().any(|&kind| kind as usize >= config.shape.types) {
+        if types.iter().any(|&kind| kind as usize >= network.shape.types) {
             return refused("the model has no second segment".into(), "leave --pair out");
         }
         Ok((ids, types))
@@ -202,37 +191,18 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::published::TrainedNetworks;
-    use crate::spec::{ModelSpec, ObjectiveSpec, TrialSpec};
+    use crate::model::published::fixture::a_pair;
 
     /// A tiny untrained pair as `export` writes it, with a tokenizer.
     fn exported() -> tempfile::TempDir {
-        let model = ModelSpec {
-            hidden: Some(8),
-            layers: Some(1),
-            heads: Some(2),
-            embedding: Some(4),
-            positions: 16,
-            ..Default::default()
-        };
-        let (data, train, evaluate) = Default::default();
-        let spec = TrialSpec {
-            seed: 1,
-            model,
-            objective: ObjectiveSpec::default(),
-            data,
-            train,
-            published: None,
-            evaluate,
-        };
         let words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat .";
         let words: Vec<String> = words.split(' ').map(String::from).collect();
         let tokenizer = Tokenizer::from_vocabulary(&words, "a test").unwrap();
-        let networks = TrainedNetworks::new(&spec, words.len(), |_| Ok(())).unwrap();
+        let networks = a_pair(words.len());
         let folder = tempfile::tempdir().unwrap();
         let nested = folder.path().join(GENERATOR_FOLDER);
         for (path, network) in [(folder.path(), networks.main), (&nested, networks.generator.unwrap())] {
-            network.write(path, &spec.model, words.len(), 0).unwrap();
+            network.write(path, 0).unwrap();
             tokenizer.write_files(path, 16).unwrap();
         }
         folder

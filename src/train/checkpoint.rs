@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
 
 use super::{Optimizer, State};
 use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::Parameters;
+use crate::tensor_file::TensorFile;
 
 /// File name of the parameters after the last step.
 pub const FINAL: &str = "final.safetensors";
@@ -139,23 +139,12 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 fn write(path: &Path, tensors: Vec<(String, Tensor)>, state: &State) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| Fault::storage(path, "write the checkpoint", error);
-    let mut buffers = Vec::with_capacity(tensors.len());
+    let mut file = TensorFile::default();
     for (name, tensor) in tensors {
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        buffers.push((name, tensor.dims().to_vec(), bytes));
+        file.add(name, &tensor)?;
     }
-    let views = buffers
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
-            view.map(|view| (name.as_str(), view)).map_err(|error| failed(&error))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let state = serde_json::to_string(state).map_err(|error| failed(&error))?;
-    let metadata = HashMap::from([(STATE.to_string(), state)]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(&error))?;
+    let state =
+        serde_json::to_string(state).map_err(|error| Fault::storage(path, "write the checkpoint", error))?;
     create_folder(path.parent().unwrap_or(Path::new(".")))?;
-    write_whole(path, &bytes)
+    write_whole(path, &file.into_bytes(STATE, state)?)
 }

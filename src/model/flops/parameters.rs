@@ -54,7 +54,7 @@ mod tests {
 
     use super::super::fixture::trial;
     use super::*;
-    use crate::model::{Electra, MaskedLm, rates};
+    use crate::model::{Electra, EncoderNetwork, MaskedLm};
     use crate::nn::Parameters;
     use crate::spec::{Masking, ModelSize, ModelSpec};
 
@@ -68,7 +68,7 @@ mod tests {
             Electra::new(&mut made, &model, 777).unwrap();
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
             let mut made = Parameters::new(1, &Device::Cpu);
-            MaskedLm::new(&mut made, &model.discriminator(), rates(&model), 777).unwrap();
+            MaskedLm::new(&mut made, &EncoderNetwork::of_spec(&model, 777)).unwrap();
             let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fault::{Fault, FaultKind, Result};
+use crate::model::EncoderNetwork;
 use crate::nn::Rates;
 use crate::spec::EncoderShape;
 
@@ -26,14 +27,10 @@ pub enum Family {
 pub struct Config {
     /// Whose names the tensors have.
     pub family: Family,
-    /// Shape of the encoder.
-    pub shape: EncoderShape,
-    /// Entries of the vocabulary.
-    pub vocab: usize,
+    /// The encoder.
+    pub network: EncoderNetwork,
     /// Id of [PAD].
     pub pad: u32,
-    /// Dropout.
-    pub rates: Rates,
 }
 
 /// The fields that matter; others are left alone.
@@ -80,19 +77,19 @@ impl Config {
 
     /// The configuration that transformers reads, for a model of the class `architecture`.
     pub fn to_json(self, architecture: &str) -> Value {
-        let EncoderShape { hidden, layers, heads, ffn, embedding, positions, types, norm_epsilon } =
-            self.shape;
+        let EncoderNetwork { shape, rates, vocab } = self.network;
+        let EncoderShape { hidden, layers, heads, ffn, embedding, positions, types, norm_epsilon } = shape;
         let mut value = json!({
             "architectures": [architecture],
             "model_type": match self.family { Family::Electra => "electra", Family::Bert => "bert" },
-            "vocab_size": self.vocab,
+            "vocab_size": vocab,
             "hidden_size": hidden,
             "num_hidden_layers": layers,
             "num_attention_heads": heads,
             "intermediate_size": ffn,
             "hidden_act": "gelu",
-            "hidden_dropout_prob": self.rates.hidden,
-            "attention_probs_dropout_prob": self.rates.attention,
+            "hidden_dropout_prob": rates.hidden,
+            "attention_probs_dropout_prob": rates.attention,
             "max_position_embeddings": positions,
             "type_vocab_size": types,
             "initializer_range": 0.02,
@@ -174,7 +171,8 @@ impl File {
             hidden: rate("hidden_dropout_prob", self.hidden_dropout_prob)?,
             attention: rate("attention_probs_dropout_prob", self.attention_probs_dropout_prob)?,
         };
-        Ok(Config { family, shape, vocab, pad: self.pad_token_id.unwrap_or(0), rates })
+        let network = EncoderNetwork { shape, rates, vocab };
+        Ok(Config { family, network, pad: self.pad_token_id.unwrap_or(0) })
     }
 }
 
@@ -189,10 +187,16 @@ mod tests {
     #[test]
     fn missing_fields_have_the_defaults_of_transformers() {
         let electra = parse(r#"{"model_type": "electra"}"#).unwrap();
-        assert_eq!((electra.shape.hidden, electra.shape.embedding, electra.shape.heads), (256, 128, 4));
+        assert_eq!(
+            (electra.network.shape.hidden, electra.network.shape.embedding, electra.network.shape.heads),
+            (256, 128, 4)
+        );
         let bert = parse(r#"{"model_type": "bert", "hidden_size": 384}"#).unwrap();
-        assert_eq!((bert.shape.hidden, bert.shape.embedding, bert.shape.ffn), (384, 384, 3072));
-        assert_eq!(bert.shape.norm_epsilon, 1e-12);
+        assert_eq!(
+            (bert.network.shape.hidden, bert.network.shape.embedding, bert.network.shape.ffn),
+            (384, 384, 3072)
+        );
+        assert_eq!(bert.network.shape.norm_epsilon, 1e-12);
     }
 
     #[test]

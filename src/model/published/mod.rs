@@ -5,6 +5,8 @@
 //! a tensor by position.
 
 mod config;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod legacy;
 mod names;
 mod of_trial;

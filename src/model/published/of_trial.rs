@@ -7,15 +7,15 @@ use candle_core::{Device, Tensor};
 use super::config::{Config, Family};
 use super::write::{Role, write};
 use crate::fault::Result;
-use crate::model::{Electra, MaskedLm, rates};
+use crate::model::{Electra, EncoderNetwork, MaskedLm};
 use crate::nn::Parameters;
-use crate::spec::{EncoderShape, HeadKind, ModelSpec, ObjectiveSpec, TrialSpec};
+use crate::spec::{HeadKind, ObjectiveSpec, TrialSpec};
 
 /// A trained network.
 pub struct TrainedNetwork {
     /// Which class of transformers it is.
     pub role: Role,
-    shape: EncoderShape,
+    network: EncoderNetwork,
     labels: Vec<String>,
     parameters: Vec<(String, Tensor)>,
 }
@@ -32,7 +32,7 @@ impl TrainedNetworks {
     /// Makes the networks of `spec` over `vocab` words; `load` puts the trained values into their parameters.
     pub fn new(spec: &TrialSpec, vocab: usize, load: impl FnOnce(&Parameters) -> Result<()>) -> Result<Self> {
         let mut parameters = Parameters::new(spec.seed, &Device::Cpu);
-        let full = spec.model.discriminator();
+        let full = EncoderNetwork::of_spec(&spec.model, vocab);
         match spec.objective {
             ObjectiveSpec::Rtd { .. } => {
                 Electra::new(&mut parameters, &spec.model, vocab)?;
@@ -40,18 +40,24 @@ impl TrainedNetworks {
                 let main = named(&parameters, |name| (!name.starts_with("generator.")).then_some(name));
                 let main = TrainedNetwork {
                     role: Role::Discriminator,
-                    shape: full,
+                    network: full,
                     labels: Vec::new(),
                     parameters: main,
                 };
-                Ok(Self { main, generator: Some(generator(&parameters, &spec.model)) })
+                Ok(Self {
+                    main,
+                    generator: Some(generator(
+                        &parameters,
+                        EncoderNetwork::generator_of_spec(&spec.model, vocab),
+                    )),
+                })
             }
             ObjectiveSpec::Mlm { .. } => {
-                MaskedLm::new(&mut parameters, &full, rates(&spec.model), vocab)?;
+                MaskedLm::new(&mut parameters, &full)?;
                 load(&parameters)?;
                 let parameters = named(&parameters, |name| Some(name));
                 let main =
-                    TrainedNetwork { role: Role::MaskedLm, shape: full, labels: Vec::new(), parameters };
+                    TrainedNetwork { role: Role::MaskedLm, network: full, labels: Vec::new(), parameters };
                 Ok(Self { main, generator: None })
             }
         }
@@ -59,12 +65,12 @@ impl TrainedNetworks {
 }
 
 /// The generator with its own embeddings, or with those that it shares.
-fn generator(parameters: &Parameters, spec: &ModelSpec) -> TrainedNetwork {
+fn generator(parameters: &Parameters, network: EncoderNetwork) -> TrainedNetwork {
     let mut own = named(parameters, |name| name.strip_prefix("generator."));
     if !own.iter().any(|(name, _)| name.starts_with("embeddings.")) {
         own.extend(named(parameters, |name| name.starts_with("embeddings.").then_some(name)));
     }
-    TrainedNetwork { role: Role::MaskedLm, shape: spec.generator(), labels: Vec::new(), parameters: own }
+    TrainedNetwork { role: Role::MaskedLm, network, labels: Vec::new(), parameters: own }
 }
 
 /// The parameters that `rename` keeps, under the names that it gives them.
@@ -78,7 +84,7 @@ fn named(parameters: &Parameters, rename: impl Fn(&str) -> Option<&str>) -> Vec<
 impl TrainedNetwork {
     /// A fine-tuned encoder with the head of its recipe; `labels` names its outputs.
     pub fn classifier(
-        model: &ModelSpec,
+        network: EncoderNetwork,
         head: HeadKind,
         labels: Vec<String>,
         parameters: &Parameters,
@@ -87,12 +93,12 @@ impl TrainedNetwork {
             HeadKind::Paper => Role::TokenClassifier,
             HeadKind::Huggingface => Role::SequenceClassifier,
         };
-        Self { role, shape: model.discriminator(), labels, parameters: named(parameters, |name| Some(name)) }
+        Self { role, network, labels, parameters: named(parameters, |name| Some(name)) }
     }
 
-    /// Writes config.json and model.safetensors into `folder`.
-    pub fn write(&self, folder: &Path, model: &ModelSpec, vocab: usize, pad: u32) -> Result<()> {
-        let config = Config { family: Family::Electra, shape: self.shape, vocab, pad, rates: rates(model) };
+    /// Writes config.json and model.safetensors into `folder`; `pad` is the id of [PAD].
+    pub fn write(&self, folder: &Path, pad: u32) -> Result<()> {
+        let config = Config { family: Family::Electra, network: self.network, pad };
         write(folder, config, self.role, &self.labels, &self.parameters)
     }
 }

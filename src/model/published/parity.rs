@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::config::Family;
 use super::names::{join, part_shape, parts, split};
-use crate::model::{Discriminator, MaskedLm, encoder};
+use crate::model::{Discriminator, EncoderNetwork, MaskedLm, encoder};
 use crate::nn::{Mode, Parameters, Rates, Tokens};
 use crate::ops::embedding::Indices;
 use crate::spec::EncoderShape;
@@ -124,10 +124,11 @@ fn check(case: &Case) {
         types: 2,
         norm_epsilon: 1e-12,
     };
+    let network = EncoderNetwork { shape, rates: OFF, vocab: VOCAB };
     let tokens = ragged(&sequences(&case.lengths));
     let mut parameters = Parameters::new(0, &Device::Cpu);
     if case.role == "discriminator" {
-        let network = Discriminator::new(&mut parameters, &shape, OFF, VOCAB).unwrap();
+        let network = Discriminator::new(&mut parameters, &network).unwrap();
         fill(&parameters);
         let ours: Vec<f32> = network.forward(&tokens, Mode::evaluate()).unwrap().to_vec1().unwrap();
         let theirs: Vec<f64> = serde_json::from_value(case.logits.clone()).unwrap();
@@ -137,7 +138,7 @@ fn check(case: &Case) {
         }
         return;
     }
-    let network = MaskedLm::new(&mut parameters, &shape, OFF, VOCAB).unwrap();
+    let network = MaskedLm::new(&mut parameters, &network).unwrap();
     fill(&parameters);
     let rows: Vec<u32> =
         case.positions.iter().map(|&(row, place)| (tokens.offsets[row] + place) as u32).collect();
@@ -206,7 +207,8 @@ fn hidden_states_are_those_of_candle_transformers() {
         norm_epsilon: 1e-5,
     };
     let mut parameters = Parameters::new(5, &Device::Cpu);
-    let (_, network) = encoder(&mut parameters.builder(), &shape, OFF, 50).unwrap();
+    let (_, network) =
+        encoder(&mut parameters.builder(), &EncoderNetwork { shape, rates: OFF, vocab: 50 }).unwrap();
     let mut published = HashMap::new();
     for (index, parameter) in parameters.iter().enumerate() {
         let noise = crate::ops::testing::tensor(parameter.var.dims(), index as u64);
@@ -237,7 +239,10 @@ fn a_pretrained_encoder_gives_the_hidden_states_of_candle_transformers() {
     let snapshots = "models--sentence-transformers--all-MiniLM-L6-v2/snapshots";
     let mut folders = std::fs::read_dir(std::path::Path::new(&hub).join(snapshots)).unwrap();
     let folder = folders.next().unwrap().unwrap().path();
-    let (network, _) = super::Published::open(&folder).unwrap().encoder(&Device::Cpu).unwrap();
+    let published = super::Published::open(&folder).unwrap();
+    let mut parameters = Parameters::new(0, &Device::Cpu);
+    let (_, network) = encoder(&mut parameters.builder(), &published.config.network).unwrap();
+    published.load_encoder(&parameters).unwrap();
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
     let variables = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &Device::Cpu).unwrap();

@@ -12,8 +12,8 @@ use super::config::{Config, Family};
 use super::names::{join, output_matrix, part_shape, parts};
 use super::weights::Weights;
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{Discriminator, MaskedLm, encoder, flops, is_encoder_parameter};
-use crate::nn::{Encoder, Parameters};
+use crate::model::{Discriminator, MaskedLm, flops, is_encoder_parameter};
+use crate::nn::Parameters;
 
 /// Names in one message, at most.
 const SHOWN: usize = 4;
@@ -67,8 +67,7 @@ impl Published {
             return Err(self.refused("holds no discriminator: it has no discriminator_predictions"));
         }
         let mut parameters = Parameters::new(0, device);
-        let Config { shape, rates, vocab, .. } = &self.config;
-        let network = Discriminator::new(&mut parameters, shape, *rates, *vocab)?;
+        let network = Discriminator::new(&mut parameters, &self.config.network)?;
         self.fill(&parameters, false)?;
         Ok(network)
     }
@@ -80,19 +79,9 @@ impl Published {
         }
         self.check_tied()?;
         let mut parameters = Parameters::new(0, device);
-        let Config { shape, rates, vocab, .. } = &self.config;
-        let network = MaskedLm::new(&mut parameters, shape, *rates, *vocab)?;
+        let network = MaskedLm::new(&mut parameters, &self.config.network)?;
         self.fill(&parameters, false)?;
         Ok(network)
-    }
-
-    /// The encoder alone, whatever heads stand beside it; its parameters too.
-    pub fn encoder(&self, device: &Device) -> Result<(Encoder, Parameters)> {
-        let mut parameters = Parameters::new(0, device);
-        let Config { shape, rates, vocab, .. } = &self.config;
-        let (_, encoder) = encoder(&mut parameters.builder(), shape, *rates, *vocab)?;
-        self.fill(&parameters, true)?;
-        Ok((encoder, parameters))
     }
 
     /// Puts the encoder's tensors into those of `parameters` that belong to it, whatever heads stand beside it.
@@ -102,7 +91,7 @@ impl Published {
 
     /// Parameters of the encoder.
     pub fn n_encoder_parameters(&self) -> u64 {
-        flops::encoder_parameters(&self.config.shape, self.config.vocab)
+        flops::encoder_parameters(&self.config.network.shape, self.config.network.vocab)
     }
 
     /// Hash of the floating-point tensors with their names, whatever the format of the file.
@@ -209,34 +198,16 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::published::TrainedNetworks;
-    use crate::spec::{ModelSpec, ObjectiveSpec, TrialSpec};
+    use crate::model::encoder;
+    use crate::model::published::fixture::a_pair;
 
     /// The folders of a tiny untrained pair: discriminator and generator.
     fn written() -> (tempfile::TempDir, PathBuf, PathBuf) {
-        let model = ModelSpec {
-            hidden: Some(8),
-            layers: Some(1),
-            heads: Some(2),
-            embedding: Some(4),
-            positions: 16,
-            ..Default::default()
-        };
-        let (data, train, evaluate) = Default::default();
-        let spec = TrialSpec {
-            seed: 1,
-            model,
-            objective: ObjectiveSpec::default(),
-            data,
-            train,
-            published: None,
-            evaluate,
-        };
-        let networks = TrainedNetworks::new(&spec, 20, |_| Ok(())).unwrap();
+        let networks = a_pair(20);
         let folder = tempfile::tempdir().unwrap();
         let (main, generator) = (folder.path().join("d"), folder.path().join("g"));
-        networks.main.write(&main, &spec.model, 20, 0).unwrap();
-        networks.generator.unwrap().write(&generator, &spec.model, 20, 0).unwrap();
+        networks.main.write(&main, 0).unwrap();
+        networks.generator.unwrap().write(&generator, 0).unwrap();
         (folder, main, generator)
     }
 
@@ -286,7 +257,10 @@ mod tests {
     fn an_encoder_is_read_beside_any_head() {
         let (_folder, main, generator) = written();
         for folder in [main, generator] {
-            Published::open(&folder).unwrap().encoder(&Device::Cpu).unwrap();
+            let published = Published::open(&folder).unwrap();
+            let mut parameters = Parameters::new(0, &Device::Cpu);
+            encoder(&mut parameters.builder(), &published.config.network).unwrap();
+            published.load_encoder(&parameters).unwrap();
         }
     }
 

@@ -1,16 +1,16 @@
 //! Writes a network in Hugging Face's layout: config.json and model.safetensors.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Tensor;
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::config::{Config, Family};
 use super::names::{parts, split};
 use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, Result};
+use crate::tensor_file::TensorFile;
 
 /// Which class of transformers a network is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,29 +47,16 @@ pub fn write(
     parameters: &[(String, Tensor)],
 ) -> Result<()> {
     create_folder(folder)?;
-    let mut buffers = Vec::with_capacity(parameters.len());
+    let mut file = TensorFile::default();
     for (name, tensor) in parameters {
         let names = parts(name, Family::Electra, "electra.")
             .ok_or_else(|| Fault::internal(format!("`{name}` has no published name")))?;
         for (name, part) in names.into_iter().zip(split(name, tensor)?) {
-            let values: Vec<f32> = part.flatten_all()?.to_vec1()?;
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            buffers.push((name, part.dims().to_vec(), bytes));
+            file.add(name, &part)?;
         }
     }
-    let path = folder.join("model.safetensors");
-    let views = buffers
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            view.map(|view| (name.as_str(), view)).map_err(|error| Fault::storage(&path, "write", error))
-        })
-        .collect::<Result<Vec<_>>>()?;
     // transformers refuses a file that does not say which framework's layout it has.
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| Fault::storage(&path, "write", error))?;
-    write_whole(&path, &bytes)?;
+    write_whole(&folder.join("model.safetensors"), &file.into_bytes("format", "pt".into())?)?;
     let mut config = config.to_json(role.architecture());
     if !labels.is_empty() {
         let ids: BTreeMap<String, &String> = (0..).map(|id: usize| id.to_string()).zip(labels).collect();
