@@ -96,13 +96,13 @@ def case(name, role, hidden, layers, embedding, lengths):
 def main():
     torch.manual_seed(0)
     cases = [
-        case("tiny", "discriminator", 128, 4, 128, [128, 37, 5, 2]),
+        case("tiny", "discriminator", 128, 4, 128, [512, 37, 5, 2]),
         case("small", "discriminator", 256, 12, 128, [512, 64, 3]),
         case("base", "discriminator", 768, 12, 768, [20, 512]),
         case("generator of base, ratio 1/3", "generator", 256, 12, 768, [33, 9]),
     ]
     for label, ratio in [("1/8", 1 / 8), ("1/4", 1 / 4), ("1/3", 1 / 3), ("1/2", 1 / 2), ("3/4", 3 / 4), ("1", 1.0)]:
-        cases.append(case(f"generator of small, ratio {label}", "generator", round(256 * ratio), 12, 128, [64, 11]))
+        cases.append(case(f"generator of small, ratio {label}", "generator", round(256 * ratio), 12, 128, [512, 11] if label == "1/4" else [64, 11]))
     made = f"scripts/golden_logits.py, torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}"
     lines = ",\n".join(json.dumps(one) for one in cases)
     print(f'{{"made_by": "{made}", "cases": [\n{lines}\n]}}')
