@@ -7,6 +7,7 @@ use clap::Args;
 use super::run::{RunArguments, run};
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
+use crate::data::{DataEnv, model_folder};
 use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::run::DeviceChoice;
@@ -62,6 +63,8 @@ pub struct EvaluateArguments {
 /// Writes the experiment file, runs it and returns the exit code.
 pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     let tasks = arguments.tasks.iter().map(|word| task(word)).collect::<Result<Vec<_>>>()?;
+    // A model that is not there is said before anything is written.
+    model_folder(&arguments.model, &arguments.revision, &DataEnv::new(arguments.offline)?)?;
     let folder = arguments.results.results.join(evaluation_name(&arguments.model));
     create_folder(&folder)?;
     let path: PathBuf = folder.join("evaluate.yaml");

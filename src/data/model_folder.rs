@@ -39,8 +39,9 @@ pub fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<ModelF
             "give a folder with config.json and model.safetensors, or a hub repository such as owner/name";
         return Err(Fault::new(FaultKind::Data, format!("there is no folder {model}"), hint));
     }
-    let files = |pattern: &str| env.hub.files(RepoKind::Model, model, revision, pattern);
-    let config = files(CONFIG_FILE)?;
+    let config = env.hub.files(RepoKind::Model, model, revision, CONFIG_FILE)?;
+    // By commit: all files are of one version even if the branch moves in between.
+    let files = |pattern: &str| env.hub.files(RepoKind::Model, model, &config.revision, pattern);
     let [first, second] = WEIGHTS_FILES;
     files(first).or_else(|fault| files(second).map_err(|_| fault))?;
     for name in TOKENIZER_FILES {

@@ -249,6 +249,22 @@ fn an_exported_trial_is_probed_and_evaluated() {
     assert_eq!(code, 0);
     assert!(stderr.contains("done before"), "{stderr}");
 
+    // There is nothing of its own to export or to trace in a trial that evaluates another's model.
+    let evaluated: Vec<_> =
+        std::fs::read_dir(path.join("results/evaluate-model")).unwrap().flatten().collect();
+    let evaluated = evaluated.iter().find(|entry| entry.path().is_dir()).unwrap().path();
+    let (code, _, stderr) = run(path, &["export", evaluated.to_str().unwrap(), "--to", "other"]);
+    assert_eq!(code, 4);
+    assert!(stderr.contains("evaluates the published checkpoint model"), "{stderr}");
+    let words = ["trace", "results/evaluate-model/evaluate.yaml", "--steps", "1", "--out", "t.safetensors"];
+    let (code, _, stderr) = run(path, &words);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("evaluates model and pre-trains nothing"), "{stderr}");
+
+    let (code, _, stderr) = run(path, &["evaluate", "--model", "nowhere"]);
+    assert_eq!(code, 4);
+    assert!(stderr.contains("there is no folder nowhere"), "{stderr}");
+    assert!(!path.join("results/evaluate-nowhere").exists());
     let (code, _, stderr) = run(path, &["export", "zzz", "--to", "other"]);
     assert_eq!(code, 4);
     assert!(stderr.contains("there is no trial zzz in results"), "{stderr}");
