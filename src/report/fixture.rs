@@ -170,6 +170,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
                 finetune_seed,
                 metric: metric.into(),
                 value: Some((value * 100.0).round() / 100.0),
+                others: Default::default(),
                 majority,
                 n_examples: 400,
                 n_train: 1000,

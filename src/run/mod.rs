@@ -7,6 +7,7 @@ pub mod bench;
 mod context;
 mod device;
 mod doctor;
+mod evaluate;
 mod executor;
 mod experiment;
 mod export;

@@ -6,16 +6,17 @@
 use std::time::Instant;
 
 use super::context::TrialContext;
+use super::evaluate::{evaluate, open_tasks};
 use super::interrupt::StopFlag;
 use super::opened_model::OpenedModel;
 use super::provenance::collect;
-use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_task, open_tokenizer, task_info};
+use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_tokenizer};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
-use crate::task::{Finetuned, Finetuning, Pretrained, encode, score, swapped};
-use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Score, Timing, TrialRecord, truncate_after};
+use crate::task::Pretrained;
+use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Timing, TrialRecord, truncate_after};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
@@ -79,12 +80,6 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
         scores,
         timing: Timing { pretrain_s: state.elapsed_s, finetune_s: began.elapsed().as_secs_f64() },
     })
-}
-
-/// Every task is read before training, so that a bad file shows itself first.
-fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>> {
-    let evaluate = &spec.evaluate;
-    evaluate.tasks.iter().map(|&task| open_task(&evaluate.source, task, &spec.data, context.env)).collect()
 }
 
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
@@ -165,56 +160,4 @@ fn pretrain(
         (Ended::Finished, state) => Ok(state),
         (Ended::Stopped, _) => Err(StopFlag::fault()),
     }
-}
-
-fn evaluate(
-    spec: &TrialSpec,
-    context: &TrialContext,
-    tokenizer: &Tokenizer,
-    tasks: &[TaskData],
-    pretrained: &Pretrained,
-) -> Result<Vec<Score>> {
-    let mut scores = Vec::new();
-    for (done, task) in tasks.iter().enumerate() {
-        let recipe = &spec.evaluate.finetune;
-        let encoded = |examples| encode(examples, tokenizer, recipe.seq_len);
-        let info = task_info(task.task);
-        let (mut train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
-        if recipe.double_unordered && info.unordered {
-            train.extend(encoded(&swapped(&task.train))?);
-        }
-        for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
-            let model = context.folder.finetuned(task.task, finetune_seed);
-            let lacks_model = recipe.keep_models && !model.is_file();
-            if lacks_model || context.folder.predictions(task.task, finetune_seed)?.is_none() {
-                let run = done as u64 * u64::from(spec.evaluate.finetune_seeds) + finetune_seed;
-                let of = tasks.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
-                context.sink.phase(&format!("fine-tuning {}, run {run} of {of}", task.task));
-                let Finetuned { predictions, parameters } = Finetuning {
-                    seed: spec.seed,
-                    finetune_seed,
-                    pretrained,
-                    recipe,
-                    task: info,
-                    synthetic: task.synthetic,
-                    train: &train,
-                    validation: &validation,
-                    device: &context.device,
-                    stop: &|| context.stop.check(),
-                }
-                .run()?;
-                if recipe.keep_models {
-                    Checkpoint::save_model(&model, &parameters)?;
-                }
-                context.folder.write_predictions(&predictions)?;
-            }
-            // Scored from what is on disk, so that a resumed trial scores the same numbers.
-            let Some(saved) = context.folder.predictions(task.task, finetune_seed)? else {
-                let folder = context.folder.path();
-                return Err(Fault::storage(folder, "read back predictions in", "the file is gone"));
-            };
-            scores.push(score(&info, &saved));
-        }
-    }
-    Ok(scores)
 }

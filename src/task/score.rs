@@ -15,6 +15,7 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         finetune_seed: predictions.finetune_seed,
         metric: task.metric.as_str().into(),
         value: measure(task.metric, &said, &gold).map(|value| 100.0 * value),
+        others: Default::default(),
         majority: 100.0 * measure(task.metric, &constant, &gold).unwrap_or(0.0),
         n_examples: gold.len(),
         n_train: predictions.n_train,

@@ -152,6 +152,9 @@ pub struct Score {
     pub metric: String,
     /// The metric × 100, as the paper prints it; absent where undefined (say a correlation of constants).
     pub value: Option<f64>,
+    /// Other figures of the same predictions by name, × 100 where they are shares; empty where the metric says all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, f64>,
     /// What always predicting the majority class (or the mean) scores, × 100.
     pub majority: f64,
     /// Scored examples.
