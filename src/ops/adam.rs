@@ -4,12 +4,11 @@
 //! gradient times the clipping factor and c₁, c₂ are 1 (the released ELECTRA code: no bias correction) or the
 //! bias corrections of AdamW.
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
-use super::{fused, host, rows, vector};
-
-const BLOCK: usize = 4096;
+use super::gradients::{BLOCK, HostGradient};
+use super::{host, vector};
 
 /// The numbers of one update.
 #[derive(Clone, Copy, Debug)]
@@ -31,17 +30,36 @@ pub struct Update {
     pub corrections: (f32, f32),
 }
 
-/// Updates `parameter` and its moments with `gradient`; all four have one shape.
-pub fn adam(parameter: &Var, first: &Var, second: &Var, gradient: &Tensor, update: Update) -> Result<()> {
-    if !fused(parameter) {
-        return reference(parameter, first, second, gradient, update);
-    }
-    let gradient = gradient.contiguous()?;
-    let Update { beta1, beta2, gradient_scale: scale, .. } = update;
-    let (add1, add2) = ((1.0 - beta1) as f32 * scale, (1.0 - beta2) as f32 * scale * scale);
-    first.inplace_op2(&gradient, &Moment { keep: beta1 as f32, add: add1, squared: false })?;
-    second.inplace_op2(&gradient, &Moment { keep: beta2 as f32, add: add2, squared: true })?;
-    parameter.inplace_op3(first.as_tensor(), second.as_tensor(), &Step(update))
+/// Updates `parameter` and its moments with a gradient in host memory; all have one shape. `alive` says of each block
+/// ([`BLOCK`]) whether its moments may differ from zero, and is kept up. A block whose moments and gradient are
+/// zero does not move but for its decay, so the rows of words that never occurred cost nothing.
+pub fn adam(
+    parameter: &Var,
+    first: &Var,
+    second: &Var,
+    gradient: &HostGradient,
+    alive: &mut [bool],
+    update: Update,
+) -> Result<()> {
+    let update = &update;
+    host::with_mut(first, |first| {
+        host::with_mut(second, |second| {
+            host::with_mut(parameter, |parameter| {
+                let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
+                let blocks = parameter.par_chunks_mut(BLOCK).zip(moments).zip(alive).enumerate();
+                blocks.for_each(|(index, ((p, (m, v)), alive))| {
+                    let gradient = gradient.block(index);
+                    *alive |= gradient.is_some();
+                    if *alive {
+                        vector::vectorized(|| block(p, m, v, gradient, update));
+                    } else if update.decay != 0.0 {
+                        vector::vectorized(|| decay(p, update));
+                    }
+                });
+                Ok(())
+            })
+        })
+    })
 }
 
 /// The same from candle's primitives.
@@ -65,82 +83,44 @@ pub fn reference(
     parameter.set(&(p - (direction * wide(rate))?)?)
 }
 
-/// Sum of the squares of a tensor's elements, in f64 and in a fixed order.
-pub fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
-    if !fused(tensor) {
-        return tensor.sqr()?.sum_all()?.to_dtype(candle_core::DType::F64)?.to_scalar();
-    }
-    host::with(tensor, |values| {
-        let partials: Vec<f32> = values
-            .par_chunks(BLOCK)
-            .map(|chunk| vector::vectorized(|| vector::sum(chunk.len(), |i| chunk[i] * chunk[i])))
-            .collect();
-        Ok(partials.iter().map(|&partial| f64::from(partial)).sum())
-    })
-}
-
-struct Moment {
-    keep: f32,
-    add: f32,
-    squared: bool,
-}
-
-impl InplaceOp2 for Moment {
-    fn name(&self) -> &'static str {
-        "moment"
-    }
-
-    fn cpu_fwd(
-        &self,
-        moment: &mut CpuStorage,
-        layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> Result<()> {
-        let gradient = host::slice(gradient, gradient_layout)?;
-        rows::for_each_block(host::slice_mut(moment, layout)?, BLOCK, |row, moment| {
-            let gradient = &gradient[row * BLOCK..];
-            vector::vectorized(|| {
-                for (m, &g) in moment.iter_mut().zip(gradient) {
-                    let g = if self.squared && g.abs() < 1e-15 { 0.0 } else { g };
-                    let g = if self.squared { g * g } else { g };
-                    *m = vector::flush(self.keep * *m + self.add * g);
-                }
-            });
-        });
-        Ok(())
+/// One block. Without a gradient it is all zeros.
+#[inline(always)]
+fn block(p: &mut [f32], m: &mut [f32], v: &mut [f32], g: Option<&[f32]>, update: &Update) {
+    let Update { beta1, beta2, gradient_scale: scale, .. } = *update;
+    let (keep1, add1) = (beta1 as f32, (1.0 - beta1) as f32 * scale);
+    let (keep2, add2) = (beta2 as f32, (1.0 - beta2) as f32 * scale * scale);
+    match g {
+        Some(g) => {
+            for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                *m = vector::flush(keep1 * *m + add1 * g);
+                let g = if g.abs() < 1e-15 { 0.0 } else { g };
+                *v = vector::flush(keep2 * *v + add2 * (g * g));
+                *p -= step(*p, *m, *v, update);
+            }
+        }
+        None => {
+            for ((p, m), v) in p.iter_mut().zip(m).zip(v) {
+                *m = vector::flush(keep1 * *m);
+                *v = vector::flush(keep2 * *v);
+                *p -= step(*p, *m, *v, update);
+            }
+        }
     }
 }
 
-struct Step(Update);
-
-impl InplaceOp3 for Step {
-    fn name(&self) -> &'static str {
-        "adam-step"
+/// A block that only decays.
+#[inline(always)]
+fn decay(p: &mut [f32], update: &Update) {
+    for p in p {
+        *p -= step(*p, 0.0, 0.0, update);
     }
+}
 
-    fn cpu_fwd(
-        &self,
-        parameter: &mut CpuStorage,
-        layout: &Layout,
-        first: &CpuStorage,
-        first_layout: &Layout,
-        second: &CpuStorage,
-        second_layout: &Layout,
-    ) -> Result<()> {
-        let Update { rate, epsilon, decay, corrections, .. } = self.0;
-        let (first, second) = (host::slice(first, first_layout)?, host::slice(second, second_layout)?);
-        rows::for_each_block(host::slice_mut(parameter, layout)?, BLOCK, |row, parameter| {
-            let (first, second) = (&first[row * BLOCK..], &second[row * BLOCK..]);
-            vector::vectorized(|| {
-                for ((p, &m), &v) in parameter.iter_mut().zip(first).zip(second) {
-                    let direction = m * corrections.0 / ((v * corrections.1).sqrt() + epsilon);
-                    *p -= rate * (direction + decay * *p);
-                }
-            });
-        });
-        Ok(())
-    }
+/// How far a number moves.
+#[inline(always)]
+fn step(p: f32, m: f32, v: f32, update: &Update) -> f32 {
+    let Update { rate, epsilon, decay, corrections, .. } = *update;
+    rate * (m * corrections.0 / ((v * corrections.1).sqrt() + epsilon) + decay * p)
 }
 
 #[cfg(test)]
@@ -162,14 +142,21 @@ mod tests {
         t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
+    fn zeros(n: usize) -> Var {
+        Var::zeros(n, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap()
+    }
+
+    fn update_once(parameter: &Var, first: &Var, second: &Var, gradient: &[f32], update: Update) {
+        let mut alive = vec![true; gradient.len().div_ceil(BLOCK)];
+        adam(parameter, first, second, &HostGradient::of(gradient.to_vec()), &mut alive, update).unwrap();
+    }
+
     /// Facts, trap 21: from zero moments the uncorrected first step is 0.1 / √0.001 = 3.16 times the rate.
     #[test]
     fn the_first_step_has_no_bias_correction() {
-        let zero = || Var::zeros(4, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
-        let gradient = Tensor::new(&[5f32, -5.0, 100.0, -0.5], &candle_core::Device::Cpu).unwrap();
         let step = |update: Update| {
-            let parameter = zero();
-            adam(&parameter, &zero(), &zero(), &gradient, update).unwrap();
+            let parameter = zeros(4);
+            update_once(&parameter, &zeros(4), &zeros(4), &[5.0, -5.0, 100.0, -0.5], update);
             values(parameter.as_tensor())
         };
         for (p, sign) in step(PLAIN).iter().zip([-1.0, 1.0, -1.0, 1.0]) {
@@ -184,10 +171,8 @@ mod tests {
     /// The second moment of one gradient of 1 is 1 - 0.999, not f32's 0.000999987.
     #[test]
     fn one_minus_beta_is_exact() {
-        let var = || Var::zeros(1, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
-        let (first, second) = (var(), var());
-        let gradient = Tensor::new(&[1f32], &candle_core::Device::Cpu).unwrap();
-        adam(&var(), &first, &second, &gradient, PLAIN).unwrap();
+        let (first, second) = (zeros(1), zeros(1));
+        update_once(&zeros(1), &first, &second, &[1.0], PLAIN);
         assert_eq!((values(first.as_tensor()), values(second.as_tensor())), (vec![0.1], vec![0.001]));
     }
 
@@ -199,7 +184,7 @@ mod tests {
         let (fast, slow) = ([var(1), var(2), square(3)], [var(1), var(2), square(3)]);
         for step in 0..3 {
             let gradient = testing::tensor(&[20_000], 10 + step);
-            adam(&fast[0], &fast[1], &fast[2], &gradient, update).unwrap();
+            update_once(&fast[0], &fast[1], &fast[2], &values(&gradient), update);
             reference(&slow[0], &slow[1], &slow[2], &gradient, update).unwrap();
         }
         for (a, b) in fast.iter().zip(&slow) {
@@ -209,10 +194,31 @@ mod tests {
         }
     }
 
+    /// Blocks that no gradient ever reached are passed over: to the bit what computing with their zeros gives.
     #[test]
-    fn squares_are_summed_over_every_element() {
-        let sum = sum_of_squares(&testing::tensor(&[9001], 1)).unwrap();
-        let exact: f64 = values(&testing::tensor(&[9001], 1)).iter().map(|&v| f64::from(v).powi(2)).sum();
-        assert!((sum - exact).abs() < 1e-5 * exact);
+    fn blocks_without_gradients_are_those_with_zero_gradients() {
+        let n = 5 * BLOCK + 7;
+        for decay in [0.0, 0.01] {
+            let update = Update { decay, gradient_scale: 0.5, ..PLAIN };
+            let parameter = || Var::from_tensor(&testing::tensor(&[n], 1)).unwrap();
+            let (fast, slow) = ([parameter(), zeros(n), zeros(n)], [parameter(), zeros(n), zeros(n)]);
+            let mut alive = vec![false; n.div_ceil(BLOCK)];
+            for step in 0..4u64 {
+                let mut gradient = vec![0f32; n];
+                // Block 1 in the first step, block 3 later, the others never.
+                let reached = if step == 0 { BLOCK } else { 3 * BLOCK };
+                gradient[reached..reached + 50].copy_from_slice(&values(&testing::tensor(&[50], step)));
+                let [p, m, v] = &fast;
+                adam(p, m, v, &HostGradient::of(gradient.clone()), &mut alive, update).unwrap();
+                let mut all = vec![true; alive.len()];
+                let [p, m, v] = &slow;
+                let whole = HostGradient::whole(gradient);
+                adam(p, m, v, &whole, &mut all, update).unwrap();
+            }
+            assert_eq!(alive, [false, true, false, true, false, false]);
+            for (a, b) in fast.iter().zip(&slow) {
+                assert!(values(a) == values(b), "decay {decay}");
+            }
+        }
     }
 }

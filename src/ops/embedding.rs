@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
+use super::gradients::deposit_rows;
 use super::{fused, host, rows};
 
 /// Rows of the three tables, one of each a token; every index lies in its table.
@@ -92,6 +93,9 @@ impl CustomOp3 for Embedding {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         host::with(grad, |grad| {
             let table = |like: &Tensor, indices: &[u32]| -> Result<Option<Tensor>> {
+                if deposit_rows(like, indices, grad)? {
+                    return Ok(None);
+                }
                 let width = like.dim(1)?;
                 let mut sums = vec![0f32; like.elem_count()];
                 for (row, &index) in grad.chunks_exact(width).zip(indices) {

@@ -1,6 +1,8 @@
 //! Plain slices of contiguous f32 tensors in host memory, for the fused kernels.
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
+use std::cell::RefCell;
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, bail};
 
 /// The elements of a contiguous f32 storage.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -27,5 +29,24 @@ pub fn with<R>(tensor: &Tensor, body: impl FnOnce(&[f32]) -> Result<R>) -> Resul
     match &*storage {
         Storage::Cpu(storage) => body(slice(storage, layout)?),
         _ => bail!("a fused CPU kernel was given a tensor of another device"),
+    }
+}
+
+/// Calls `body` with the elements of a contiguous CPU tensor, to be changed in place.
+pub fn with_mut(tensor: &Tensor, body: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+    tensor.inplace_op1(&InPlace(RefCell::new(Some(body))))
+}
+
+/// A body to be called once.
+struct InPlace<F>(RefCell<Option<F>>);
+
+impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for InPlace<F> {
+    fn name(&self) -> &'static str {
+        "in-place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let values = slice_mut(storage, layout)?;
+        self.0.take().map_or(Ok(()), |body| body(values))
     }
 }

@@ -4,7 +4,8 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::matmul::{View, multiply, multiply_add};
+use super::gradients::deposit;
+use super::matmul::{Target, View, multiply, multiply_add, multiply_into};
 use super::{fused, host, rows, vector};
 
 /// The dense layer.
@@ -58,12 +59,20 @@ impl CustomOp3 for Linear {
         host::with(grad, |grad| {
             let g = View::dense(grad, n, o);
             let dx = host::with(weight, |weight| Ok(multiply(g, View::dense(weight, o, i))))?;
-            let dw = host::with(x, |x| Ok(multiply(g.transposed(), View::dense(x, n, i))))?;
+            let dw = host::with(x, |x| {
+                let x = View::dense(x, n, i);
+                let collected = n > 0
+                    && deposit(weight, |out| {
+                        multiply_into(Target::new(out, i), 1.0, g.transposed(), x, true);
+                    });
+                Ok((!collected).then(|| multiply(g.transposed(), x)))
+            })?;
             let db = column_sums(grad, n, o);
+            let db = if deposit(bias, |out| out.copy_from_slice(&db)) { None } else { Some(db) };
             Ok((
                 Some(Tensor::from_vec(dx, (n, i), x.device())?),
-                Some(Tensor::from_vec(dw, (o, i), x.device())?),
-                Some(Tensor::from_vec(db, bias.shape(), x.device())?),
+                dw.map(|dw| Tensor::from_vec(dw, (o, i), x.device())).transpose()?,
+                db.map(|db| Tensor::from_vec(db, bias.shape(), x.device())).transpose()?,
             ))
         })
     }

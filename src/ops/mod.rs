@@ -20,6 +20,7 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
 pub mod gelu;
+pub mod gradients;
 mod host;
 pub mod linear;
 mod matmul;

@@ -170,10 +170,10 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm)] {
             entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
         }
-        for parameter in parameters.iter() {
+        for (place, parameter) in parameters.iter().enumerate() {
             // A parameter without a gradient has stopped the step already.
-            if let Some(gradient) = step.gradients.get(&parameter.var) {
-                entries.add(format!("step.{k}/gradient/{}", parameter.name), gradient)?;
+            if let Some(gradient) = optimizer.gradient(place)? {
+                entries.add(format!("step.{k}/gradient/{}", parameter.name), &gradient)?;
             }
             entries.add(format!("step.{k}/updated/{}", parameter.name), parameter.var.as_tensor())?;
         }

@@ -133,7 +133,7 @@ impl Finetuning<'_> {
                 let hint = "lower evaluate.finetune.learning_rate";
                 return Err(Fault::new(FaultKind::Training, what, hint));
             }
-            optimizer.step(parameters, &loss.backward()?, |parameter| {
+            optimizer.step(parameters, &loss, |parameter| {
                 schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth)
             })?;
         }

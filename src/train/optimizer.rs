@@ -1,11 +1,11 @@
 //! Adam over all parameters: clipping by the global norm, per-parameter rates, moments that can be saved.
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::{Parameter, Parameters};
-use crate::ops::adam::{Update, adam, sum_of_squares};
+use crate::ops::adam::{self, Update};
+use crate::ops::gradients::{BLOCK, Gradient, Gradients};
 use crate::spec::{OptimizerKind, TrainSpec};
 
 /// Numbers of the update rule.
@@ -42,6 +42,9 @@ impl From<&TrainSpec> for Settings {
 pub struct Optimizer {
     settings: Settings,
     moments: Vec<(Var, Var)>,
+    /// Of each parameter and block of it: whether its moments may differ from zero.
+    alive: Vec<Vec<bool>>,
+    gradients: Gradients,
     n_updates: u64,
 }
 
@@ -55,28 +58,26 @@ impl Optimizer {
             .iter()
             .map(|parameter| Ok((zeros(parameter)?, zeros(parameter)?)))
             .collect::<Result<_>>()?;
-        Ok(Self { settings, moments, n_updates: 0 })
+        let alive = |parameter: &Parameter| vec![false; parameter.var.elem_count().div_ceil(BLOCK)];
+        let gradients = Gradients::new(parameters.iter().map(|parameter| &parameter.var));
+        Ok(Self { settings, moments, alive: parameters.iter().map(alive).collect(), gradients, n_updates: 0 })
     }
 
-    /// Updates every parameter with the rate that `rate` gives it; returns the gradients' global norm before
-    /// clipping.
+    /// Takes the gradients of `loss` and updates every parameter with the rate that `rate` gives it; returns the
+    /// gradients' global norm before clipping.
     ///
     /// Errors: a parameter without a gradient (an operation dropped it), a norm that is not finite. Nothing is
     /// updated then.
     pub fn step(
         &mut self,
         parameters: &Parameters,
-        grads: &GradStore,
+        loss: &Tensor,
         rate: impl Fn(&Parameter) -> f64,
     ) -> Result<f64> {
-        let mut gradients = Vec::with_capacity(self.moments.len());
+        self.gradients.backward(loss)?;
         let mut squares = 0.0;
-        for parameter in parameters.iter() {
-            let gradient = grads.get(&parameter.var).ok_or_else(|| {
-                Fault::internal(format!("no gradient reached the parameter `{}`", parameter.name))
-            })?;
-            squares += sum_of_squares(gradient)?;
-            gradients.push(gradient);
+        for (place, parameter) in parameters.iter().enumerate() {
+            squares += gradient_of(&self.gradients, place, parameter)?.sum_of_squares()?;
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {
@@ -88,10 +89,18 @@ impl Optimizer {
         }
         self.n_updates += 1;
         let update = self.update(norm);
-        for ((parameter, (first, second)), gradient) in parameters.iter().zip(&self.moments).zip(gradients) {
+        for (place, (parameter, (first, second))) in parameters.iter().zip(&self.moments).enumerate() {
             let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
             let update = Update { rate: rate(parameter) as f32, decay, ..update };
-            adam(&parameter.var, first, second, gradient, update)?;
+            match (gradient_of(&self.gradients, place, parameter)?, self.alive.get_mut(place)) {
+                (Gradient::Host(gradient), Some(alive)) => {
+                    adam::adam(&parameter.var, first, second, gradient, alive, update)?;
+                }
+                (Gradient::Device(gradient), _) => {
+                    adam::reference(&parameter.var, first, second, gradient, update)?;
+                }
+                (_, None) => return Err(Fault::internal("a parameter was added after the optimizer")),
+            }
         }
         Ok(norm)
     }
@@ -116,6 +125,11 @@ impl Optimizer {
         }
     }
 
+    /// The gradient that the last step took of the parameter at `place`, before clipping.
+    pub fn gradient(&self, place: usize) -> Result<Option<Tensor>> {
+        Ok(self.gradients.tensor(place)?)
+    }
+
     /// Updates so far.
     pub fn n_updates(&self) -> u64 {
         self.n_updates
@@ -138,9 +152,17 @@ impl Optimizer {
             first.set(&m.to_device(first.device())?)?;
             second.set(&v.to_device(second.device())?)?;
         }
+        // Which of the moments are zero is not known.
+        self.alive.iter_mut().for_each(|blocks| blocks.fill(true));
         self.n_updates = n_updates;
         Ok(())
     }
+}
+
+fn gradient_of<'a>(gradients: &'a Gradients, place: usize, parameter: &Parameter) -> Result<&'a Gradient> {
+    gradients
+        .get(place)
+        .ok_or_else(|| Fault::internal(format!("no gradient reached the parameter `{}`", parameter.name)))
 }
 
 #[cfg(test)]
@@ -170,7 +192,7 @@ mod tests {
         let loss =
             ((weight.sum_all().unwrap() * 3.0).unwrap() + (bias.sum_all().unwrap() * 4.0).unwrap()).unwrap();
         let mut optimizer = Optimizer::new(settings, &parameters).unwrap();
-        let norm = optimizer.step(&parameters, &loss.backward().unwrap(), |_| 1.0).unwrap();
+        let norm = optimizer.step(&parameters, &loss, |_| 1.0).unwrap();
         assert!((norm - 5.0).abs() < 1e-6);
         let after = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
         // With epsilon far above the moments a step is gradient / epsilon.
@@ -185,8 +207,8 @@ mod tests {
         let used = builder.parameter("used", &[1, 1], Init::Glorot).unwrap();
         builder.parameter("lost", &[1, 1], Init::Glorot).unwrap();
         let mut optimizer = Optimizer::new((&TrainSpec::default()).into(), &parameters).unwrap();
-        let grads = used.sum_all().unwrap().backward().unwrap();
-        let fault = optimizer.step(&parameters, &grads, |_| 1.0).unwrap_err();
+        let loss = used.sum_all().unwrap();
+        let fault = optimizer.step(&parameters, &loss, |_| 1.0).unwrap_err();
         assert!(fault.message.contains("`lost`"), "{fault}");
     }
 }

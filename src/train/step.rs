@@ -2,8 +2,6 @@
 //!
 //! Must never: depend on anything but its arguments and the optimizer's moments. Next: `pretrain.rs`.
 
-use candle_core::backprop::GradStore;
-
 use super::{Optimizer, Schedule};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
@@ -27,8 +25,6 @@ pub struct Stepper<'a> {
 pub struct Step {
     /// Of the batch, before the update.
     pub losses: Losses,
-    /// Of the total loss, before clipping.
-    pub gradients: GradStore,
     /// Learning rate.
     pub rate: f64,
     /// Global norm of the gradients.
@@ -47,9 +43,8 @@ impl Stepper<'_> {
         }
         let TrainSpec { learning_rate, warmup, .. } = *self.spec;
         let rate = Schedule { peak: learning_rate, warmup, total: self.n_steps }.rate(step);
-        let gradients = losses.total.backward()?;
-        let norm = optimizer.step(self.objective.parameters(), &gradients, |_| rate)?;
-        Ok(Step { losses, gradients, rate, norm })
+        let norm = optimizer.step(self.objective.parameters(), &losses.total, |_| rate)?;
+        Ok(Step { losses, rate, norm })
     }
 }
 

@@ -1,0 +1,374 @@
+//! Where the gradients of parameters go: buffers that live as long as the training does.
+//!
+//! candle's backward pass allocates every gradient, zeroes a second tensor and adds the two into a third. For a word
+//! table of ten million numbers, of which a batch reads a few hundred rows, that costs more than the layers above it. While
+//! [`Gradients::backward`] runs, the kernels of this folder write their parameters' gradients here instead and
+//! tell candle that there is nothing to add. Whatever goes candle's own way (operations without a kernel,
+//! other devices) is taken over afterwards, so no caller asks which way a gradient came.
+//!
+//! The numbers are those of candle's way to the bit: contributions are added in the same order.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Result, Tensor, TensorId, Var};
+use rayon::prelude::*;
+
+use super::{fused, host, vector};
+
+/// Numbers a block: what is known of a gradient ("all zero") is known by the block.
+pub const BLOCK: usize = 4096;
+
+/// A gradient in host memory.
+#[derive(Default)]
+pub struct HostGradient {
+    values: Vec<f32>,
+    extent: Extent,
+}
+
+/// Which blocks of the values may differ from zero.
+#[derive(Default)]
+enum Extent {
+    /// Left over from the last backward pass: to be overwritten before it is read.
+    #[default]
+    Stale,
+    /// Some: a flag a block. The others are zero.
+    Blocks(Vec<bool>),
+    /// All.
+    Whole,
+}
+
+impl HostGradient {
+    /// The numbers of block `index`, or None where all of them are zero.
+    pub fn block(&self, index: usize) -> Option<&[f32]> {
+        let touched = match &self.extent {
+            Extent::Stale => false,
+            Extent::Blocks(touched) => touched.get(index).copied().unwrap_or(false),
+            Extent::Whole => true,
+        };
+        let end = self.values.len().min((index + 1) * BLOCK);
+        if touched { self.values.get(index * BLOCK..end) } else { None }
+    }
+
+    /// Sum of the squares, in f64 and in a fixed order.
+    pub fn sum_of_squares(&self) -> f64 {
+        let partials: Vec<f32> = (0..self.values.len().div_ceil(BLOCK))
+            .into_par_iter()
+            .map(|index| self.block(index).map_or(0.0, squares))
+            .collect();
+        partials.iter().map(|&partial| f64::from(partial)).sum()
+    }
+
+    /// Forgets the numbers; those of single blocks are zeroed, since the next pass may touch others.
+    fn clear(&mut self) {
+        match &mut self.extent {
+            Extent::Stale => {}
+            Extent::Whole => self.extent = Extent::Stale,
+            Extent::Blocks(touched) => {
+                for (block, touched) in self.values.chunks_mut(BLOCK).zip(touched) {
+                    if mem::take(touched) {
+                        block.fill(0.0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds what `write` puts into every element of the slice that it is given.
+    fn add(&mut self, len: usize, write: impl FnOnce(&mut [f32])) {
+        self.values.resize(len, 0.0);
+        // A pass over rows leaves its untouched blocks zero; only a stale buffer may be overwritten in place.
+        if let Extent::Stale = self.extent {
+            write(&mut self.values);
+        } else {
+            let mut other = vec![0f32; len];
+            write(&mut other);
+            self.values.par_chunks_mut(BLOCK).zip(other.par_chunks(BLOCK)).for_each(|(sums, values)| {
+                vector::vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+            });
+        }
+        self.extent = Extent::Whole;
+    }
+
+    /// Adds `values` to rows of a [R, `width`] table.
+    fn add_rows(&mut self, len: usize, width: usize, rows: &[u32], values: &[f32]) {
+        self.values.resize(len, 0.0);
+        if let Extent::Stale = self.extent {
+            self.values.fill(0.0);
+            self.extent = Extent::Blocks(vec![false; len.div_ceil(BLOCK)]);
+        }
+        // Each row's own sum first, as if it had been made apart: the order in which candle adds.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|&token| rows[token]);
+        let mut sum = vec![0f32; width];
+        for tokens in order.chunk_by(|&a, &b| rows[a] == rows[b]) {
+            sum.fill(0.0);
+            for &token in tokens {
+                let values = &values[token * width..(token + 1) * width];
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            let start = rows[tokens[0]] as usize * width;
+            if let Extent::Blocks(touched) = &mut self.extent {
+                touched[start / BLOCK..=(start + width - 1) / BLOCK].fill(true);
+            }
+            self.values[start..start + width].iter_mut().zip(&sum).for_each(|(total, sum)| *total += sum);
+        }
+    }
+}
+
+#[cfg(test)]
+impl HostGradient {
+    /// A gradient whose all-zero blocks count as untouched.
+    pub fn of(values: Vec<f32>) -> Self {
+        let touched = values.chunks(BLOCK).map(|block| block.iter().any(|&v| v != 0.0)).collect();
+        Self { values, extent: Extent::Blocks(touched) }
+    }
+
+    /// A gradient all of whose blocks count as touched.
+    pub fn whole(values: Vec<f32>) -> Self {
+        Self { values, extent: Extent::Whole }
+    }
+}
+
+/// Sum of the squares of a block.
+fn squares(block: &[f32]) -> f32 {
+    vector::vectorized(|| vector::sum(block.len(), |i| block[i] * block[i]))
+}
+
+/// The gradient of one parameter.
+pub enum Gradient {
+    /// In host memory, where the kernels of this folder run.
+    Host(HostGradient),
+    /// Anywhere else.
+    Device(Tensor),
+}
+
+impl Gradient {
+    /// Sum of the squares.
+    pub fn sum_of_squares(&self) -> Result<f64> {
+        match self {
+            Self::Host(gradient) => Ok(gradient.sum_of_squares()),
+            Self::Device(tensor) => tensor.sqr()?.sum_all()?.to_dtype(candle_core::DType::F64)?.to_scalar(),
+        }
+    }
+}
+
+/// The gradients of a network's parameters, by their place in the network's order.
+pub struct Gradients {
+    places: HashMap<TensorId, usize>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    parameter: Var,
+    gradient: Gradient,
+    /// Whether the last backward pass reached it.
+    reached: bool,
+}
+
+thread_local! {
+    /// Set while a backward pass runs on this thread.
+    static COLLECTING: RefCell<Option<Gradients>> = const { RefCell::new(None) };
+}
+
+impl Gradients {
+    /// Room for the gradients of `parameters`.
+    pub fn new<'a>(parameters: impl Iterator<Item = &'a Var>) -> Self {
+        let entry = |parameter: &Var| Entry {
+            parameter: parameter.clone(),
+            gradient: Gradient::Host(HostGradient::default()),
+            reached: false,
+        };
+        let entries: Vec<Entry> = parameters.map(entry).collect();
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.parameter.id(), place)).collect();
+        Self { places, entries }
+    }
+
+    /// The gradients of a scalar, in place of those of the last call.
+    pub fn backward(&mut self, loss: &Tensor) -> Result<()> {
+        for entry in &mut self.entries {
+            entry.reached = false;
+            match &mut entry.gradient {
+                Gradient::Host(gradient) => gradient.clear(),
+                Gradient::Device(_) => entry.gradient = Gradient::Host(HostGradient::default()),
+            }
+        }
+        let own = Self { places: mem::take(&mut self.places), entries: mem::take(&mut self.entries) };
+        // Another pass may run further up this thread's stack, where a thread of the pool waits and helps out.
+        let outer = COLLECTING.replace(Some(own));
+        let rest = loss.backward();
+        if let Some(own) = COLLECTING.replace(outer) {
+            *self = own;
+        }
+        self.take_over(rest?)
+    }
+
+    /// Adds what went candle's own way.
+    fn take_over(&mut self, mut rest: GradStore) -> Result<()> {
+        for entry in &mut self.entries {
+            let Some(tensor) = rest.remove(&entry.parameter) else { continue };
+            entry.reached = true;
+            match &mut entry.gradient {
+                Gradient::Host(gradient) if fused(&tensor) => host::with(&tensor, |values| {
+                    gradient.add(values.len(), |own| own.copy_from_slice(values));
+                    Ok(())
+                })?,
+                gradient => *gradient = Gradient::Device(tensor),
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient of the parameter at `place`; None if the last pass did not reach it.
+    pub fn get(&self, place: usize) -> Option<&Gradient> {
+        self.entries.get(place).filter(|entry| entry.reached).map(|entry| &entry.gradient)
+    }
+
+    /// The same as a tensor of the parameter's shape.
+    pub fn tensor(&self, place: usize) -> Result<Option<Tensor>> {
+        let Some(entry) = self.entries.get(place).filter(|entry| entry.reached) else { return Ok(None) };
+        match &entry.gradient {
+            Gradient::Host(gradient) => {
+                let parameter = &entry.parameter;
+                Tensor::from_slice(&gradient.values, parameter.shape(), parameter.device()).map(Some)
+            }
+            Gradient::Device(tensor) => Ok(Some(tensor.clone())),
+        }
+    }
+
+    fn host(&mut self, parameter: &Tensor) -> Option<&mut HostGradient> {
+        let entry = self.entries.get_mut(*self.places.get(&parameter.id())?)?;
+        entry.reached = true;
+        match &mut entry.gradient {
+            Gradient::Host(gradient) => Some(gradient),
+            Gradient::Device(_) => None,
+        }
+    }
+}
+
+/// Adds to the gradient of `parameter` what `write` puts into every element of the slice that it is given.
+/// False, and nothing is called, if no pass collects gradients on this thread or it is no parameter of it.
+pub(super) fn deposit(parameter: &Tensor, write: impl FnOnce(&mut [f32])) -> bool {
+    with_host(parameter, |gradient| gradient.add(parameter.elem_count(), write))
+}
+
+/// Adds `values` [N, W] to N rows of the gradient of `table` [R, W]; false as in [`deposit`].
+pub(super) fn deposit_rows(table: &Tensor, rows: &[u32], values: &[f32]) -> Result<bool> {
+    let (_, width) = table.dims2()?;
+    Ok(with_host(table, |gradient| gradient.add_rows(table.elem_count(), width, rows, values)))
+}
+
+fn with_host(parameter: &Tensor, body: impl FnOnce(&mut HostGradient)) -> bool {
+    // Taken out meanwhile: `body` computes in parallel, and this thread may run other work while it waits.
+    let Some(mut collecting) = COLLECTING.take() else { return false };
+    let found = collecting.host(parameter).map(body).is_some();
+    COLLECTING.set(Some(collecting));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::embedding::{Indices, embedding};
+    use crate::ops::linear::linear;
+    use crate::ops::{norm, testing};
+    use candle_core::{DType, Device};
+
+    fn var(shape: &[usize], index: u64) -> Var {
+        Var::from_tensor(&testing::tensor(shape, index)).unwrap()
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Word [900, 16] (read by the embedding and, as an output matrix, by a dense layer), position, type, norm,
+    /// a dense layer's weight and bias, an output bias, and a factor that only candle's own operations see.
+    fn parameters() -> Vec<Var> {
+        let shapes: [&[usize]; 8] =
+            [&[900, 16], &[4, 16], &[2, 16], &[2, 16], &[16, 16], &[16], &[900], &[1, 16]];
+        shapes.iter().zip(1..).map(|(shape, index)| var(shape, index)).collect()
+    }
+
+    fn loss(p: &[Var], words: [u32; 3], tied: bool) -> Tensor {
+        let indices = Indices {
+            words: words.as_slice().into(),
+            positions: vec![0, 1, 2].into(),
+            kinds: vec![0, 1, 1].into(),
+        };
+        let x = embedding(&p[0], &p[1], &p[2], &indices).unwrap();
+        let x = norm::norm(&x, &p[3], 1e-12).unwrap();
+        let x = linear(&x, &p[4], &p[5]).unwrap().broadcast_mul(&p[7]).unwrap();
+        let out = if tied { linear(&x, &p[0], &p[6]).unwrap() } else { x };
+        out.sqr().unwrap().mean_all().unwrap()
+    }
+
+    /// The slow twin is candle's own backward pass.
+    #[test]
+    fn gradients_are_candles_to_the_bit() {
+        let p = parameters();
+        let mut gradients = Gradients::new(p.iter());
+        // Tied, not tied, tied again: a whole gradient, one of rows, and each after the other.
+        for (words, tied) in
+            [([5, 870, 5], true), ([0, 1, 899], false), ([7, 300, 0], false), ([1, 2, 3], true)]
+        {
+            let loss = loss(&p, words, tied);
+            gradients.backward(&loss).unwrap();
+            let slow = loss.backward().unwrap();
+            for (place, parameter) in p.iter().enumerate() {
+                let fast = gradients.tensor(place).unwrap();
+                let slow = slow.get(parameter);
+                assert!(fast.as_ref().map(values) == slow.map(values), "parameter {place}, tied {tied}");
+                assert_eq!(fast.is_some(), gradients.get(place).is_some());
+                if let (Some(gradient), Some(slow)) = (gradients.get(place), slow) {
+                    let exact: f64 = values(slow).iter().map(|&v| f64::from(v).powi(2)).sum();
+                    let sum = gradient.sum_of_squares().unwrap();
+                    assert!((sum - exact).abs() <= 1e-5 * exact, "{sum} {exact}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn untouched_blocks_are_known() {
+        let p = parameters();
+        let mut gradients = Gradients::new(p.iter());
+        gradients.backward(&loss(&p, [0, 1, 899], false)).unwrap();
+        let Some(Gradient::Host(word)) = gradients.get(0) else { panic!("no gradient in host memory") };
+        let touched: Vec<bool> = (0..4).map(|block| word.block(block).is_some()).collect();
+        assert_eq!(touched, [true, false, false, true]);
+        assert_eq!(word.block(3).unwrap().len(), 900 * 16 - 3 * BLOCK);
+        assert!(word.block(4).is_none());
+    }
+
+    #[test]
+    fn a_pass_that_fails_leaves_the_store_usable() {
+        let p = parameters();
+        let mut gradients = Gradients::new(p.iter());
+        let broken = p[4].as_tensor().apply_op1(NoBackward).unwrap();
+        assert!(gradients.backward(&broken.sum_all().unwrap()).is_err());
+        gradients.backward(&loss(&p, [1, 2, 3], true)).unwrap();
+        assert!((0..8).all(|place| gradients.get(place).is_some()));
+    }
+
+    struct NoBackward;
+
+    impl candle_core::CustomOp1 for NoBackward {
+        fn name(&self) -> &'static str {
+            "no-backward"
+        }
+
+        fn cpu_fwd(
+            &self,
+            _: &candle_core::CpuStorage,
+            layout: &candle_core::Layout,
+        ) -> Result<(candle_core::CpuStorage, candle_core::Shape)> {
+            let zeros = Tensor::zeros(layout.shape(), DType::F32, &Device::Cpu)?;
+            host::with(&zeros, |zeros| {
+                Ok((candle_core::CpuStorage::F32(zeros.to_vec()), layout.shape().clone()))
+            })
+        }
+    }
+}
