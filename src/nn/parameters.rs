@@ -42,12 +42,19 @@ pub struct Parameters {
     device: Device,
     seed: u64,
     sites: u64,
+    expected: fn(&str) -> bool,
 }
 
 impl Parameters {
     /// An empty store; `seed` decides the initial values.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { entries: Vec::new(), device: device.clone(), seed, sites: 0 }
+        Self::expecting(seed, device, |_| false)
+    }
+
+    /// An empty store, some of whose parameters are going to be loaded: those that `expected` accepts by name are not
+    /// numbers until then, and drawing millions of initial values for them is saved.
+    pub fn expecting(seed: u64, device: &Device, expected: fn(&str) -> bool) -> Self {
+        Self { entries: Vec::new(), device: device.clone(), seed, sites: 0, expected }
     }
 
     /// A builder at the root.
@@ -124,7 +131,10 @@ impl Builder<'_> {
         if self.store.entries.iter().any(|parameter| parameter.name == name) {
             return Err(Fault::internal(format!("two parameters are named `{name}`")));
         }
-        let values = initial(self.store.seed, &name, shape, init);
+        let values = match (self.store.expected)(&name) {
+            true => vec![f32::NAN; shape.iter().product()],
+            false => initial(self.store.seed, &name, shape, init),
+        };
         let tensor = Tensor::from_vec(values, shape, &self.store.device)?.to_dtype(DType::F32)?;
         let var = Var::from_tensor(&tensor)?;
         let handle = var.as_tensor().clone();
@@ -171,6 +181,18 @@ mod tests {
         assert_ne!(a[0], a[1]);
         assert_ne!(a[0], values(2, &["x"])[0]);
         assert!(a.iter().flatten().all(|v| v.abs() <= 0.04));
+    }
+
+    #[test]
+    fn what_is_expected_is_no_number_and_changes_no_other() {
+        let mut store = Parameters::expecting(1, &Device::Cpu, |name| name == "x");
+        let mut builder = store.builder();
+        let mut first = |name| {
+            let tensor = builder.parameter(name, &[4, 3], Init::TruncatedNormal).unwrap();
+            tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        assert!(first("x").iter().all(|value| value.is_nan()));
+        assert_eq!(first("y"), values(1, &["y"])[0]);
     }
 
     #[test]

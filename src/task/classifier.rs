@@ -31,7 +31,7 @@ pub fn classifier_parameters(
     labels: LabelKind,
     head: HeadKind,
 ) -> Result<Parameters> {
-    let mut parameters = Parameters::new(0, &Device::Cpu);
+    let mut parameters = Parameters::expecting(0, &Device::Cpu, |_| true);
     Classifier::new(&mut parameters, network, labels, head)?;
     Ok(parameters)
 }

@@ -9,7 +9,7 @@ use super::classifier::Classifier;
 use super::score::majority;
 use crate::data::{LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::model::EncoderNetwork;
+use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};
@@ -75,7 +75,7 @@ impl Finetuning<'_> {
         let seed =
             Stream::new(self.seed, Purpose::Finetune, self.task.task as u64, self.finetune_seed).next_u64();
         let train = self.chosen(seed);
-        let mut parameters = Parameters::new(seed, self.device);
+        let mut parameters = Parameters::expecting(seed, self.device, is_encoder_parameter);
         let (labels, head) = (self.task.labels, self.recipe.head);
         let classifier = Classifier::new(&mut parameters, &self.pretrained.network, labels, head)?;
         (self.pretrained.load)(&parameters)?;
