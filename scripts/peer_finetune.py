@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""The peer of `electra-lab evaluate`: fine-tunes a BERT checkpoint in PyTorch with the same data, head and recipe.
+"""The peer of `electra-lab evaluate`: transformers' Trainer fine-tunes a BERT checkpoint with the same data, head and recipe.
 
 Same as ours: one dense layer (Glorot) on [CLS] behind dropout 0.1; a score regressed as value / range with squared error;
 Adam without bias correction, epsilon 1e-6, clip by the global norm 1; linear decay times warm-up over the first
-tenth; layer-wise decay of the rate by the paper's rule; batches of 32 in a new order each epoch, the last
-incomplete one carried into the next; floor(n / 32 * epochs) steps; at most 128 tokens, the longer segment cut first.
-Different: PyTorch's random numbers, and padding, `longest` of each batch or `max` (128).
+tenth; layer-wise decay of the rate by the paper's rule; batches of 32 in a new order each epoch;
+floor(n / 32 * epochs) steps; at most 128 tokens, the longer segment cut first.
+Different: PyTorch's random numbers; an epoch's last batch is smaller, ours is filled from the next epoch; and padding,
+`longest` of each batch or `max` (128).
 
 Prints one JSON line a seed: score, seconds of training and of prediction, and tokens/s without padding.
 
-Needs: pip install torch==2.15.0 transformers==5.23.0 polars scipy scikit-learn
+Needs: pip install torch==2.15.0 transformers==5.23.0 accelerate==1.15.0 polars scipy scikit-learn
 Run:   python scripts/peer_finetune.py --model DIR --train FILE.parquet --validation FILE.parquet --task rte --seeds 3
 """
 
@@ -17,13 +18,14 @@ import argparse
 import json
 import math
 import random
+import tempfile
 import time
 
 import polars
 import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, matthews_corrcoef
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, Trainer, TrainingArguments, set_seed
 
 TASKS = {
     "cola": ("sentence", None, 2), "sst2": ("sentence", None, 2), "mrpc": ("sentence1", "sentence2", 2),
@@ -48,13 +50,22 @@ def encode(tokenizer, path, task):
     return examples
 
 
-def batch_of(examples, pad, device="cpu"):
-    longest = 128 if pad == "max" else max(len(ids) for ids, _, _ in examples)
-    fill = lambda values: values + [0] * (longest - len(values))
-    ids = torch.tensor([fill(ids) for ids, _, _ in examples])
-    types = torch.tensor([fill(types) for _, types, _ in examples])
-    mask = torch.tensor([fill([1] * len(ids)) for ids, _, _ in examples])
-    return dict(input_ids=ids, token_type_ids=types, attention_mask=mask), torch.tensor([e[2] for e in examples])
+class Collator:
+    """A batch, padded, with the number of its real tokens counted."""
+
+    def __init__(self, pad):
+        self.pad, self.tokens = pad, 0
+
+    def __call__(self, examples):
+        longest = 128 if self.pad == "max" else max(len(ids) for ids, _, _ in examples)
+        fill = lambda values: values + [0] * (longest - len(values))
+        self.tokens += sum(len(ids) for ids, _, _ in examples)
+        return dict(
+            input_ids=torch.tensor([fill(ids) for ids, _, _ in examples]),
+            token_type_ids=torch.tensor([fill(types) for _, types, _ in examples]),
+            attention_mask=torch.tensor([fill([1] * len(ids)) for ids, _, _ in examples]),
+            labels=torch.tensor([e[2] for e in examples]),
+        )
 
 
 class Classifier(torch.nn.Module):
@@ -66,69 +77,78 @@ class Classifier(torch.nn.Module):
         torch.nn.init.xavier_uniform_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 
-    def forward(self, batch):
-        return self.head(self.dropout(self.encoder(**batch).last_hidden_state[:, 0]))
+    def forward(self, input_ids, token_type_ids, attention_mask, labels):
+        encoded = self.encoder(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask)
+        logits = self.head(self.dropout(encoded.last_hidden_state[:, 0]))
+        if logits.shape[1] == 1:
+            loss = ((logits[:, 0] - labels.float() / 5) ** 2).mean()
+        else:
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+        return dict(loss=loss, logits=logits)
+
+
+class Adam(torch.optim.Optimizer):
+    """Adam as the released ELECTRA code has it: no bias correction."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, dict(lr=0.0))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+                m, v = state["m"], state["v"]
+                m.mul_(0.9).add_(p.grad, alpha=0.1)
+                v.mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
+                p.addcdiv_(m, v.sqrt().add_(1e-6), value=-group["lr"])
 
 
 def groups(model, decay, peak):
     """Parameters with their peak rates: the head has the whole rate, each layer below one factor less."""
     layers = model.encoder.config.num_hidden_layers
-    result = []
+    by_depth = {}
     for name, parameter in model.named_parameters():
         depth = 0
         if name.startswith("head"):
             depth = layers + 1
         elif ".layer." in name:
             depth = int(name.split(".layer.")[1].split(".")[0]) + 1
-        result.append((parameter, peak * decay ** (layers + 1 - depth)))
-    return result
+        by_depth.setdefault(depth, []).append(parameter)
+    return [dict(params=ps, lr=peak * decay ** (layers + 1 - depth)) for depth, ps in by_depth.items()]
 
 
-def run(arguments, train, validation, seed):
-    torch.manual_seed(seed)
-    order = random.Random(seed)
-    outputs = TASKS[arguments.task][2]
-    model = Classifier(arguments.model, outputs).train()
-    parameters = groups(model, arguments.layer_decay, arguments.learning_rate)
-    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p, _ in parameters]
+def run(arguments, train, validation, seed, scratch):
+    set_seed(seed)
+    model = Classifier(arguments.model, TASKS[arguments.task][2])
     steps = max(1, math.floor(len(train) / 32 * arguments.epochs))
     warmup = round(0.1 * steps)
-    queue, tokens, began = [], 0, time.perf_counter()
-    for step in range(steps):
-        while len(queue) < 32:
-            fresh = list(range(len(train)))
-            order.shuffle(fresh)
-            queue += fresh
-        chosen, queue = [train[i] for i in queue[:32]], queue[32:]
-        batch, labels = batch_of(chosen, arguments.pad)
-        tokens += sum(len(ids) for ids, _, _ in chosen)
-        logits = model(batch)
-        if outputs == 1:
-            loss = ((logits[:, 0] - labels.float() / 5) ** 2).mean()
-        else:
-            loss = torch.nn.functional.cross_entropy(logits, labels)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for p, _ in parameters], 1.0)
-        factor = (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
-        with torch.no_grad():
-            for (p, rate), (m, v) in zip(parameters, moments):
-                m.mul_(0.9).add_(p.grad, alpha=0.1)
-                v.mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
-                p.addcdiv_(m, v.sqrt().add_(1e-6), value=-rate * factor)
-    train_s, began = time.perf_counter() - began, time.perf_counter()
-    model.eval()
-    said, gold = [], []
-    with torch.no_grad():
-        for start in range(0, len(validation), 64):
-            batch, labels = batch_of(validation[start : start + 64], arguments.pad)
-            logits = model(batch)
-            said += (logits[:, 0] if outputs == 1 else logits.argmax(-1)).tolist()
-            gold += labels.tolist()
+    optimizer = Adam(groups(model, arguments.layer_decay, arguments.learning_rate))
+    factor = lambda step: (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
+    collator = Collator(arguments.pad)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=scratch, max_steps=steps, per_device_train_batch_size=32, per_device_eval_batch_size=64,
+            max_grad_norm=1.0, seed=seed, use_cpu=True, report_to=[], save_strategy="no", logging_strategy="no",
+            disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False,
+        ),
+        train_dataset=train,
+        data_collator=collator,
+        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
+    )
+    began = time.perf_counter()
+    trainer.train()
+    train_s, tokens, began = time.perf_counter() - began, collator.tokens, time.perf_counter()
+    answered = trainer.predict(validation)
+    predict_s, gold = time.perf_counter() - began, answered.label_ids
+    said = answered.predictions[:, 0] if TASKS[arguments.task][2] == 1 else answered.predictions.argmax(-1)
     score = {"cola": matthews_corrcoef, "stsb": lambda g, s: spearmanr(g, s).statistic}.get(arguments.task, accuracy_score)
     return dict(
         task=arguments.task, seed=seed, pad=arguments.pad, score=100 * float(score(gold, said)), n_train=len(train),
-        steps=steps, train_s=train_s, predict_s=time.perf_counter() - began, tokens_per_s=tokens / train_s,
+        steps=steps, train_s=train_s, predict_s=predict_s, tokens_per_s=tokens / train_s,
     )
 
 
@@ -139,6 +159,7 @@ def main():
     parser.add_argument("--validation", required=True)
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--pad", choices=["longest", "max"], default="longest")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--layer-decay", type=float, default=0.8)
@@ -150,12 +171,13 @@ def main():
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     train = encode(tokenizer, arguments.train, arguments.task)
     validation = encode(tokenizer, arguments.validation, arguments.task)
-    for seed in range(1, arguments.seeds + 1):
-        chosen = list(train)
-        if arguments.max_train_examples:
-            random.Random(1000 + seed).shuffle(chosen)
-            chosen = chosen[: arguments.max_train_examples]
-        print(json.dumps(run(arguments, chosen, validation, seed)), flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+            chosen = list(train)
+            if arguments.max_train_examples:
+                random.Random(1000 + seed).shuffle(chosen)
+                chosen = chosen[: arguments.max_train_examples]
+            print(json.dumps(run(arguments, chosen, validation, seed, scratch)), flush=True)
 
 
 if __name__ == "__main__":
