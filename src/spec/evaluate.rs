@@ -183,6 +183,14 @@ pub enum HeadKind {
 }
 
 impl HeadKind {
+    /// The word of the specification, for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Huggingface => "huggingface",
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

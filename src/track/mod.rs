@@ -1,11 +1,13 @@
 //! What a run reports while it goes and leaves when it ends: the records and who listens to them.
 
 mod jsonl;
+mod median;
 mod record;
 mod tee;
 mod terminal;
 
 pub use jsonl::{Jsonl, read_events, truncate_after};
+pub use median::median_run;
 pub use record::{
     DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
     Score, Split, Timing, TrialRecord,
