@@ -143,6 +143,7 @@ fn provenance() -> Provenance {
             synthetic: true,
         },
         tasks_revision: "built-in".into(),
+        task_hashes: Default::default(),
     }
 }
 

@@ -28,6 +28,7 @@ pub fn build(input: &ReportInput, records: &Records) -> Result<DataFrame> {
     }
     let mut columns = identity(input, &rows);
     columns.extend(scores(&rows));
+    columns.extend(other_figures(&rows));
     columns.extend(pretraining(&rows));
     DataFrame::new(rows.len(), columns).map_err(broken)
 }
@@ -94,6 +95,18 @@ fn scores(rows: &[Row]) -> Vec<Column> {
         column(rows, "n_train", |(_, score)| score.map(|score| score.n_train as u64)),
         column(rows, "finetune_steps", |(_, score)| score.map(|score| score.steps)),
     ]
+}
+
+/// The other figures of a row's predictions, such as `other_f1`.
+fn other_figures(rows: &[Row]) -> Vec<Column> {
+    let scores = rows.iter().filter_map(|(_, score)| *score);
+    let names: BTreeSet<&String> = scores.flat_map(|score| score.others.keys()).collect();
+    let of = |name: &String| {
+        column(rows, &format!("other_{name}"), |(_, score)| {
+            score.and_then(|score| score.others.get(name).copied())
+        })
+    };
+    names.into_iter().map(of).collect()
 }
 
 /// The pre-training that a row's score started from.

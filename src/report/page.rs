@@ -116,7 +116,9 @@ impl Page<'_> {
             Some(cap) => format!("Fine-tuning used at most {cap} training examples a task.\n\n"),
             None => String::new(),
         };
-        format!("{}\n{cap}", table.to_markdown())
+        let recipes: String =
+            tables::recipes(self.records).iter().map(|recipe| format!("- {recipe}\n")).collect();
+        format!("{}\nFine-tuning:\n\n{recipes}\n{cap}", table.to_markdown())
     }
 
     /// What the median of a task was taken over.
@@ -199,6 +201,10 @@ mod tests {
         | --------------- | ----- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
         | cola (matthews) | paper | built-in language | built-in |               18 |              1000 |             400 |
         | rte (accuracy)  | paper | built-in language | built-in |               18 |              1000 |             400 |
+
+        Fine-tuning:
+
+        - no named recipe: learning rate 3e-4, layer decay 0.8 (rule of the paper), 3 epochs, batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
 
         ## Fine-tuning runs
 

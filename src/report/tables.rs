@@ -214,6 +214,21 @@ pub fn tasks(summary: &Summary, records: &Records) -> Table {
     table
 }
 
+/// How the finished trials were fine-tuned, each distinct recipe once with the trials that used it.
+pub fn recipes(records: &Records) -> Vec<String> {
+    let mut distinct: Vec<(String, usize)> = Vec::new();
+    for done in records.done.iter().filter(|done| !done.outcome.scores.is_empty()) {
+        let text = done.trial.spec.evaluate.finetune.description();
+        match distinct.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, n)) => *n += 1,
+            None => distinct.push((text, 1)),
+        }
+    }
+    let n_kinds = distinct.len();
+    let line = |(text, n): (String, usize)| if n_kinds == 1 { text } else { format!("{text} ({n} trials)") };
+    distinct.into_iter().map(line).collect()
+}
+
 fn scores_of<'a>(done: &'a DoneTrial, task: TaskName) -> impl Iterator<Item = &'a Score> {
     done.outcome.scores.iter().filter(move |score| score.task == task)
 }
