@@ -16,7 +16,9 @@ use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
 use crate::task::Pretrained;
-use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Timing, TrialRecord, truncate_after};
+use crate::track::{
+    DataProvenance, Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord, truncate_after,
+};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
@@ -87,11 +89,14 @@ fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[
     let mut provenance = collect(&context.device);
     provenance.corpus = text;
     provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
+    provenance.task_hashes = tasks.iter().map(|task| (task.task.to_string(), task.hash())).collect();
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
         let moved = then.tasks_revision != now.tasks_revision;
-        if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())) {
+        let tasks = changed_tasks(then, now)
+            .map(|task| format!("the examples of {task} (revision {})", now.tasks_revision));
+        if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())).or(tasks) {
             return Err(Fault::new(
                 FaultKind::Data,
                 format!("{}: {what} changed since this trial began", context.folder.path().display()),
@@ -110,6 +115,13 @@ fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[
         spec: trial.spec.clone(),
         provenance,
     })
+}
+
+/// The first task whose examples are others than before, though their revision is the same.
+fn changed_tasks<'a>(then: &'a Provenance, now: &'a Provenance) -> Option<&'a String> {
+    let changed =
+        |(task, hash): &(&String, &String)| now.task_hashes.get(*task).is_some_and(|now| now != *hash);
+    then.task_hashes.iter().find(changed).map(|(task, _)| task)
 }
 
 fn differences(then: &DataProvenance, now: &DataProvenance) -> String {

@@ -1,8 +1,10 @@
 //! From saved predictions to a score with its baseline.
 
+use std::collections::BTreeMap;
+
 use super::{bootstrap_interval, measure};
-use crate::data::{LabelKind, TaskInfo};
-use crate::track::{Predictions, Score};
+use crate::data::{LabelKind, TaskInfo, scored_task};
+use crate::track::{Predictions, Score, SplitPredictions};
 
 /// Resamples of the examples behind a score's interval.
 const N_RESAMPLES: usize = 1000;
@@ -25,12 +27,29 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         metric: task.metric.as_str().into(),
         value: value.map(|value| 100.0 * value),
         interval: interval.map(|ends| ends.map(|end| 100.0 * end)),
-        others: Default::default(),
+        others: others(task, &said, &gold),
         majority: 100.0 * measure(task.metric, &constant, &gold).unwrap_or(0.0),
         n_examples: gold.len(),
         n_train: predictions.n_train,
         steps: predictions.steps,
     }
+}
+
+/// The task's other metrics, which the leaderboard's mean takes: F1 of MRPC and QQP, Pearson's correlation of STS-B.
+fn others(task: &TaskInfo, said: &[f64], gold: &[f64]) -> BTreeMap<String, f64> {
+    let metrics = scored_task(task.task.as_str()).map_or(&[][..], |row| row.metrics);
+    let others = metrics.iter().filter(|&&metric| metric != task.metric);
+    others
+        .filter_map(|&metric| Some((metric.as_str().into(), 100.0 * measure(metric, said, gold)?)))
+        .collect()
+}
+
+/// Adds what MNLI's model is worth on the mismatched examples.
+pub fn add_mismatched(score: &mut Score, task: &TaskInfo, predictions: &SplitPredictions) {
+    let said: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
+    let gold: Vec<f64> = predictions.examples.iter().map(|example| example.label).collect();
+    let value = measure(task.metric, &said, &gold).map(|value| 100.0 * value);
+    score.others.extend(value.map(|value| (format!("{}_mismatched", task.metric.as_str()), value)));
 }
 
 /// What to say without looking at the input: the most frequent class of the training labels (the lower one of

@@ -3,6 +3,7 @@
 mod jsonl;
 mod median;
 mod record;
+mod split_predictions;
 mod tee;
 mod terminal;
 
@@ -12,6 +13,7 @@ pub use record::{
     DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
     Score, Split, Timing, TrialRecord,
 };
+pub use split_predictions::SplitPredictions;
 pub use tee::Tee;
 pub use terminal::{Terminal, Watched, duration_text, stderr_has_colours};
 

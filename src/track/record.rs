@@ -53,6 +53,9 @@ pub struct Provenance {
     pub corpus: DataProvenance,
     /// Revision of the tasks' repository, or `built-in`.
     pub tasks_revision: String,
+    /// A hash of each task's examples; empty in records from before it existed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_hashes: BTreeMap<String, String>,
 }
 
 /// Which text, exactly.
