@@ -204,24 +204,24 @@ mod tests {
 
         Fine-tuning:
 
-        - no named recipe: learning rate 3e-4, layer decay 0.8 (rule of the paper), 3 epochs, batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+        - no named recipe: learning rate 3e-4, layer decay 0.8 (rule of the paper), epochs 3, batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
 
         ## Fine-tuning runs
 
-        | model.generator_ratio | task | head  | seed | runs | median |   sd |     min–max | 95 % over fine-tuning seeds | 95 % over examples |
-        | --------------------- | ---- | ----- | ---: | ---: | -----: | ---: | ----------: | --------------------------: | -----------------: |
-        | 0.25                  | cola | paper |    1 |    3 |  27.23 | 0.40 | 26.83–27.63 |              [26.83, 27.63] |     [22.23, 31.23] |
-        | 0.25                  | cola | paper |    2 |    3 |  29.18 | 0.40 | 28.78–29.58 |              [28.78, 29.58] |     [24.18, 33.18] |
-        | 0.25                  | rte  | paper |    1 |    3 |  62.23 | 0.40 | 61.83–62.63 |              [61.83, 62.63] |     [57.23, 66.23] |
-        | 0.25                  | rte  | paper |    2 |    3 |  64.18 | 0.40 | 63.78–64.58 |              [63.78, 64.58] |     [59.18, 68.18] |
-        | 0.5                   | cola | paper |    1 |    3 |  28.60 | 0.40 | 28.20–29.00 |              [28.20, 29.00] |     [23.60, 32.60] |
-        | 0.5                   | cola | paper |    2 |    3 |  29.74 | 0.40 | 29.34–30.14 |              [29.34, 30.14] |     [24.74, 33.74] |
-        | 0.5                   | rte  | paper |    1 |    3 |  63.60 | 0.40 | 63.20–64.00 |              [63.20, 64.00] |     [58.60, 67.60] |
-        | 0.5                   | rte  | paper |    2 |    3 |  64.74 | 0.40 | 64.34–65.14 |              [64.34, 65.14] |     [59.74, 68.74] |
-        | 1.0                   | cola | paper |    1 |    3 |  23.12 | 0.40 | 22.72–23.52 |              [22.72, 23.52] |     [18.12, 27.12] |
-        | 1.0                   | cola | paper |    2 |    3 |  23.56 | 0.40 | 23.16–23.96 |              [23.16, 23.96] |     [18.56, 27.56] |
-        | 1.0                   | rte  | paper |    1 |    3 |  58.12 | 0.40 | 57.72–58.52 |              [57.72, 58.52] |     [53.12, 62.12] |
-        | 1.0                   | rte  | paper |    2 |    3 |  58.56 | 0.40 | 58.16–58.96 |              [58.16, 58.96] |     [53.56, 62.56] |
+        | model.generator_ratio | task | head  | seed | runs | median |   sd |     min to max | 95 % over fine-tuning seeds | 95 % over examples |
+        | --------------------- | ---- | ----- | ---: | ---: | -----: | ---: | -------------: | --------------------------: | -----------------: |
+        | 0.25                  | cola | paper |    1 |    3 |  27.23 | 0.40 | 26.83 to 27.63 |              [26.83, 27.63] |     [22.23, 31.23] |
+        | 0.25                  | cola | paper |    2 |    3 |  29.18 | 0.40 | 28.78 to 29.58 |              [28.78, 29.58] |     [24.18, 33.18] |
+        | 0.25                  | rte  | paper |    1 |    3 |  62.23 | 0.40 | 61.83 to 62.63 |              [61.83, 62.63] |     [57.23, 66.23] |
+        | 0.25                  | rte  | paper |    2 |    3 |  64.18 | 0.40 | 63.78 to 64.58 |              [63.78, 64.58] |     [59.18, 68.18] |
+        | 0.5                   | cola | paper |    1 |    3 |  28.60 | 0.40 | 28.20 to 29.00 |              [28.20, 29.00] |     [23.60, 32.60] |
+        | 0.5                   | cola | paper |    2 |    3 |  29.74 | 0.40 | 29.34 to 30.14 |              [29.34, 30.14] |     [24.74, 33.74] |
+        | 0.5                   | rte  | paper |    1 |    3 |  63.60 | 0.40 | 63.20 to 64.00 |              [63.20, 64.00] |     [58.60, 67.60] |
+        | 0.5                   | rte  | paper |    2 |    3 |  64.74 | 0.40 | 64.34 to 65.14 |              [64.34, 65.14] |     [59.74, 68.74] |
+        | 1.0                   | cola | paper |    1 |    3 |  23.12 | 0.40 | 22.72 to 23.52 |              [22.72, 23.52] |     [18.12, 27.12] |
+        | 1.0                   | cola | paper |    2 |    3 |  23.56 | 0.40 | 23.16 to 23.96 |              [23.16, 23.96] |     [18.56, 27.56] |
+        | 1.0                   | rte  | paper |    1 |    3 |  58.12 | 0.40 | 57.72 to 58.52 |              [57.72, 58.52] |     [53.12, 62.12] |
+        | 1.0                   | rte  | paper |    2 |    3 |  58.56 | 0.40 | 58.16 to 58.96 |              [58.16, 58.96] |     [53.56, 62.56] |
 
         A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash stands where there are too few runs, or where the record is older than the interval.
 

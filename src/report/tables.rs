@@ -94,7 +94,7 @@ pub fn runs(axes: &Axes, runs: &[Runs]) -> Table {
             "runs",
             "median",
             "sd",
-            "min–max",
+            "min to max",
             "95 % over fine-tuning seeds",
             "95 % over examples",
         ]
@@ -119,7 +119,7 @@ pub fn runs(axes: &Axes, runs: &[Runs]) -> Table {
             format!("{n}{undefined}"),
             figure(&|figures| Some(format!("{:.2}", figures.median))),
             figure(&|figures| figures.sd.map(|sd| format!("{sd:.2}"))),
-            figure(&|figures| Some(format!("{:.2}–{:.2}", figures.range.0, figures.range.1))),
+            figure(&|figures| Some(format!("{:.2} to {:.2}", figures.range.0, figures.range.1))),
             figure(&|figures| figures.over_seeds.map(|(low, high)| ends(low, high))),
             figure(&|figures| figures.over_examples.map(|[low, high]| ends(low, high))),
         ]);

@@ -97,3 +97,6 @@ fn score_from_disk(context: &TrialContext, task: TaskName, seed: u64) -> Result<
     }
     Ok(score)
 }
+
+#[cfg(test)]
+mod tests;

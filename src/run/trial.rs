@@ -173,3 +173,52 @@ fn pretrain(
         (Ended::Stopped, _) => Err(StopFlag::fault()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Example;
+    use crate::run::fixture::{a_trial, an_env};
+    use crate::run::store::TrialFolder;
+    use crate::spec::TaskName;
+    use crate::track::Silent;
+
+    fn rte(text: &str) -> TaskData {
+        let example = Example { idx: 0, text_a: text.into(), text_b: Some("b".into()), label: 1.0 };
+        TaskData {
+            task: TaskName::Rte,
+            train: vec![example.clone()],
+            validation: vec![example],
+            revision: "main".into(),
+            synthetic: false,
+            n_left_out: 0,
+            splits: Vec::new(),
+        }
+    }
+
+    /// The revision of the tasks is the same, their files are not.
+    #[test]
+    fn a_trial_goes_on_with_the_examples_that_it_began_with() {
+        let results = tempfile::tempdir().unwrap();
+        let trial = a_trial(1);
+        let folder = TrialFolder::new(results.path(), "test", &trial.id);
+        let _lock = folder.lock().unwrap();
+        let context = TrialContext {
+            folder: &folder,
+            sink: &Silent,
+            stop: &StopFlag::default(),
+            device: candle_core::Device::Cpu,
+            env: &an_env(),
+            experiment: "test",
+            profile: "quick",
+        };
+        let recorded = |text| record(&trial, &context, DataProvenance::default(), &[rte(text)]);
+        recorded("a").unwrap();
+        recorded("a").unwrap();
+        let fault = recorded("c").unwrap_err().to_string();
+        insta::assert_snapshot!(fault.replace(&folder.path().display().to_string(), "FOLDER"), @r"
+        FOLDER: the examples of rte (revision main) changed since this trial began
+        hint: pin the revision in the experiment file, or run with --force to begin anew
+        ");
+    }
+}

@@ -284,6 +284,15 @@ impl Default for FinetuneSpec {
 mod tests {
     use super::*;
 
+    /// The id hashes this text: a key that says nothing new must not be in it.
+    #[test]
+    fn what_has_its_default_is_not_written() {
+        let text = serde_json::to_string(&EvaluateSpec::default()).unwrap();
+        for key in ["intermediate", "predict_test", "recipe", "keep_models", "double_unordered", "head"] {
+            assert!(!text.contains(key), "{key} is in {text}");
+        }
+    }
+
     #[test]
     fn a_default_decay_rule_is_not_written_so_that_ids_stay() {
         let text = |rule| {

@@ -123,7 +123,7 @@ impl FinetuneSpec {
         };
         let doubled = if self.double_unordered { ", MRPC and STS-B in both orders" } else { "" };
         format!(
-            "{named}: learning rate {:e}, layer decay {} (rule of the {rule}), {} epochs{longer}, batch {}, warm-up {}, \
+            "{named}: learning rate {:e}, layer decay {} (rule of the {rule}), epochs {}{longer}, batch {}, warm-up {}, \
              weight decay {}, sequences of {}, {} head{doubled}",
             self.learning_rate,
             self.layer_decay,
@@ -167,14 +167,14 @@ evaluate: { tasks: [cola] }
             "sweep={evaluate.finetune.recipe: [paper, released_code], model.size: [tiny, small, base, large]}",
         ];
         insta::assert_snapshot!(descriptions(FILE, &sets), @r"
-        evaluate.finetune.recipe=paper model.size=tiny seed=1 | recipe paper: learning rate 3e-4, layer decay 0.8 (rule of the paper), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
-        evaluate.finetune.recipe=paper model.size=small seed=1 | recipe paper: learning rate 3e-4, layer decay 0.8 (rule of the paper), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
-        evaluate.finetune.recipe=paper model.size=base seed=1 | recipe paper: learning rate 1e-4, layer decay 0.8 (rule of the paper), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
-        evaluate.finetune.recipe=paper model.size=large seed=1 | recipe paper: learning rate 5e-5, layer decay 0.9 (rule of the paper), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
-        evaluate.finetune.recipe=released_code model.size=tiny seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
-        evaluate.finetune.recipe=released_code model.size=small seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
-        evaluate.finetune.recipe=released_code model.size=base seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
-        evaluate.finetune.recipe=released_code model.size=large seed=1 | recipe released_code: learning rate 5e-5, layer decay 0.9 (rule of the released code), 3 epochs (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.recipe=paper model.size=tiny seed=1 | recipe paper: learning rate 3e-4, layer decay 0.8 (rule of the paper), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+        evaluate.finetune.recipe=paper model.size=small seed=1 | recipe paper: learning rate 3e-4, layer decay 0.8 (rule of the paper), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+        evaluate.finetune.recipe=paper model.size=base seed=1 | recipe paper: learning rate 1e-4, layer decay 0.8 (rule of the paper), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+        evaluate.finetune.recipe=paper model.size=large seed=1 | recipe paper: learning rate 5e-5, layer decay 0.9 (rule of the paper), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+        evaluate.finetune.recipe=released_code model.size=tiny seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.recipe=released_code model.size=small seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.recipe=released_code model.size=base seed=1 | recipe released_code: learning rate 1e-4, layer decay 0.8 (rule of the released code), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.recipe=released_code model.size=large seed=1 | recipe released_code: learning rate 5e-5, layer decay 0.9 (rule of the released code), epochs 3 (10 for RTE and STS-B), batch 32, warm-up 0.1, weight decay 0.01, sequences of 128, paper head, MRPC and STS-B in both orders
         ");
     }
 
@@ -189,12 +189,12 @@ profiles:
 ";
         let sets = ["evaluate.finetune.epochs=1", "sweep={evaluate.finetune.learning_rate: [0.1, 0.2]}"];
         insta::assert_snapshot!(descriptions(file, &sets), @r"
-        evaluate.finetune.learning_rate=0.1 seed=1 | recipe released_code: learning rate 1e-1, layer decay 0.8 (rule of the released code), 1 epochs, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
-        evaluate.finetune.learning_rate=0.2 seed=1 | recipe released_code: learning rate 2e-1, layer decay 0.8 (rule of the released code), 1 epochs, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.learning_rate=0.1 seed=1 | recipe released_code: learning rate 1e-1, layer decay 0.8 (rule of the released code), epochs 1, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
+        evaluate.finetune.learning_rate=0.2 seed=1 | recipe released_code: learning rate 2e-1, layer decay 0.8 (rule of the released code), epochs 1, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
         ");
         // A --set of the whole section replaces the file's, and the recipe lies under that.
         let whole = descriptions(file, &["evaluate.finetune={recipe: paper, epochs: 7}"]);
-        assert!(whole.contains("7 epochs (10 for RTE and STS-B), batch 32"), "{whole}");
+        assert!(whole.contains("epochs 7 (10 for RTE and STS-B), batch 32"), "{whole}");
     }
 
     #[test]
