@@ -198,9 +198,8 @@ fn examples(
         if info.may_be_empty && is_lacking && kind == Labels::Known {
             continue;
         }
-        let text = |text: Option<String>, column| match text {
-            text if info.may_be_empty => Ok(text.unwrap_or_default()),
-            text => place.text(text, column),
+        let text = |text: Option<String>, column| {
+            if info.may_be_empty { Ok(text.unwrap_or_default()) } else { place.text(text, column) }
         };
         let text_b = match (&texts_b, info.text_b) {
             (Some(texts), Some(column)) => Some(text(texts.get(row).cloned().flatten(), column)?),

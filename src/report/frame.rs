@@ -12,6 +12,7 @@ use super::ReportInput;
 use super::axes::number;
 use super::records::{DoneTrial, Records};
 use crate::fault::{Fault, Result};
+use crate::spec::TaskName;
 use crate::track::Score;
 
 /// A finished trial with one of its scores, or with none where it evaluated no task.
@@ -86,6 +87,9 @@ fn scores(rows: &[Row]) -> Vec<Column> {
             score.map_or(done.record.provenance.corpus.synthetic, |score| score.synthetic)
         }),
         column(rows, "head", |(done, score)| score.map(|_| done.trial.spec.evaluate.finetune.head.as_str())),
+        column(rows, "starts_from", |(done, score)| {
+            score.and_then(|score| done.trial.spec.evaluate.start_of(score.task)).map(TaskName::as_str)
+        }),
         column(rows, "finetune_seed", |(_, score)| score.map(|score| score.finetune_seed)),
         column(rows, "value", |(_, score)| score.and_then(|score| score.value)),
         column(rows, "examples_low", |(_, score)| score.and_then(|score| Some(score.interval?[0]))),
@@ -161,8 +165,8 @@ mod tests {
         let first: Vec<&str> = text.lines().take(2).collect();
         let id = &fixture.trials[0].id.0;
         insta::assert_snapshot!(first.join("\n").replace(id, "TRIAL"), @r"
-        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,head,finetune_seed,value,examples_low,examples_high,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
-        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,paper,0,61.83,56.83,65.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
+        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,head,starts_from,finetune_seed,value,examples_low,examples_high,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
+        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,paper,,0,61.83,56.83,65.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
         ");
     }
 

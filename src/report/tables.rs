@@ -218,7 +218,7 @@ pub fn tasks(summary: &Summary, records: &Records) -> Table {
 pub fn recipes(records: &Records) -> Vec<String> {
     let mut distinct: Vec<(String, usize)> = Vec::new();
     for done in records.done.iter().filter(|done| !done.outcome.scores.is_empty()) {
-        let text = done.trial.spec.evaluate.finetune.description();
+        let text = done.trial.spec.evaluate.description();
         match distinct.iter_mut().find(|(known, _)| *known == text) {
             Some((_, n)) => *n += 1,
             None => distinct.push((text, 1)),

@@ -147,7 +147,7 @@ fn finetuning(experiment: &Experiment) -> Vec<String> {
     let mut distinct = Vec::new();
     let evaluated = experiment.trials.iter().map(|trial| &trial.spec.evaluate);
     for evaluate in evaluated.filter(|evaluate| !evaluate.tasks.is_empty()) {
-        let text = evaluate.finetune.description();
+        let text = evaluate.description();
         if !distinct.contains(&text) {
             distinct.push(text);
         }

@@ -94,6 +94,8 @@ evaluate:
         let words: Vec<&str> =
             trial.spec.evaluate.tasks_to_read().into_iter().map(|task| task.as_str()).collect();
         assert_eq!(words, ["rte", "mrpc", "qnli"]);
+        let description = trial.spec.evaluate.description();
+        assert!(description.ends_with("; rte from the encoder fine-tuned on qnli"), "{description}");
         let without = load_text(FILE, None, &["evaluate.intermediate=null"]).unwrap();
         assert_ne!(trial.id, without.trials[0].id);
         insta::assert_snapshot!(refusal("evaluate.intermediate={task: rte, for: [rte]}"), @r#"

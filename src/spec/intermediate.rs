@@ -27,6 +27,15 @@ impl EvaluateSpec {
         tasks
     }
 
+    /// How its tasks are fine-tuned, in words, for plans and reports.
+    pub fn description(&self) -> String {
+        let from = self.intermediate.as_ref().map(|IntermediateSpec { task, tasks }| {
+            let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+            format!("; {} from the encoder fine-tuned on {task}", words.join(", "))
+        });
+        self.finetune.description() + &from.unwrap_or_default()
+    }
+
     /// The task that fine-tuning on `task` starts from, if not from pre-training.
     pub fn start_of(&self, task: TaskName) -> Option<TaskName> {
         let intermediate = self.intermediate.as_ref()?;
