@@ -19,6 +19,7 @@ mod schema;
 mod score;
 mod spec_arguments;
 mod status;
+mod submission;
 mod table;
 mod trace;
 
@@ -107,6 +108,14 @@ enum Command {
         electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json --bootstrap"
     )]
     Score(score::ScoreArguments),
+    /// Writes a trial's test predictions as the zip that the GLUE leaderboard takes
+    #[command(
+        long_about = "Writes a trial's test predictions as the zip that the GLUE leaderboard takes: eleven files \
+        of an index and a prediction. The trial has predicted the test splits where its experiment says \
+        evaluate.predict_test: true.\n\n\
+        Example:\n  electra-lab submission 3f2a --to /tmp/glue.zip --partial"
+    )]
+    Submission(submission::SubmissionArguments),
     /// Times training on this machine
     #[command(long_about = "Times training on this machine.\n\n\
         Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
@@ -163,6 +172,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Export(arguments) => export::export(arguments),
         Command::Probe(arguments) => probe::probe(arguments),
         Command::Score(arguments) => score::score(arguments),
+        Command::Submission(arguments) => submission::submission(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Trace(arguments) => trace::trace(arguments),
         Command::Schema => schema::schema(),
@@ -189,7 +199,7 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        insta::assert_snapshot!(help_of(Cli::command()), @r#"
+        insta::assert_snapshot!(help_of(Cli::command()), @r"
         Reproduces ELECTRA (Clark et al., 2020) and the experiments around it.
 
         An experiment is one YAML file that asks one question. It is expanded into trials; each is
@@ -213,6 +223,7 @@ mod tests {
           export       Writes a trained trial as folders that transformers loads
           probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
           score        Scores anyone's predictions for GLUE or SQuAD, without training
+          submission   Writes a trial's test predictions as the zip that the GLUE leaderboard takes
           bench        Times training on this machine
           trace        Writes everything that happens in a trial's first steps to a file, to check it
                        elsewhere
@@ -241,7 +252,7 @@ mod tests {
             9  training went wrong, say a loss that is not finite
            70  a bug in electra-lab
           130  stopped by Ctrl-C or SIGTERM; run again to continue
-        "#);
+        ");
     }
 
     #[test]

@@ -77,6 +77,9 @@ fn text(plan: &Plan) -> String {
         plan.total_flops,
         plan.total_flops_paper
     );
+    for finetuning in &plan.finetuning {
+        text.push_str(&format!("fine-tuning: {finetuning}\n"));
+    }
     for trial in &plan.trials {
         if let TrialState::Damaged { message } = &trial.status {
             text.push_str(&format!("\n{} damaged: {message}\n", trial.id));
@@ -115,8 +118,9 @@ mod tests {
             total_flops_paper: 4.7e15,
             left_s: 90.0,
             basis: "from 1 finished trial".into(),
+            finetuning: vec!["recipe paper: learning rate 3e-4".into()],
         };
-        insta::assert_snapshot!(text(&plan), @r#"
+        insta::assert_snapshot!(text(&plan), @r"
         gen_ratio, profile quick
 
         trial         state    parameters  steps  tokens  FLOPs (exact)  FLOPs (paper)    left  point
@@ -126,6 +130,7 @@ mod tests {
         2 trials, 16.4M tokens at most, about 1m 30s left
         (estimated from 1 finished trial)
         2.47e15 FLOPs of pre-training by the exact counter, 4.70e15 by the paper's
-        "#);
+        fine-tuning: recipe paper: learning rate 3e-4
+        ");
     }
 }

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType};
 
+use super::glue_splits::{ExtraSplit, open_splits};
 use super::hub::{HubFiles, RepoKind};
 use super::language::{self, TaskSplit};
 use super::parquet::{ParquetFile, text_column};
 use super::task_table::{LabelKind, TaskInfo, task_info};
 use super::{DataEnv, pattern};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{DataSpec, TaskName, TaskSource};
+use crate::spec::{DataSpec, EvaluateSpec, TaskName, TaskSource};
 
 /// One example.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,9 @@ pub struct Example {
     pub label: f32,
 }
 
+/// What a label is of a split whose labels nobody has.
+pub const HIDDEN_LABEL: f32 = -1.0;
+
 /// A task with its labelled examples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskData {
@@ -42,6 +46,24 @@ pub struct TaskData {
     pub revision: String,
     /// Whether the examples are the built-in language's.
     pub synthetic: bool,
+    /// Rows without a text that were left out, of tasks that are known to have some.
+    pub n_left_out: usize,
+    /// Other splits that the fine-tuned models predict.
+    pub splits: Vec<ExtraSplit>,
+}
+
+impl TaskData {
+    /// A hash of the examples that are trained and scored on: a file that changes under an unchanged revision shows.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (number, examples) in [&self.train, &self.validation].into_iter().enumerate() {
+            for Example { idx, text_a, text_b, label } in examples {
+                let line = serde_json::json!([number, idx, text_a, text_b, label]);
+                hasher.update(line.to_string().as_bytes());
+            }
+        }
+        hasher.finalize().to_hex()[..16].to_string()
+    }
 }
 
 /// The examples of a task.
@@ -49,8 +71,17 @@ pub struct TaskData {
 /// # Errors
 /// Files cannot be had or are damaged; a column is missing; an example has no text or an impossible label. The
 /// message names file and row.
-pub fn open_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv) -> Result<TaskData> {
-    let examples = read_task(source, task, data, env)?;
+pub fn open_task(
+    evaluate: &EvaluateSpec,
+    task: TaskName,
+    data: &DataSpec,
+    env: &DataEnv,
+) -> Result<TaskData> {
+    let mut examples = read_task(&evaluate.source, task, data, env)?;
+    if let TaskSource::Hub { repo, .. } = &evaluate.source {
+        // By commit: all splits are of one version even if the branch moves in between.
+        examples.splits = open_splits(repo, &examples.revision, task, evaluate.predict_test, env)?;
+    }
     for (split, n) in [(TRAIN, examples.train.len()), (VALIDATION, examples.validation.len())] {
         if n == 0 {
             let what = format!("task {task} (revision {}) has no {split} examples", examples.revision);
@@ -67,7 +98,8 @@ fn read_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv
             let seed = if let DataSpec::Language { seed, .. } = data { *seed } else { 0 };
             let split = |split, n, name: &str| {
                 let frame = language::task_frame(task, split, n, seed)?;
-                examples(&frame, task_info(task), &format!("the built-in {task} {name} examples"), 0)
+                let file = format!("the built-in {task} {name} examples");
+                examples(&frame, task_info(task), Labels::Known, &file, 0)
             };
             Ok(TaskData {
                 task,
@@ -75,24 +107,31 @@ fn read_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv
                 validation: split(TaskSplit::Validation, *validation_examples, "validation")?,
                 revision: "built-in".into(),
                 synthetic: true,
+                n_left_out: 0,
+                splits: Vec::new(),
             })
         }
         TaskSource::Hub { repo, revision } => {
             let files = task_files(repo, revision, task, env)?;
-            let split = |name| {
+            let mut n_rows = 0;
+            let mut split = |name| {
                 let mut all = Vec::new();
                 let pattern = split_pattern(task, name);
                 for (_, path) in files.paths.iter().filter(|(file, _)| pattern::matches(&pattern, file)) {
-                    all.extend(read_file(path, task_info(task))?);
+                    n_rows += ParquetFile::open(path)?.n_rows();
+                    all.extend(read_file(path, task_info(task), Labels::Known)?);
                 }
                 Ok::<_, Fault>(all)
             };
+            let (train, validation) = (split(TRAIN)?, split(VALIDATION)?);
             Ok(TaskData {
                 task,
-                train: split(TRAIN)?,
-                validation: split(VALIDATION)?,
+                n_left_out: n_rows - train.len() - validation.len(),
+                train,
+                validation,
                 revision: files.revision.clone(),
                 synthetic: false,
+                splits: Vec::new(),
             })
         }
     }
@@ -116,20 +155,36 @@ fn split_pattern(task: TaskName, split: &str) -> String {
     format!("{task}/{split}-*.parquet")
 }
 
-fn read_file(path: &Path, info: TaskInfo) -> Result<Vec<Example>> {
+/// Whether the labels of a split are in its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// Every row has one.
+    Known,
+    /// Test splits: -1, or nothing. No row is left out either, since whoever has the labels counts them all.
+    Hidden,
+}
+
+/// The examples of a file in its order.
+pub(super) fn read_file(path: &Path, info: TaskInfo, kind: Labels) -> Result<Vec<Example>> {
     let file = ParquetFile::open(path)?;
     let columns: Vec<&str> =
         [Some(info.text_a), info.text_b, Some("label"), Some("idx")].into_iter().flatten().collect();
     let mut all = Vec::new();
     for rows in file.slices() {
         let frame = file.read(&columns, rows.clone())?;
-        all.extend(examples(&frame, info, &path.display().to_string(), rows.start)?);
+        all.extend(examples(&frame, info, kind, &path.display().to_string(), rows.start)?);
     }
     Ok(all)
 }
 
 /// The rows of a frame as examples; `first_row` is the number of its first row in `file`.
-fn examples(frame: &DataFrame, info: TaskInfo, file: &str, first_row: usize) -> Result<Vec<Example>> {
+fn examples(
+    frame: &DataFrame,
+    info: TaskInfo,
+    kind: Labels,
+    file: &str,
+    first_row: usize,
+) -> Result<Vec<Example>> {
     let texts_a = text_column(frame, info.text_a, file)?;
     let texts_b = info.text_b.map(|column| text_column(frame, column, file)).transpose()?;
     let labels = number_column(frame, "label", file)?;
@@ -139,18 +194,26 @@ fn examples(frame: &DataFrame, info: TaskInfo, file: &str, first_row: usize) -> 
         let place = Place { file, row: first_row + row };
         let lacks_text = |text: Option<&String>| text.is_none_or(|text| text.trim().is_empty());
         let second = texts_b.as_ref().map(|texts| texts.get(row).and_then(Option::as_ref));
-        if info.may_be_empty && (lacks_text(text_a.as_ref()) || second.is_some_and(lacks_text)) {
+        let is_lacking = lacks_text(text_a.as_ref()) || second.is_some_and(lacks_text);
+        if info.may_be_empty && is_lacking && kind == Labels::Known {
             continue;
         }
+        let text = |text: Option<String>, column| {
+            if info.may_be_empty { Ok(text.unwrap_or_default()) } else { place.text(text, column) }
+        };
         let text_b = match (&texts_b, info.text_b) {
-            (Some(texts), Some(column)) => Some(place.text(texts.get(row).cloned().flatten(), column)?),
+            (Some(texts), Some(column)) => Some(text(texts.get(row).cloned().flatten(), column)?),
             _ => None,
         };
+        let is_hidden = label.is_none_or(|label| label == f64::from(HIDDEN_LABEL));
         all.push(Example {
             idx: idx.map_or(place.row as i64, |idx| idx as i64),
-            text_a: place.text(text_a, info.text_a)?,
+            text_a: text(text_a, info.text_a)?,
             text_b,
-            label: place.label(label, info.labels)?,
+            label: match kind {
+                Labels::Hidden if is_hidden => HIDDEN_LABEL,
+                _ => place.label(label, info.labels)?,
+            },
         });
     }
     Ok(all)
@@ -217,132 +280,4 @@ impl Place<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::parquet::tests::write;
-    use crate::data::{Hub, HubConfig};
-    use polars::prelude::df;
-
-    fn offline(cache: &Path) -> DataEnv {
-        let config = HubConfig { cache: Some(cache.to_path_buf()), offline: true, ..HubConfig::default() };
-        DataEnv { hub: Hub::new(config), cache: cache.to_path_buf() }
-    }
-
-    fn hub_source() -> TaskSource {
-        TaskSource::Hub { repo: "nyu-mll/glue".into(), revision: "main".into() }
-    }
-
-    #[test]
-    fn every_task_of_the_language_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let source = TaskSource::Language { train_examples: 12, validation_examples: 10 };
-        for task in TaskName::IN_THE_LANGUAGE {
-            let data = open_task(&source, task, &DataSpec::default(), &offline(folder.path())).unwrap();
-            assert_eq!((data.train.len(), data.validation.len(), data.synthetic), (12, 10, true), "{task}");
-            assert_eq!(data.train[0].text_b.is_some(), task_info(task).text_b.is_some());
-            assert_ne!(data.train[..10], data.validation[..]);
-        }
-    }
-
-    /// Messages for a two-row CoLA file whose second row is bad.
-    fn second_row(sentence: Option<&str>, label: Option<i64>) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.parquet");
-        let frame =
-            df!("sentence" => [Some("Fine."), sentence], "label" => [Some(1), label], "idx" => [0i32, 1]);
-        write(&path, frame.unwrap());
-        let fault = read_file(&path, task_info(TaskName::Cola)).unwrap_err();
-        fault.message.replace(&folder.path().display().to_string(), "DIR")
-    }
-
-    #[test]
-    fn bad_rows_are_named() {
-        insta::assert_snapshot!(second_row(Some(" "), Some(1)), @r#"row 1 of DIR/a.parquet has an empty "sentence""#);
-        insta::assert_snapshot!(second_row(None, Some(1)), @r#"row 1 of DIR/a.parquet has an empty "sentence""#);
-        insta::assert_snapshot!(second_row(Some("x"), None), @"row 1 of DIR/a.parquet has no label");
-        insta::assert_snapshot!(
-            second_row(Some("x"), Some(-1)),
-            @"row 1 of DIR/a.parquet has the label -1, which is not one of 0 to 1"
-        );
-    }
-
-    /// Small files with the columns and splits of the tasks that the tests' hub does not have.
-    #[test]
-    fn tasks_with_other_columns_and_splits() {
-        let folder = tempfile::tempdir().unwrap();
-        let read = |task: TaskName, frame: DataFrame| {
-            let path = folder.path().join(format!("{task}.parquet"));
-            write(&path, frame);
-            read_file(&path, task_info(task))
-        };
-        let mnli = df!(
-            "premise" => ["a", "b"], "hypothesis" => ["c", "d"], "label" => [0i64, 2], "idx" => [0i32, 1]
-        );
-        let examples = read(TaskName::Mnli, mnli.unwrap()).unwrap();
-        assert_eq!((examples[1].text_a.as_str(), examples[1].label), ("b", 2.0));
-        assert_eq!(split_pattern(TaskName::Mnli, VALIDATION), "mnli/validation_matched-*.parquet");
-        assert_eq!(split_pattern(TaskName::Mnli, TRAIN), "mnli/train-*.parquet");
-
-        // Two training pairs of the hub's QQP lack a question: they are left out, and idx still counts them.
-        let qqp = df!(
-            "question1" => ["a", "b", "c"], "question2" => [Some("d"), Some(""), None],
-            "label" => [1i64, 0, 0], "idx" => [0i32, 1, 2]
-        );
-        let examples = read(TaskName::Qqp, qqp.unwrap()).unwrap();
-        assert_eq!(examples.iter().map(|example| example.idx).collect::<Vec<_>>(), [0]);
-        let wnli = df!(
-            "sentence1" => ["a"], "sentence2" => [""], "label" => [1i64], "idx" => [0i32]
-        );
-        assert!(read(TaskName::Wnli, wnli.unwrap()).unwrap_err().message.contains("empty \"sentence2\""));
-    }
-
-    #[test]
-    fn bad_columns_are_named() {
-        let place = Place { file: "a", row: 7 };
-        let score = LabelKind::Score { min: 0.0, max: 5.0 };
-        assert_eq!(place.label(Some(2.5), score).unwrap(), 2.5);
-        assert_eq!(
-            place.label(Some(5.5), score).unwrap_err().message,
-            "row 7 of a has the label 5.5, which is not a number from 0 to 5"
-        );
-        assert!(
-            place.label(Some(f64::NAN), score).is_err()
-                && place.label(Some(0.5), task_info(TaskName::Rte).labels).is_err()
-        );
-        let words = df!("label" => ["yes"]).unwrap();
-        assert_eq!(
-            number_column(&words, "label", "a.parquet").unwrap_err().message,
-            "column \"label\" of a.parquet holds str, not numbers"
-        );
-    }
-
-    #[test]
-    #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
-    fn real_glue() {
-        let hub = crate::data::test_hub();
-        let env = offline(&hub);
-        let open = |task| open_task(&hub_source(), task, &DataSpec::default(), &env);
-        let sizes = [
-            (TaskName::Cola, 8551, 1043),
-            (TaskName::Sst2, 67349, 872),
-            (TaskName::Mrpc, 3668, 408),
-            (TaskName::Stsb, 5749, 1500),
-            (TaskName::Rte, 2490, 277),
-            (TaskName::Wnli, 635, 71),
-        ];
-        for (task, n_train, n_validation) in sizes {
-            let data = open(task).unwrap();
-            assert_eq!((data.train.len(), data.validation.len()), (n_train, n_validation), "{task}");
-        }
-        let cola = open(TaskName::Cola).unwrap();
-        assert_eq!(cola.revision, "50ad87383b957449816dc6fc9d7a16dfe6fdfe89");
-        let first = &cola.validation[0];
-        assert_eq!(
-            (first.text_a.as_str(), first.label),
-            ("The sailors rode the breeze clear of the rocks.", 1.0)
-        );
-        // The cache holds no QNLI training file: a clear refusal, not an empty task.
-        let fault = open(TaskName::Qnli).unwrap_err();
-        assert!(fault.message.contains("qnli/train-*.parquet"), "{fault}");
-    }
-}
+mod tests;

@@ -169,6 +169,26 @@ impl Hub {
         Ok(files)
     }
 
+    /// The same, or None where the revision is there and none of its files matches.
+    pub fn files_if_any(
+        &self,
+        kind: RepoKind,
+        repo: &str,
+        revision: &str,
+        pattern: &str,
+    ) -> Result<Option<HubFiles>> {
+        let wanted = Wanted { kind, repo, revision, pattern };
+        match self.files(kind, repo, revision, pattern) {
+            Ok(files) => Ok(Some(files)),
+            Err(_) if self.config.offline && matches!(self.cached(wanted), Err(Missing::Files { .. })) => {
+                Ok(None)
+            }
+            // What the hub lists matches nothing; that it cannot be asked is of another kind.
+            Err(fault) if !self.config.offline && fault.kind == FaultKind::Data => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     fn client(&self) -> Result<HFClientSync> {
         let mut builder = HFClient::builder()
             .cache_dir(self.cache())

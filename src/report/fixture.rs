@@ -143,6 +143,7 @@ fn provenance() -> Provenance {
             synthetic: true,
         },
         tasks_revision: "built-in".into(),
+        task_hashes: Default::default(),
     }
 }
 
@@ -170,6 +171,10 @@ pub fn outcome(trial: &Trial) -> Outcome {
                 finetune_seed,
                 metric: metric.into(),
                 value: Some((value * 100.0).round() / 100.0),
+                interval: Some([
+                    (value * 100.0).round() / 100.0 - 5.0,
+                    (value * 100.0).round() / 100.0 + 4.0,
+                ]),
                 others: Default::default(),
                 majority,
                 n_examples: 400,

@@ -12,6 +12,7 @@ use super::ReportInput;
 use super::axes::number;
 use super::records::{DoneTrial, Records};
 use crate::fault::{Fault, Result};
+use crate::spec::TaskName;
 use crate::track::Score;
 
 /// A finished trial with one of its scores, or with none where it evaluated no task.
@@ -28,6 +29,7 @@ pub fn build(input: &ReportInput, records: &Records) -> Result<DataFrame> {
     }
     let mut columns = identity(input, &rows);
     columns.extend(scores(&rows));
+    columns.extend(other_figures(&rows));
     columns.extend(pretraining(&rows));
     DataFrame::new(rows.len(), columns).map_err(broken)
 }
@@ -84,13 +86,31 @@ fn scores(rows: &[Row]) -> Vec<Column> {
         column(rows, "synthetic", |(done, score)| {
             score.map_or(done.record.provenance.corpus.synthetic, |score| score.synthetic)
         }),
+        column(rows, "head", |(done, score)| score.map(|_| done.trial.spec.evaluate.finetune.head.as_str())),
+        column(rows, "starts_from", |(done, score)| {
+            score.and_then(|score| done.trial.spec.evaluate.start_of(score.task)).map(TaskName::as_str)
+        }),
         column(rows, "finetune_seed", |(_, score)| score.map(|score| score.finetune_seed)),
         column(rows, "value", |(_, score)| score.and_then(|score| score.value)),
+        column(rows, "examples_low", |(_, score)| score.and_then(|score| Some(score.interval?[0]))),
+        column(rows, "examples_high", |(_, score)| score.and_then(|score| Some(score.interval?[1]))),
         column(rows, "majority", |(_, score)| score.map(|score| score.majority)),
         column(rows, "n_examples", |(_, score)| score.map(|score| score.n_examples as u64)),
         column(rows, "n_train", |(_, score)| score.map(|score| score.n_train as u64)),
         column(rows, "finetune_steps", |(_, score)| score.map(|score| score.steps)),
     ]
+}
+
+/// The other figures of a row's predictions, such as `other_f1`.
+fn other_figures(rows: &[Row]) -> Vec<Column> {
+    let scores = rows.iter().filter_map(|(_, score)| *score);
+    let names: BTreeSet<&String> = scores.flat_map(|score| score.others.keys()).collect();
+    let of = |name: &String| {
+        column(rows, &format!("other_{name}"), |(_, score)| {
+            score.and_then(|score| score.others.get(name).copied())
+        })
+    };
+    names.into_iter().map(of).collect()
 }
 
 /// The pre-training that a row's score started from.
@@ -145,8 +165,8 @@ mod tests {
         let first: Vec<&str> = text.lines().take(2).collect();
         let id = &fixture.trials[0].id.0;
         insta::assert_snapshot!(first.join("\n").replace(id, "TRIAL"), @r"
-        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,finetune_seed,value,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
-        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,0,61.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
+        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,head,starts_from,finetune_seed,value,examples_low,examples_high,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
+        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,paper,,0,61.83,56.83,65.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
         ");
     }
 

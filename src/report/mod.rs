@@ -1,6 +1,6 @@
 //! From the records in results/ to a table, a page and figures.
 //!
-//! `records` reads, `axes` lays out the sweep, `statistics` summarises, `verdict` judges, `frame`, `tables`,
+//! `records` reads, `axes` lays out the sweep, `statistics` and `runs` summarise, `verdict` judges, `frame`, `tables`,
 //! `page` and `plot` show. A report needs results/ and nothing else, so that it builds on any machine.
 //! Must never: train, load a model, touch the network or the clock.
 
@@ -12,6 +12,7 @@ mod page;
 mod plot;
 mod provenance;
 mod records;
+mod runs;
 mod statistics;
 mod table;
 mod tables;
@@ -75,6 +76,7 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     let report = &input.experiment.report;
     let axes = Axes::new(report, input.trials);
     let summary = statistics::summarise(report, &axes, input.trials, &records);
+    let runs = runs::of(&axes, input.trials, &records);
     let verdict = verdict::judge(&input.experiment.expect, &axes, &summary);
     let csv = frame::to_csv(&mut frame::build(input, &records)?)?;
 
@@ -85,6 +87,7 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         input,
         axes: &axes,
         summary: &summary,
+        runs: &runs,
         records: &records,
         verdict: &verdict,
         figures: &figures,

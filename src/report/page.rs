@@ -8,6 +8,7 @@ use super::ReportInput;
 use super::axes::Axes;
 use super::provenance;
 use super::records::Records;
+use super::runs::Runs;
 use super::statistics::Summary;
 use super::tables;
 use super::verdict;
@@ -18,6 +19,14 @@ const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.
     ELECTRA's tables, on full sequences: compare it with the paper's figures, and with nothing else. A dash stands \
     where the record is older than the counter.";
 
+/// What the columns of the fine-tuning runs are.
+const RUNS: &str = "A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed \
+    (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample \
+    standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a \
+    bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the \
+    median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the \
+    middle). A dash stands where there are too few runs, or where the record is older than the interval.";
+
 /// Everything that the page shows.
 pub struct Page<'a> {
     /// What was asked for.
@@ -26,6 +35,8 @@ pub struct Page<'a> {
     pub axes: &'a Axes,
     /// The numbers.
     pub summary: &'a Summary,
+    /// The fine-tuning runs behind them.
+    pub runs: &'a [Runs],
     /// The trials.
     pub records: &'a Records<'a>,
     /// The verdict's sentences.
@@ -54,6 +65,7 @@ impl Page<'_> {
         page += &self.open_trials();
         page += &self.results();
         page += &self.tasks();
+        page += &self.runs();
         for (stem, caption) in self.figures {
             let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
         }
@@ -104,11 +116,22 @@ impl Page<'_> {
             Some(cap) => format!("Fine-tuning used at most {cap} training examples a task.\n\n"),
             None => String::new(),
         };
-        format!("{}\n{cap}", table.to_markdown())
+        let recipes: String =
+            tables::recipes(self.records).iter().map(|recipe| format!("- {recipe}\n")).collect();
+        format!("{}\nFine-tuning:\n\n{recipes}\n{cap}", table.to_markdown())
+    }
+
+    /// What the median of a task was taken over.
+    fn runs(&self) -> String {
+        if self.runs.is_empty() {
+            return String::new();
+        }
+        format!("## Fine-tuning runs\n\n{}\n{RUNS}\n\n", tables::runs(self.axes, self.runs).to_markdown())
     }
 
     fn results(&self) -> String {
-        let mut text = format!("## Results\n\n{}\n", tables::scores(self.axes, self.summary).to_markdown());
+        let mut text =
+            format!("## Results\n\n{}\n", tables::scores(self.axes, self.summary, self.runs).to_markdown());
         let scores = if self.summary.y.is_some() {
             "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over \
              tasks is taken within a trial. "
@@ -165,19 +188,42 @@ mod tests {
 
         ## Results
 
-        | model.generator_ratio | trials |  cola (matthews) |   rte (accuracy) | mean of cola, rte |    held-out loss | held-out mlm accuracy, % | held-out disc accuracy, % |
-        | --------------------- | -----: | ---------------: | ---------------: | ----------------: | ---------------: | -----------------------: | ------------------------: |
-        | 0.25                  |    2/2 | 28.20 ± 1.38 (2) | 63.20 ± 1.38 (2) |  45.70 ± 1.38 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.04 ± 0.55 (2) |
-        | 0.5                   |    2/2 | 29.17 ± 0.81 (2) | 64.17 ± 0.81 (2) |  46.67 ± 0.81 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.43 ± 0.33 (2) |
-        | 1.0                   |    2/2 | 23.34 ± 0.31 (2) | 58.34 ± 0.31 (2) |  40.84 ± 0.31 (2) | 15.96 ± 0.08 (2) |         51.93 ± 0.00 (2) |          90.16 ± 0.13 (2) |
-        | majority class        |        |             0.00 |            52.50 |             26.25 |                  |                          |                           |
+        | model.generator_ratio | head  | trials |  cola (matthews) |   rte (accuracy) | mean of cola, rte |    held-out loss | held-out mlm accuracy, % | held-out disc accuracy, % |
+        | --------------------- | ----- | -----: | ---------------: | ---------------: | ----------------: | ---------------: | -----------------------: | ------------------------: |
+        | 0.25                  | paper |    2/2 | 28.20 ± 1.38 (2) | 63.20 ± 1.38 (2) |  45.70 ± 1.38 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.04 ± 0.55 (2) |
+        | 0.5                   | paper |    2/2 | 29.17 ± 0.81 (2) | 64.17 ± 0.81 (2) |  46.67 ± 0.81 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.43 ± 0.33 (2) |
+        | 1.0                   | paper |    2/2 | 23.34 ± 0.31 (2) | 58.34 ± 0.31 (2) |  40.84 ± 0.31 (2) | 15.96 ± 0.08 (2) |         51.93 ± 0.00 (2) |          90.16 ± 0.13 (2) |
+        | majority class        |       |        |             0.00 |            52.50 |             26.25 |                  |                          |                           |
 
         Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (where it is the range of the seeds). Held-out values are measured after the last step, without dropout; losses of different objectives or weights are not on one scale.
 
-        | task            | examples          | revision | fine-tuning runs | training examples | scored examples |
-        | --------------- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
-        | cola (matthews) | built-in language | built-in |               18 |              1000 |             400 |
-        | rte (accuracy)  | built-in language | built-in |               18 |              1000 |             400 |
+        | task            | head  | examples          | revision | fine-tuning runs | training examples | scored examples |
+        | --------------- | ----- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
+        | cola (matthews) | paper | built-in language | built-in |               18 |              1000 |             400 |
+        | rte (accuracy)  | paper | built-in language | built-in |               18 |              1000 |             400 |
+
+        Fine-tuning:
+
+        - no named recipe: learning rate 3e-4, layer decay 0.8 (rule of the paper), epochs 3, batch 32, warm-up 0.1, weight decay 0, sequences of 128, paper head
+
+        ## Fine-tuning runs
+
+        | model.generator_ratio | task | head  | seed | runs | median |   sd |     min to max | 95 % over fine-tuning seeds | 95 % over examples |
+        | --------------------- | ---- | ----- | ---: | ---: | -----: | ---: | -------------: | --------------------------: | -----------------: |
+        | 0.25                  | cola | paper |    1 |    3 |  27.23 | 0.40 | 26.83 to 27.63 |              [26.83, 27.63] |     [22.23, 31.23] |
+        | 0.25                  | cola | paper |    2 |    3 |  29.18 | 0.40 | 28.78 to 29.58 |              [28.78, 29.58] |     [24.18, 33.18] |
+        | 0.25                  | rte  | paper |    1 |    3 |  62.23 | 0.40 | 61.83 to 62.63 |              [61.83, 62.63] |     [57.23, 66.23] |
+        | 0.25                  | rte  | paper |    2 |    3 |  64.18 | 0.40 | 63.78 to 64.58 |              [63.78, 64.58] |     [59.18, 68.18] |
+        | 0.5                   | cola | paper |    1 |    3 |  28.60 | 0.40 | 28.20 to 29.00 |              [28.20, 29.00] |     [23.60, 32.60] |
+        | 0.5                   | cola | paper |    2 |    3 |  29.74 | 0.40 | 29.34 to 30.14 |              [29.34, 30.14] |     [24.74, 33.74] |
+        | 0.5                   | rte  | paper |    1 |    3 |  63.60 | 0.40 | 63.20 to 64.00 |              [63.20, 64.00] |     [58.60, 67.60] |
+        | 0.5                   | rte  | paper |    2 |    3 |  64.74 | 0.40 | 64.34 to 65.14 |              [64.34, 65.14] |     [59.74, 68.74] |
+        | 1.0                   | cola | paper |    1 |    3 |  23.12 | 0.40 | 22.72 to 23.52 |              [22.72, 23.52] |     [18.12, 27.12] |
+        | 1.0                   | cola | paper |    2 |    3 |  23.56 | 0.40 | 23.16 to 23.96 |              [23.16, 23.96] |     [18.56, 27.56] |
+        | 1.0                   | rte  | paper |    1 |    3 |  58.12 | 0.40 | 57.72 to 58.52 |              [57.72, 58.52] |     [53.12, 62.12] |
+        | 1.0                   | rte  | paper |    2 |    3 |  58.56 | 0.40 | 58.16 to 58.96 |              [58.16, 58.96] |     [53.56, 62.56] |
+
+        A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash stands where there are too few runs, or where the record is older than the interval.
 
         ![mean of cola, rte over model.generator_ratio: mean and standard deviation over pre-training seeds.](score.png)
 

@@ -6,7 +6,7 @@
 //!
 //! Must never: read a file. Next: `verdict.rs`, `table.rs`.
 
-use super::axes::Axes;
+use super::axes::{Axes, Point};
 use super::records::{DoneTrial, Records};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{GlueMean, ReportSpec, TaskName, Trial};
@@ -50,22 +50,25 @@ impl Spread {
         let mean = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
-        Some(Self { n, mean, sd, interval: (n >= 3).then(|| bootstrap(values)).flatten() })
+        let mean_of = |drawn: &[f64]| Some(drawn.iter().sum::<f64>() / drawn.len() as f64);
+        Some(Self { n, mean, sd, interval: bootstrap(values, mean_of) })
     }
 }
 
-/// The percentile interval of the mean. Every quantity is resampled with the same random numbers, so that an
-/// interval does not depend on what else is in the report.
-fn bootstrap(values: &[f64]) -> Option<(f64, f64)> {
+/// The percentile interval of a statistic, from three values on. Every quantity is resampled with the same random
+/// numbers, so that an interval does not depend on what else is in the report.
+pub(super) fn bootstrap(values: &[f64], statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<(f64, f64)> {
+    if values.len() < 3 {
+        return None;
+    }
     let mut stream = Stream::new(0, Purpose::Bootstrap, 0, 0);
-    let mut means: Vec<f64> = (0..N_RESAMPLES)
-        .map(|_| {
-            let sum: f64 = values.iter().filter_map(|_| stream.choose(values)).sum();
-            sum / values.len() as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    Some((*means.get(N_RESAMPLES / 40)?, *means.get(N_RESAMPLES - 1 - N_RESAMPLES / 40)?))
+    let draw = |_| {
+        let drawn: Vec<f64> = values.iter().filter_map(|_| stream.choose(values)).copied().collect();
+        statistic(&drawn)
+    };
+    let mut drawn: Vec<f64> = (0..N_RESAMPLES).filter_map(draw).collect();
+    drawn.sort_by(f64::total_cmp);
+    Some((*drawn.get(N_RESAMPLES / 40)?, *drawn.get(N_RESAMPLES - 1 - N_RESAMPLES / 40)?))
 }
 
 /// The median; of an even number of values the mean of the two in the middle. None of none.
@@ -146,12 +149,7 @@ pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &R
         .points
         .iter()
         .map(|point| {
-            let members: Vec<&DoneTrial> = point
-                .trials
-                .iter()
-                .filter_map(|index| trials.get(*index))
-                .filter_map(|trial| records.done.iter().find(|done| done.trial.id == trial.id))
-                .collect();
+            let members = members(point, trials, records);
             let cells = quantities.iter().map(|quantity| cell(&quantity.kind, &tasks, &members)).collect();
             PointSummary { cells, n_done: members.len(), n_trials: point.trials.len() }
         })
@@ -166,6 +164,12 @@ pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &R
     let y = quantities.iter().position(wanted);
     let synthetic = quantities.iter().any(|quantity| quantity.synthetic);
     Summary { quantities, y, points, synthetic }
+}
+
+/// The finished trials of a point, in the plan's order.
+pub(super) fn members<'a>(point: &Point, trials: &[Trial], records: &'a Records) -> Vec<&'a DoneTrial<'a>> {
+    let planned = point.trials.iter().filter_map(|index| trials.get(*index));
+    planned.filter_map(|trial| records.done.iter().find(|done| done.trial.id == trial.id)).collect()
 }
 
 impl Summary {

@@ -1,23 +1,27 @@
 //! Downstream evaluation of one trial: every task, every fine-tuning seed, predictions on disk, scores from them.
 //!
 //! Fine-tuning runs whose predictions are saved are not run again. Must never: score what is not on disk.
-//! Next: `task/finetune.rs` for one run.
+//! Next: `finetune_task.rs` for the runs of a task.
 
 use super::context::TrialContext;
-use crate::data::{TaskData, Tokenizer, open_task, task_info};
+use super::finetune_task::{TaskRuns, Weights, is_made};
+use crate::data::{MISMATCHED, TaskData, Tokenizer, open_task, task_info};
 use crate::fault::{Fault, Result};
-use crate::spec::TrialSpec;
-use crate::task::{Finetuned, Finetuning, Pretrained, encode, score, swapped};
+use crate::spec::{TaskName, TrialSpec};
+use crate::task::{Pretrained, add_mismatched, score};
 use crate::track::Score;
-use crate::train::Checkpoint;
 
 /// Every task is read before training, so that a bad file shows itself first.
 pub fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>> {
     let evaluate = &spec.evaluate;
-    evaluate.tasks.iter().map(|&task| open_task(&evaluate.source, task, &spec.data, context.env)).collect()
+    evaluate
+        .tasks_to_read()
+        .into_iter()
+        .map(|task| open_task(evaluate, task, &spec.data, context.env))
+        .collect()
 }
 
-/// Fine-tunes and scores every task of `spec.evaluate`.
+/// Fine-tunes and scores every task of `spec.evaluate`. `tasks` are those of `open_tasks`.
 pub fn evaluate(
     spec: &TrialSpec,
     context: &TrialContext,
@@ -25,47 +29,74 @@ pub fn evaluate(
     tasks: &[TaskData],
     pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
+    let evaluate = &spec.evaluate;
+    make_intermediate(spec, context, tokenizer, tasks, pretrained)?;
     let mut scores = Vec::new();
-    for (done, task) in tasks.iter().enumerate() {
-        let recipe = &spec.evaluate.finetune;
-        let encoded = |examples| encode(examples, tokenizer, recipe.seq_len);
-        let info = task_info(task.task);
-        let (mut train, validation) = (encoded(&task.train)?, encoded(&task.validation)?);
-        if recipe.double_unordered && info.unordered {
-            train.extend(encoded(&swapped(&task.train))?);
+    let scored = tasks.iter().filter(|data| evaluate.tasks.contains(&data.task));
+    for (done, data) in scored.enumerate() {
+        let runs = TaskRuns::new(spec, context, pretrained, tokenizer, data)?;
+        let weights = if evaluate.finetune.keep_models { Weights::Kept } else { Weights::Dropped };
+        for seed in seeds(spec) {
+            let run = done as u64 * u64::from(evaluate.finetune_seeds) + seed;
+            let of = evaluate.tasks.len() as u64 * u64::from(evaluate.finetune_seeds);
+            runs.make(seed, weights, &format!("fine-tuning {}, run {run} of {of}", data.task))?;
+            scores.push(score_from_disk(context, data.task, seed)?);
         }
-        for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
-            let model = context.folder.finetuned(task.task, finetune_seed);
-            let lacks_model = recipe.keep_models && !model.is_file();
-            if lacks_model || context.folder.predictions(task.task, finetune_seed)?.is_none() {
-                let run = done as u64 * u64::from(spec.evaluate.finetune_seeds) + finetune_seed;
-                let of = tasks.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
-                context.sink.phase(&format!("fine-tuning {}, run {run} of {of}", task.task));
-                let Finetuned { predictions, parameters } = Finetuning {
-                    seed: spec.seed,
-                    finetune_seed,
-                    pretrained,
-                    recipe,
-                    task: info,
-                    synthetic: task.synthetic,
-                    train: &train,
-                    validation: &validation,
-                    device: &context.device,
-                    stop: &|| context.stop.check(),
-                }
-                .run()?;
-                if recipe.keep_models {
-                    Checkpoint::save_model(&model, &parameters)?;
-                }
-                context.folder.write_predictions(&predictions)?;
-            }
-            // Scored from what is on disk, so that a resumed trial scores the same numbers.
-            let Some(saved) = context.folder.predictions(task.task, finetune_seed)? else {
-                let folder = context.folder.path();
-                return Err(Fault::storage(folder, "read back predictions in", "the file is gone"));
-            };
-            scores.push(score(&info, &saved));
-        }
+    }
+    if let (Some(intermediate), false) = (&evaluate.intermediate, evaluate.finetune.keep_models) {
+        seeds(spec).try_for_each(|seed| context.folder.remove_finetuned(intermediate.task, seed))?;
     }
     Ok(scores)
 }
+
+fn seeds(spec: &TrialSpec) -> impl Iterator<Item = u64> + use<> {
+    1..=u64::from(spec.evaluate.finetune_seeds)
+}
+
+/// Fine-tunes on the intermediate task with every seed that some run still has to start from.
+fn make_intermediate(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    tokenizer: &Tokenizer,
+    tasks: &[TaskData],
+    pretrained: &Pretrained,
+) -> Result<()> {
+    let Some(intermediate) = &spec.evaluate.intermediate else { return Ok(()) };
+    let Some(first) = tasks.iter().find(|data| data.task == intermediate.task) else {
+        return Err(Fault::internal(format!("the intermediate task {} was not read", intermediate.task)));
+    };
+    let mut needed = Vec::new();
+    for seed in seeds(spec) {
+        for data in tasks.iter().filter(|data| intermediate.tasks.contains(&data.task)) {
+            if !is_made(spec, context, data, seed, Weights::Dropped)? && !needed.contains(&seed) {
+                needed.push(seed);
+            }
+        }
+    }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let runs = TaskRuns::new(spec, context, pretrained, tokenizer, first)?;
+    for (done, seed) in needed.iter().enumerate() {
+        let phase = format!("fine-tuning {} first, run {} of {}", first.task, done + 1, needed.len());
+        runs.make(*seed, Weights::Kept, &phase)?;
+    }
+    Ok(())
+}
+
+/// Scored from what is on disk, so that a resumed trial scores the same numbers.
+fn score_from_disk(context: &TrialContext, task: TaskName, seed: u64) -> Result<Score> {
+    let info = task_info(task);
+    let Some(saved) = context.folder.predictions(task, seed)? else {
+        let folder = context.folder.path();
+        return Err(Fault::storage(folder, "read back predictions in", "the file is gone"));
+    };
+    let mut score = score(&info, &saved);
+    if let Some(mismatched) = context.folder.split_predictions(task, seed, MISMATCHED)? {
+        add_mismatched(&mut score, &info, &mismatched);
+    }
+    Ok(score)
+}
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ fn check_tokenizer(record: &TrialRecord, tokenizer: &Tokenizer) -> Result<()> {
 }
 
 /// The trial's folder, from its path or from the beginning of its id below `results`.
-fn find(results: &Path, word: &str) -> Result<TrialFolder> {
+pub(super) fn find(results: &Path, word: &str) -> Result<TrialFolder> {
     let at = |path: &Path| -> Option<TrialFolder> {
         let id = path.file_name()?.to_str()?;
         let experiment = path.parent()?;

@@ -45,6 +45,8 @@ pub struct Plan {
     pub left_s: f64,
     /// What the estimate stands on, in words.
     pub basis: String,
+    /// The distinct ways in which its trials are fine-tuned, in words; none where no task is evaluated.
+    pub finetuning: Vec<String>,
 }
 
 /// One trial of a plan.
@@ -136,8 +138,21 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         total_flops_paper: runs.iter().map(|trial| trial.flops_paper).sum(),
         left_s: runs.iter().map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
+        finetuning: finetuning(experiment),
         trials,
     })
+}
+
+fn finetuning(experiment: &Experiment) -> Vec<String> {
+    let mut distinct = Vec::new();
+    let evaluated = experiment.trials.iter().map(|trial| &trial.spec.evaluate);
+    for evaluate in evaluated.filter(|evaluate| !evaluate.tasks.is_empty()) {
+        let text = evaluate.description();
+        if !distinct.contains(&text) {
+            distinct.push(text);
+        }
+    }
+    distinct
 }
 
 /// How fast this machine trains.

@@ -18,11 +18,15 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     // Tasks first: they are small, and a mistake in them shows before hours of tokenising.
     let mut tasks = Vec::new();
     for spec in trials.iter().map(|trial| &trial.spec) {
-        for &task in &spec.evaluate.tasks {
-            let key = (&spec.evaluate.source, task, &spec.data);
+        for task in spec.evaluate.tasks_to_read() {
+            let evaluate = &spec.evaluate;
+            let key = (&evaluate.source, task, &spec.data, evaluate.predict_test);
             if !tasks.contains(&key) {
                 sink.phase(&format!("opening {task}"));
-                open_task(key.0, key.1, key.2, env)?;
+                let n = open_task(evaluate, task, &spec.data, env)?.n_left_out;
+                if n > 0 {
+                    sink.phase(&format!("{task}: {n} rows without a text are left out"));
+                }
                 tasks.push(key);
             }
         }
@@ -86,9 +90,9 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
             sink.phase(&format!("fetching {}", published.model));
             model_folder(&published.model, &published.revision, &env)?;
         }
-        let key = (&spec.data, &spec.evaluate.source, &spec.evaluate.tasks);
+        let key = (&spec.data, &spec.evaluate);
         if !asked.contains(&key) {
-            files.extend(fetch(key.0, key.1, key.2, &env, sink)?);
+            files.extend(fetch(key.0, key.1, &env, sink)?);
             asked.push(key);
         }
     }

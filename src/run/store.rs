@@ -3,7 +3,8 @@
 //! ```text
 //! trial.json      what is run, and with what           metrics.jsonl   a line every so often
 //! checkpoints/    step-000000500, …                    predictions/    one file a task and seed
-//! finetuned/      weights, one file a task and seed, where the specification asks to keep them
+//! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
+//!                 an intermediate one
 //! outcome.json    written last: it means "done"        failure.json    why it stopped
 //! .lock           held by the process that runs it
 //! ```
@@ -279,6 +280,8 @@ fn remove_where(folder: &Path, chosen: impl Fn(&str) -> bool) -> Result<()> {
     }
     Ok(())
 }
+
+mod splits;
 
 #[cfg(test)]
 mod tests {

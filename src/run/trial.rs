@@ -16,7 +16,9 @@ use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
 use crate::task::Pretrained;
-use crate::track::{DataProvenance, Outcome, RECORD_VERSION, Timing, TrialRecord, truncate_after};
+use crate::track::{
+    DataProvenance, Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord, truncate_after,
+};
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
@@ -87,11 +89,14 @@ fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[
     let mut provenance = collect(&context.device);
     provenance.corpus = text;
     provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
+    provenance.task_hashes = tasks.iter().map(|task| (task.task.to_string(), task.hash())).collect();
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
         let moved = then.tasks_revision != now.tasks_revision;
-        if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())) {
+        let tasks = changed_tasks(then, now)
+            .map(|task| format!("the examples of {task} (revision {})", now.tasks_revision));
+        if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())).or(tasks) {
             return Err(Fault::new(
                 FaultKind::Data,
                 format!("{}: {what} changed since this trial began", context.folder.path().display()),
@@ -110,6 +115,13 @@ fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[
         spec: trial.spec.clone(),
         provenance,
     })
+}
+
+/// The first task whose examples are others than before, though their revision is the same.
+fn changed_tasks<'a>(then: &'a Provenance, now: &'a Provenance) -> Option<&'a String> {
+    let changed =
+        |(task, hash): &(&String, &String)| now.task_hashes.get(*task).is_some_and(|now| now != *hash);
+    then.task_hashes.iter().find(changed).map(|(task, _)| task)
 }
 
 fn differences(then: &DataProvenance, now: &DataProvenance) -> String {
@@ -159,5 +171,54 @@ fn pretrain(
     match run.run(|step| truncate_after(&context.folder.metrics(), step))? {
         (Ended::Finished, state) => Ok(state),
         (Ended::Stopped, _) => Err(StopFlag::fault()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Example;
+    use crate::run::fixture::{a_trial, an_env};
+    use crate::run::store::TrialFolder;
+    use crate::spec::TaskName;
+    use crate::track::Silent;
+
+    fn rte(text: &str) -> TaskData {
+        let example = Example { idx: 0, text_a: text.into(), text_b: Some("b".into()), label: 1.0 };
+        TaskData {
+            task: TaskName::Rte,
+            train: vec![example.clone()],
+            validation: vec![example],
+            revision: "main".into(),
+            synthetic: false,
+            n_left_out: 0,
+            splits: Vec::new(),
+        }
+    }
+
+    /// The revision of the tasks is the same, their files are not.
+    #[test]
+    fn a_trial_goes_on_with_the_examples_that_it_began_with() {
+        let results = tempfile::tempdir().unwrap();
+        let trial = a_trial(1);
+        let folder = TrialFolder::new(results.path(), "test", &trial.id);
+        let _lock = folder.lock().unwrap();
+        let context = TrialContext {
+            folder: &folder,
+            sink: &Silent,
+            stop: &StopFlag::default(),
+            device: candle_core::Device::Cpu,
+            env: &an_env(),
+            experiment: "test",
+            profile: "quick",
+        };
+        let recorded = |text| record(&trial, &context, DataProvenance::default(), &[rte(text)]);
+        recorded("a").unwrap();
+        recorded("a").unwrap();
+        let fault = recorded("c").unwrap_err().to_string();
+        insta::assert_snapshot!(fault.replace(&folder.path().display().to_string(), "FOLDER"), @r"
+        FOLDER: the examples of rte (revision main) changed since this trial began
+        hint: pin the revision in the experiment file, or run with --force to begin anew
+        ");
     }
 }

@@ -4,6 +4,7 @@
 //! Every function looks at one trial; `expand` tells each distinct finding once. Must never: repeat what the
 //! schema states (types, ranges, words).
 
+use super::check_evaluate;
 use super::value_path::ValuePath;
 use super::{Budget, DataSpec, ModelSpec, ObjectiveSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
 
@@ -20,7 +21,7 @@ pub(crate) struct Finding {
     pub hint: String,
 }
 
-fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Finding {
+pub(super) fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Finding {
     let with = with.iter().map(|path| ValuePath::expand(path)).collect();
     Finding { at: ValuePath::expand(at), with, what, hint: hint.into() }
 }
@@ -41,6 +42,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
     findings.extend(sources(trial));
     findings.extend(tasks_of_the_language(trial));
     findings.extend(repeated_tasks(trial));
+    findings.extend(check_evaluate::evaluate(trial));
     findings
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{IntermediateSpec, Recipe, RecipeSize};
+
 /// The tasks that can be fine-tuned on. Their numbers address random streams and are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +142,12 @@ pub struct EvaluateSpec {
     pub finetune_seeds: u32,
     /// Fine-tuning recipe.
     pub finetune: FinetuneSpec,
+    /// Starts some tasks from the encoder as fine-tuned on another task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intermediate: Option<IntermediateSpec>,
+    /// Also predicts the test splits (of MNLI both, and AX with its models), for `electra-lab submission`; changes no score.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub predict_test: bool,
 }
 
 impl Default for EvaluateSpec {
@@ -149,6 +157,8 @@ impl Default for EvaluateSpec {
             tasks: Vec::new(),
             finetune_seeds: 1,
             finetune: FinetuneSpec::default(),
+            intermediate: None,
+            predict_test: false,
         }
     }
 }
@@ -183,15 +193,29 @@ pub enum HeadKind {
 }
 
 impl HeadKind {
+    /// The word of the specification, for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Huggingface => "huggingface",
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Fine-tuning recipe; the defaults are the paper's for small models (Table 7).
+/// Fine-tuning recipe; the defaults are the paper's for small models (Table 7) but for the epochs of RTE and STS-B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FinetuneSpec {
+    /// Fills the keys that are written nowhere, for the model's size: `paper` or `released_code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// The size that `recipe` is for. Unset, the model's width decides; a published checkpoint needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe_size: Option<RecipeSize>,
     /// Peak learning rate.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub learning_rate: f64,
@@ -237,6 +261,8 @@ pub struct FinetuneSpec {
 impl Default for FinetuneSpec {
     fn default() -> Self {
         Self {
+            recipe: None,
+            recipe_size: None,
             learning_rate: 3e-4,
             layer_decay: 0.8,
             layer_decay_rule: LayerDecayRule::default(),
@@ -257,6 +283,15 @@ impl Default for FinetuneSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The id hashes this text: a key that says nothing new must not be in it.
+    #[test]
+    fn what_has_its_default_is_not_written() {
+        let text = serde_json::to_string(&EvaluateSpec::default()).unwrap();
+        for key in ["intermediate", "predict_test", "recipe", "keep_models", "double_unordered", "head"] {
+            assert!(!text.contains(key), "{key} is in {text}");
+        }
+    }
 
     #[test]
     fn a_default_decay_rule_is_not_written_so_that_ids_stay() {

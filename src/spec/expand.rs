@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::check_trial::{self, Finding};
 use super::layers::Layers;
 use super::problem::{Problem, Problems, shown};
+use super::recipe;
 use super::schema::Schema;
 use super::sweep::{self, Setting};
 use super::trial::plain;
@@ -49,10 +50,12 @@ pub(crate) fn trials(
         doubtful.extend(sweep::names(&spec.sweep).iter().map(|name| ValuePath::expand(name)));
     }
     let base = json!({"base": spec.base, "evaluate": spec.evaluate});
+    let (written, _) = layers.effective(schema);
     let points = sweep::points(&axes);
     let mut sound: Vec<Sound> = Vec::new();
     for point in points {
-        let document = sweep::apply(schema, &base, &point);
+        let mut document = sweep::apply(schema, &base, &point);
+        recipe::fill(&mut document, &sweep::apply(schema, &written, &point));
         match typed(schema, &document) {
             Ok((base, evaluate)) => sound.push(Sound { point, base, evaluate }),
             Err(mistakes) => {

@@ -186,4 +186,4 @@ fn match_expectation(spec: &mut ExperimentSpec, trials: &[Trial]) {
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,6 +9,7 @@
 //! fault (`problem`) that names the line of each (`locate`).
 //! Must never: touch a model, a device, the network or the clock.
 
+mod check_evaluate;
 mod check_experiment;
 mod check_trial;
 mod data;
@@ -17,6 +18,7 @@ mod evaluation;
 mod expand;
 mod experiment;
 mod glue_mean;
+mod intermediate;
 mod layers;
 mod load;
 mod locate;
@@ -25,6 +27,7 @@ mod objective;
 mod overrides;
 mod problem;
 mod published;
+mod recipe;
 mod schema;
 mod source;
 mod suggest;
@@ -42,10 +45,12 @@ pub use evaluation::{evaluation_file, evaluation_name};
 pub use expand::MAX_TRIALS;
 pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
 pub use glue_mean::{GlueMean, MeanScore};
+pub use intermediate::IntermediateSpec;
 pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::{Masking, ObjectiveSpec};
 pub use published::PublishedSpec;
+pub use recipe::{Recipe, RecipeSize};
 pub use schema::schema;
 pub use train::{Budget, OptimizerKind, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

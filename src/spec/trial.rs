@@ -64,6 +64,9 @@ impl TrialSpec {
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
         content.evaluate.finetune.keep_models = false;
+        content.evaluate.predict_test = false;
+        // A named recipe is the numbers that it filled in.
+        (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
         if matches!(content.objective, ObjectiveSpec::Rtd { .. }) {
             // Both budgets are then `steps` steps.
             content.train.budget = Budget::Steps;

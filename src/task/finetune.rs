@@ -91,7 +91,7 @@ impl Finetuning<'_> {
             n_train: train.len(),
             steps,
             majority: majority(self.task.labels, labels),
-            examples: self.predict(&classifier)?,
+            examples: self.predict(&classifier, self.validation)?,
         };
         Ok(Finetuned { predictions, parameters })
     }
@@ -140,9 +140,14 @@ impl Finetuning<'_> {
         Ok(())
     }
 
-    fn predict(&self, classifier: &Classifier) -> Result<Vec<PredictedExample>> {
-        let mut all = Vec::with_capacity(self.validation.len());
-        for chunk in self.validation.chunks(PREDICTION_BATCH) {
+    /// What the model says of `examples`, in their order.
+    pub(super) fn predict(
+        &self,
+        classifier: &Classifier,
+        examples: &[Encoded],
+    ) -> Result<Vec<PredictedExample>> {
+        let mut all = Vec::with_capacity(examples.len());
+        for chunk in examples.chunks(PREDICTION_BATCH) {
             (self.stop)()?;
             let batch: Vec<&Encoded> = chunk.iter().collect();
             let outputs = classifier.outputs(&batch, Mode::evaluate())?.to_device(&Device::Cpu)?;

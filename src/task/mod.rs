@@ -6,6 +6,7 @@ mod encode;
 mod finetune;
 mod glue_score;
 mod metrics;
+mod predict_split;
 mod probe;
 mod published;
 mod score;
@@ -20,4 +21,4 @@ pub use metrics::{
 };
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use published::open_published;
-pub use score::score;
+pub use score::{add_mismatched, score};

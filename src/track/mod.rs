@@ -1,15 +1,19 @@
 //! What a run reports while it goes and leaves when it ends: the records and who listens to them.
 
 mod jsonl;
+mod median;
 mod record;
+mod split_predictions;
 mod tee;
 mod terminal;
 
 pub use jsonl::{Jsonl, read_events, truncate_after};
+pub use median::median_run;
 pub use record::{
     DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
     Score, Split, Timing, TrialRecord,
 };
+pub use split_predictions::SplitPredictions;
 pub use tee::Tee;
 pub use terminal::{Terminal, Watched, duration_text, stderr_has_colours};
 

@@ -53,6 +53,9 @@ pub struct Provenance {
     pub corpus: DataProvenance,
     /// Revision of the tasks' repository, or `built-in`.
     pub tasks_revision: String,
+    /// A hash of each task's examples; empty in records from before it existed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_hashes: BTreeMap<String, String>,
 }
 
 /// Which text, exactly.
@@ -152,6 +155,10 @@ pub struct Score {
     pub metric: String,
     /// The metric × 100, as the paper prints it; absent where undefined (say a correlation of constants).
     pub value: Option<f64>,
+    /// 95 % bootstrap interval of the metric over the scored examples, × 100; absent where undefined, and in records from
+    /// before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
     /// Other figures of the same predictions by name, × 100 where they are shares; empty where the metric says all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, f64>,

@@ -22,9 +22,10 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 ];
 
 /// Text that may stand in some files only, with the beginnings of their paths.
-const ONE_HOME: [(&str, &[&str]); 6] = [
+const ONE_HOME: [(&str, &[&str]); 7] = [
     ("hf_hub", &["data/hub"]),
     ("plotters", &["report/plot"]),
+    ("zip::write", &["run/submission"]),
     ("process::exit", &["main.rs"]),
     ("println!", &["cli/", "main.rs"]),
     ("print!(", &["cli/", "main.rs"]),

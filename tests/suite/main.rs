@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod intermediate;
 mod resume;
 mod score;
 mod traps;

@@ -5,7 +5,7 @@ use crate::fault::FaultKind;
 use crate::spec::{Budget, TaskName, TrainSpec};
 
 /// Writes a file and loads it; faults show it as `a.yaml`.
-pub(super) fn load_text(text: &str, profile: Option<&str>, sets: &[&str]) -> Result<Experiment> {
+pub(in crate::spec) fn load_text(text: &str, profile: Option<&str>, sets: &[&str]) -> Result<Experiment> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
     std::fs::write(&path, text).unwrap();

@@ -1,0 +1,65 @@
+//! `electra-lab submission`: a trial's test predictions as the GLUE leaderboard takes them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::spec_arguments::ResultsArgument;
+use super::table::{numbers, table, words};
+use super::{exit, output};
+use crate::fault::Result;
+use crate::run::{Submission, SubmissionOptions, submission as write_submission};
+
+/// Arguments of `submission`.
+#[derive(Args, Debug)]
+pub struct SubmissionArguments {
+    /// Id of a trial, or its beginning, or its folder
+    #[arg(value_name = "TRIAL")]
+    trial: String,
+
+    /// Zip to write; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+
+    /// Fine-tuning run that answers for every task [default: of each task the run with the median validation score, of
+    /// an even number the lower of the two in the middle]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    finetune_seed: Option<u64>,
+
+    /// Writes the files that can be made, and says what is missing [default: off, anything missing is an error]
+    #[arg(long)]
+    partial: bool,
+
+    #[command(flatten)]
+    results: ResultsArgument,
+}
+
+/// Writes the zip, prints what it holds and returns the exit code.
+pub fn submission(arguments: &SubmissionArguments) -> Result<u8> {
+    let made = write_submission(&SubmissionOptions {
+        trial: arguments.trial.clone(),
+        results: arguments.results.results.clone(),
+        to: arguments.to.clone(),
+        finetune_seed: arguments.finetune_seed,
+        partial: arguments.partial,
+    })?;
+    for missing in &made.missing {
+        output::note(&format!("missing: {missing}"));
+    }
+    for note in &made.notes {
+        output::note(&format!("note: {note}"));
+    }
+    output::data(&text(&made))?;
+    Ok(exit::OK)
+}
+
+fn text(made: &Submission) -> String {
+    let rows: Vec<[String; 4]> = made
+        .files
+        .iter()
+        .map(|file| {
+            [file.name.into(), file.task.to_string(), file.finetune_seed.to_string(), file.n_rows.to_string()]
+        })
+        .collect();
+    table(&[words("file"), words("task"), numbers("fine-tuning seed"), numbers("rows")], &rows)
+}

@@ -1,0 +1,149 @@
+//! The fine-tuning runs behind every score: per trial and task their median, spread and intervals.
+//!
+//! The reported figure of a task is the median over its fine-tuning runs (ELECTRA §3.1); what it may be mistaken for, the
+//! best of them, is only ever an end of the range. Two intervals answer two questions: how far the median would move with
+//! other fine-tuning seeds, and how far the median run's score would move with other examples.
+//! Must never: mix runs of two pre-training seeds. Next: `tables.rs`.
+
+use super::axes::Axes;
+use super::records::{DoneTrial, Records};
+use super::statistics::{Spread, bootstrap, median, members};
+use crate::spec::{TaskName, Trial};
+use crate::track::{Score, median_run};
+
+/// The fine-tuning runs of one trial on one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runs {
+    /// The point of the sweep, by name.
+    pub point: String,
+    /// The task.
+    pub task: TaskName,
+    /// What stands between the encoder and the outputs.
+    pub head: &'static str,
+    /// Pre-training seed.
+    pub seed: u64,
+    /// Runs whose score is undefined; they are in none of the figures.
+    pub n_undefined: usize,
+    /// What the others scored, × 100; None where there are none.
+    pub figures: Option<Figures>,
+}
+
+/// Figures of runs whose score is defined, × 100.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Runs.
+    pub n: usize,
+    /// Their median; of an even number the mean of the two in the middle.
+    pub median: f64,
+    /// Sample standard deviation; absent for one run.
+    pub sd: Option<f64>,
+    /// Lowest and highest.
+    pub range: (f64, f64),
+    /// Bootstrap 95 % interval of the median over the runs; absent below three.
+    pub over_seeds: Option<(f64, f64)>,
+    /// Bootstrap 95 % interval of the median run over the examples; absent where the record has none.
+    pub over_examples: Option<[f64; 2]>,
+}
+
+/// The runs of every finished trial, by point, task and pre-training seed.
+pub fn of(axes: &Axes, trials: &[Trial], records: &Records) -> Vec<Runs> {
+    let mut all = Vec::new();
+    for point in &axes.points {
+        let members = members(point, trials, records);
+        for task in TaskName::ALL {
+            for done in &members {
+                let scores: Vec<&Score> =
+                    done.outcome.scores.iter().filter(|score| score.task == task).collect();
+                if !scores.is_empty() {
+                    all.push(runs(axes.point_name(point), task, done, &scores));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The word for the head that a trial fine-tuned with.
+pub fn head(done: &DoneTrial) -> &'static str {
+    done.trial.spec.evaluate.finetune.head.as_str()
+}
+
+fn runs(point: String, task: TaskName, done: &DoneTrial, scores: &[&Score]) -> Runs {
+    let values: Vec<f64> = scores.iter().filter_map(|score| score.value).collect();
+    let interval = median_run(scores.iter().copied()).and_then(|run| run.interval);
+    Runs {
+        point,
+        task,
+        head: head(done),
+        seed: done.trial.spec.seed,
+        n_undefined: scores.len() - values.len(),
+        figures: figures(&values, interval),
+    }
+}
+
+fn figures(values: &[f64], over_examples: Option<[f64; 2]>) -> Option<Figures> {
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Some(Figures {
+        n: values.len(),
+        median: median(values)?,
+        sd: Spread::of(values)?.sd,
+        range: (lowest, highest),
+        over_seeds: bootstrap(values, median),
+        over_examples,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, outcome};
+    use super::super::records;
+    use super::*;
+
+    /// Of 60, 62, 64, 70 and 70.5: deviations from the mean 65.3 are -5.3, -3.3, -1.3, 4.7 and 5.2, the sum of their
+    /// squares is 89.8, and 89.8 / 4 = 22.45.
+    #[test]
+    fn figures_by_hand() {
+        let values = [70.5, 60.0, 64.0, 62.0, 70.0];
+        let figures = figures(&values, Some([55.0, 75.0])).unwrap();
+        assert_eq!((figures.n, figures.median, figures.range), (5, 64.0, (60.0, 70.5)));
+        assert!((figures.sd.unwrap() - 22.45f64.sqrt()).abs() < 1e-12);
+        // A median of five resampled values is the lowest with probability 0.058 (three of five draws or more) and the
+        // highest with the same: beyond 2.5 % on both sides.
+        assert_eq!(figures.over_seeds, Some((60.0, 70.5)));
+    }
+
+    #[test]
+    fn fewer_runs_say_less() {
+        let one = figures(&[61.0], None).unwrap();
+        assert_eq!((one.median, one.sd, one.range, one.over_seeds), (61.0, None, (61.0, 61.0), None));
+        let two = figures(&[61.0, 63.0], None).unwrap();
+        assert_eq!((two.median, two.sd, two.over_seeds), (62.0, Some(2.0f64.sqrt()), None));
+        assert_eq!(figures(&[], None), None);
+    }
+
+    /// Two runs of four are undefined; of the two others the lower one brings the interval over examples.
+    #[test]
+    fn undefined_runs_are_counted_and_the_median_run_is_a_run() {
+        let fixture = Fixture::new();
+        let mut first = outcome(&fixture.trials[0]);
+        let (mut lost, mut kept) = (first.scores[0].clone(), first.scores[2].clone());
+        (lost.value, lost.interval) = (None, None);
+        (kept.value, kept.interval, kept.finetune_seed) = (Some(90.0), Some([88.0, 91.0]), 9);
+        first.scores = vec![lost.clone(), first.scores[1].clone(), lost, kept];
+        fixture.write(&fixture.trials[0], &first);
+        let records = records::read(&fixture.results(), &fixture.trials);
+        let axes = Axes::new(&fixture.experiment.report, &fixture.trials);
+        let runs: Vec<Runs> = of(&axes, &fixture.trials, &records)
+            .into_iter()
+            .filter(|runs| runs.task == TaskName::Rte)
+            .collect();
+        let figures = runs[0].figures.as_ref().unwrap();
+        let middle = first.scores[1].value.unwrap();
+        assert_eq!((runs[0].n_undefined, figures.n), (2, 2));
+        assert_eq!(figures.median, (middle + 90.0) / 2.0);
+        assert_eq!(figures.over_examples, first.scores[1].interval);
+        // The other pre-training seed has a row of its own.
+        assert_eq!((runs[1].seed, runs[1].figures.as_ref().unwrap().n), (2, 3));
+    }
+}

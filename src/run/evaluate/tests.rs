@@ -1,0 +1,85 @@
+//! MNLI with every split, on examples in memory: the repository's hub cache has none.
+
+use super::*;
+use crate::data::{Example, ExtraSplit, HIDDEN_LABEL, open_tokenizer};
+use crate::model::EncoderNetwork;
+use crate::run::fixture::{a_trial, an_env};
+use crate::run::interrupt::StopFlag;
+use crate::run::store::TrialFolder;
+use crate::spec::{ModelSpec, TaskName};
+use crate::track::Silent;
+
+fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<Example> {
+    let texts = ["the cat sat", "a dog ran", "the bird"];
+    let text = |at: i64| texts[(at % 3) as usize].to_string();
+    let example =
+        |idx| Example { idx: 2 * idx, text_a: text(idx), text_b: Some(text(idx + 1)), label: label(idx) };
+    (0..n).map(example).collect()
+}
+
+fn mnli() -> TaskData {
+    let labelled = |n| examples(n, |idx| (idx % 3) as f32);
+    let hidden = |name| ExtraSplit { name, examples: examples(5, |_| HIDDEN_LABEL) };
+    TaskData {
+        task: TaskName::Mnli,
+        train: labelled(12),
+        validation: labelled(6),
+        revision: "main".into(),
+        synthetic: false,
+        n_left_out: 0,
+        splits: vec![
+            ExtraSplit { name: MISMATCHED, examples: labelled(9) },
+            hidden("test_matched"),
+            hidden("test_mismatched"),
+            hidden("ax"),
+        ],
+    }
+}
+
+#[test]
+fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
+    let mut trial = a_trial(1);
+    let model = ModelSpec { hidden: Some(16), layers: Some(1), embedding: Some(16), ..Default::default() };
+    trial.spec.evaluate.tasks = vec![TaskName::Mnli];
+    trial.spec.evaluate.finetune.batch = 4;
+    let env = an_env();
+    let tokenizer = open_tokenizer(&trial.spec.data, &env).unwrap();
+    let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
+    let pretrained = Pretrained { network, load: &|_| Ok(()) };
+    let results = tempfile::tempdir().unwrap();
+    let folder = TrialFolder::new(results.path(), "test", &trial.id);
+    let _lock = folder.lock().unwrap();
+    let context = TrialContext {
+        folder: &folder,
+        sink: &Silent,
+        stop: &StopFlag::default(),
+        device: candle_core::Device::Cpu,
+        env: &env,
+        experiment: "test",
+        profile: "quick",
+    };
+    let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &[mnli()], &pretrained).unwrap();
+    let first = scores(&trial.spec);
+    assert_eq!((first.len(), first[0].n_examples), (1, 6));
+    let mismatched = first[0].others["accuracy_mismatched"];
+    assert!((0.0..=100.0).contains(&mismatched) && first[0].others.len() == 1, "{mismatched}");
+    let read = |split| folder.split_predictions(TaskName::Mnli, 1, split).unwrap().unwrap();
+    for split in ["test_matched", "test_mismatched", "ax"] {
+        let saved = read(split);
+        let indices: Vec<i64> = saved.examples.iter().map(|example| example.idx).collect();
+        assert_eq!((indices, saved.examples[0].label), (vec![0, 2, 4, 6, 8], -1.0));
+    }
+
+    // A split that a stop lost is predicted by the same model, made again or read from the weights that were kept.
+    let ax = read("ax");
+    let lose = |split| std::fs::remove_file(folder.split_predictions_path(TaskName::Mnli, 1, split)).unwrap();
+    lose("ax");
+    assert_eq!(scores(&trial.spec), first);
+    assert_eq!(read("ax"), ax);
+    trial.spec.evaluate.finetune.keep_models = true;
+    assert_eq!(scores(&trial.spec), first);
+    assert!(folder.finetuned(TaskName::Mnli, 1).is_file());
+    lose("ax");
+    assert_eq!(scores(&trial.spec), first);
+    assert_eq!(read("ax"), ax);
+}
