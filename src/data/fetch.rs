@@ -3,17 +3,17 @@
 use super::DataEnv;
 use super::glue::task_files;
 use super::hub::{HubFiles, RepoKind};
+use super::squad::squad_task_files;
 use super::tokenizer::TOKENIZER_FILE;
 use crate::fault::{Fault, Result};
-use crate::spec::{DataSpec, TaskName, TaskSource, TokenizerSpec};
+use crate::spec::{DataSpec, EvaluateSpec, TaskSource, TokenizerSpec};
 use crate::track::Sink;
 
 /// Downloads text, tokenizer and tasks; returns each file as `repository/name` with its size in bytes. What a
 /// specification takes from this machine is not listed.
 pub fn fetch(
     data: &DataSpec,
-    source: &TaskSource,
-    tasks: &[TaskName],
+    evaluate: &EvaluateSpec,
     env: &DataEnv,
     sink: &dyn Sink,
 ) -> Result<Vec<(String, u64)>> {
@@ -30,10 +30,15 @@ pub fn fetch(
         sink.phase(&format!("fetching the tokenizer {repo}"));
         list(repo, &env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?, &mut fetched)?;
     }
-    if let TaskSource::Hub { repo, revision } = source {
-        for task in tasks {
+    if let TaskSource::Hub { repo, revision } = &evaluate.source {
+        for &task in &evaluate.tasks {
+            let repo = if task.is_squad() { evaluate.squad.repository(task).0 } else { repo };
             sink.phase(&format!("fetching {task} of {repo}"));
-            list(repo, &task_files(repo, revision, *task, env)?, &mut fetched)?;
+            let files = match task.is_squad() {
+                true => squad_task_files(&evaluate.squad, task, env)?,
+                false => task_files(repo, revision, task, env)?,
+            };
+            list(repo, &files, &mut fetched)?;
         }
     }
     Ok(fetched)
@@ -51,13 +56,15 @@ fn list(repo: &str, files: &HubFiles, fetched: &mut Vec<(String, u64)>) -> Resul
 mod tests {
     use super::*;
     use crate::data::{Hub, HubConfig};
+    use crate::spec::TaskName;
     use crate::track::Silent;
 
     #[test]
     fn built_in_data_needs_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let env = DataEnv::at(folder.path());
-        let fetched = fetch(&DataSpec::default(), &TaskSource::default(), &TaskName::ALL, &env, &Silent);
+        let evaluate = EvaluateSpec { tasks: TaskName::ALL.to_vec(), ..Default::default() };
+        let fetched = fetch(&DataSpec::default(), &evaluate, &env, &Silent);
         assert_eq!(fetched.unwrap(), []);
     }
 
@@ -74,7 +81,10 @@ mod tests {
             tokenizer: TokenizerSpec::default(),
         };
         let source = TaskSource::Hub { repo: "nyu-mll/glue".into(), revision: "main".into() };
-        let fetched = fetch(&data, &source, &[TaskName::Cola], &env, &Silent).unwrap();
+        let mut evaluate =
+            EvaluateSpec { source, tasks: vec![TaskName::Cola, TaskName::Squad2], ..Default::default() };
+        evaluate.squad.repo_v2 = "rajpurkar/squad_v2-subset".into();
+        let fetched = fetch(&data, &evaluate, &env, &Silent).unwrap();
         let shown: Vec<String> = fetched.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
         google-bert/bert-base-uncased/tokenizer.json 466062

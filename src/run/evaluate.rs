@@ -1,32 +1,28 @@
 //! Downstream evaluation of one trial: every task, every fine-tuning seed, predictions on disk, scores from them.
 //!
 //! Fine-tuning runs whose predictions are saved are not run again. Must never: score what is not on disk.
-//! Next: `task/finetune.rs` for one run.
+//! Next: `task/finetune.rs` for one run, `evaluate_squad.rs` for SQuAD.
 
 use super::context::TrialContext;
-use crate::data::{TaskData, Tokenizer, open_task, task_info};
+use super::evaluate_squad::evaluate_squad;
+use super::tasks::Tasks;
+use crate::data::{Tokenizer, task_info};
 use crate::fault::{Fault, Result};
 use crate::spec::TrialSpec;
 use crate::task::{Finetuned, Finetuning, Pretrained, encode, score, swapped};
 use crate::track::Score;
 use crate::train::Checkpoint;
 
-/// Every task is read before training, so that a bad file shows itself first.
-pub fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>> {
-    let evaluate = &spec.evaluate;
-    evaluate.tasks.iter().map(|&task| open_task(&evaluate.source, task, &spec.data, context.env)).collect()
-}
-
 /// Fine-tunes and scores every task of `spec.evaluate`.
 pub fn evaluate(
     spec: &TrialSpec,
     context: &TrialContext,
     tokenizer: &Tokenizer,
-    tasks: &[TaskData],
+    tasks: &Tasks,
     pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
     let mut scores = Vec::new();
-    for (done, task) in tasks.iter().enumerate() {
+    for (done, task) in tasks.glue.iter().enumerate() {
         let recipe = &spec.evaluate.finetune;
         let encoded = |examples| encode(examples, tokenizer, recipe.seq_len);
         let info = task_info(task.task);
@@ -39,7 +35,7 @@ pub fn evaluate(
             let lacks_model = recipe.keep_models && !model.is_file();
             if lacks_model || context.folder.predictions(task.task, finetune_seed)?.is_none() {
                 let run = done as u64 * u64::from(spec.evaluate.finetune_seeds) + finetune_seed;
-                let of = tasks.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
+                let of = tasks.glue.len() as u64 * u64::from(spec.evaluate.finetune_seeds);
                 context.sink.phase(&format!("fine-tuning {}, run {run} of {of}", task.task));
                 let Finetuned { predictions, parameters } = Finetuning {
                     seed: spec.seed,
@@ -66,6 +62,9 @@ pub fn evaluate(
             };
             scores.push(score(&info, &saved));
         }
+    }
+    for task in &tasks.squad {
+        scores.extend(evaluate_squad(spec, context, tokenizer, task, pretrained)?);
     }
     Ok(scores)
 }

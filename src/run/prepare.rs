@@ -3,10 +3,11 @@
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
 use super::opened_model::OpenedModel;
-use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_task, open_tokenizer};
+use super::tasks::Tasks;
+use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_tokenizer};
 use crate::fault::Result;
 use crate::model::flops;
-use crate::spec::{DataSpec, Experiment, Trial};
+use crate::spec::{DataSpec, EvaluateSpec, Experiment, Trial};
 use crate::track::Sink;
 
 /// Bytes of a parameter in a final checkpoint (f32), and in one to resume from (with Adam's two moments).
@@ -19,10 +20,11 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     let mut tasks = Vec::new();
     for spec in trials.iter().map(|trial| &trial.spec) {
         for &task in &spec.evaluate.tasks {
-            let key = (&spec.evaluate.source, task, &spec.data);
+            let evaluate = EvaluateSpec { tasks: vec![task], ..spec.evaluate.clone() };
+            let key = (evaluate.source.clone(), evaluate.squad.clone(), task, &spec.data);
             if !tasks.contains(&key) {
                 sink.phase(&format!("opening {task}"));
-                open_task(key.0, key.1, key.2, env)?;
+                Tasks::open(&evaluate, &spec.data, env)?;
                 tasks.push(key);
             }
         }
@@ -30,7 +32,7 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     for spec in trials.iter().map(|trial| &trial.spec) {
         if let Some(published) = &spec.published {
             sink.phase(&format!("opening {}", published.model));
-            OpenedModel::open(published, spec.evaluate.finetune.seq_len, env)?;
+            OpenedModel::open(published, &spec.evaluate, env)?;
         }
     }
     let mut corpora = Vec::new();
@@ -86,9 +88,9 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
             sink.phase(&format!("fetching {}", published.model));
             model_folder(&published.model, &published.revision, &env)?;
         }
-        let key = (&spec.data, &spec.evaluate.source, &spec.evaluate.tasks);
+        let key = (&spec.data, &spec.evaluate);
         if !asked.contains(&key) {
-            files.extend(fetch(key.0, key.1, key.2, &env, sink)?);
+            files.extend(fetch(key.0, key.1, &env, sink)?);
             asked.push(key);
         }
     }

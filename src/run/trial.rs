@@ -6,11 +6,12 @@
 use std::time::Instant;
 
 use super::context::TrialContext;
-use super::evaluate::{evaluate, open_tasks};
+use super::evaluate::evaluate;
 use super::interrupt::StopFlag;
 use super::opened_model::OpenedModel;
 use super::provenance::collect;
-use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_tokenizer};
+use super::tasks::Tasks;
+use crate::data::{Batch, Corpus, Tokenizer, open_corpus, open_tokenizer};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
@@ -29,8 +30,8 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
 
 /// Fine-tunes a published checkpoint: there is nothing to pre-train.
 fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
-    let opened = OpenedModel::open(spec, trial.spec.evaluate.finetune.seq_len, context.env)?;
-    let tasks = open_tasks(&trial.spec, context)?;
+    let opened = OpenedModel::open(spec, &trial.spec.evaluate, context.env)?;
+    let tasks = Tasks::open(&trial.spec.evaluate, &trial.spec.data, context.env)?;
     record(trial, context, opened.provenance()?, &tasks)?;
     let began = Instant::now();
     let network = opened.published.config.network;
@@ -54,7 +55,7 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let spec = &trial.spec;
     let tokenizer = open_tokenizer(&spec.data, context.env)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
-    let tasks = open_tasks(spec, context)?;
+    let tasks = Tasks::open(&spec.evaluate, &spec.data, context.env)?;
     record(trial, context, corpus.provenance(), &tasks)?;
     let state = pretrain(spec, context, &tokenizer, &corpus)?;
     let began = Instant::now();
@@ -83,10 +84,10 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
 }
 
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
-fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[TaskData]) -> Result<()> {
+fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Result<()> {
     let mut provenance = collect(&context.device);
     provenance.corpus = text;
-    provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
+    provenance.tasks_revision = tasks.revision();
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));

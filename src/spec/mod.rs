@@ -10,6 +10,7 @@
 //! Must never: touch a model, a device, the network or the clock.
 
 mod check_experiment;
+mod check_squad;
 mod check_trial;
 mod data;
 mod evaluate;
@@ -27,6 +28,7 @@ mod problem;
 mod published;
 mod schema;
 mod source;
+mod squad;
 mod suggest;
 mod sweep;
 mod train;
@@ -47,5 +49,6 @@ pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::{Masking, ObjectiveSpec};
 pub use published::PublishedSpec;
 pub use schema::schema;
+pub use squad::{SquadHead, SquadSpec};
 pub use train::{Budget, OptimizerKind, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

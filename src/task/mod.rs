@@ -9,6 +9,8 @@ mod metrics;
 mod probe;
 mod published;
 mod score;
+mod squad;
+mod steps;
 
 pub use classifier::classifier_parameters;
 pub use encode::{Encoded, encode, swapped};
@@ -21,3 +23,6 @@ pub use metrics::{
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use published::open_published;
 pub use score::score;
+pub use squad::{
+    Answered, Span, SquadAnswers, SquadFinetuning, TokenQuestion, squad_score, tokenize_questions,
+};

@@ -2,6 +2,7 @@
 
 mod jsonl;
 mod record;
+mod squad_record;
 mod tee;
 mod terminal;
 
@@ -10,6 +11,7 @@ pub use record::{
     DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
     Score, Split, Timing, TrialRecord,
 };
+pub use squad_record::SquadRecord;
 pub use tee::Tee;
 pub use terminal::{Terminal, Watched, duration_text, stderr_has_colours};
 
