@@ -90,6 +90,8 @@ mod tests {
         google-bert/bert-base-uncased/tokenizer.json 466062
         nyu-mll/glue/cola/train-00000-of-00001.parquet 246648
         nyu-mll/glue/cola/validation-00000-of-00001.parquet 36162
+        rajpurkar/squad_v2-subset/squad_v2/train-00000-of-00001.parquet 545567
+        rajpurkar/squad_v2-subset/squad_v2/validation-00000-of-00001.parquet 771715
         ");
     }
 }

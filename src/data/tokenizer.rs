@@ -152,10 +152,18 @@ impl Tokenizer {
     }
 
     /// The ids of a text, without special tokens, each with the place in the text that it was made of: where it
-    /// begins and ends, in bytes. Lower-casing and stripped accents shift no place.
+    /// begins and ends, in bytes. Lower-casing and stripped accents shift no place; characters of which no token
+    /// was made, such as an accent that stands by itself, belong to the token before them, up to the next space.
     pub fn encode_with_places(&self, text: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
         let encoding = self.inner.encode(text, false).map_err(|error| self.unread(text, error))?;
-        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
+        let mut places = encoding.get_offsets().to_vec();
+        let mut next = text.len();
+        for place in places.iter_mut().rev() {
+            let dropped = text.get(place.1..next).unwrap_or_default();
+            place.1 += dropped.find(char::is_whitespace).unwrap_or(dropped.len());
+            next = place.0;
+        }
+        Ok((encoding.get_ids().to_vec(), places))
     }
 
     fn unread(&self, text: &str, error: tokenizers::Error) -> Fault {

@@ -20,7 +20,8 @@ fn bert() -> (DataEnv, DataSpec, Tokenizer) {
     (env, data, tokenizer)
 }
 
-/// Scores that say the gold answer and nothing else, in every window that holds it.
+/// Scores that say the gold answer and nothing else, in every window that holds it. What does not come back to the letter
+/// is a part of a token, such as "six" for "sixth": fewer than one in a hundred.
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
 fn real_gold_scores_decode_to_the_gold_answers() {
@@ -56,14 +57,12 @@ fn real_gold_scores_decode_to_the_gold_answers() {
                 );
                 let gold = example.answers.first().map_or("", |answer| answer.text.as_str());
                 n += 1;
-                if exact_match(gold, answered.text()) {
-                    n_right += 1;
-                } else if n - n_right <= 12 {
-                    eprintln!("{}: \"{gold}\" came back as \"{}\"", example.id, answered.text());
-                }
+                n_right += usize::from(exact_match(gold, answered.text()));
+                let text = answered.text();
+                assert!(text.contains(gold.trim()), "{}: \"{gold}\" came back as \"{text}\"", example.id);
             }
         }
         eprintln!("{task}: {n_right} of {n} questions in {n_windows} windows");
-        assert!(n > 2000 && n_right as f64 > 0.98 * n as f64, "{task}: {n_right} of {n}");
+        assert!(n > 2000 && n_right as f64 > 0.99 * n as f64, "{task}: {n_right} of {n}");
     }
 }

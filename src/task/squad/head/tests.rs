@@ -155,7 +155,7 @@ fn gradients_are_finite_differences() {
         .enumerate()
         // Biases are zero at first: moved, so that no symmetry hides a mistake.
         .map(|(i, parameter)| {
-            (double(&parameter.var) + double(&tensor(parameter.var.dims(), 50 + i as u64)) * 0.1)
+            double(&parameter.var) + double(&tensor(parameter.var.dims(), 50 + i as u64)) * 0.1
         })
         .map(|moved| Var::from_tensor(&moved.unwrap()).unwrap())
         .collect();
