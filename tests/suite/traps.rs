@@ -162,7 +162,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         26,
         "layer-wise learning rates are off by one, or `layer.1` is taken for `layer.10`",
-        Tests(&["task/finetune.rs::rates_of_every_parameter_by_both_rules"]),
+        Tests(&["task/steps.rs::rates_of_every_parameter_by_both_rules"]),
     ),
     (
         27,
