@@ -24,7 +24,7 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "NAME", default_value = "main")]
     revision: String,
 
-    /// Tasks of GLUE to fine-tune on
+    /// Tasks to fine-tune on: GLUE's, squad, squad2
     #[arg(
         long,
         value_name = "TASK,…",

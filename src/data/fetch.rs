@@ -4,6 +4,7 @@ use super::DataEnv;
 use super::glue::task_files;
 use super::glue_splits::split_files;
 use super::hub::{HubFiles, RepoKind};
+use super::squad::squad_task_files;
 use super::tokenizer::TOKENIZER_FILE;
 use crate::fault::{Fault, Result};
 use crate::spec::{DataSpec, EvaluateSpec, TaskSource, TokenizerSpec};
@@ -32,6 +33,12 @@ pub fn fetch(
     }
     if let TaskSource::Hub { repo, revision } = &evaluate.source {
         for task in evaluate.tasks_to_read() {
+            if task.is_squad() {
+                let repo = evaluate.squad.repository(task).0;
+                sink.phase(&format!("fetching {task} of {repo}"));
+                list(repo, &squad_task_files(&evaluate.squad, task, env)?, &mut fetched)?;
+                continue;
+            }
             sink.phase(&format!("fetching {task} of {repo}"));
             let files = task_files(repo, revision, task, env)?;
             list(repo, &files, &mut fetched)?;
@@ -80,13 +87,17 @@ mod tests {
             tokenizer: TokenizerSpec::default(),
         };
         let source = TaskSource::Hub { repo: "nyu-mll/glue".into(), revision: "main".into() };
-        let evaluate = EvaluateSpec { source, tasks: vec![TaskName::Cola], ..Default::default() };
+        let mut evaluate =
+            EvaluateSpec { source, tasks: vec![TaskName::Cola, TaskName::Squad2], ..Default::default() };
+        evaluate.squad.repo_v2 = "rajpurkar/squad_v2-subset".into();
         let fetched = fetch(&data, &evaluate, &env, &Silent).unwrap();
         let shown: Vec<String> = fetched.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
         google-bert/bert-base-uncased/tokenizer.json 466062
         nyu-mll/glue/cola/train-00000-of-00001.parquet 246648
         nyu-mll/glue/cola/validation-00000-of-00001.parquet 36162
+        rajpurkar/squad_v2-subset/squad_v2/train-00000-of-00001.parquet 545567
+        rajpurkar/squad_v2-subset/squad_v2/validation-00000-of-00001.parquet 771715
         ");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The way of pre-training text: `source.rs` (which text) → `documents.rs` (lines) → `tokenizer.rs` (ids) →
 //! `packing.rs` (examples) → `corpus_file.rs` (cached bytes) → `corpus.rs` (batches in a seeded order). The way
-//! of a task: `glue.rs`; of predictions to be scored: `glue_files.rs`, `squad_files.rs`. Everything remote goes through `hub.rs`.
+//! of a task: `glue.rs` or `squad.rs`;
+//! of predictions to be scored: `glue_files.rs`, `squad_files.rs`. Everything remote goes through `hub.rs`.
 //! Must never: know of models or training.
 
 mod batch;
@@ -24,6 +25,7 @@ mod pattern;
 mod scored_tasks;
 mod shuffle;
 mod source;
+mod squad;
 mod squad_files;
 mod task_table;
 mod tokenizer;
@@ -41,6 +43,7 @@ pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
 pub use leaderboard::{LEADERBOARD, LeaderboardFile};
 pub use model_folder::{ModelFolder, model_folder};
 pub use scored_tasks::{ScoredTask, scored_task, scored_tasks};
+pub use squad::{SquadAnswer, SquadData, SquadExample, open_squad};
 pub use squad_files::{SquadQuestion, squad_answers, squad_no_answer, squad_questions};
 pub use task_table::{LabelKind, Metric, TaskInfo, task_info};
 pub use tokenizer::{SpecialIds, Tokenizer, open_tokenizer};

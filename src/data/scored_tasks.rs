@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_papers_metric_comes_first() {
-        for task in TaskName::ALL {
+        for task in TaskName::ALL.into_iter().filter(|task| !task.is_squad()) {
             let row = scored_task(task.as_str()).unwrap();
             assert_eq!(
                 (row.labels, row.metrics[0]),

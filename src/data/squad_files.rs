@@ -101,7 +101,7 @@ fn of_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
 }
 
 /// The lists `answers.text`, row by row.
-fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<String>>> {
+pub(super) fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<String>>> {
     let wrong = |reason: &dyn std::fmt::Display| {
         Fault::new(
             FaultKind::Data,

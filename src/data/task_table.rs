@@ -122,6 +122,11 @@ pub fn task_info(task: TaskName) -> TaskInfo {
             let labels = LabelKind::Classes(&["not_entailment", "entailment"]);
             row("sentence1", Some("sentence2"), labels, Metric::Accuracy)
         }
+        // Its rows are read by `squad.rs` and have no label; the classes are what a row of 2.0 can be.
+        TaskName::Squad | TaskName::Squad2 => {
+            let labels = LabelKind::Classes(&["answerable", "unanswerable"]);
+            row("question", Some("context"), labels, Metric::F1)
+        }
         TaskName::Qnli => row("question", Some("sentence"), ENTAILMENT, Metric::Accuracy),
     }
 }

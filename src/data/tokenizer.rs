@@ -147,16 +147,33 @@ impl Tokenizer {
 
     /// The ids of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| {
-            let beginning: String = text.chars().take(60).collect();
-            Fault::new(
-                FaultKind::Data,
-                format!("the tokenizer {} cannot read \"{beginning}\"", self.origin),
-                "use a WordPiece tokenizer of the BERT family",
-            )
-            .because(error)
-        })?;
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| self.unread(text, error))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of a text, without special tokens, each with the place in the text that it was made of: where it
+    /// begins and ends, in bytes. Lower-casing and stripped accents shift no place; characters of which no token
+    /// was made, such as an accent that stands by itself, belong to the token before them, up to the next space.
+    pub fn encode_with_places(&self, text: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+        let encoding = self.inner.encode(text, false).map_err(|error| self.unread(text, error))?;
+        let mut places = encoding.get_offsets().to_vec();
+        let mut next = text.len();
+        for place in places.iter_mut().rev() {
+            let dropped = text.get(place.1..next).unwrap_or_default();
+            place.1 += dropped.find(char::is_whitespace).unwrap_or(dropped.len());
+            next = place.0;
+        }
+        Ok((encoding.get_ids().to_vec(), places))
+    }
+
+    fn unread(&self, text: &str, error: tokenizers::Error) -> Fault {
+        let beginning: String = text.chars().take(60).collect();
+        Fault::new(
+            FaultKind::Data,
+            format!("the tokenizer {} cannot read \"{beginning}\"", self.origin),
+            "use a WordPiece tokenizer of the BERT family",
+        )
+        .because(error)
     }
 
     /// Highest id and one: the rows of an embedding table.
@@ -233,6 +250,16 @@ mod tests {
         assert_eq!(tokenizer.special(), SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 });
         assert_eq!(tokenizer.vocab_size(), 15);
         assert_eq!((tokenizer.token(9).as_deref(), tokenizer.token(15)), (Some("##ing"), None));
+    }
+
+    /// Accents that are stripped, letters that lower case makes longer or shorter, and composed letters.
+    #[test]
+    fn places_are_those_of_the_original_text() {
+        let text = "The  CAFÉ (cafe\u{301}) \u{130} played";
+        let (ids, places) = small().encode_with_places(text).unwrap();
+        assert_eq!(ids, small().encode(text).unwrap());
+        let shown: Vec<&str> = places.iter().map(|&(start, end)| &text[start..end]).collect();
+        assert_eq!(shown, ["The", "CAFÉ", "(", "cafe\u{301}", ")", "\u{130}", "play", "ed"]);
     }
 
     #[test]

@@ -63,9 +63,10 @@ pub fn of(axes: &Axes, trials: &[Trial], records: &Records) -> Vec<Runs> {
     all
 }
 
-/// The word for the head that a trial fine-tuned with.
-pub fn head(done: &DoneTrial) -> &'static str {
-    done.trial.spec.evaluate.finetune.head.as_str()
+/// The word for the head that a trial fine-tuned a task with.
+pub fn head(done: &DoneTrial, task: TaskName) -> &'static str {
+    let evaluate = &done.trial.spec.evaluate;
+    if task.is_squad() { evaluate.squad.head.as_str() } else { evaluate.finetune.head.as_str() }
 }
 
 fn runs(point: String, task: TaskName, done: &DoneTrial, scores: &[&Score]) -> Runs {
@@ -74,7 +75,7 @@ fn runs(point: String, task: TaskName, done: &DoneTrial, scores: &[&Score]) -> R
     Runs {
         point,
         task,
-        head: head(done),
+        head: head(done, task),
         seed: done.trial.spec.seed,
         n_undefined: scores.len() - values.len(),
         figures: figures(&values, interval),

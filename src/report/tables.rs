@@ -203,7 +203,7 @@ pub fn tasks(summary: &Summary, records: &Records) -> Table {
         };
         table.row(vec![
             quantity.label.clone(),
-            distinct(scores().map(|(done, _)| head(done).to_string())),
+            distinct(scores().map(|(done, _)| head(done, task).to_string())),
             if quantity.synthetic { "built-in language" } else { "hub" }.into(),
             distinct(scores().map(|(done, _)| done.record.provenance.tasks_revision.clone())),
             scores().count().to_string(),

@@ -1,47 +1,42 @@
 //! Downstream evaluation of one trial: every task, every fine-tuning seed, predictions on disk, scores from them.
 //!
 //! Fine-tuning runs whose predictions are saved are not run again. Must never: score what is not on disk.
-//! Next: `finetune_task.rs` for the runs of a task.
+//! Next: `finetune_task.rs` for the runs of a task of GLUE, `evaluate_squad.rs` for SQuAD's.
 
 use super::context::TrialContext;
+use super::evaluate_squad::evaluate_squad;
 use super::finetune_task::{TaskRuns, Weights, is_made};
-use crate::data::{MISMATCHED, TaskData, Tokenizer, open_task, task_info};
+use super::tasks::Tasks;
+use crate::data::{MISMATCHED, Tokenizer, task_info};
 use crate::fault::{Fault, Result};
 use crate::spec::{TaskName, TrialSpec};
 use crate::task::{Pretrained, add_mismatched, score};
 use crate::track::Score;
 
-/// Every task is read before training, so that a bad file shows itself first.
-pub fn open_tasks(spec: &TrialSpec, context: &TrialContext) -> Result<Vec<TaskData>> {
-    let evaluate = &spec.evaluate;
-    evaluate
-        .tasks_to_read()
-        .into_iter()
-        .map(|task| open_task(evaluate, task, &spec.data, context.env))
-        .collect()
-}
-
-/// Fine-tunes and scores every task of `spec.evaluate`. `tasks` are those of `open_tasks`.
+/// Fine-tunes and scores every task of `spec.evaluate`, GLUE's first.
 pub fn evaluate(
     spec: &TrialSpec,
     context: &TrialContext,
     tokenizer: &Tokenizer,
-    tasks: &[TaskData],
+    tasks: &Tasks,
     pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
     let evaluate = &spec.evaluate;
     make_intermediate(spec, context, tokenizer, tasks, pretrained)?;
     let mut scores = Vec::new();
-    let scored = tasks.iter().filter(|data| evaluate.tasks.contains(&data.task));
+    let scored = tasks.glue.iter().filter(|data| evaluate.tasks.contains(&data.task));
     for (done, data) in scored.enumerate() {
         let runs = TaskRuns::new(spec, context, pretrained, tokenizer, data)?;
         let weights = if evaluate.finetune.keep_models { Weights::Kept } else { Weights::Dropped };
         for seed in seeds(spec) {
             let run = done as u64 * u64::from(evaluate.finetune_seeds) + seed;
-            let of = evaluate.tasks.len() as u64 * u64::from(evaluate.finetune_seeds);
+            let of = (evaluate.tasks.len() - tasks.squad.len()) as u64 * u64::from(evaluate.finetune_seeds);
             runs.make(seed, weights, &format!("fine-tuning {}, run {run} of {of}", data.task))?;
             scores.push(score_from_disk(context, data.task, seed)?);
         }
+    }
+    for data in &tasks.squad {
+        scores.extend(evaluate_squad(spec, context, tokenizer, data, pretrained)?);
     }
     if let (Some(intermediate), false) = (&evaluate.intermediate, evaluate.finetune.keep_models) {
         seeds(spec).try_for_each(|seed| context.folder.remove_finetuned(intermediate.task, seed))?;
@@ -58,16 +53,16 @@ fn make_intermediate(
     spec: &TrialSpec,
     context: &TrialContext,
     tokenizer: &Tokenizer,
-    tasks: &[TaskData],
+    tasks: &Tasks,
     pretrained: &Pretrained,
 ) -> Result<()> {
     let Some(intermediate) = &spec.evaluate.intermediate else { return Ok(()) };
-    let Some(first) = tasks.iter().find(|data| data.task == intermediate.task) else {
+    let Some(first) = tasks.glue.iter().find(|data| data.task == intermediate.task) else {
         return Err(Fault::internal(format!("the intermediate task {} was not read", intermediate.task)));
     };
     let mut needed = Vec::new();
     for seed in seeds(spec) {
-        for data in tasks.iter().filter(|data| intermediate.tasks.contains(&data.task)) {
+        for data in tasks.glue.iter().filter(|data| intermediate.tasks.contains(&data.task)) {
             if !is_made(spec, context, data, seed, Weights::Dropped)? && !needed.contains(&seed) {
                 needed.push(seed);
             }

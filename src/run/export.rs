@@ -6,7 +6,8 @@
 //! DIR/generator/   ElectraForMaskedLM, where there is a generator
 //! DIR/tasks/T-S/   the model fine-tuned on task T with seed S, where the trial kept it (keep_models):
 //!                  ElectraForSequenceClassification of transformers' head; the paper's head fits no class but
-//!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's
+//!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's; SQuAD's models are not
+//!                  written
 //! ```
 //! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch the
 //! trial's own folder.
@@ -89,7 +90,8 @@ fn finetuned(
 ) -> Result<Vec<(PathBuf, TrainedNetwork)>> {
     let network = EncoderNetwork::of_spec(&spec.model, vocab);
     let mut found = Vec::new();
-    for &task in &spec.evaluate.tasks {
+    // The paper's head on SQuAD fits no class of transformers; the weights stay in the trial's folder.
+    for &task in spec.evaluate.tasks.iter().filter(|task| !task.is_squad()) {
         for seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
             let path = folder.finetuned(task, seed);
             if !path.is_file() {

@@ -3,7 +3,7 @@
 use crate::data::{DataEnv, Tokenizer, model_folder};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::published::Published;
-use crate::spec::PublishedSpec;
+use crate::spec::{EvaluateSpec, PublishedSpec};
 use crate::task::open_published;
 use crate::track::DataProvenance;
 
@@ -18,11 +18,11 @@ pub struct OpenedModel {
 }
 
 impl OpenedModel {
-    /// Opens the checkpoint that `spec` names, for inputs of at most `longest` tokens.
+    /// Opens the checkpoint that `spec` names, for the inputs of `evaluate`.
     ///
     /// Errors: what `model_folder` and `Published::open` refuse, no tokenizer, one that does not belong to the
     /// weights, a position table that is too short.
-    pub fn open(spec: &PublishedSpec, longest: usize, env: &DataEnv) -> Result<Self> {
+    pub fn open(spec: &PublishedSpec, evaluate: &EvaluateSpec, env: &DataEnv) -> Result<Self> {
         let folder = model_folder(&spec.model, &spec.revision, env)?;
         let (published, tokenizer) = open_published(&folder.path)?;
         let refused = |what: String, hint: &str| {
@@ -34,9 +34,11 @@ impl OpenedModel {
             return refused("has no tokenizer: no tokenizer.json, no vocab.txt".into(), hint);
         };
         let positions = published.config.network.shape.positions;
-        if longest > positions {
-            let what = format!("has {positions} positions, fewer than evaluate.finetune.seq_len ({longest})");
-            return refused(what, "lower evaluate.finetune.seq_len");
+        if let Some((longest, path)) = evaluate.longest_input()
+            && longest > positions
+        {
+            let what = format!("has {positions} positions, fewer than {path} ({longest})");
+            return refused(what, &format!("lower {path}"));
         }
         Ok(Self { published, tokenizer, model: spec.model.clone(), revision: folder.revision })
     }

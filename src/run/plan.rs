@@ -117,7 +117,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         };
         trials.push(match &trial.spec.published {
             Some(published) => {
-                let opened = OpenedModel::open(published, trial.spec.evaluate.finetune.seq_len, env)?;
+                let opened = OpenedModel::open(published, &trial.spec.evaluate, env)?;
                 PlannedTrial { n_parameters: opened.published.n_encoder_parameters(), ..planned }
             }
             None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env)?),

@@ -3,7 +3,8 @@
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
 use super::opened_model::OpenedModel;
-use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_task, open_tokenizer};
+use super::tasks::Tasks;
+use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_tokenizer};
 use crate::fault::Result;
 use crate::model::flops;
 use crate::spec::{DataSpec, Experiment, Trial};
@@ -20,12 +21,11 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     for spec in trials.iter().map(|trial| &trial.spec) {
         for task in spec.evaluate.tasks_to_read() {
             let evaluate = &spec.evaluate;
-            let key = (&evaluate.source, task, &spec.data, evaluate.predict_test);
+            let key = (&evaluate.source, &evaluate.squad, task, &spec.data, evaluate.predict_test);
             if !tasks.contains(&key) {
                 sink.phase(&format!("opening {task}"));
-                let n = open_task(evaluate, task, &spec.data, env)?.n_left_out;
-                if n > 0 {
-                    sink.phase(&format!("{task}: {n} rows without a text are left out"));
+                for note in Tasks::read(&[task], evaluate, &spec.data, env)?.notes() {
+                    sink.phase(&note);
                 }
                 tasks.push(key);
             }
@@ -34,7 +34,7 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     for spec in trials.iter().map(|trial| &trial.spec) {
         if let Some(published) = &spec.published {
             sink.phase(&format!("opening {}", published.model));
-            OpenedModel::open(published, spec.evaluate.finetune.seq_len, env)?;
+            OpenedModel::open(published, &spec.evaluate, env)?;
         }
     }
     let mut corpora = Vec::new();

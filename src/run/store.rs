@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! trial.json      what is run, and with what           metrics.jsonl   a line every so often
-//! checkpoints/    step-000000500, …                    predictions/    one file a task and seed
+//! checkpoints/    step-000000500, …                    predictions/    one file a task and seed; SQuAD: a folder
 //! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
 //!                 an intermediate one
 //! outcome.json    written last: it means "done"        failure.json    why it stopped
@@ -28,10 +28,6 @@ use crate::track::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRe
 const PREDICTIONS: &str = "predictions";
 /// Folder of the fine-tuned weights.
 const FINETUNED: &str = "finetuned";
-
-fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
-    format!("{PREDICTIONS}/{task}-{finetune_seed}.json")
-}
 
 /// What a folder says about its trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +116,12 @@ impl TrialFolder {
 
     /// What a fine-tuned model said, if it was saved.
     pub fn predictions(&self, task: TaskName, finetune_seed: u64) -> Result<Option<Predictions>> {
-        self.read(&predictions_name(task, finetune_seed))
+        self.read(&format!("{}.json", Self::predictions_name(task, finetune_seed)))
+    }
+
+    /// Where in the folder a fine-tuning run's predictions belong: SQuAD's in a folder of this name, others in a file.
+    pub(super) fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
+        format!("{PREDICTIONS}/{task}-{finetune_seed}")
     }
 
     /// Where the weights of a fine-tuned model belong, if they are kept.
@@ -131,7 +132,8 @@ impl TrialFolder {
     /// Saves what a fine-tuned model said, before it is scored.
     pub fn write_predictions(&self, predictions: &Predictions) -> Result<()> {
         create_folder(&self.path.join(PREDICTIONS))?;
-        self.write(&predictions_name(predictions.task, predictions.finetune_seed), predictions)
+        let name = Self::predictions_name(predictions.task, predictions.finetune_seed);
+        self.write(&format!("{name}.json"), predictions)
     }
 
     /// Makes the folder and locks it for this process, or says who has it. Deletes what a killed process was
@@ -228,7 +230,7 @@ impl TrialFolder {
         remove_where(&self.path, |name| name == "failure.json")
     }
 
-    fn write(&self, name: &str, record: &impl Serialize) -> Result<()> {
+    pub(super) fn write(&self, name: &str, record: &impl Serialize) -> Result<()> {
         let path = self.path.join(name);
         let mut text =
             serde_json::to_string_pretty(record).map_err(|error| Fault::storage(&path, "write", error))?;
@@ -236,7 +238,7 @@ impl TrialFolder {
         write_whole(&path, text.as_bytes())
     }
 
-    fn read<R: DeserializeOwned>(&self, name: &str) -> Result<Option<R>> {
+    pub(super) fn read<R: DeserializeOwned>(&self, name: &str) -> Result<Option<R>> {
         let path = self.path.join(name);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,

@@ -6,11 +6,12 @@
 use std::time::Instant;
 
 use super::context::TrialContext;
-use super::evaluate::{evaluate, open_tasks};
+use super::evaluate::evaluate;
 use super::interrupt::StopFlag;
 use super::opened_model::OpenedModel;
 use super::provenance::collect;
-use crate::data::{Batch, Corpus, TaskData, Tokenizer, open_corpus, open_tokenizer};
+use super::tasks::Tasks;
+use crate::data::{Batch, Corpus, Tokenizer, open_corpus, open_tokenizer};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
@@ -31,8 +32,8 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
 
 /// Fine-tunes a published checkpoint: there is nothing to pre-train.
 fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
-    let opened = OpenedModel::open(spec, trial.spec.evaluate.finetune.seq_len, context.env)?;
-    let tasks = open_tasks(&trial.spec, context)?;
+    let opened = OpenedModel::open(spec, &trial.spec.evaluate, context.env)?;
+    let tasks = Tasks::open(&trial.spec.evaluate, &trial.spec.data, context.env)?;
     record(trial, context, opened.provenance()?, &tasks)?;
     let began = Instant::now();
     let network = opened.published.config.network;
@@ -56,7 +57,7 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let spec = &trial.spec;
     let tokenizer = open_tokenizer(&spec.data, context.env)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
-    let tasks = open_tasks(spec, context)?;
+    let tasks = Tasks::open(&spec.evaluate, &spec.data, context.env)?;
     record(trial, context, corpus.provenance(), &tasks)?;
     let state = pretrain(spec, context, &tokenizer, &corpus)?;
     let began = Instant::now();
@@ -85,11 +86,11 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
 }
 
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
-fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &[TaskData]) -> Result<()> {
+fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Result<()> {
     let mut provenance = collect(&context.device);
     provenance.corpus = text;
-    provenance.tasks_revision = tasks.first().map(|task| task.revision.clone()).unwrap_or_default();
-    provenance.task_hashes = tasks.iter().map(|task| (task.task.to_string(), task.hash())).collect();
+    provenance.tasks_revision = tasks.revision();
+    provenance.task_hashes = tasks.hashes();
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
@@ -177,7 +178,7 @@ fn pretrain(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Example;
+    use crate::data::{Example, TaskData};
     use crate::run::fixture::{a_trial, an_env};
     use crate::run::store::TrialFolder;
     use crate::spec::TaskName;
@@ -196,6 +197,10 @@ mod tests {
         }
     }
 
+    fn tasks(text: &str) -> Tasks {
+        Tasks { glue: vec![rte(text)], squad: Vec::new() }
+    }
+
     /// The revision of the tasks is the same, their files are not.
     #[test]
     fn a_trial_goes_on_with_the_examples_that_it_began_with() {
@@ -212,7 +217,7 @@ mod tests {
             experiment: "test",
             profile: "quick",
         };
-        let recorded = |text| record(&trial, &context, DataProvenance::default(), &[rte(text)]);
+        let recorded = |text| record(&trial, &context, DataProvenance::default(), &tasks(text));
         recorded("a").unwrap();
         recorded("a").unwrap();
         let fault = recorded("c").unwrap_err().to_string();

@@ -36,7 +36,11 @@ fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
     let Some(intermediate) = &evaluate.intermediate else { return Vec::new() };
     let mut findings = Vec::new();
     let first = intermediate.task;
-    if evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(&first) {
+    if first.is_squad() {
+        let what = "has no classifier to start from".to_string();
+        let hint = "take a task of GLUE first, such as mnli";
+        findings.push(finding("evaluate.intermediate.task", &[], what, hint));
+    } else if evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(&first) {
         let what = format!("the built-in language has no {first}");
         let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
         let hint = format!("use {known}, or set evaluate.source to {{ kind: hub }}");
@@ -48,6 +52,8 @@ fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
                 "cannot start from itself".to_string(),
                 format!("remove {task} here, or take another task first"),
             )
+        } else if task.is_squad() {
+            ("cannot start from a task of GLUE".into(), format!("remove {task} here"))
         } else if intermediate.tasks.iter().take(index).any(|before| before == task) {
             ("is listed twice".into(), "remove one of the two".into())
         } else if !evaluate.tasks.contains(task) {
@@ -111,6 +117,14 @@ evaluate:
             hint: add cola to evaluate.tasks, or remove it here
          3. --set evaluate.intermediate={task: mnli, for: [mrpc, cola, mrpc]}: evaluate.intermediate.for[2] = "mrpc": is listed twice
             hint: remove one of the two
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        "#);
+        insta::assert_snapshot!(refusal("evaluate.intermediate={task: squad2, for: [squad]}"), @r#"
+        a.yaml has 2 mistakes
+         1. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.task = "squad2": has no classifier to start from
+            hint: take a task of GLUE first, such as mnli
+         2. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.for[0] = "squad": cannot start from a task of GLUE
+            hint: remove squad here
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         "#);
         insta::assert_snapshot!(refusal("evaluate.intermediate={task: qnli, for: []}"), @r"

@@ -5,6 +5,7 @@
 //! schema states (types, ranges, words).
 
 use super::check_evaluate;
+use super::check_squad::squad;
 use super::value_path::ValuePath;
 use super::{Budget, DataSpec, ModelSpec, ObjectiveSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
 
@@ -39,6 +40,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         }
         findings.extend(language(trial));
     }
+    findings.extend(squad(trial));
     findings.extend(sources(trial));
     findings.extend(tasks_of_the_language(trial));
     findings.extend(repeated_tasks(trial));
@@ -59,19 +61,22 @@ fn warmup(trial: &TrialSpec) -> Option<Finding> {
 }
 
 fn lengths(trial: &TrialSpec) -> Vec<Finding> {
-    let positions = trial.model.positions;
-    let too_long = |path: &str, length: usize| {
-        (length > positions).then(|| {
-            let what = format!("is longer than the position table, model.positions ({positions})");
-            let hint = format!("lower it to at most {positions}, or raise model.positions to {length}");
-            finding(path, &["model.positions"], what, hint)
-        })
-    };
-    let mut findings: Vec<Finding> = too_long("train.seq_len", trial.train.seq_len).into_iter().collect();
-    if !trial.evaluate.tasks.is_empty() {
-        findings.extend(too_long("evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
+    let mut findings: Vec<Finding> =
+        too_long(trial, "train.seq_len", trial.train.seq_len).into_iter().collect();
+    if trial.evaluate.tasks.iter().any(|task| !task.is_squad()) {
+        findings.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
     }
     findings
+}
+
+/// A length that the position table does not reach.
+pub(super) fn too_long(trial: &TrialSpec, path: &str, length: usize) -> Option<Finding> {
+    let positions = trial.model.positions;
+    (length > positions).then(|| {
+        let what = format!("is longer than the position table, model.positions ({positions})");
+        let hint = format!("lower it to at most {positions}, or raise model.positions to {length}");
+        finding(path, &["model.positions"], what, hint)
+    })
 }
 
 fn heads(model: &ModelSpec) -> Option<Finding> {
@@ -165,11 +170,12 @@ fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
         .tasks
         .iter()
         .enumerate()
-        .filter(|(_, task)| evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(task));
+        .filter(|_| evaluate.source.is_synthetic())
+        .filter(|(_, task)| !TaskName::IN_THE_LANGUAGE.contains(task) && !task.is_squad());
     let told = |(index, task): (usize, &TaskName)| {
         let what = format!("the built-in language has no {task}");
         let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
-        let hint = format!("use {known}, or set evaluate.source to {{ kind: hub }}");
+        let hint = format!("use {known}, squad, squad2, or set evaluate.source to {{ kind: hub }}");
         finding(&format!("evaluate.tasks[{index}]"), &["evaluate.source"], what, hint)
     };
     lacking.map(told).collect()
@@ -217,7 +223,7 @@ fn sources(trial: &TrialSpec) -> Vec<Finding> {
     findings
 }
 
-fn is_repo(text: &str) -> bool {
+pub(super) fn is_repo(text: &str) -> bool {
     let is_part = |part: &str| {
         let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         !part.is_empty() && !part.starts_with('.') && !part.contains("..") && part.chars().all(is_letter)
@@ -225,7 +231,7 @@ fn is_repo(text: &str) -> bool {
     text.split('/').count() <= 2 && text.split('/').all(is_part)
 }
 
-fn is_revision(text: &str) -> bool {
+pub(super) fn is_revision(text: &str) -> bool {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
     !text.is_empty() && !text.starts_with(['/', '.']) && !text.contains("..") && text.chars().all(is_letter)
 }
@@ -346,6 +352,6 @@ mod tests {
             spec.evaluate.tasks.clear();
         }), @"base.data.paths: names no file -> list text or Parquet files, such as [texts/*.txt]");
         insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Cola)), @"evaluate.tasks[1]: is listed twice -> remove one of the two");
-        insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Mnli)), @r#"evaluate."tasks[1]": the built-in language has no mnli -> use cola, sst2, mrpc, stsb, qnli, rte, or set evaluate.source to { kind: hub }"#);
+        insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Mnli)), @r#"evaluate."tasks[1]": the built-in language has no mnli -> use cola, sst2, mrpc, stsb, qnli, rte, squad, squad2, or set evaluate.source to { kind: hub }"#);
     }
 }

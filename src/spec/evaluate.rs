@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IntermediateSpec, Recipe, RecipeSize};
+use super::{IntermediateSpec, Recipe, RecipeSize, SquadSpec};
 
 /// The tasks that can be fine-tuned on. Their numbers address random streams and are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -29,11 +29,15 @@ pub enum TaskName {
     Mnli = 7,
     /// Coreference as entailment (accuracy).
     Wnli = 8,
+    /// Answers as spans of a text, SQuAD 1.1 (F1); no part of GLUE's mean.
+    Squad = 9,
+    /// The same with questions that the text does not answer, SQuAD 2.0 (F1); no part of GLUE's mean.
+    Squad2 = 10,
 }
 
 impl TaskName {
-    /// Every task, in the order of GLUE's table.
-    pub const ALL: [TaskName; 9] = [
+    /// Every task, in the order of GLUE's table, and SQuAD.
+    pub const ALL: [TaskName; 11] = [
         Self::Cola,
         Self::Sst2,
         Self::Mrpc,
@@ -43,9 +47,11 @@ impl TaskName {
         Self::Qnli,
         Self::Rte,
         Self::Wnli,
+        Self::Squad,
+        Self::Squad2,
     ];
 
-    /// Those that the built-in language has examples of.
+    /// Tasks of GLUE that the built-in language has examples of; it has SQuAD too.
     pub const IN_THE_LANGUAGE: [TaskName; 6] =
         [Self::Cola, Self::Sst2, Self::Mrpc, Self::Stsb, Self::Qnli, Self::Rte];
 
@@ -61,7 +67,14 @@ impl TaskName {
             Self::Qqp => "qqp",
             Self::Mnli => "mnli",
             Self::Wnli => "wnli",
+            Self::Squad => "squad",
+            Self::Squad2 => "squad2",
         }
+    }
+
+    /// Whether its answers are spans of a text, so that windows, heads and scores are SQuAD's and not GLUE's.
+    pub fn is_squad(self) -> bool {
+        matches!(self, Self::Squad | Self::Squad2)
     }
 }
 
@@ -142,12 +155,24 @@ pub struct EvaluateSpec {
     pub finetune_seeds: u32,
     /// Fine-tuning recipe.
     pub finetune: FinetuneSpec,
+    /// What SQuAD needs beyond it.
+    #[serde(skip_serializing_if = "SquadSpec::is_default")]
+    pub squad: SquadSpec,
     /// Starts some tasks from the encoder as fine-tuned on another task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intermediate: Option<IntermediateSpec>,
     /// Also predicts the test splits (of MNLI both, and AX with its models), for `electra-lab submission`; changes no score.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub predict_test: bool,
+}
+
+impl EvaluateSpec {
+    /// The longest input of the listed tasks in tokens, and the path of the value that says so; None without tasks.
+    pub fn longest_input(&self) -> Option<(usize, &'static str)> {
+        let glue = (self.finetune.seq_len, "evaluate.finetune.seq_len");
+        let squad = (self.squad.seq_len, "evaluate.squad.seq_len");
+        self.tasks.iter().map(|task| if task.is_squad() { squad } else { glue }).max()
+    }
 }
 
 impl Default for EvaluateSpec {
@@ -157,6 +182,7 @@ impl Default for EvaluateSpec {
             tasks: Vec::new(),
             finetune_seeds: 1,
             finetune: FinetuneSpec::default(),
+            squad: SquadSpec::default(),
             intermediate: None,
             predict_test: false,
         }

@@ -18,6 +18,11 @@ pub fn evaluation_name(model: &str) -> String {
 /// The file's text: one trial on GLUE from the hub, to be changed by `--set`, or by hand and run again.
 pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune_seeds: u32) -> String {
     let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+    // The default of the y axis is a mean over tasks of GLUE.
+    let y = match tasks {
+        [first, ..] if tasks.iter().all(|task| task.is_squad()) => format!("report: {{ y: {first} }}\n"),
+        _ => String::new(),
+    };
     // JSON's quotes are YAML's.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     format!(
@@ -25,7 +30,7 @@ pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune
          name: {}\n\
          about: {}\n\
          base:\n  published: {{ model: {}, revision: {} }}\n\
-         evaluate:\n  source: {{ kind: hub }}\n  tasks: [{}]\n  finetune_seeds: {finetune_seeds}\n",
+         evaluate:\n  source: {{ kind: hub }}\n  tasks: [{}]\n  finetune_seeds: {finetune_seeds}\n{y}",
         evaluation_name(model),
         quoted(&format!("How good is {model} after fine-tuning?")),
         quoted(model),
@@ -37,6 +42,13 @@ pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn squad_alone_is_on_the_y_axis() {
+        let text = |tasks: &[TaskName]| evaluation_file("m", "main", tasks, 1);
+        assert!(text(&[TaskName::Squad2, TaskName::Squad]).ends_with("report: { y: squad2 }\n"));
+        assert!(!text(&[TaskName::Squad2, TaskName::Cola]).contains("report"));
+    }
 
     #[test]
     fn the_file_loads() {

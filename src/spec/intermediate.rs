@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvaluateSpec, TaskName};
+use super::{EvaluateSpec, SquadSpec, TaskName};
 
 /// Some tasks' fine-tuning starts from the encoder as fine-tuned on another task, with the same fine-tuning seed and a
 /// fresh head.
@@ -33,7 +33,11 @@ impl EvaluateSpec {
             let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
             format!("; {} from the encoder fine-tuned on {task}", words.join(", "))
         });
-        self.finetune.description() + &from.unwrap_or_default()
+        let squad = self.tasks.iter().any(|task| task.is_squad()).then(|| {
+            let SquadSpec { head, epochs, seq_len, .. } = &self.squad;
+            format!("; SQuAD with the {} head, {epochs} epochs, {seq_len} tokens", head.as_str())
+        });
+        self.finetune.description() + &from.unwrap_or_default() + &squad.unwrap_or_default()
     }
 
     /// The task that fine-tuning on `task` starts from, if not from pre-training.

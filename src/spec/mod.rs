@@ -11,6 +11,7 @@
 
 mod check_evaluate;
 mod check_experiment;
+mod check_squad;
 mod check_trial;
 mod data;
 mod evaluate;
@@ -30,6 +31,7 @@ mod published;
 mod recipe;
 mod schema;
 mod source;
+mod squad;
 mod suggest;
 mod sweep;
 mod train;
@@ -52,5 +54,6 @@ pub use objective::{Masking, ObjectiveSpec};
 pub use published::PublishedSpec;
 pub use recipe::{Recipe, RecipeSize};
 pub use schema::schema;
+pub use squad::{SquadHead, SquadSpec};
 pub use train::{Budget, OptimizerKind, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

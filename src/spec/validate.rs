@@ -309,7 +309,7 @@ mod tests {
         base.train.optimizer ["sgd"] is not a known word here -> write one of electra, adamw; the default is electra
         base.train.epsilon [0] is out of range -> use a number from 1e-12 to 1; the default is 1e-6
         base.train.steps [-1] is out of range -> use a number from 1 to 1000000000; the default is 1000
-        evaluate.tasks[1] ["mlni"] is not a known word here -> did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
+        evaluate.tasks[1] ["mlni"] is not a known word here -> did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
         profiles.Big [] cannot name a profile, whose name is a folder's under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
         "#);
     }

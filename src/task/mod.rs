@@ -10,6 +10,8 @@ mod predict_split;
 mod probe;
 mod published;
 mod score;
+mod squad;
+mod steps;
 
 pub use classifier::classifier_parameters;
 pub use encode::{Encoded, encode, swapped};
@@ -21,4 +23,7 @@ pub use metrics::{
 };
 pub use probe::{Fill, GENERATOR_FOLDER, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use published::open_published;
-pub use score::{add_mismatched, score};
+pub use score::{N_RESAMPLES, add_mismatched, score};
+pub use squad::{
+    Answered, Span, SquadAnswers, SquadFinetuning, TokenQuestion, squad_score, tokenize_questions,
+};

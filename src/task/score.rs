@@ -7,7 +7,7 @@ use crate::data::{LabelKind, TaskInfo, scored_task};
 use crate::track::{Predictions, Score, SplitPredictions};
 
 /// Resamples of the examples behind a score's interval.
-const N_RESAMPLES: usize = 1000;
+pub const N_RESAMPLES: usize = 1000;
 
 /// The task's metric, × 100, of predictions that were read back from disk, with its interval over the examples.
 pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {

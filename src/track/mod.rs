@@ -4,6 +4,7 @@ mod jsonl;
 mod median;
 mod record;
 mod split_predictions;
+mod squad_record;
 mod tee;
 mod terminal;
 
@@ -14,6 +15,7 @@ pub use record::{
     Score, Split, Timing, TrialRecord,
 };
 pub use split_predictions::SplitPredictions;
+pub use squad_record::SquadRecord;
 pub use tee::Tee;
 pub use terminal::{Terminal, Watched, duration_text, stderr_has_colours};
 

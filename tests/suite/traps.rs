@@ -162,7 +162,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         26,
         "layer-wise learning rates are off by one, or `layer.1` is taken for `layer.10`",
-        Tests(&["task/finetune.rs::rates_of_every_parameter_by_both_rules"]),
+        Tests(&["task/steps.rs::rates_of_every_parameter_by_both_rules"]),
     ),
     (
         27,
@@ -214,8 +214,12 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     ),
     (
         35,
-        "SQuAD's heads, windows and thresholds (no head and no window is there yet: scoring alone)",
+        "SQuAD: the end's gold start, windows without the answer, the best window of a token, the threshold",
         Tests(&[
+            "task/squad/head/tests.rs::training_follows_the_gold_start",
+            "task/squad/features.rs::windows_without_the_answer_point_at_the_beginning",
+            "task/squad/decode/tests.rs::an_answer_starts_in_the_window_that_shows_most_around_it",
+            "task/squad/decode/tests.rs::figures_of_canned_scores_by_hand",
             "task/metrics/golden.rs::data_sets_as_the_official_script",
             "task/metrics/squad.rs::the_best_threshold_by_hand",
             "task/metrics/squad.rs::the_threshold_stays_where_nothing_beats_silence",

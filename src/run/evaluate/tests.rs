@@ -1,8 +1,9 @@
 //! MNLI with every split, on examples in memory: the repository's hub cache has none.
 
 use super::*;
-use crate::data::{Example, ExtraSplit, HIDDEN_LABEL, open_tokenizer};
-use crate::model::EncoderNetwork;
+use crate::data::{Example, ExtraSplit, HIDDEN_LABEL, TaskData, open_tokenizer};
+use crate::model::{EncoderNetwork, encoder, is_encoder_parameter};
+use crate::nn::Parameters;
 use crate::run::fixture::{a_trial, an_env};
 use crate::run::interrupt::StopFlag;
 use crate::run::store::TrialFolder;
@@ -45,7 +46,11 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
     let env = an_env();
     let tokenizer = open_tokenizer(&trial.spec.data, &env).unwrap();
     let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
-    let pretrained = Pretrained { network, load: &|_| Ok(()) };
+    let mut fresh = Parameters::new(1, &candle_core::Device::Cpu);
+    encoder(&mut fresh.builder(), &network).unwrap();
+    let find = |name: &str| fresh.iter().find(|one| one.name == name).map(|one| one.var.as_tensor().clone());
+    let load = |parameters: &Parameters| parameters.load(is_encoder_parameter, find);
+    let pretrained = Pretrained { network, load: &load };
     let results = tempfile::tempdir().unwrap();
     let folder = TrialFolder::new(results.path(), "test", &trial.id);
     let _lock = folder.lock().unwrap();
@@ -58,7 +63,8 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
         experiment: "test",
         profile: "quick",
     };
-    let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &[mnli()], &pretrained).unwrap();
+    let tasks = Tasks { glue: vec![mnli()], squad: Vec::new() };
+    let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &tasks, &pretrained).unwrap();
     let first = scores(&trial.spec);
     assert_eq!((first.len(), first[0].n_examples), (1, 6));
     let mismatched = first[0].others["accuracy_mismatched"];

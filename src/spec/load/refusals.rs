@@ -59,7 +59,7 @@ profiles:
      9. a.yaml:17: seeds[1] = 1: is listed twice
         hint: use another seed: the same one gives the same numbers, and no spread
     10. a.yaml:18: evaluate.tasks[1] = "mnil": is not a known word here
-        hint: did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
+        hint: did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
     11. a.yaml:18: evaluate.source = { kind: hub, … }: gives English tasks to a model of the built-in language, whose vocabulary has other words
         hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
     12. a.yaml:19: report.x = "model.generator_ratios": is not swept

@@ -25,6 +25,7 @@ fn text_columns(task: TaskName) -> (&'static str, Option<&'static str>) {
         TaskName::Qqp => ("question1", Some("question2")),
         TaskName::Mnli => ("premise", Some("hypothesis")),
         TaskName::Qnli => ("question", Some("sentence")),
+        TaskName::Squad | TaskName::Squad2 => ("question", Some("context")),
     }
 }
 

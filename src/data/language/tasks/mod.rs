@@ -64,6 +64,9 @@ fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<
         TaskName::Stsb => (3, stsb::draw),
         TaskName::Qnli => (4, qnli::draw),
         TaskName::Rte => (5, rte::draw),
+        TaskName::Squad | TaskName::Squad2 => {
+            return Err(Fault::internal(format!("{task} asked for an example of GLUE")));
+        }
         TaskName::Qqp | TaskName::Mnli | TaskName::Wnli => {
             let what = format!("the built-in language has no task {task}");
             return Err(Fault::new(FaultKind::Spec, what, "set evaluate.source to { kind: hub }"));

@@ -1,0 +1,65 @@
+//! The tasks of a trial with their examples, read before anything is trained, so that a bad file shows itself first.
+
+use std::collections::BTreeMap;
+
+use crate::data::{DataEnv, SquadData, TaskData, open_squad, open_task};
+use crate::fault::Result;
+use crate::spec::{DataSpec, EvaluateSpec, TaskName};
+
+/// Examples of every task.
+pub struct Tasks {
+    /// GLUE's, in the order of the specification.
+    pub glue: Vec<TaskData>,
+    /// SQuAD's.
+    pub squad: Vec<SquadData>,
+}
+
+impl Tasks {
+    /// Reads every task that `evaluate` needs.
+    pub fn open(evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
+        Self::read(&evaluate.tasks_to_read(), evaluate, data, env)
+    }
+
+    /// Reads some of them.
+    pub fn read(tasks: &[TaskName], evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
+        let (squad, glue): (Vec<TaskName>, Vec<TaskName>) = tasks.iter().partition(|task| task.is_squad());
+        Ok(Self {
+            glue: glue.into_iter().map(|task| open_task(evaluate, task, data, env)).collect::<Result<_>>()?,
+            squad: squad
+                .into_iter()
+                .map(|task| open_squad(evaluate, task, data, env))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// What a person should know of the examples before they are used.
+    pub fn notes(&self) -> Vec<String> {
+        let left_out = self.glue.iter().filter(|task| task.n_left_out > 0);
+        left_out
+            .map(|task| format!("{}: {} rows without a text are left out", task.task, task.n_left_out))
+            .collect()
+    }
+
+    /// Hashes of the examples, by the task's word.
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        let glue = self.glue.iter().map(|task| (task.task.to_string(), task.hash()));
+        glue.chain(self.squad.iter().map(|task| (task.task.to_string(), task.hash()))).collect()
+    }
+
+    /// Whether there is nothing to fine-tune on.
+    pub fn is_empty(&self) -> bool {
+        self.glue.is_empty() && self.squad.is_empty()
+    }
+
+    /// Revisions of the tasks' repositories, each once; `built-in` for the language, empty without tasks.
+    pub fn revision(&self) -> String {
+        let glue = self.glue.iter().map(|task| task.revision.as_str());
+        let mut revisions: Vec<&str> = Vec::new();
+        for revision in glue.chain(self.squad.iter().map(|task| task.revision.as_str())) {
+            if !revisions.contains(&revision) {
+                revisions.push(revision);
+            }
+        }
+        revisions.join(" and ")
+    }
+}
