@@ -44,7 +44,7 @@ pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSp
 pub use glue_mean::{GlueMean, MeanScore};
 pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
-pub use objective::{Masking, ObjectiveSpec};
+pub use objective::{GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, StageSchedule};
 pub use published::PublishedSpec;
 pub use schema::schema;
 pub use train::{Budget, OptimizerKind, TrainSpec};

@@ -64,7 +64,7 @@ impl TrialSpec {
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
         content.evaluate.finetune.keep_models = false;
-        if matches!(content.objective, ObjectiveSpec::Rtd { .. }) {
+        if content.objective.is_the_budgets_measure() {
             // Both budgets are then `steps` steps.
             content.train.budget = Budget::Steps;
         }

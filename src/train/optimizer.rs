@@ -69,14 +69,29 @@ impl Optimizer {
         grads: &GradStore,
         rate: impl Fn(&Parameter) -> f64,
     ) -> Result<f64> {
-        let mut gradients = Vec::with_capacity(self.moments.len());
+        self.step_of(parameters, grads, |_| true, rate)
+    }
+
+    /// The same for the parameters that `trained` accepts: the others keep their values and their moments, and need
+    /// no gradient.
+    pub fn step_of(
+        &mut self,
+        parameters: &Parameters,
+        grads: &GradStore,
+        trained: impl Fn(&Parameter) -> bool,
+        rate: impl Fn(&Parameter) -> f64,
+    ) -> Result<f64> {
+        let mut updated = Vec::with_capacity(self.moments.len());
         let mut squares = 0.0;
-        for parameter in parameters.iter() {
+        for (parameter, moments) in parameters.iter().zip(&self.moments) {
+            if !trained(parameter) {
+                continue;
+            }
             let gradient = grads.get(&parameter.var).ok_or_else(|| {
                 Fault::internal(format!("no gradient reached the parameter `{}`", parameter.name))
             })?;
             squares += sum_of_squares(gradient)?;
-            gradients.push(gradient);
+            updated.push((parameter, moments, gradient));
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {
@@ -86,19 +101,26 @@ impl Optimizer {
                 "lower the learning rate or lengthen the warm-up",
             ));
         }
-        self.n_updates += 1;
-        let update = self.update(norm);
-        for ((parameter, (first, second)), gradient) in parameters.iter().zip(&self.moments).zip(gradients) {
+        let update = self.update(norm, self.n_updates + 1);
+        for (parameter, (first, second), gradient) in updated {
             let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
             let update = Update { rate: rate(parameter) as f32, decay, ..update };
             adam(&parameter.var, first, second, gradient, update)?;
         }
+        self.n_updates += 1;
         Ok(norm)
     }
 
-    fn update(&self, norm: f64) -> Update {
+    /// Zero moments again, for a stage of training with another aim.
+    pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
+        *self = Self::new(self.settings, parameters)?;
+        Ok(())
+    }
+
+    /// The rule of the update number `n_updates`, counted from 1.
+    fn update(&self, norm: f64, n_updates: u64) -> Update {
         let Settings { kind, beta1, beta2, epsilon, clip_norm, .. } = self.settings;
-        let n = self.n_updates.min(i32::MAX as u64) as i32;
+        let n = n_updates.min(i32::MAX as u64) as i32;
         let corrections = match kind {
             OptimizerKind::Electra => (1.0, 1.0),
             OptimizerKind::Adamw => {
@@ -116,7 +138,7 @@ impl Optimizer {
         }
     }
 
-    /// Updates so far.
+    /// Updates since the moments were zero.
     pub fn n_updates(&self) -> u64 {
         self.n_updates
     }
@@ -188,5 +210,17 @@ mod tests {
         let grads = used.sum_all().unwrap().backward().unwrap();
         let fault = optimizer.step(&parameters, &grads, |_| 1.0).unwrap_err();
         assert!(fault.message.contains("`lost`"), "{fault}");
+        assert_eq!(optimizer.n_updates(), 0);
+        let value = |index: usize| {
+            let tensor = parameters.iter().nth(index).unwrap().var.as_detached_tensor();
+            tensor.copy().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
+        };
+        let (used, lost) = (value(0), value(1));
+        optimizer.step_of(&parameters, &grads, |parameter| parameter.name == "used", |_| 1.0).unwrap();
+        assert!(value(0) != used && value(1) == lost, "only what is trained moves, weight decay included");
+        optimizer.restart(&parameters).unwrap();
+        assert_eq!(optimizer.n_updates(), 0);
+        let moment = optimizer.moments()[0].0.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
+        assert_eq!(moment, 0.0);
     }
 }
