@@ -77,10 +77,8 @@ impl Corpus {
     /// How often each of `vocab_size` tokens occurs in the training examples, [CLS] and [SEP] counted.
     pub fn token_counts(&self, vocab_size: usize) -> Vec<u64> {
         let mut counts = vec![0; vocab_size];
-        let mut example = Batch::new();
         for index in 0..self.file.n_train() {
-            (example.ids.clear(), example.types.clear());
-            example.offsets.truncate(1);
+            let mut example = Batch::new();
             self.file.append(index, &mut example);
             for &id in &example.ids {
                 if let Some(count) = counts.get_mut(id as usize) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::{Corpus, DataEnv, open_corpus, open_tokenizer};
+use crate::model::published::TrainedNetworks;
 use crate::spec::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
 use crate::track::Silent;
 use crate::train::{Optimizer, Stepper};
@@ -46,7 +47,7 @@ fn trial(objective: &str, n_steps: u64) -> TrialSpec {
         budget: Budget::Steps,
         ..Default::default()
     };
-    let data = DataSpec::Language { documents: 400, seed: 0 };
+    let data = DataSpec::Language { documents: 2000, seed: 0 };
     TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate: Default::default() }
 }
 
@@ -99,6 +100,33 @@ fn exactly_the_trained_parameters_get_gradients() {
     }
 }
 
+/// The counted parameters are those that are made, and an export makes the same ones and knows every name.
+#[test]
+fn every_objective_is_counted_and_exported() {
+    let (_, vocabulary) = language();
+    for kind in KINDS {
+        for sharing in [Sharing::None, Sharing::Embeddings] {
+            let mut spec = trial(kind, 10);
+            spec.model.sharing = sharing;
+            let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
+            assert_eq!(flops::n_parameters(&spec, vocabulary.size), objective.parameters().count(), "{kind}");
+            let trained = |parameters: &Parameters| -> Vec<(String, Vec<usize>)> {
+                parameters.iter().map(|p| (p.name.clone(), p.var.dims().to_vec())).collect()
+            };
+            let networks = TrainedNetworks::new(&spec, vocabulary.size, |made| {
+                assert_eq!(trained(made), trained(objective.parameters()), "{kind}");
+                Ok(())
+            });
+            let (networks, folder) = (networks.unwrap(), tempfile::tempdir().unwrap());
+            networks.main.write(&folder.path().join("main"), 0).unwrap();
+            assert_eq!(networks.generator.is_some(), spec.objective.has_generator());
+            if let Some(generator) = networks.generator {
+                generator.write(&folder.path().join("generator"), 0).unwrap();
+            }
+        }
+    }
+}
+
 /// The names whose gradients two objectives disagree on, cut at the first dot.
 fn moved(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
     let of = |text: &str| {
@@ -147,7 +175,7 @@ fn what_the_adversarial_losses_reach() {
     assert_eq!(shared, ["embeddings", "generator"]);
 }
 
-/// Held-out measures after training for `n_steps`, and those before.
+/// Held-out measures before and after training.
 fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measures; 2] {
     let n_steps = spec.train.steps;
     let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
@@ -171,30 +199,40 @@ fn chance(measures: &Measures) -> f64 {
     -share * share.ln() - (1.0 - share) * (1.0 - share).ln()
 }
 
+/// Each beats what it could say without looking: the detectors the best constant answer, the copy gate that answer with an
+/// even choice among all words, and the language models the even choice alone.
 #[test]
 fn every_objective_learns_the_language() {
     let (corpus, vocabulary) = language();
+    let even = (vocabulary.size as f64).ln();
+    let mut failures = Vec::new();
     for kind in KINDS {
-        let n_steps = if kind.contains("two_stage") { 160 } else { 100 };
-        let spec = trial(kind, n_steps);
+        let spec = trial(kind, 200);
         let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
         let [before, after] = learn(objective.as_ref(), &spec, &corpus);
-        println!("{kind}\n  {:?}\n  {:?}", before.values(), after.values());
-        let of = |measures: &Measures, name| measures.value(name);
-        let fell = |name, factor: f64| {
-            let (Some(before), Some(after)) = (of(&before, name), of(&after, name)) else { return };
-            assert!(after < factor * before, "{kind}: {name} from {before} to {after}");
+        let mut below = |name: &str, bound: f64| {
+            if let Some(value) = after.value(name).filter(|value| *value >= bound) {
+                let told = after.values();
+                failures.push(format!("{kind}: {name} is {value}, not below {bound}: {told:?}"));
+            }
         };
-        fell("restore_loss", 0.8);
         if !kind.contains("adversarial") {
-            fell("mlm_loss", 0.8);
+            below("mlm_loss", 0.8 * even);
         }
-        if let (Some(area), false) = (of(&after, "disc_auc"), kind.contains("all_tokens")) {
-            let loss = of(&after, "rtd_loss").unwrap();
-            assert!(area > 0.6, "{kind}: area {area}");
-            assert!(kind.contains("electra_15") || loss < chance(&after), "{kind}: {loss}");
+        if kind.contains("all_tokens") {
+            below("restore_loss", chance(&after) + after.value("replaced_share").unwrap() * even);
+        } else {
+            below("restore_loss", 0.9 * even);
+        }
+        // What electra_15 says of tokens that were not masked is not trained.
+        if kind.contains("electra_15") {
+            below("rtd_loss", 0.9 * before.value("rtd_loss").unwrap());
+        } else if after.value("disc_auc").is_some() {
+            below("rtd_loss", chance(&after));
+            assert!(after.value("disc_auc").unwrap() > 0.53, "{kind}: {:?}", after.values());
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Against a discriminator that stands still, the policy gradient alone raises the reward.
@@ -215,7 +253,6 @@ fn the_adversarial_generator_raises_its_reward() {
         optimizer.step_of(parameters, &grads, |parameter| opponent(&parameter.name), |_| 4e-3).unwrap();
     }
     let after = held_out(objective.as_ref(), &corpus);
-    println!("{:?}\n{:?}", before.values(), after.values());
     let reward = |measures: &Measures| measures.value("reward").unwrap();
     assert!(reward(&after) > 1.1 * reward(&before), "from {} to {}", reward(&before), reward(&after));
 }

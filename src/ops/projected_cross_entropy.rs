@@ -1,7 +1,7 @@
 //! Cross-entropy of every row through an output matrix over a vocabulary, without keeping the logits.
 //!
 //! x [N, E], w [V, E], b [V], targets of N rows in 0..V → [N]: log Σ exp(z) - z[target] of z = x · wᵀ + b.
-//! [`CHUNK`] rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs forward,
+//! `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs forward,
 //! 6·N·E·V backward. For the logits of a few masked positions, `linear` and `cross_entropy` are cheaper.
 
 use std::sync::{Arc, OnceLock};

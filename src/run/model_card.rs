@@ -210,4 +210,23 @@ mod tests {
         - training FLOPs (exact counter): 1.000e12
         "#);
     }
+
+    #[test]
+    fn a_card_names_the_folders_that_there_are() {
+        let text = |objective: &str| {
+            let mut record = a_trial_record(&TrialId("0123456789ab".into()));
+            record.spec.objective = serde_json::from_str(objective).unwrap();
+            let text = card(&record, None, "mit");
+            text.split_once("## Scores").unwrap().0.to_string()
+        };
+        let unigram = text(r#"{"kind": "rtd", "generator": "unigram"}"#);
+        assert!(
+            unigram.contains("This folder is the discriminator.") && !unigram.contains("generator/"),
+            "{unigram}"
+        );
+        let restorer = text(r#"{"kind": "all_tokens_mlm"}"#);
+        for part in ["copy gate", "`generator/`", "model = AutoModelForMaskedLM.from_pretrained"] {
+            assert!(restorer.contains(part), "{restorer}");
+        }
+    }
 }

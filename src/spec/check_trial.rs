@@ -4,11 +4,10 @@
 //! Every function looks at one trial; `expand` tells each distinct finding once. Must never: repeat what the
 //! schema states (types, ranges, words).
 
+mod stages;
+
 use super::value_path::ValuePath;
-use super::{
-    Budget, DataSpec, ModelSpec, ObjectiveSpec, Sharing, StageSchedule, TaskName, TaskSource, TokenizerSpec,
-    TrialSpec,
-};
+use super::{Budget, DataSpec, ModelSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
 
 /// A mistake in a trial's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +38,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         if trial.objective.has_generator() {
             findings.extend(generator(&trial.model));
         }
-        findings.extend(two_stages(trial));
+        findings.extend(stages::two_stages(trial));
         findings.extend(language(trial));
     }
     findings.extend(sources(trial));
@@ -58,38 +57,6 @@ fn warmup(trial: &TrialSpec) -> Option<Finding> {
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         finding("train.warmup", &["train.steps"], what, hint)
     })
-}
-
-/// A frozen generator shares nothing; a copy needs equal shapes; each stage needs room for its warm-up.
-fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
-    let ObjectiveSpec::TwoStage { initialise, schedule, .. } = trial.objective else { return Vec::new() };
-    let (model, train) = (&trial.model, &trial.train);
-    let mut findings = Vec::new();
-    let kind = ["objective.kind"];
-    if model.sharing != Sharing::None {
-        let what = "shares embeddings with a generator that two_stage freezes".into();
-        findings.push(finding("model.sharing", &kind, what, "set model.sharing to none"));
-    }
-    if initialise && model.generator() != model.discriminator() {
-        let what =
-            "gives the generator another shape than the discriminator, which is to start as its copy".into();
-        let hint = "set model.generator_ratio to 1, or objective.initialise to false";
-        findings.push(finding("model.generator_ratio", &kind, what, hint));
-    }
-    let first = trial.objective.generator_steps(train.steps);
-    let shorter = first.min(train.steps - first);
-    if first == 0 {
-        let what = "leaves no step for one of the two stages".into();
-        findings.push(finding("train.steps", &kind, what, "use at least 2 steps"));
-    } else if schedule == StageSchedule::Restart
-        && train.budget == Budget::Steps
-        && (shorter + 1..=train.steps).contains(&train.warmup)
-    {
-        let what = format!("is longer than the shorter of the two stages ({shorter} steps)");
-        let hint = format!("lower train.warmup to at most {shorter}, or set objective.schedule to single");
-        findings.push(finding("train.warmup", &["objective.kind", "train.steps"], what, hint));
-    }
-    findings
 }
 
 fn lengths(trial: &TrialSpec) -> Vec<Finding> {
@@ -281,7 +248,7 @@ fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{EvaluateSpec, Masking, TaskName, TrainSpec};
+    use crate::spec::{EvaluateSpec, Masking, ObjectiveSpec, TaskName, TrainSpec};
 
     fn spec() -> TrialSpec {
         TrialSpec {
@@ -295,7 +262,7 @@ mod tests {
         }
     }
 
-    fn told(change: impl FnOnce(&mut TrialSpec)) -> String {
+    pub(super) fn told(change: impl FnOnce(&mut TrialSpec)) -> String {
         let mut changed = spec();
         change(&mut changed);
         let findings = trial(&changed).into_iter();
@@ -344,29 +311,6 @@ mod tests {
             spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
         assert_eq!(mlm, "", "no generator, no width");
-    }
-
-    #[test]
-    fn the_two_stages() {
-        let two_stage: ObjectiveSpec = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
-        let with = |change: &dyn Fn(&mut TrialSpec)| {
-            told(|spec| {
-                spec.objective = two_stage.clone();
-                (spec.model.generator_ratio, spec.model.sharing) = (1.0, Sharing::None);
-                change(spec);
-            })
-        };
-        assert_eq!(with(&|_| {}), "");
-        insta::assert_snapshot!(with(&|spec| spec.model = ModelSpec::default()), @r"
-        base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none
-        base.model.generator_ratio: gives the generator another shape than the discriminator, which is to start as its copy -> set model.generator_ratio to 1, or objective.initialise to false
-        ");
-        insta::assert_snapshot!(with(&|spec| spec.train.warmup = 501), @"base.train.warmup: is longer than the shorter of the two stages (500 steps) -> lower train.warmup to at most 500, or set objective.schedule to single");
-        let one = with(&|spec| (spec.train.steps, spec.train.warmup) = (1, 0));
-        assert_eq!(
-            one,
-            "base.train.steps: leaves no step for one of the two stages -> use at least 2 steps\n"
-        );
     }
 
     /// A remedy that does not work is worse than none.

@@ -1,61 +1,12 @@
-//! Pre-training objectives. `objective::build` alone turns a word into behaviour.
+//! Pre-training objectives. `objective::build` alone turns a word into behaviour. Next: `objective/words.rs` for the
+//! words that their keys take.
+
+mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which tokens are predicted, and what the network reads in their place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Masking {
-    /// The paper's rule: as many different positions as the share asks for. Replaced-token detection writes
-    /// [MASK] into each; masked language modelling writes [MASK] into 80 %, a random token into 10 % and
-    /// leaves 10 %.
-    #[default]
-    Paper,
-    /// The released code's rule for both: positions may be drawn twice; 85 % become [MASK], 15 % stay.
-    ReleasedCode,
-}
-
-impl Masking {
-    /// Whether this is what an unwritten value means: it is then not written either, and trials keep the ids
-    /// that they had before there was a choice.
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Who proposes the replacements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GeneratorKind {
-    /// A masked language model, trained together with the discriminator (ELECTRA, section 2).
-    #[default]
-    Network,
-    /// No network: tokens as often as they occur in the training text (ELECTRA, section 3.2, "unigram").
-    /// [CLS], [SEP], [MASK] and [PAD] are never drawn. The temperature T raises each frequency to 1/T.
-    Unigram,
-    /// No network: every token equally likely but [CLS], [SEP], [MASK] and [PAD] (the released code's
-    /// `uniform_generator`, which draws those too).
-    Uniform,
-}
-
-impl GeneratorKind {
-    /// Whether this is what an unwritten value means.
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Learning rate over the two stages of `two_stage`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StageSchedule {
-    /// Each stage has a warm-up and a decay to zero of its own.
-    #[default]
-    Restart,
-    /// One warm-up and one decay over all steps.
-    Single,
-}
+pub use words::{GeneratorKind, MainTask, Masking, Stage, StageSchedule};
 
 /// What is learnt from the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -225,30 +176,6 @@ pub enum ObjectiveSpec {
     },
 }
 
-/// What a step trains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Everything there is.
-    Joint,
-    /// The generator alone.
-    Generator,
-    /// The discriminator alone, on samples of a frozen generator.
-    Discriminator,
-}
-
-/// What an objective asks of the encoder that is fine-tuned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MainTask {
-    /// The tokens behind [MASK].
-    Unmask,
-    /// Which tokens were replaced.
-    Detect,
-    /// The originals of the replaced tokens.
-    Restore,
-    /// The original of every token, with a copy gate.
-    RestoreAll,
-}
-
 fn default_generator_share() -> f64 {
     0.5
 }
@@ -394,5 +321,29 @@ mod tests {
             let read: ObjectiveSpec = serde_json::from_str(&text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn every_kind_is_read_from_its_word_alone() {
+        for kind in ["rtd", "electra_15", "replace_mlm", "all_tokens_mlm", "two_stage", "adversarial", "mlm"]
+        {
+            let objective: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
+            assert_eq!((objective.kind(), objective.mask_fraction()), (kind, 0.15));
+            let text = serde_json::to_string(&objective).unwrap();
+            assert_eq!(serde_json::from_str::<ObjectiveSpec>(&text).unwrap(), objective, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_stage_has_a_step_where_there_are_two() {
+        let two_stage = |share: f64| -> ObjectiveSpec {
+            serde_json::from_str(&format!(r#"{{"kind": "two_stage", "generator_share": {share}}}"#)).unwrap()
+        };
+        let steps = |share, n_steps| two_stage(share).generator_steps(n_steps);
+        assert_eq!([steps(0.5, 10), steps(0.25, 10), steps(0.01, 10), steps(0.99, 10)], [5, 3, 1, 9]);
+        assert_eq!([steps(0.5, 2), steps(0.5, 1)], [1, 0]);
+        let stages = [4, 5].map(|step| two_stage(0.5).stage(step, 10));
+        assert_eq!(stages, [Stage::Generator, Stage::Discriminator]);
+        assert_eq!(ObjectiveSpec::default().stage(0, 10), Stage::Joint);
     }
 }
