@@ -132,18 +132,13 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
                 GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
                 GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
             };
-            Box::new(match table {
-                None => ReplacedTokenDetection::new(parameters, model, masker, weights)?,
-                Some(table) => {
-                    ReplacedTokenDetection::without_network(parameters, model, masker, weights, table)?
-                }
-            })
+            Box::new(ReplacedTokenDetection::new(parameters, model, masker, weights, table)?)
         }
         ObjectiveSpec::Electra15 { disc_weight, temperature, masking, .. } => {
             let sampling = Sampling { temperature, disallow_correct: false };
             let weights = rtd::Weights { discriminator: disc_weight, sampling, masked_only: true };
             let masker = masker(masking, rtd::PAPER);
-            Box::new(ReplacedTokenDetection::new(parameters, model, masker, weights)?)
+            Box::new(ReplacedTokenDetection::new(parameters, model, masker, weights, None)?)
         }
         ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. }
         | ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, .. } => {

@@ -44,28 +44,26 @@ pub struct ReplacedTokenDetection {
 }
 
 impl ReplacedTokenDetection {
-    /// Makes both networks in `parameters`.
+    /// Makes both networks in `parameters`, or the discriminator alone where replacements come from a table.
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
         weights: Weights,
+        table: Option<Frequencies>,
     ) -> Result<Self> {
-        let Electra { generator, discriminator } = Electra::new(&mut parameters, model, masker.vocab_size())?;
-        Ok(Self { generator: Proposer::Network(generator), discriminator, parameters, masker, weights })
-    }
-
-    /// Makes the discriminator alone; replacements come from a table.
-    pub fn without_network(
-        mut parameters: Parameters,
-        model: &ModelSpec,
-        masker: Masker,
-        weights: Weights,
-        table: Frequencies,
-    ) -> Result<Self> {
-        let network = EncoderNetwork::of_spec(model, masker.vocab_size());
-        let discriminator = Discriminator::new(&mut parameters, &network)?;
-        Ok(Self { generator: Proposer::Table(table), discriminator, parameters, masker, weights })
+        let vocab = masker.vocab_size();
+        let (generator, discriminator) = match table {
+            None => {
+                let Electra { generator, discriminator } = Electra::new(&mut parameters, model, vocab)?;
+                (Proposer::Network(generator), discriminator)
+            }
+            Some(table) => {
+                let network = EncoderNetwork::of_spec(model, vocab);
+                (Proposer::Table(table), Discriminator::new(&mut parameters, &network)?)
+            }
+        };
+        Ok(Self { generator, discriminator, parameters, masker, weights })
     }
 }
 
@@ -158,7 +156,7 @@ mod tests {
             ..Default::default()
         };
         let parameters = Parameters::new(3, &Device::Cpu);
-        ReplacedTokenDetection::new(parameters, &model, masker(masking, 50), WEIGHTS).unwrap()
+        ReplacedTokenDetection::new(parameters, &model, masker(masking, 50), WEIGHTS, None).unwrap()
     }
 
     fn batch() -> Batch {
@@ -314,7 +312,8 @@ mod tests {
             pool.install(|| {
                 let parameters = Parameters::new(3, &Device::Cpu);
                 let masker = masker(Masking::Paper, 1000);
-                let objective = ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS).unwrap();
+                let objective =
+                    ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS, None).unwrap();
                 let total = objective.losses(&batch, AT).unwrap().total;
                 let grads = total.backward().unwrap();
                 let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
