@@ -17,12 +17,16 @@ mod two_stage;
 
 use candle_core::{Device, Tensor};
 
+use adversarial::Adversarial;
 use frequencies::Frequencies;
 use masking::Masker;
 pub use masking::Vocabulary;
 pub use measures::{Measures, exact};
+use mlm::MaskedLanguageModelling;
 use proposals::Sampling;
+use restore::TokenRestoration;
 use rtd::ReplacedTokenDetection;
+use two_stage::TwoStage;
 
 use crate::data::Batch;
 use crate::fault::Result;
@@ -121,40 +125,37 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
     let masker = |masking, paper| {
         Masker::new(masking, spec.objective.mask_fraction(), spec.train.seq_len, vocabulary, paper)
     };
+    let all_masked = |masking| masker(masking, rtd::PAPER);
     let model = &spec.model;
     Ok(match spec.objective {
         ObjectiveSpec::Rtd { disc_weight, temperature, masking, generator, disallow_correct, .. } => {
             let sampling = Sampling { temperature, disallow_correct };
             let weights = rtd::Weights { discriminator: disc_weight, sampling, masked_only: false };
-            let masker = masker(masking, rtd::PAPER);
             let table = match generator {
                 GeneratorKind::Network => None,
                 GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
                 GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
             };
-            Box::new(ReplacedTokenDetection::new(parameters, model, masker, weights, table)?)
+            Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, table)?)
         }
         ObjectiveSpec::Electra15 { disc_weight, temperature, masking, .. } => {
             let sampling = Sampling { temperature, disallow_correct: false };
             let weights = rtd::Weights { discriminator: disc_weight, sampling, masked_only: true };
-            let masker = masker(masking, rtd::PAPER);
-            Box::new(ReplacedTokenDetection::new(parameters, model, masker, weights, None)?)
+            Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, None)?)
         }
         ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. }
         | ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, .. } => {
             let sampling = Sampling { temperature, disallow_correct: false };
             let all_tokens = spec.objective.main_task() == MainTask::RestoreAll;
             let weights = restore::Weights { restoring: restore_weight, sampling, all_tokens };
-            let masker = masker(masking, rtd::PAPER);
-            Box::new(restore::TokenRestoration::new(parameters, model, masker, weights)?)
+            Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
         ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {
             let n_steps = flops::resolved_steps(spec, vocabulary.size);
             let n_generator = spec.objective.generator_steps(n_steps);
             let sampling = Sampling { temperature, disallow_correct: false };
             let plan = two_stage::Plan { n_generator, initialise, schedule, sampling };
-            let masker = masker(masking, rtd::PAPER);
-            Box::new(two_stage::TwoStage::new(parameters, model, masker, plan)?)
+            Box::new(TwoStage::new(parameters, model, all_masked(masking), plan)?)
         }
         ObjectiveSpec::Adversarial {
             disc_weight,
@@ -172,12 +173,10 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
                 entropy: entropy_bonus,
             };
             // A position drawn twice would read the mean of two samples: its reward would be neither's.
-            let masker = masker(Masking::Paper, rtd::PAPER);
-            Box::new(adversarial::Adversarial::new(parameters, model, masker, weights)?)
+            Box::new(Adversarial::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::Mlm { masking, .. } => {
-            let masker = masker(masking, mlm::PAPER);
-            Box::new(mlm::MaskedLanguageModelling::new(parameters, model, masker)?)
+            Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)
         }
     })
 }
