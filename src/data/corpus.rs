@@ -74,6 +74,21 @@ impl Corpus {
         self.file.train_tokens()
     }
 
+    /// How often each of `vocab_size` tokens occurs in the training examples, [CLS] and [SEP] counted.
+    pub fn token_counts(&self, vocab_size: usize) -> Vec<u64> {
+        let mut counts = vec![0; vocab_size];
+        for index in 0..self.file.n_train() {
+            let mut example = Batch::new();
+            self.file.append(index, &mut example);
+            for &id in &example.ids {
+                if let Some(count) = counts.get_mut(id as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        counts
+    }
+
     /// Held-out examples.
     pub fn n_validation(&self) -> u64 {
         self.file.n_held_out()

@@ -69,6 +69,9 @@ pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv) -> Result<Tokenizer> {
     }
 }
 
+/// Where a part of a text begins and ends, in bytes.
+pub type Place = (usize, usize);
+
 impl Tokenizer {
     /// Reads `tokenizer.json`, or any other name as a `vocab.txt`: one token a line, its line number its id.
     pub fn from_file(path: &Path) -> Result<Self> {
@@ -151,10 +154,9 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of a text, without special tokens, each with the place in the text that it was made of: where it
-    /// begins and ends, in bytes. Lower-casing and stripped accents shift no place; characters of which no token
+    /// The ids of a text, without special tokens, each with the place in the text that it was made of. Lower-casing and stripped accents shift no place; characters of which no token
     /// was made, such as an accent that stands by itself, belong to the token before them, up to the next space.
-    pub fn encode_with_places(&self, text: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+    pub fn encode_with_places(&self, text: &str) -> Result<(Vec<u32>, Vec<Place>)> {
         let encoding = self.inner.encode(text, false).map_err(|error| self.unread(text, error))?;
         let mut places = encoding.get_offsets().to_vec();
         let mut next = text.len();

@@ -1,11 +1,14 @@
 //! Output heads of pre-training (facts: google-research/electra, run_pretraining.py and modeling.py).
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use crate::fault::Result;
 use crate::nn::{Builder, Init, Linear, Norm};
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
+use crate::ops::projected_cross_entropy::{RowLosses, projected_cross_entropy};
 use crate::spec::EncoderShape;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
@@ -31,8 +34,17 @@ impl MaskedLmHead {
 
     /// Hidden states [M, H] of the masked positions → logits [M, V].
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        let inner = self.norm.forward(&gelu(&self.dense.forward(hidden)?)?)?;
-        Ok(linear(&inner, &self.word, &self.bias)?)
+        Ok(linear(&self.inner(hidden)?, &self.word, &self.bias)?)
+    }
+
+    /// Hidden states [N, H] → the cross-entropy of every row against its target, without holding N rows of
+    /// logits.
+    pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
+        Ok(projected_cross_entropy(&self.inner(hidden)?, &self.word, &self.bias, targets)?)
+    }
+
+    fn inner(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.norm.forward(&gelu(&self.dense.forward(hidden)?)?)
     }
 }
 
@@ -56,5 +68,39 @@ impl DiscriminatorHead {
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let inner = gelu(&self.dense.forward(hidden)?)?;
         Ok(self.prediction.forward(&inner)?.squeeze(1)?)
+    }
+}
+
+/// Dense(H → 1): the logit that a token is to be copied from the input (ELECTRA §3.4, All-Tokens MLM).
+#[derive(Clone, Debug)]
+pub struct CopyGate(Linear);
+
+impl CopyGate {
+    /// A gate for hidden states of width `hidden`.
+    pub fn new(builder: Builder<'_>, hidden: usize) -> Result<Self> {
+        Ok(Self(Linear::new(builder, hidden, 1, Init::TruncatedNormal)?))
+    }
+
+    /// Hidden states [N, H] → logits [N]; positive means copied.
+    pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(self.0.forward(hidden)?.squeeze(1)?)
+    }
+}
+
+/// wᵀ·h, whose -log sigmoid is the expected reward of a generator's sample (ELECTRA, appendix F).
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    weight: Tensor,
+}
+
+impl Baseline {
+    /// A baseline for hidden states of width `hidden`.
+    pub fn new(mut builder: Builder<'_>, hidden: usize) -> Result<Self> {
+        Ok(Self { weight: builder.parameter("weight", &[1, hidden], Init::TruncatedNormal)? })
+    }
+
+    /// Hidden states [M, H] → logits [M].
+    pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(hidden.matmul(&self.weight.t()?)?.squeeze(1)?)
     }
 }

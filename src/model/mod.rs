@@ -7,5 +7,8 @@ mod heads;
 mod networks;
 pub mod published;
 
-pub use heads::{DiscriminatorHead, MaskedLmHead};
-pub use networks::{Discriminator, Electra, EncoderNetwork, MaskedLm, encoder, is_encoder_parameter};
+pub use heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
+pub use networks::{
+    AdversarialElectra, Discriminator, Electra, EncoderNetwork, MaskedLm, Restorer, encoder,
+    is_encoder_parameter,
+};

@@ -1,8 +1,9 @@
-//! The networks of the two objectives: ELECTRA's pair, and a single masked language model.
+//! The networks of the objectives: ELECTRA's pair, a single masked language model, and a generator with an encoder
+//! that restores what it replaced.
 
 use candle_core::Tensor;
 
-use super::{DiscriminatorHead, MaskedLmHead};
+use super::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 use crate::fault::Result;
 use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Rates, Tokens};
 use crate::spec::{EncoderShape, ModelSpec, Sharing};
@@ -102,18 +103,65 @@ impl Electra {
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
         let full = EncoderNetwork::of_spec(spec, vocab);
-        let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
         let (shared, discriminator) = encoder(&mut builder, &full)?;
-        let mut part = builder.within("generator");
-        let embeddings = match spec.sharing {
-            Sharing::Embeddings => shared,
-            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
-        };
-        let head = MaskedLmHead::new(part.within("mlm_head"), &shape, &embeddings.word)?;
-        let generator = Encoder::new(part.within("encoder"), embeddings, &shape, rates)?;
-        let generator = MaskedLm { encoder: generator, head };
+        let generator = generator(builder.within("generator"), spec, shared)?;
         let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.shape.hidden)?;
         Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
+    }
+}
+
+/// Generator and discriminator with the baseline of the generator's reward.
+#[derive(Clone, Debug)]
+pub struct AdversarialElectra {
+    /// The two networks.
+    pub electra: Electra,
+    /// Expects the reward from the generator's hidden states.
+    pub baseline: Baseline,
+}
+
+impl AdversarialElectra {
+    /// Makes all parameters in `parameters`.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+        let electra = Electra::new(parameters, spec, vocab)?;
+        let baseline = Baseline::new(parameters.builder().within("baseline"), spec.generator().hidden)?;
+        Ok(Self { electra, baseline })
+    }
+}
+
+/// The generator beside an encoder whose embeddings are `shared`.
+fn generator(mut part: Builder<'_>, spec: &ModelSpec, shared: Embeddings) -> Result<MaskedLm> {
+    let (vocab, _) = shared.word.dims2()?;
+    let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
+    let embeddings = match spec.sharing {
+        Sharing::Embeddings => shared,
+        Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
+    };
+    let head = MaskedLmHead::new(part.within("mlm_head"), &shape, &embeddings.word)?;
+    let encoder = Encoder::new(part.within("encoder"), embeddings, &shape, rates)?;
+    Ok(MaskedLm { encoder, head })
+}
+
+/// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.4).
+#[derive(Clone, Debug)]
+pub struct Restorer {
+    /// The small masked language model that proposes replacements.
+    pub generator: MaskedLm,
+    /// Predicts the originals; its output is tied to the word embeddings that it reads.
+    pub restorer: MaskedLm,
+    /// Whether a token is copied, where every token is predicted.
+    pub gate: Option<CopyGate>,
+}
+
+impl Restorer {
+    /// Makes all parameters in `parameters`.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize, has_gate: bool) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let full = EncoderNetwork::of_spec(spec, vocab);
+        let (shared, encoder) = encoder(&mut builder, &full)?;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), &full.shape, &shared.word)?;
+        let generator = generator(builder.within("generator"), spec, shared)?;
+        let gate = has_gate.then(|| CopyGate::new(builder.within("copy_gate"), full.shape.hidden));
+        Ok(Self { generator, restorer: MaskedLm { encoder, head }, gate: gate.transpose()? })
     }
 }
 

@@ -11,7 +11,9 @@
 //!
 //! Must never: know what is done with the slots. Next: `mlm.rs`, `rtd.rs`.
 
+use super::{Parts, integers};
 use crate::data::Batch;
+use crate::fault::Result;
 use crate::rng::{Purpose, Stream};
 use crate::spec::Masking;
 
@@ -27,6 +29,8 @@ pub struct Vocabulary {
     pub mask: u32,
     /// Tokens that are never masked: [CLS], [SEP], [MASK], [PAD].
     pub never_masked: Vec<u32>,
+    /// How often each token occurs in the training text, where the objective needs it; else empty. [V]
+    pub counts: Vec<u64>,
 }
 
 /// What is written into a slot: [MASK], a random token, or (the rest) nothing.
@@ -60,6 +64,17 @@ pub struct Masked {
     pub originals: Vec<u32>,
     /// What the network reads. [T]
     pub ids: Vec<u32>,
+}
+
+impl Masked {
+    /// The parts of a step that masking knows.
+    pub fn parts(&self) -> Result<Parts> {
+        Ok(vec![
+            ("masked_positions", integers(&self.positions)?),
+            ("originals", integers(&self.originals)?),
+            ("generator_input", integers(&self.ids)?),
+        ])
+    }
 }
 
 /// A masking rule with its numbers.

@@ -11,6 +11,7 @@ use crate::fault::Result;
 use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::cross_entropy::cross_entropy;
+use crate::ops::entropy::entropy;
 use crate::ops::sampling::most_probable;
 use crate::spec::ModelSpec;
 
@@ -52,6 +53,8 @@ impl Objective for MaskedLanguageModelling {
 
 /// Logits at the chosen positions and their loss.
 pub struct Prediction {
+    /// Hidden states of the last layer at the chosen positions, [M, H].
+    pub hidden: Tensor,
     /// [M, V].
     pub logits: Tensor,
     /// Mean cross-entropy over the M slots: a position that was drawn twice counts twice.
@@ -59,24 +62,22 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Adds `mlm_loss` and, with the most probable tokens, `mlm_accuracy`.
+    /// Adds `mlm_loss`, `generator_entropy` (nats) and, with the most probable tokens, `mlm_accuracy`.
     pub fn measure(&self, best: &[u32], originals: &[u32], measures: &mut Measures) -> Result<()> {
         let n = originals.len() as f64;
         let hits = best.iter().zip(originals).filter(|(best, original)| best == original).count();
         measures.mean("mlm_loss", f64::from(self.loss.to_scalar::<f32>()?), n);
         measures.add("mlm_accuracy", hits as f64, n);
+        let entropy = entropy(&self.logits.detach())?.to_scalar::<f32>()?;
+        measures.mean("generator_entropy", f64::from(entropy), n);
         Ok(())
     }
 
     /// The parts of a step that this prediction knows.
     pub fn parts(&self, masked: &Masked) -> Result<Parts> {
-        Ok(vec![
-            ("masked_positions", integers(&masked.positions)?),
-            ("originals", integers(&masked.originals)?),
-            ("generator_input", integers(&masked.ids)?),
-            ("generator_logits", self.logits.detach()),
-            ("mlm_loss", self.loss.detach()),
-        ])
+        let mut parts = masked.parts()?;
+        parts.extend([("generator_logits", self.logits.detach()), ("mlm_loss", self.loss.detach())]);
+        Ok(parts)
     }
 }
 
@@ -84,9 +85,10 @@ impl Prediction {
 pub fn predict(network: &MaskedLm, input: &Tokens, masked: &Masked, mode: Mode) -> Result<Prediction> {
     let hidden = network.encoder.forward(input, mode)?;
     let rows = integers(&masked.positions)?.to_device(hidden.device())?;
-    let logits = network.head.forward(&hidden.index_select(&rows, 0)?)?;
+    let hidden = hidden.index_select(&rows, 0)?;
+    let logits = network.head.forward(&hidden)?;
     let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
-    Ok(Prediction { logits, loss })
+    Ok(Prediction { hidden, logits, loss })
 }
 
 #[cfg(test)]

@@ -2,22 +2,38 @@
 //!
 //! One file an objective. [`build`] alone turns the specification's word into one of them.
 
+mod adversarial;
+mod detection;
+mod frequencies;
 mod masking;
 mod measures;
 mod mlm;
+mod proposals;
+mod restore;
 mod rtd;
+#[cfg(test)]
+mod tests;
+mod two_stage;
 
 use candle_core::{Device, Tensor};
 
+use adversarial::Adversarial;
+use frequencies::Frequencies;
 use masking::Masker;
 pub use masking::Vocabulary;
 pub use measures::{Measures, exact};
+use mlm::MaskedLanguageModelling;
+use proposals::Sampling;
+use restore::TokenRestoration;
+use rtd::ReplacedTokenDetection;
+use two_stage::TwoStage;
 
 use crate::data::Batch;
 use crate::fault::Result;
+use crate::model::flops;
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::embedding::Indices;
-use crate::spec::{ObjectiveSpec, TrialSpec};
+use crate::spec::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
 
 /// Where in a run a batch is: addresses every random number that it draws.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +74,12 @@ pub struct Losses {
 /// - `masked_positions` [M] (indices into the T tokens), `originals` [M], `generator_input` [T],
 ///   `generator_logits` [M, V], `mlm_loss` [];
 /// - of replaced-token detection also `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced),
-///   `discriminator_logits` [T], `rtd_loss` [].
+///   `discriminator_logits` [T], `rtd_loss` [];
+/// - of the adversarial generator, besides those, `rewards` [M] and `advantages` [M];
+/// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [].
 ///
-/// The network of masked language modelling goes by the generator's names.
+/// The network of masked language modelling goes by the generator's names. A generator without a network has
+/// neither logits nor a loss.
 pub type Parts = Vec<(&'static str, Tensor)>;
 
 /// Numbers of a part.
@@ -72,8 +91,32 @@ fn integers(values: &[u32]) -> Result<Tensor> {
 pub trait Objective: Send {
     /// Loss and measures of a batch.
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses>;
-    /// Everything that is trained.
+    /// Everything that is trained, by some step.
     fn parameters(&self) -> &Parameters;
+    /// The stage that step `step` of `n_steps` belongs to.
+    fn span(&self, _step: u64, n_steps: u64) -> Span {
+        Span { first: 0, schedule_first: 0, schedule_steps: n_steps }
+    }
+    /// Prepares the networks for a stage after the first; called before the stage's first step, which also has fresh
+    /// moments. Must depend on the parameters alone.
+    fn begin_stage(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Whether step `step` trains the parameter of this name. One that is trained must get a gradient.
+    fn trains(&self, _step: u64, _parameter: &str) -> bool {
+        true
+    }
+}
+
+/// A stage of training. Most objectives have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its first step.
+    pub first: u64,
+    /// Step from which its learning-rate schedule counts.
+    pub schedule_first: u64,
+    /// Steps of that schedule.
+    pub schedule_steps: u64,
 }
 
 /// The objective of a trial, with freshly initialised networks on `device`.
@@ -82,15 +125,58 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
     let masker = |masking, paper| {
         Masker::new(masking, spec.objective.mask_fraction(), spec.train.seq_len, vocabulary, paper)
     };
-    Ok(match &spec.objective {
-        ObjectiveSpec::Rtd { disc_weight, temperature, masking, .. } => {
-            let weights = rtd::Weights { discriminator: *disc_weight, temperature: *temperature };
-            let masker = masker(*masking, rtd::PAPER);
-            Box::new(rtd::ReplacedTokenDetection::new(parameters, &spec.model, masker, weights)?)
+    let all_masked = |masking| masker(masking, rtd::PAPER);
+    let model = &spec.model;
+    Ok(match spec.objective {
+        ObjectiveSpec::Rtd { disc_weight, temperature, masking, generator, disallow_correct, .. } => {
+            let sampling = Sampling { temperature, disallow_correct };
+            let weights = rtd::Weights { discriminator: disc_weight, sampling, masked_only: false };
+            let table = match generator {
+                GeneratorKind::Network => None,
+                GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
+                GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
+            };
+            Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, table)?)
+        }
+        ObjectiveSpec::Electra15 { disc_weight, temperature, masking, .. } => {
+            let sampling = Sampling { temperature, disallow_correct: false };
+            let weights = rtd::Weights { discriminator: disc_weight, sampling, masked_only: true };
+            Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, None)?)
+        }
+        ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. }
+        | ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, .. } => {
+            let sampling = Sampling { temperature, disallow_correct: false };
+            let all_tokens = spec.objective.main_task() == MainTask::RestoreAll;
+            let weights = restore::Weights { restoring: restore_weight, sampling, all_tokens };
+            Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
+        }
+        ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {
+            let n_steps = flops::resolved_steps(spec, vocabulary.size);
+            let n_generator = spec.objective.generator_steps(n_steps);
+            let sampling = Sampling { temperature, disallow_correct: false };
+            let plan = two_stage::Plan { n_generator, initialise, schedule, sampling };
+            Box::new(TwoStage::new(parameters, model, all_masked(masking), plan)?)
+        }
+        ObjectiveSpec::Adversarial {
+            disc_weight,
+            policy_weight,
+            baseline_weight,
+            mle_weight,
+            entropy_bonus,
+            ..
+        } => {
+            let weights = adversarial::Weights {
+                discriminator: disc_weight,
+                policy: policy_weight,
+                baseline: baseline_weight,
+                likelihood: mle_weight,
+                entropy: entropy_bonus,
+            };
+            // A position drawn twice would read the mean of two samples: its reward would be neither's.
+            Box::new(Adversarial::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::Mlm { masking, .. } => {
-            let masker = masker(*masking, mlm::PAPER);
-            Box::new(mlm::MaskedLanguageModelling::new(parameters, &spec.model, masker)?)
+            Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)
         }
     })
 }

@@ -1,22 +1,23 @@
-//! Replaced-token detection, ELECTRA's objective (§2, §3.1).
+//! Replaced-token detection, ELECTRA's objective (§2, §3.1), and its variant ELECTRA 15% (§3.4).
 //!
 //! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them;
 //! the discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
-//! cross-entropy over all tokens). A sample that equals the original counts as original. No gradient of the
-//! discriminator reaches the generator but through the embeddings that they share: the samples are numbers.
+//! cross-entropy over all tokens, or over the masked ones only). A sample that equals the original counts as
+//! original. No gradient of the discriminator reaches the generator but through the embeddings that they share:
+//! the samples are numbers. Without a generator network there is the discriminator's loss alone.
 
 use candle_core::Tensor;
 
-use super::masking::{Masker, Shares, filled};
-use super::measures::area_under_curve;
-use super::mlm::predict;
+use super::detection::measure_detection;
+use super::frequencies::Frequencies;
+use super::masking::{Masker, Shares};
+use super::proposals::{Proposer, Sampling, corrupt};
 use super::{Losses, Measures, Moment, Objective, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::Electra;
+use crate::model::{Discriminator, Electra, EncoderNetwork};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
-use crate::ops::sampling::sample;
 use crate::spec::ModelSpec;
 
 /// Every chosen token becomes [MASK].
@@ -27,54 +28,71 @@ pub const PAPER: Shares = Shares { mask: 1.0, random: 0.0 };
 pub struct Weights {
     /// λ: weight of the discriminator's loss.
     pub discriminator: f64,
-    /// Temperature of the generator's samples.
-    pub temperature: f64,
+    /// How replacements are drawn.
+    pub sampling: Sampling,
+    /// Whether the discriminator's loss covers the masked positions only, each once.
+    pub masked_only: bool,
 }
 
 /// Generator and discriminator, trained together.
 pub struct ReplacedTokenDetection {
-    network: Electra,
+    generator: Proposer,
+    discriminator: Discriminator,
     parameters: Parameters,
     masker: Masker,
     weights: Weights,
 }
 
 impl ReplacedTokenDetection {
-    /// Makes both networks in `parameters`.
+    /// Makes both networks in `parameters`, or the discriminator alone where replacements come from a table.
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
         weights: Weights,
+        table: Option<Frequencies>,
     ) -> Result<Self> {
-        let network = Electra::new(&mut parameters, model, masker.vocab_size())?;
-        Ok(Self { network, parameters, masker, weights })
+        let vocab = masker.vocab_size();
+        let (generator, discriminator) = match table {
+            None => {
+                let Electra { generator, discriminator } = Electra::new(&mut parameters, model, vocab)?;
+                (Proposer::Network(generator), discriminator)
+            }
+            Some(table) => {
+                let network = EncoderNetwork::of_spec(model, vocab);
+                (Proposer::Table(table), Discriminator::new(&mut parameters, &network)?)
+            }
+        };
+        Ok(Self { generator, discriminator, parameters, masker, weights })
     }
 }
 
 impl Objective for ReplacedTokenDetection {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
-        let Self { network, weights, .. } = self;
+        let Self { discriminator, weights, .. } = self;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(&network.generator, &input, &masked, at.mode())?;
-        let draws = sample(&predicted.logits, weights.temperature, at.seed, at.draw())?;
+        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode())?;
 
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, &draws.samples);
-        let logits = network.discriminator.forward(&input.with_words(corrupted.clone()), at.mode())?;
-        let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
-        let rtd_loss = binary_cross_entropy(&logits, &labels.into())?;
-        let total = (&predicted.loss + (&rtd_loss * weights.discriminator)?)?;
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
+        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let (rtd_loss, n_judged) = match weights.masked_only {
+            false => (detection_loss(&logits, &replaced)?, replaced.len()),
+            true => masked_detection_loss(&logits, &replaced, &masked.positions)?,
+        };
+        let weighted = (&rtd_loss * weights.discriminator)?;
+        let total = match proposals.loss() {
+            Some(mlm_loss) => (mlm_loss + weighted)?,
+            None => weighted,
+        };
 
         let mut measures = Measures::default();
-        predicted.measure(&draws.best, &masked.originals, &mut measures)?;
-        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
+        proposals.measure(&masked, &mut measures)?;
+        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), n_judged as f64);
         measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
-        measure_discriminator(&logits, &replaced, &mut measures)?;
+        measure_detection(&logits, &replaced, &mut measures)?;
         let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
-        let mut parts = predicted.parts(&masked)?;
+        let mut parts = proposals.parts(&masked)?;
         parts.extend([
-            ("samples", integers(&draws.samples)?),
             ("discriminator_input", integers(&corrupted)?),
             ("labels", integers(&labels)?),
             ("discriminator_logits", logits.detach()),
@@ -88,33 +106,19 @@ impl Objective for ReplacedTokenDetection {
     }
 }
 
-/// What the discriminator reads and what it should say: the original tokens with the samples at the masked
-/// positions, and of every token whether it now differs from the original.
-fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
-    let corrupted = filled(batch, positions, samples);
-    let replaced = corrupted.iter().zip(&batch.ids).map(|(now, before)| now != before).collect();
-    (corrupted, replaced)
+/// Mean binary cross-entropy of logits [T] over all tokens.
+pub fn detection_loss(logits: &Tensor, replaced: &[bool]) -> Result<Tensor> {
+    let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
+    Ok(binary_cross_entropy(logits, &labels.into())?)
 }
 
-/// Share of replaced tokens, and how the discriminator does on them: accuracy, precision and recall of
-/// "replaced", and the area under the ROC curve.
-fn measure_discriminator(logits: &Tensor, replaced: &[bool], measures: &mut Measures) -> Result<()> {
-    let scores: Vec<f32> = logits.detach().to_device(&candle_core::Device::Cpu)?.to_vec1()?;
-    let count = |wanted: &dyn Fn(bool, bool) -> bool| {
-        let pairs = scores.iter().zip(replaced);
-        pairs.filter(|(score, truth)| wanted(**score > 0.0, **truth)).count() as f64
-    };
-    let n = replaced.len() as f64;
-    let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
-    let hits = count(&|guess, truth| guess && truth);
-    measures.add("replaced_share", are, n);
-    measures.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
-    measures.add("disc_precision", hits, said);
-    measures.add("disc_recall", hits, are);
-    if let Some(area) = area_under_curve(&scores, |i| replaced[i]) {
-        measures.mean("disc_auc", area, 1.0);
-    }
-    Ok(())
+/// The same over the masked positions (ascending), one that was drawn twice counted once; and their number.
+fn masked_detection_loss(logits: &Tensor, replaced: &[bool], positions: &[u32]) -> Result<(Tensor, usize)> {
+    let mut positions = positions.to_vec();
+    positions.dedup();
+    let replaced: Vec<bool> = positions.iter().map(|&position| replaced[position as usize]).collect();
+    let rows = integers(&positions)?.to_device(logits.device())?;
+    Ok((detection_loss(&logits.index_select(&rows, 0)?, &replaced)?, positions.len()))
 }
 
 #[cfg(test)]
@@ -122,10 +126,15 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::objective::masking::filled;
     use crate::objective::masking::tests::vocabulary;
     use crate::spec::{Masking, Sharing};
 
-    const WEIGHTS: Weights = Weights { discriminator: 50.0, temperature: 1.0 };
+    const WEIGHTS: Weights = Weights {
+        discriminator: 50.0,
+        sampling: Sampling { temperature: 1.0, disallow_correct: false },
+        masked_only: false,
+    };
 
     fn masker(masking: Masking, size: usize) -> Masker {
         Masker::new(masking, 0.15, 128, &vocabulary(size), PAPER)
@@ -147,7 +156,7 @@ mod tests {
             ..Default::default()
         };
         let parameters = Parameters::new(3, &Device::Cpu);
-        ReplacedTokenDetection::new(parameters, &model, masker(masking, 50), WEIGHTS).unwrap()
+        ReplacedTokenDetection::new(parameters, &model, masker(masking, 50), WEIGHTS, None).unwrap()
     }
 
     fn batch() -> Batch {
@@ -303,7 +312,8 @@ mod tests {
             pool.install(|| {
                 let parameters = Parameters::new(3, &Device::Cpu);
                 let masker = masker(Masking::Paper, 1000);
-                let objective = ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS).unwrap();
+                let objective =
+                    ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS, None).unwrap();
                 let total = objective.losses(&batch, AT).unwrap().total;
                 let grads = total.backward().unwrap();
                 let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -79,7 +79,7 @@ impl CustomOp3 for Linear {
 }
 
 /// Sums of the columns of a row-major [n, width] matrix.
-fn column_sums(values: &[f32], n: usize, width: usize) -> Vec<f32> {
+pub(super) fn column_sums(values: &[f32], n: usize, width: usize) -> Vec<f32> {
     rows::sum_blocks(n, width, width, |first, n_rows, sums| {
         vector::vectorized(|| {
             for row in values[first * width..(first + n_rows) * width].chunks_exact(width) {

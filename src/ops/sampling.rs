@@ -50,7 +50,7 @@ pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
 }
 
 /// Where `max` stands first in a row.
-fn largest(row: &[f32], max: f32) -> u32 {
+pub(super) fn largest(row: &[f32], max: f32) -> u32 {
     row.iter().position(|&logit| logit == max).unwrap_or(0) as u32
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::spec::{DataSpec, HeadKind, ObjectiveSpec};
+use crate::spec::{DataSpec, HeadKind, MainTask};
 use crate::track::{Outcome, TrialRecord};
 
 /// README.md of the exported folder, with the hub's metadata on top.
@@ -24,9 +24,9 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
 }
 
 fn metadata(record: &TrialRecord, license: &str) -> String {
-    let task = match record.spec.objective {
-        ObjectiveSpec::Mlm { .. } => "pipeline_tag: fill-mask\n",
-        ObjectiveSpec::Rtd { .. } => "",
+    let task = match record.spec.objective.main_task() {
+        MainTask::Unmask => "pipeline_tag: fill-mask\n",
+        MainTask::Detect | MainTask::Restore | MainTask::RestoreAll => "",
     };
     let datasets = match &record.spec.data {
         DataSpec::Hub { repo, .. } => format!("datasets:\n- {repo}\n"),
@@ -37,12 +37,24 @@ fn metadata(record: &TrialRecord, license: &str) -> String {
 
 fn description(record: &TrialRecord) -> String {
     let shape = record.spec.model.discriminator();
-    let (objective, folders) = match record.spec.objective {
-        ObjectiveSpec::Mlm { .. } => ("masked language modelling", "This folder is the whole model."),
-        ObjectiveSpec::Rtd { .. } => (
-            "replaced-token detection (ELECTRA)",
-            "This folder is the discriminator; `generator/` is the generator that it was trained with.",
+    let kind = record.spec.objective.kind();
+    let (objective, folder) = match record.spec.objective.main_task() {
+        MainTask::Unmask => ("masked language modelling".into(), "This folder is the whole model."),
+        MainTask::Detect if kind == "rtd" => {
+            ("replaced-token detection (ELECTRA)".into(), "This folder is the discriminator")
+        }
+        MainTask::Detect => {
+            (format!("replaced-token detection ({kind})"), "This folder is the discriminator")
+        }
+        MainTask::Restore => (format!("restoring replaced tokens ({kind})"), "This folder is the encoder"),
+        MainTask::RestoreAll => (
+            format!("restoring replaced tokens ({kind})"),
+            "This folder is the encoder, without the copy gate that transformers has no place for",
         ),
+    };
+    let folders = match record.spec.objective.has_generator() {
+        true => format!("{folder}; `generator/` is the generator that it was trained with."),
+        false => format!("{}.", folder.trim_end_matches('.')),
     };
     let synthetic = match record.provenance.corpus.synthetic {
         true => {
@@ -58,19 +70,24 @@ fn description(record: &TrialRecord) -> String {
 }
 
 fn usage(record: &TrialRecord) -> String {
-    match record.spec.objective {
-        ObjectiveSpec::Mlm { .. } => "from transformers import AutoModelForMaskedLM, AutoTokenizer\n\n\
-             tokenizer = AutoTokenizer.from_pretrained(\"DIR\")\n\
-             model = AutoModelForMaskedLM.from_pretrained(\"DIR\")\n"
-            .into(),
-        ObjectiveSpec::Rtd { .. } => {
-            "from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer\n\n\
-             tokenizer = AutoTokenizer.from_pretrained(\"DIR\")\n\
-             discriminator = AutoModelForPreTraining.from_pretrained(\"DIR\")\n\
-             generator = AutoModelForMaskedLM.from_pretrained(\"DIR\", subfolder=\"generator\")\n"
-                .into()
-        }
+    let (class, name) = match record.spec.objective.main_task() {
+        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll => ("AutoModelForMaskedLM", "model"),
+        MainTask::Detect => ("AutoModelForPreTraining", "discriminator"),
+    };
+    let has_generator = record.spec.objective.has_generator();
+    let mut classes = vec![class, "AutoTokenizer"];
+    let mut generator = "";
+    if has_generator {
+        classes.push("AutoModelForMaskedLM");
+        generator = "generator = AutoModelForMaskedLM.from_pretrained(\"DIR\", subfolder=\"generator\")\n";
     }
+    classes.sort_unstable();
+    classes.dedup();
+    format!(
+        "from transformers import {}\n\ntokenizer = AutoTokenizer.from_pretrained(\"DIR\")\n\
+         {name} = {class}.from_pretrained(\"DIR\")\n{generator}",
+        classes.join(", ")
+    )
 }
 
 /// How the fine-tuned models are to be read.
@@ -192,5 +209,24 @@ mod tests {
         - tokens: 4000000
         - training FLOPs (exact counter): 1.000e12
         "#);
+    }
+
+    #[test]
+    fn a_card_names_the_folders_that_there_are() {
+        let text = |objective: &str| {
+            let mut record = a_trial_record(&TrialId("0123456789ab".into()));
+            record.spec.objective = serde_json::from_str(objective).unwrap();
+            let text = card(&record, None, "mit");
+            text.split_once("## Scores").unwrap().0.to_string()
+        };
+        let unigram = text(r#"{"kind": "rtd", "generator": "unigram"}"#);
+        assert!(
+            unigram.contains("This folder is the discriminator.") && !unigram.contains("generator/"),
+            "{unigram}"
+        );
+        let restorer = text(r#"{"kind": "all_tokens_mlm"}"#);
+        for part in ["copy gate", "`generator/`", "model = AutoModelForMaskedLM.from_pretrained"] {
+            assert!(restorer.contains(part), "{restorer}");
+        }
     }
 }

@@ -34,7 +34,7 @@ use crate::disk::{check_writable, folder_of, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::build;
-use crate::spec::{Experiment, Trial, TrialId, TrialSpec};
+use crate::spec::{Experiment, ObjectiveSpec, Trial, TrialId, TrialSpec};
 use crate::tensor_file::TensorFile;
 use crate::track::Sink;
 use crate::train::{Optimizer, Stepper};
@@ -127,6 +127,22 @@ fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Tria
     found.ok_or_else(|| Fault::internal("an experiment without trials was loaded"))
 }
 
+/// A trace's names and its checker know the two objectives with numbers of other implementations.
+fn check_objective(trial: &Trial) -> Result<()> {
+    let traced = match &trial.spec.objective {
+        ObjectiveSpec::Mlm { .. } => true,
+        rtd @ ObjectiveSpec::Rtd { disallow_correct: false, .. } => rtd.has_generator(),
+        _ => false,
+    };
+    if traced {
+        return Ok(());
+    }
+    let kind = trial.spec.objective.kind();
+    let what = format!("trial {} has the objective {kind}, whose steps no trace takes apart", trial.id);
+    let hint = "trace a trial of mlm, or of rtd with `generator: network` and without `disallow_correct`";
+    Err(Fault::new(FaultKind::Spec, what, hint))
+}
+
 /// Takes the first `n_steps` steps of a trial and returns the file's bytes.
 fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<u8>> {
     let spec = &trial.spec;
@@ -134,9 +150,9 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         let what = format!("trial {} evaluates {} and pre-trains nothing", trial.id, published.model);
         return Err(Fault::new(FaultKind::Spec, what, "trace a trial without `published`"));
     }
+    check_objective(trial)?;
     let tokenizer = open_tokenizer(&spec.data, env)?;
-    let vocabulary = vocabulary(&tokenizer);
-    let total_steps = flops::resolved_steps(spec, vocabulary.size);
+    let total_steps = flops::resolved_steps(spec, tokenizer.vocab_size());
     if n_steps > total_steps {
         return Err(Fault::new(
             FaultKind::Spec,
@@ -145,6 +161,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         ));
     }
     let corpus = open_corpus(&spec.data, spec.train.seq_len, env, sink)?;
+    let vocabulary = vocabulary(spec, &tokenizer, &corpus);
     let objective = build(spec, &vocabulary, device)?;
     let parameters = objective.parameters();
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters)?;

@@ -135,13 +135,15 @@ fn differences(then: &DataProvenance, now: &DataProvenance) -> String {
     }
 }
 
-/// What masking needs to know of a tokenizer.
-pub(super) fn vocabulary(tokenizer: &Tokenizer) -> Vocabulary {
+/// What an objective needs to know of the tokenizer and of the text.
+pub(super) fn vocabulary(spec: &TrialSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Vocabulary {
     let special = tokenizer.special();
+    let needs_counts = spec.objective.needs_token_counts();
     Vocabulary {
         size: tokenizer.vocab_size(),
         mask: special.mask,
         never_masked: vec![special.pad, special.cls, special.sep, special.mask],
+        counts: if needs_counts { corpus.token_counts(tokenizer.vocab_size()) } else { Vec::new() },
     }
 }
 
@@ -151,19 +153,23 @@ fn pretrain(
     tokenizer: &Tokenizer,
     corpus: &Corpus,
 ) -> Result<State> {
-    let vocabulary = vocabulary(tokenizer);
+    let vocabulary = vocabulary(spec, tokenizer, corpus);
     let objective = build(spec, &vocabulary, &context.device)?;
     context.sink.phase("pre-training");
     let batch = spec.train.batch;
+    let n_steps = flops::resolved_steps(spec, vocabulary.size);
     let run = Pretraining {
         seed: spec.seed,
         spec: &spec.train,
-        n_steps: flops::resolved_steps(spec, vocabulary.size),
+        n_steps,
         objective: objective.as_ref(),
         source: Source {
             training: &|step| corpus.batch_at(spec.seed, step, batch),
             held_out: &|index| corpus.validation_batch(index, VALIDATION_BATCH),
-            flops: &|batch: &Batch| flops::train_flops(spec, vocabulary.size, &batch.lengths()),
+            flops: &|step, batch: &Batch| {
+                let stage = spec.objective.stage(step, n_steps);
+                flops::train_flops(spec, vocabulary.size, stage, &batch.lengths())
+            },
         },
         checkpoints: &context.folder.checkpoints(),
         sink: context.sink,

@@ -4,10 +4,12 @@
 //! Every function looks at one trial; `expand` tells each distinct finding once. Must never: repeat what the
 //! schema states (types, ranges, words).
 
+mod stages;
+
 use super::check_evaluate;
 use super::check_squad::squad;
 use super::value_path::ValuePath;
-use super::{Budget, DataSpec, ModelSpec, ObjectiveSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
+use super::{Budget, DataSpec, ModelSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
 
 /// A mistake in a trial's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +37,10 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         findings.extend(warmup(trial));
         findings.extend(lengths(trial));
         findings.extend(heads(&trial.model));
-        if matches!(trial.objective, ObjectiveSpec::Rtd { .. }) {
+        if trial.objective.has_generator() {
             findings.extend(generator(&trial.model));
         }
+        findings.extend(stages::two_stages(trial));
         findings.extend(language(trial));
     }
     findings.extend(squad(trial));
@@ -51,8 +54,8 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
 fn warmup(trial: &TrialSpec) -> Option<Finding> {
     let (warmup, steps) = (trial.train.warmup, trial.train.steps);
     // For replaced-token detection both budgets are `steps` steps; a cheaper objective gets more of them.
-    let is_rtd = matches!(trial.objective, ObjectiveSpec::Rtd { .. });
-    let buys_more_steps = trial.train.budget == Budget::RtdFlops && !is_rtd;
+    let is_measure = trial.objective.is_the_budgets_measure();
+    let buys_more_steps = trial.train.budget == Budget::RtdFlops && !is_measure;
     (warmup > steps && !buys_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
@@ -253,7 +256,7 @@ fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{EvaluateSpec, Masking, TaskName, TrainSpec};
+    use crate::spec::{EvaluateSpec, Masking, ObjectiveSpec, TaskName, TrainSpec};
 
     fn spec() -> TrialSpec {
         TrialSpec {
@@ -267,7 +270,7 @@ mod tests {
         }
     }
 
-    fn told(change: impl FnOnce(&mut TrialSpec)) -> String {
+    pub(super) fn told(change: impl FnOnce(&mut TrialSpec)) -> String {
         let mut changed = spec();
         change(&mut changed);
         let findings = trial(&changed).into_iter();

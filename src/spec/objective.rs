@@ -1,28 +1,12 @@
-//! Pre-training objectives. `objective::build` alone turns a word into behaviour.
+//! Pre-training objectives. `objective::build` alone turns a word into behaviour. Next: `objective/words.rs` for the
+//! words that their keys take.
+
+mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which tokens are predicted, and what the network reads in their place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Masking {
-    /// The paper's rule: as many different positions as the share asks for. Replaced-token detection writes
-    /// [MASK] into each; masked language modelling writes [MASK] into 80 %, a random token into 10 % and
-    /// leaves 10 %.
-    #[default]
-    Paper,
-    /// The released code's rule for both: positions may be drawn twice; 85 % become [MASK], 15 % stay.
-    ReleasedCode,
-}
-
-impl Masking {
-    /// Whether this is what an unwritten value means: it is then not written either, and trials keep the ids
-    /// that they had before there was a choice.
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
+pub use words::{GeneratorKind, MainTask, Masking, Stage, StageSchedule};
 
 /// What is learnt from the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +30,138 @@ pub enum ObjectiveSpec {
         #[serde(default, skip_serializing_if = "Masking::is_default")]
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
+        /// Who proposes the replacements.
+        #[serde(default, skip_serializing_if = "GeneratorKind::is_default")]
+        #[schemars(extend("default" = "network"))]
+        generator: GeneratorKind,
+        /// Whether the generator is kept from sampling the original token (the released code's
+        /// `disallow_correct`): its logit is lowered by 1000 before sampling, but not in the generator's loss.
+        #[serde(default, skip_serializing_if = "is_false")]
+        #[schemars(extend("default" = false))]
+        disallow_correct: bool,
+    },
+    /// Replaced-token detection whose discriminator loss is a mean over the masked positions only (ELECTRA,
+    /// section 3.4, "ELECTRA 15%"). Everything else, and what its measures cover, is as in rtd.
+    #[serde(rename = "electra_15")]
+    Electra15 {
+        /// Weight of the discriminator's loss (λ of the paper).
+        #[serde(default = "default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        disc_weight: f64,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the generator's samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+        /// How tokens are chosen and masked.
+        #[serde(default, skip_serializing_if = "Masking::is_default")]
+        #[schemars(extend("default" = "paper"))]
+        masking: Masking,
+    },
+    /// Masked language modelling whose encoder reads a generator's samples in place of [MASK] and predicts the
+    /// originals there (ELECTRA, section 3.4, "Replace MLM"). The generator is trained as in rtd.
+    ReplaceMlm {
+        /// Weight of the encoder's loss beside the generator's. The paper names none; both are cross-entropies
+        /// over the vocabulary at the same positions, so ours is 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        restore_weight: f64,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the generator's samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+        /// How tokens are chosen and masked.
+        #[serde(default, skip_serializing_if = "Masking::is_default")]
+        #[schemars(extend("default" = "paper"))]
+        masking: Masking,
+    },
+    /// As replace_mlm, but the encoder predicts every token, with a copy mechanism: p = D·1[token read] +
+    /// (1 - D)·softmax, where D is a sigmoid of one linear unit (ELECTRA, section 3.4, "All-Tokens MLM").
+    AllTokensMlm {
+        /// Weight of the encoder's loss, a mean over all tokens, beside the generator's, a mean over the masked
+        /// ones. The paper names none; ours is 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        restore_weight: f64,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the generator's samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+        /// How tokens are chosen and masked.
+        #[serde(default, skip_serializing_if = "Masking::is_default")]
+        #[schemars(extend("default" = "paper"))]
+        masking: Masking,
+    },
+    /// First the generator alone by masked language modelling, then, with the generator frozen, the discriminator
+    /// alone (ELECTRA, section 3.2, "Two-Stage"). Needs `model.sharing: none`, since a frozen generator can share
+    /// nothing with a network that is trained. Adam's moments and their bias correction begin anew with the second
+    /// stage; the frozen generator samples without dropout (ours: the paper does not say).
+    TwoStage {
+        /// Share of the steps that the generator gets. The paper gives both stages the same number.
+        #[serde(default = "default_generator_share")]
+        #[schemars(range(min = 0.01, max = 0.99))]
+        generator_share: f64,
+        /// Whether embeddings and encoder of the discriminator start as copies of the generator's, which needs
+        /// `model.generator_ratio: 1`. Without it, says the paper, the discriminator sometimes learns nothing.
+        #[serde(default = "yes")]
+        initialise: bool,
+        /// Learning rate of the two stages; the paper does not say.
+        #[serde(default)]
+        schedule: StageSchedule,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the generator's samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+        /// How tokens are chosen and masked.
+        #[serde(default, skip_serializing_if = "Masking::is_default")]
+        #[schemars(extend("default" = "paper"))]
+        masking: Masking,
+    },
+    /// Replaced-token detection whose generator is trained to maximise the discriminator's loss by REINFORCE with a
+    /// learnt baseline (ELECTRA, appendix F): one sample a position, at temperature 1, with the paper's masking. Its
+    /// sums over positions are means here, as in the generator's usual loss. The baseline's loss stops at the
+    /// generator's hidden states (ours: the paper does not say).
+    Adversarial {
+        /// Weight of the discriminator's loss (λ of the paper).
+        #[serde(default = "default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        disc_weight: f64,
+        /// Weight of the generator's policy gradient. The paper names none; ours is 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        policy_weight: f64,
+        /// Weight of the baseline's loss. The paper names none; ours is 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        baseline_weight: f64,
+        /// Weight of the generator's masked-language-model loss, mixed in; the paper has none.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 100000.0))]
+        mle_weight: f64,
+        /// Weight of the generator's entropy, which is raised; the paper has none, and reports outputs of low
+        /// entropy.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 100000.0))]
+        entropy_bonus: f64,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
     },
     /// Masked language modelling: the tokens that were chosen and masked are predicted (BERT).
     Mlm {
@@ -58,6 +174,22 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
+}
+
+fn default_generator_share() -> f64 {
+    0.5
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn default_disc_weight() -> f64 {
@@ -79,6 +211,8 @@ impl Default for ObjectiveSpec {
             mask_fraction: default_mask_fraction(),
             temperature: default_temperature(),
             masking: Masking::default(),
+            generator: GeneratorKind::default(),
+            disallow_correct: false,
         }
     }
 }
@@ -88,6 +222,11 @@ impl ObjectiveSpec {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rtd { .. } => "rtd",
+            Self::Electra15 { .. } => "electra_15",
+            Self::ReplaceMlm { .. } => "replace_mlm",
+            Self::AllTokensMlm { .. } => "all_tokens_mlm",
+            Self::TwoStage { .. } => "two_stage",
+            Self::Adversarial { .. } => "adversarial",
             Self::Mlm { .. } => "mlm",
         }
     }
@@ -95,8 +234,70 @@ impl ObjectiveSpec {
     /// Share of the tokens that is masked.
     pub fn mask_fraction(&self) -> f64 {
         match self {
-            Self::Rtd { mask_fraction, .. } | Self::Mlm { mask_fraction, .. } => *mask_fraction,
+            Self::Rtd { mask_fraction, .. }
+            | Self::Electra15 { mask_fraction, .. }
+            | Self::ReplaceMlm { mask_fraction, .. }
+            | Self::AllTokensMlm { mask_fraction, .. }
+            | Self::TwoStage { mask_fraction, .. }
+            | Self::Adversarial { mask_fraction, .. }
+            | Self::Mlm { mask_fraction, .. } => *mask_fraction,
         }
+    }
+
+    /// What the encoder that is fine-tuned does.
+    pub fn main_task(&self) -> MainTask {
+        match self {
+            Self::Rtd { .. } | Self::Electra15 { .. } | Self::TwoStage { .. } | Self::Adversarial { .. } => {
+                MainTask::Detect
+            }
+            Self::ReplaceMlm { .. } => MainTask::Restore,
+            Self::AllTokensMlm { .. } => MainTask::RestoreAll,
+            Self::Mlm { .. } => MainTask::Unmask,
+        }
+    }
+
+    /// Whether a generator network stands beside that encoder.
+    pub fn has_generator(&self) -> bool {
+        match self {
+            Self::Rtd { generator, .. } => *generator == GeneratorKind::Network,
+            Self::Mlm { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Whether a baseline of the generator's reward is learnt.
+    pub fn has_baseline(&self) -> bool {
+        matches!(self, Self::Adversarial { .. })
+    }
+
+    /// Steps of `n_steps` that train the generator alone, before all others; at least one is left for the rest.
+    pub fn generator_steps(&self, n_steps: u64) -> u64 {
+        match self {
+            Self::TwoStage { generator_share, .. } => {
+                let share = (n_steps as f64 * generator_share).round() as u64;
+                share.max(1).min(n_steps.saturating_sub(1))
+            }
+            _ => 0,
+        }
+    }
+
+    /// What step `step` of `n_steps` trains.
+    pub fn stage(&self, step: u64, n_steps: u64) -> Stage {
+        match self {
+            Self::TwoStage { .. } if step < self.generator_steps(n_steps) => Stage::Generator,
+            Self::TwoStage { .. } => Stage::Discriminator,
+            _ => Stage::Joint,
+        }
+    }
+
+    /// Whether the frequencies of the training text's tokens are needed.
+    pub fn needs_token_counts(&self) -> bool {
+        matches!(self, Self::Rtd { generator: GeneratorKind::Unigram, .. })
+    }
+
+    /// Whether a step costs what the budget `rtd_flops` measures in, so that both budgets are the same.
+    pub fn is_the_budgets_measure(&self) -> bool {
+        matches!(self, Self::Rtd { .. } | Self::Electra15 { .. }) && self.has_generator()
     }
 }
 
@@ -120,5 +321,29 @@ mod tests {
             let read: ObjectiveSpec = serde_json::from_str(&text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn every_kind_is_read_from_its_word_alone() {
+        for kind in ["rtd", "electra_15", "replace_mlm", "all_tokens_mlm", "two_stage", "adversarial", "mlm"]
+        {
+            let objective: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
+            assert_eq!((objective.kind(), objective.mask_fraction()), (kind, 0.15));
+            let text = serde_json::to_string(&objective).unwrap();
+            assert_eq!(serde_json::from_str::<ObjectiveSpec>(&text).unwrap(), objective, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_stage_has_a_step_where_there_are_two() {
+        let two_stage = |share: f64| -> ObjectiveSpec {
+            serde_json::from_str(&format!(r#"{{"kind": "two_stage", "generator_share": {share}}}"#)).unwrap()
+        };
+        let steps = |share, n_steps| two_stage(share).generator_steps(n_steps);
+        assert_eq!([steps(0.5, 10), steps(0.25, 10), steps(0.01, 10), steps(0.99, 10)], [5, 3, 1, 9]);
+        assert_eq!([steps(0.5, 2), steps(0.5, 1)], [1, 0]);
+        let stages = [4, 5].map(|step| two_stage(0.5).stage(step, 10));
+        assert_eq!(stages, [Stage::Generator, Stage::Discriminator]);
+        assert_eq!(ObjectiveSpec::default().stage(0, 10), Stage::Joint);
     }
 }

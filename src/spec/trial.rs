@@ -67,7 +67,7 @@ impl TrialSpec {
         content.evaluate.predict_test = false;
         // A named recipe is the numbers that it filled in.
         (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
-        if matches!(content.objective, ObjectiveSpec::Rtd { .. }) {
+        if content.objective.is_the_budgets_measure() {
             // Both budgets are then `steps` steps.
             content.train.budget = Budget::Steps;
         }

@@ -185,10 +185,11 @@ impl<'s> Walker<'s> {
             Some(kind) => format!("unknown key for kind {kind}"),
             None => "unknown key".to_string(),
         };
-        let others = self.kinds_with(key, path).join(" and ");
+        let others = self.kinds_with(key, path);
         let hint = match (nearest(key, known.iter().copied()), self.homes_of(key, path)) {
             _ if !others.is_empty() => {
-                format!("it belongs to kind {others}; known here are {}", known.join(", "))
+                let kinds = if others.len() == 1 { "kind" } else { "the kinds" };
+                format!("it belongs to {kinds} {}; known here are {}", others.join(", "), known.join(", "))
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, homes) if !homes.is_empty() => format!("`{key}` is a key of {}", homes.join(" and of ")),
@@ -324,7 +325,7 @@ mod tests {
             base.train.warmpu [] unknown key -> did you mean `warmup`?
             base.train.hidden [] unknown key -> `hidden` is a key of base.model
             base.train.zzz [] unknown key -> remove it; known here are steps, budget, batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, log_every, validate_every, checkpoint_every
-            base.objective.temperature [] unknown key for kind mlm -> it belongs to kind rtd; known here are kind, mask_fraction, masking
+            base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage; known here are kind, mask_fraction, masking
             base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, from the folder where the command runs)
             base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)
             base.model.batch [] unknown key -> `batch` is a key of base.train and of evaluate.finetune
@@ -337,13 +338,13 @@ mod tests {
         let text = "{name: a, about: b, base: {objective: {kind: rtdd}, data: language}, \
                     evaluate: {source: {train_examples: 5}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
-            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, mlm
+            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, mlm
             base.data ["language"] must be a mapping with a `kind` -> write { kind: language }; kinds are language, hub, files
             evaluate.source [] the key `kind` is missing -> add `kind:` with one of language, hub
         "#);
         insta::assert_snapshot!(list("{base: {objective: {mask_fraction: 2, x: 1}}}", Completeness::Part), @r"
             base.objective.mask_fraction [2] is out of range -> use a number from 0.01 to 0.9; the default is 0.15
-            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking
+            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus
         ");
     }
 }

@@ -92,8 +92,10 @@ pub struct Event {
     pub flops: f64,
     /// Seconds of pre-training so far, over all resumptions.
     pub elapsed_s: f64,
-    /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `mlm_accuracy`, `replaced_share`, `disc_accuracy`,
-    /// `disc_precision`, `disc_recall`, `disc_auc`, `gradient_norm`, `learning_rate`; absent where undefined.
+    /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`, `sample_accuracy`,
+    /// `restore_accuracy`, `generator_entropy`, `replaced_share`, `disc_accuracy`, `disc_accuracy_replaced`,
+    /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`, `baseline_loss`,
+    /// `policy_loss`, `gradient_norm`, `learning_rate`; absent where undefined.
     pub values: BTreeMap<String, f64>,
 }
 

@@ -74,9 +74,23 @@ impl Optimizer {
         loss: &Tensor,
         rate: impl Fn(&Parameter) -> f64,
     ) -> Result<f64> {
+        self.step_of(parameters, loss, |_| true, rate)
+    }
+
+    /// The same for the parameters that `trained` accepts: the others keep their values and their moments, and need
+    /// no gradient.
+    pub fn step_of(
+        &mut self,
+        parameters: &Parameters,
+        loss: &Tensor,
+        trained: impl Fn(&Parameter) -> bool,
+        rate: impl Fn(&Parameter) -> f64,
+    ) -> Result<f64> {
         self.gradients.backward(loss)?;
+        let trained: Vec<(usize, &Parameter)> =
+            parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
         let mut squares = 0.0;
-        for (place, parameter) in parameters.iter().enumerate() {
+        for &(place, parameter) in &trained {
             squares += gradient_of(&self.gradients, place, parameter)?.sum_of_squares()?;
         }
         let norm = squares.sqrt();
@@ -87,27 +101,36 @@ impl Optimizer {
                 "lower the learning rate or lengthen the warm-up",
             ));
         }
-        self.n_updates += 1;
-        let update = self.update(norm);
-        for (place, (parameter, (first, second))) in parameters.iter().zip(&self.moments).enumerate() {
+        let update = self.update(norm, self.n_updates + 1);
+        for (place, parameter) in trained {
+            let missing = || Fault::internal("a parameter was added after the optimizer");
+            let (first, second) = self.moments.get(place).ok_or_else(missing)?;
             let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
             let update = Update { rate: rate(parameter) as f32, decay, ..update };
-            match (gradient_of(&self.gradients, place, parameter)?, self.alive.get_mut(place)) {
-                (Gradient::Host(gradient), Some(alive)) => {
+            match gradient_of(&self.gradients, place, parameter)? {
+                Gradient::Host(gradient) => {
+                    let alive = self.alive.get_mut(place).ok_or_else(missing)?;
                     adam::adam(&parameter.var, first, second, gradient, alive, update)?;
                 }
-                (Gradient::Device(gradient), _) => {
+                Gradient::Device(gradient) => {
                     adam::reference(&parameter.var, first, second, gradient, update)?;
                 }
-                (_, None) => return Err(Fault::internal("a parameter was added after the optimizer")),
             }
         }
+        self.n_updates += 1;
         Ok(norm)
     }
 
-    fn update(&self, norm: f64) -> Update {
+    /// Zero moments again, for a stage of training with another aim.
+    pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
+        *self = Self::new(self.settings, parameters)?;
+        Ok(())
+    }
+
+    /// The rule of the update number `n_updates`, counted from 1.
+    fn update(&self, norm: f64, n_updates: u64) -> Update {
         let Settings { kind, beta1, beta2, epsilon, clip_norm, .. } = self.settings;
-        let n = self.n_updates.min(i32::MAX as u64) as i32;
+        let n = n_updates.min(i32::MAX as u64) as i32;
         let corrections = match kind {
             OptimizerKind::Electra => (1.0, 1.0),
             OptimizerKind::Adamw => {
@@ -130,7 +153,7 @@ impl Optimizer {
         Ok(self.gradients.tensor(place)?)
     }
 
-    /// Updates so far.
+    /// Updates since the moments were zero.
     pub fn n_updates(&self) -> u64 {
         self.n_updates
     }
@@ -210,5 +233,17 @@ mod tests {
         let loss = used.sum_all().unwrap();
         let fault = optimizer.step(&parameters, &loss, |_| 1.0).unwrap_err();
         assert!(fault.message.contains("`lost`"), "{fault}");
+        assert_eq!(optimizer.n_updates(), 0);
+        let value = |index: usize| {
+            let tensor = parameters.iter().nth(index).unwrap().var.as_detached_tensor();
+            tensor.copy().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
+        };
+        let (used, lost) = (value(0), value(1));
+        optimizer.step_of(&parameters, &loss, |parameter| parameter.name == "used", |_| 1.0).unwrap();
+        assert!(value(0) != used && value(1) == lost, "only what is trained moves, weight decay included");
+        optimizer.restart(&parameters).unwrap();
+        assert_eq!(optimizer.n_updates(), 0);
+        let moment = optimizer.moments()[0].0.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
+        assert_eq!(moment, 0.0);
     }
 }

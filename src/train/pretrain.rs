@@ -27,8 +27,8 @@ pub struct Source<'a> {
     pub training: &'a dyn Fn(u64) -> Batch,
     /// The i-th held-out batch, of [`VALIDATION_BATCH`] sequences; None past the last.
     pub held_out: &'a dyn Fn(usize) -> Option<Batch>,
-    /// Training FLOPs of a batch, by the exact counter.
-    pub flops: &'a dyn Fn(&Batch) -> f64,
+    /// Training FLOPs of a step on a batch, by the exact counter.
+    pub flops: &'a dyn Fn(u64, &Batch) -> f64,
 }
 
 /// Where a run is.
@@ -36,7 +36,7 @@ pub struct Source<'a> {
 pub struct State {
     /// Steps done.
     pub step: u64,
-    /// Optimizer updates done.
+    /// Optimizer updates since its moments were zero.
     pub n_updates: u64,
     /// Real tokens seen.
     pub tokens: u64,
@@ -124,10 +124,10 @@ impl Pretraining<'_> {
         state.window.merge(&losses.measures);
         state.window.mean("gradient_norm", norm, 1.0);
         state.window.mean("learning_rate", rate, 1.0);
+        state.flops += (self.source.flops)(state.step, &batch);
         state.step += 1;
         state.n_updates = optimizer.n_updates();
         state.tokens += batch.n_tokens() as u64;
-        state.flops += (self.source.flops)(&batch);
         Ok(())
     }
 
@@ -196,7 +196,13 @@ mod tests {
             generator_ratio: 0.5,
             ..Default::default()
         };
-        let train = TrainSpec { warmup: 2, learning_rate: 1e-2, checkpoint_every: 4, ..Default::default() };
+        let train = TrainSpec {
+            steps: 10,
+            warmup: 2,
+            learning_rate: 1e-2,
+            checkpoint_every: 4,
+            ..Default::default()
+        };
         let (objective, data, evaluate) = Default::default();
         TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
     }
@@ -214,8 +220,12 @@ mod tests {
 
     /// Trains up to `limit` steps of ten in `folder`; returns how it ended and every parameter's values.
     fn train(folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
-        let spec = spec();
-        let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4] };
+        train_spec(spec(), folder, limit)
+    }
+
+    fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
+        let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() };
+        assert_eq!(spec.train.budget, crate::spec::Budget::Steps);
         let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
         let steps = Cell::new(0);
         let stop = || {
@@ -225,12 +235,12 @@ mod tests {
         let run = Pretraining {
             seed: spec.seed,
             spec: &spec.train,
-            n_steps: 10,
+            n_steps: spec.train.steps,
             objective: objective.as_ref(),
             source: Source {
                 training: &batch,
                 held_out: &|i| (i < 2).then(|| batch(100 + i as u64)),
-                flops: &|_| 1.0,
+                flops: &|_, _| 1.0,
             },
             checkpoints: folder,
             sink: &Silent,
@@ -255,6 +265,31 @@ mod tests {
             // Once more: nothing is left to do, and the same numbers come back.
             assert_eq!(train(&part, 99), whole);
         }
+    }
+
+    /// The stages change after five steps: a checkpoint before, at and after that goes on alike. The copy is made once:
+    /// after the first step of the second stage the discriminator is no longer the generator.
+    #[test]
+    fn a_stop_around_the_second_stage_changes_nothing() {
+        let mut spec = spec();
+        (spec.model.generator_ratio, spec.model.sharing) = (1.0, crate::spec::Sharing::None);
+        spec.train.optimizer = crate::spec::OptimizerKind::Adamw;
+        spec.objective = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let train = |name: &str, limit| train_spec(spec.clone(), &folder.path().join(name), limit);
+        let whole = train("whole", 99);
+        assert_eq!((whole.0, whole.1.n_updates), (Ended::Finished, 5));
+        for stop_at in [4, 5, 6] {
+            let name = format!("part-{stop_at}");
+            let stopped = train(&name, stop_at);
+            assert_eq!((stopped.0, stopped.1.step), (Ended::Stopped, stop_at));
+            assert_eq!(train(&name, 99), whole, "stopped after {stop_at} steps");
+        }
+        let every_step = folder.path().join("every-step");
+        for _ in 0..10 {
+            train_spec(spec.clone(), &every_step, 1);
+        }
+        assert_eq!(train_spec(spec.clone(), &every_step, 99), whole);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::{Optimizer, Schedule};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
+use crate::nn::Parameter;
 use crate::objective::{Losses, Moment, Objective};
 use crate::spec::TrainSpec;
 
@@ -32,18 +33,28 @@ pub struct Step {
 }
 
 impl Stepper<'_> {
-    /// Takes step `step`, counted from 0, on `batch`.
+    /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins it: that depends on the
+    /// step's number alone, so a run that stops just before, at or after it goes on as if it had not.
     ///
     /// Errors: a loss or gradients that are not finite; nothing is updated then.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: &Batch) -> Result<Step> {
+        let (objective, parameters) = (self.objective, self.objective.parameters());
+        let span = objective.span(step, self.n_steps);
+        if step == span.first && step > 0 {
+            objective.begin_stage()?;
+            optimizer.restart(parameters)?;
+        }
         let at = Moment { seed: self.seed, step, training: true };
-        let losses = self.objective.losses(batch, at)?;
+        let losses = objective.losses(batch, at)?;
         if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
             return Err(diverged(&format!("at step {step} the loss is")));
         }
         let TrainSpec { learning_rate, warmup, .. } = *self.spec;
-        let rate = Schedule { peak: learning_rate, warmup, total: self.n_steps }.rate(step);
-        let norm = optimizer.step(self.objective.parameters(), &losses.total, |_| rate)?;
+        let total = span.schedule_steps;
+        let rate =
+            Schedule { peak: learning_rate, warmup, total }.rate(step.saturating_sub(span.schedule_first));
+        let trained = |parameter: &Parameter| objective.trains(step, &parameter.name);
+        let norm = optimizer.step_of(parameters, &losses.total, trained, |_| rate)?;
         Ok(Step { losses, rate, norm })
     }
 }

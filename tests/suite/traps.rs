@@ -76,7 +76,10 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         9,
         "the discriminator's gradient leaks into the generator",
-        Tests(&["objective/rtd.rs::the_discriminator_does_not_train_the_generator"]),
+        Tests(&[
+            "objective/rtd.rs::the_discriminator_does_not_train_the_generator",
+            "objective/tests.rs::the_main_loss_reaches_the_generator_in_no_objective",
+        ]),
     ),
     (
         10,

@@ -4,45 +4,102 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{Budget, EncoderShape, Masking, ObjectiveSpec, TrialSpec};
+use crate::spec::{Budget, EncoderShape, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, TrialSpec};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
+    let (dense, attention) = encoder_products(shape, lengths);
+    // A dense layer costs 2 forward and 4 backward a weight; attention 4·T²·H forward, 10·T²·H backward.
+    6.0 * dense + 14.0 * attention
+}
+
+/// Weights times tokens of the dense layers, and layers times T²·H of attention.
+fn encoder_products(shape: &EncoderShape, lengths: &[usize]) -> (f64, f64) {
     let tokens = lengths.iter().sum::<usize>() as f64;
     let squares: f64 = lengths.iter().map(|&length| (length * length) as f64).sum();
     let (hidden, ffn, embedding) = (shape.hidden as f64, shape.ffn as f64, shape.embedding as f64);
     let projection = if shape.embedding == shape.hidden { 0.0 } else { embedding * hidden };
     let dense = projection + shape.layers as f64 * (4.0 * hidden * hidden + 2.0 * hidden * ffn);
-    // A dense layer costs 2 forward and 4 backward a weight; attention 4·T²·H forward, 10·T²·H backward.
-    6.0 * tokens * dense + 14.0 * shape.layers as f64 * squares * hidden
+    (tokens * dense, shape.layers as f64 * squares * hidden)
 }
 
 fn masked_lm_head(shape: &EncoderShape, vocab: usize, masked: f64) -> f64 {
     6.0 * masked * (shape.hidden * shape.embedding + shape.embedding * vocab) as f64
 }
 
-/// FLOPs of one training step on sequences of the given lengths.
-pub fn train_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize]) -> f64 {
-    objective_flops(spec, &spec.objective, vocab, lengths)
+/// FLOPs of one training step of a stage on sequences of the given lengths.
+pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usize]) -> f64 {
+    objective_flops(spec, &spec.objective, vocab, stage, lengths)
 }
 
-fn objective_flops(spec: &TrialSpec, objective: &ObjectiveSpec, vocab: usize, lengths: &[usize]) -> f64 {
-    let tokens = lengths.iter().sum::<usize>() as f64;
-    let masked = tokens * objective.mask_fraction();
-    let full = spec.model.discriminator();
-    match objective {
-        ObjectiveSpec::Mlm { .. } => encoder(&full, lengths) + masked_lm_head(&full, vocab, masked),
-        ObjectiveSpec::Rtd { .. } => {
-            let small = spec.model.generator();
-            let head = 6.0 * tokens * (full.hidden * full.hidden + full.hidden) as f64;
-            encoder(&small, lengths) + masked_lm_head(&small, vocab, masked) + encoder(&full, lengths) + head
+fn objective_flops(
+    spec: &TrialSpec,
+    objective: &ObjectiveSpec,
+    vocab: usize,
+    stage: Stage,
+    lengths: &[usize],
+) -> f64 {
+    let masked = lengths.iter().sum::<usize>() as f64 * objective.mask_fraction();
+    let small = spec.model.generator();
+    let generator = match stage {
+        _ if !objective.has_generator() => 0.0,
+        Stage::Joint | Stage::Generator => encoder(&small, lengths) + masked_lm_head(&small, vocab, masked),
+        Stage::Discriminator => {
+            // Sampled from, not trained: forward only.
+            let (dense, attention) = encoder_products(&small, lengths);
+            2.0 * dense + 4.0 * attention + masked_lm_head(&small, vocab, masked) / 3.0
+        }
+    };
+    // The baseline's gradient stops at the hidden states.
+    let baseline = if objective.has_baseline() { 4.0 * masked * small.hidden as f64 } else { 0.0 };
+    match stage {
+        Stage::Generator => generator,
+        Stage::Joint | Stage::Discriminator => {
+            main_flops(spec, objective, vocab, lengths, generator) + baseline
         }
     }
 }
 
-/// FLOPs of one training step when every sequence is full.
+/// `generator` and what the encoder that is fine-tuned costs with its head.
+fn main_flops(
+    spec: &TrialSpec,
+    objective: &ObjectiveSpec,
+    vocab: usize,
+    lengths: &[usize],
+    generator: f64,
+) -> f64 {
+    let tokens = lengths.iter().sum::<usize>() as f64;
+    let full = spec.model.discriminator();
+    let head = match objective.main_task() {
+        MainTask::Unmask | MainTask::Restore => {
+            masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
+        }
+        MainTask::Detect => 6.0 * tokens * (full.hidden * full.hidden + full.hidden) as f64,
+        MainTask::RestoreAll => {
+            // The logits of all tokens are computed again in the backward pass instead of being kept.
+            let logits_again = 2.0 * tokens * (full.embedding * vocab) as f64;
+            let gate = 6.0 * tokens * full.hidden as f64;
+            masked_lm_head(&full, vocab, tokens) + logits_again + gate
+        }
+    };
+    generator + encoder(&full, lengths) + head
+}
+
+/// FLOPs of one training step when every sequence is full; a mean where stages differ.
 pub fn train_flops_per_step(spec: &TrialSpec, vocab: usize) -> f64 {
-    train_flops(spec, vocab, &vec![spec.train.seq_len; spec.train.batch])
+    mean_flops(spec, vocab, resolved_steps(spec, vocab))
+}
+
+/// The mean over a run of `n_steps`.
+fn mean_flops(spec: &TrialSpec, vocab: usize, n_steps: u64) -> f64 {
+    let lengths = vec![spec.train.seq_len; spec.train.batch];
+    let last = train_flops(spec, vocab, spec.objective.stage(n_steps.saturating_sub(1), n_steps), &lengths);
+    let first = spec.objective.generator_steps(n_steps);
+    if first == 0 {
+        return last;
+    }
+    let share = first as f64 / n_steps as f64;
+    share * train_flops(spec, vocab, Stage::Generator, &lengths) + (1.0 - share) * last
 }
 
 /// Steps that pre-training takes: `train.steps`, or as many as its budget buys.
@@ -56,8 +113,11 @@ pub fn resolved_steps(spec: &TrialSpec, vocab: usize) -> u64 {
                 mask_fraction: spec.objective.mask_fraction(),
                 temperature: 1.0,
                 masking: Masking::Paper,
+                generator: GeneratorKind::Network,
+                disallow_correct: false,
             };
-            let ratio = objective_flops(spec, &rtd, vocab, &lengths) / train_flops(spec, vocab, &lengths);
+            let ratio = objective_flops(spec, &rtd, vocab, Stage::Joint, &lengths)
+                / mean_flops(spec, vocab, spec.train.steps);
             ((spec.train.steps as f64 * ratio).round() as u64).max(1)
         }
     }
@@ -83,7 +143,7 @@ mod tests {
         let dense = 6.0 * 10.0 * (4.0 * 16.0 + 2.0 * 64.0);
         let attention = 14.0 * 100.0 * 4.0;
         let head = 6.0 * 2.0 * (16.0 + 400.0);
-        assert_eq!(train_flops(&mlm, 100, &[10]), dense + attention + head);
+        assert_eq!(train_flops(&mlm, 100, Stage::Joint, &[10]), dense + attention + head);
     }
 
     #[test]
@@ -97,5 +157,45 @@ mod tests {
         let rtd = trial(ObjectiveSpec::default(), model);
         let allowed = rtd.train.steps as f64 * train_flops_per_step(&rtd, 30_522);
         assert!(steps > rtd.train.steps && (spent / allowed - 1.0).abs() < 1e-3, "{steps}");
+    }
+
+    /// By hand for one layer, hidden 4, FFN 16, embedding 4 and a generator of the same shape; 10 tokens, of which 2 are
+    /// masked, and 100 words.
+    #[test]
+    fn objectives_by_hand() {
+        let model = ModelSpec {
+            hidden: Some(4),
+            heads: Some(1),
+            layers: Some(1),
+            embedding: Some(4),
+            generator_ratio: 1.0,
+            ..Default::default()
+        };
+        let count = |stage, text: &str| {
+            let objective: ObjectiveSpec = serde_json::from_str(text).unwrap();
+            train_flops(&trial(objective, model.clone()), 100, stage, &[10])
+        };
+        let encoder = 6.0 * 10.0 * (4.0 * 16.0 + 2.0 * 64.0) + 14.0 * 100.0 * 4.0;
+        let forward = 2.0 * 10.0 * (4.0 * 16.0 + 2.0 * 64.0) + 4.0 * 100.0 * 4.0;
+        let (mlm_head, disc_head) = (2.0 * 6.0 * (16.0 + 400.0), 10.0 * 6.0 * 20.0);
+        let close =
+            |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+        let joint = 2.0 * encoder + mlm_head;
+        close(count(Stage::Joint, r#"{"kind": "electra_15", "mask_fraction": 0.2}"#), joint + disc_head);
+        let unigram = r#"{"kind": "rtd", "mask_fraction": 0.2, "generator": "unigram"}"#;
+        close(count(Stage::Joint, unigram), encoder + disc_head);
+        close(count(Stage::Joint, r#"{"kind": "replace_mlm", "mask_fraction": 0.2}"#), joint + mlm_head);
+        let all = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0 + 6.0 * 4.0);
+        close(count(Stage::Joint, r#"{"kind": "all_tokens_mlm", "mask_fraction": 0.2}"#), joint + all);
+        let adversarial = r#"{"kind": "adversarial", "mask_fraction": 0.2}"#;
+        close(count(Stage::Joint, adversarial), joint + disc_head + 4.0 * 2.0 * 4.0);
+        let two_stage = r#"{"kind": "two_stage", "mask_fraction": 0.2}"#;
+        close(count(Stage::Generator, two_stage), encoder + mlm_head);
+        let second = forward + mlm_head / 3.0 + encoder + disc_head;
+        close(count(Stage::Discriminator, two_stage), second);
+        let objective: ObjectiveSpec = serde_json::from_str(two_stage).unwrap();
+        let mut whole = trial(objective, model.clone());
+        (whole.train.batch, whole.train.seq_len) = (1, 10);
+        close(train_flops_per_step(&whole, 100), (encoder + mlm_head + second) / 2.0);
     }
 }

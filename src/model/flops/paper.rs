@@ -19,7 +19,7 @@
 //!
 //! Must never: be used for budgets or time, which need what is really computed. Next: `exact.rs` for that.
 
-use crate::spec::{EncoderShape, ObjectiveSpec, TrialSpec};
+use crate::spec::{EncoderShape, MainTask, TrialSpec};
 
 /// Draw, compare, multiply by the mask, multiply by the correction.
 const DROPOUT: f64 = 4.0;
@@ -34,18 +34,34 @@ const OUTPUT_SHARE: f64 = 0.15625;
 const PASSES: f64 = 2.0;
 
 /// FLOPs of pre-training for `steps` steps of full sequences. Masked language modelling is one encoder with the
-/// output softmax; replaced-token detection is the discriminator with its head and the generator.
+/// output softmax; replaced-token detection is the discriminator with its head and the generator, where that is a
+/// network. The script knows no other objective: those that restore tokens are counted by the same rules, with the
+/// softmax over every token and a gate where every token is predicted; two stages are each what they run.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     let count = |shape| Counter::new(&shape, vocab, spec.train.seq_len);
     let full = count(spec.model.discriminator());
-    let a_token = match spec.objective {
-        ObjectiveSpec::Mlm { .. } => full.encoder() + full.masked_lm_head(OUTPUT_SHARE),
-        ObjectiveSpec::Rtd { .. } => {
-            let small = count(spec.model.generator());
-            full.encoder() + full.discriminator_head() + small.encoder() + small.masked_lm_head(OUTPUT_SHARE)
-        }
+    let head = match spec.objective.main_task() {
+        MainTask::Unmask | MainTask::Restore => full.masked_lm_head(OUTPUT_SHARE),
+        MainTask::Detect => full.discriminator_head(),
+        MainTask::RestoreAll => full.masked_lm_head(1.0) + 2.0 * full.hidden,
     };
-    PASSES * (spec.train.batch * spec.train.seq_len) as f64 * steps as f64 * a_token
+    let tokens = PASSES * (spec.train.batch * spec.train.seq_len) as f64;
+    let main = full.encoder() + head;
+    if !spec.objective.has_generator() {
+        return tokens * steps as f64 * main;
+    }
+    let small = count(spec.model.generator());
+    let mut a_token = main + small.encoder() + small.masked_lm_head(OUTPUT_SHARE);
+    if spec.objective.has_baseline() {
+        a_token += 2.0 * OUTPUT_SHARE * small.hidden;
+    }
+    let first = spec.objective.generator_steps(steps);
+    if first == 0 {
+        return tokens * steps as f64 * a_token;
+    }
+    // The generator alone, then both with half of the generator's passes.
+    let generator = a_token - main;
+    tokens * (first as f64 * generator + (steps - first) as f64 * (main + generator / PASSES))
 }
 
 /// Forward FLOPs of the parts of a network, a token.
@@ -121,7 +137,7 @@ impl Counter {
 mod tests {
     use super::super::fixture::trial;
     use super::*;
-    use crate::spec::{Masking, ModelSize, ModelSpec};
+    use crate::spec::{Masking, ModelSize, ModelSpec, ObjectiveSpec};
 
     const VOCAB: usize = 30_522;
 
@@ -234,5 +250,20 @@ mod tests {
         assert_eq!(train_flops(&mlm, VOCAB, 1), once, "quirk c");
         mlm.train.batch = 256;
         assert_eq!(train_flops(&mlm, VOCAB, 3), 6.0 * once);
+    }
+
+    #[test]
+    fn two_stages_and_no_network() {
+        let model = ModelSpec { size: ModelSize::Small, generator_ratio: 1.0, ..Default::default() };
+        let of = |text: &str, steps| {
+            let objective: ObjectiveSpec = serde_json::from_str(text).unwrap();
+            train_flops(&trial(objective, model.clone()), VOCAB, steps)
+        };
+        let (joint, unigram) =
+            (of(r#"{"kind": "rtd"}"#, 10), of(r#"{"kind": "rtd", "generator": "unigram"}"#, 10));
+        let generator = of(r#"{"kind": "mlm"}"#, 10);
+        assert!((joint / (unigram + generator) - 1.0).abs() < 1e-12);
+        let expected = 0.5 * generator + 0.5 * (unigram + 0.5 * generator);
+        assert!((of(r#"{"kind": "two_stage"}"#, 10) / expected - 1.0).abs() < 1e-12);
     }
 }

@@ -3,22 +3,26 @@
 //! The output matrix of a masked-language-model head is the word table and counted once. Must never: make a
 //! tensor; a test holds the count to the parameters that the models make.
 
-use crate::spec::{EncoderShape, ObjectiveSpec, Sharing, TrialSpec};
+use crate::spec::{EncoderShape, MainTask, Sharing, TrialSpec};
 
 /// Parameters that pre-training updates.
 pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let full = spec.model.discriminator();
     let embeddings = embeddings(&full, vocab);
-    let n = match spec.objective {
-        ObjectiveSpec::Mlm { .. } => embeddings + encoder(&full) + masked_lm_head(&full, vocab),
-        ObjectiveSpec::Rtd { .. } => {
-            let small = spec.model.generator();
-            let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
-            let generator = own + encoder(&small) + masked_lm_head(&small, vocab);
-            embeddings + encoder(&full) + discriminator_head(&full) + generator
-        }
+    let head = match spec.objective.main_task() {
+        MainTask::Unmask | MainTask::Restore => masked_lm_head(&full, vocab),
+        MainTask::RestoreAll => masked_lm_head(&full, vocab) + full.hidden + 1,
+        MainTask::Detect => discriminator_head(&full),
     };
-    n as u64
+    let generator = if spec.objective.has_generator() {
+        let small = spec.model.generator();
+        let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
+        own + encoder(&small) + masked_lm_head(&small, vocab)
+    } else {
+        0
+    };
+    let baseline = if spec.objective.has_baseline() { spec.model.generator().hidden } else { 0 };
+    (embeddings + encoder(&full) + head + generator + baseline) as u64
 }
 
 /// Word, position and type tables, and their LayerNorm.
@@ -56,7 +60,7 @@ mod tests {
     use super::*;
     use crate::model::{Electra, EncoderNetwork, MaskedLm};
     use crate::nn::Parameters;
-    use crate::spec::{Masking, ModelSize, ModelSpec};
+    use crate::spec::{Masking, ModelSize, ModelSpec, ObjectiveSpec};
 
     const VOCAB: usize = 30_522;
 

@@ -7,9 +7,9 @@ use candle_core::{Device, Tensor};
 use super::config::{Config, Family};
 use super::write::{Role, write};
 use crate::fault::Result;
-use crate::model::{Electra, EncoderNetwork, MaskedLm};
+use crate::model::{AdversarialElectra, Discriminator, Electra, EncoderNetwork, MaskedLm, Restorer};
 use crate::nn::Parameters;
-use crate::spec::{HeadKind, ObjectiveSpec, TrialSpec};
+use crate::spec::{HeadKind, MainTask, TrialSpec};
 
 /// A trained network.
 pub struct TrainedNetwork {
@@ -33,35 +33,44 @@ impl TrainedNetworks {
     pub fn new(spec: &TrialSpec, vocab: usize, load: impl FnOnce(&Parameters) -> Result<()>) -> Result<Self> {
         let mut parameters = Parameters::new(spec.seed, &Device::Cpu);
         let full = EncoderNetwork::of_spec(&spec.model, vocab);
-        match spec.objective {
-            ObjectiveSpec::Rtd { .. } => {
+        let role = match spec.objective.main_task() {
+            MainTask::Detect if spec.objective.has_baseline() => {
+                AdversarialElectra::new(&mut parameters, &spec.model, vocab)?;
+                Role::Discriminator
+            }
+            MainTask::Detect if spec.objective.has_generator() => {
                 Electra::new(&mut parameters, &spec.model, vocab)?;
-                load(&parameters)?;
-                let main = named(&parameters, |name| (!name.starts_with("generator.")).then_some(name));
-                let main = TrainedNetwork {
-                    role: Role::Discriminator,
-                    network: full,
-                    labels: Vec::new(),
-                    parameters: main,
-                };
-                Ok(Self {
-                    main,
-                    generator: Some(generator(
-                        &parameters,
-                        EncoderNetwork::generator_of_spec(&spec.model, vocab),
-                    )),
-                })
+                Role::Discriminator
             }
-            ObjectiveSpec::Mlm { .. } => {
+            MainTask::Detect => {
+                Discriminator::new(&mut parameters, &full)?;
+                Role::Discriminator
+            }
+            MainTask::Unmask => {
                 MaskedLm::new(&mut parameters, &full)?;
-                load(&parameters)?;
-                let parameters = named(&parameters, |name| Some(name));
-                let main =
-                    TrainedNetwork { role: Role::MaskedLm, network: full, labels: Vec::new(), parameters };
-                Ok(Self { main, generator: None })
+                Role::MaskedLm
             }
-        }
+            task @ (MainTask::Restore | MainTask::RestoreAll) => {
+                let has_gate = task == MainTask::RestoreAll;
+                Restorer::new(&mut parameters, &spec.model, vocab, has_gate)?;
+                Role::MaskedLm
+            }
+        };
+        load(&parameters)?;
+        let main = named(&parameters, |name| is_published(name).then_some(name));
+        let main = TrainedNetwork { role, network: full, labels: Vec::new(), parameters: main };
+        let generator = spec
+            .objective
+            .has_generator()
+            .then(|| generator(&parameters, EncoderNetwork::generator_of_spec(&spec.model, vocab)));
+        Ok(Self { main, generator })
     }
+}
+
+/// Whether a parameter belongs to the main network as transformers knows it: the generator has a folder of its own,
+/// and no class has a copy gate or a baseline.
+fn is_published(name: &str) -> bool {
+    !["generator.", "copy_gate.", "baseline."].iter().any(|part| name.starts_with(part))
 }
 
 /// The generator with its own embeddings, or with those that it shares.

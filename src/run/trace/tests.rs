@@ -166,3 +166,13 @@ fn what_cannot_be_traced_is_said_before_anything_is_computed() {
     assert_eq!(select(&experiment, Some(second)).unwrap().spec.seed, 2);
     assert_eq!(select(&experiment, None).unwrap().spec.seed, 1);
 }
+
+#[test]
+fn an_objective_that_no_checker_knows_is_refused() {
+    for objective in [r#"{"kind": "electra_15"}"#, r#"{"kind": "rtd", "generator": "unigram"}"#] {
+        let mut trial = a_trial(1);
+        trial.spec.objective = serde_json::from_str(objective).unwrap();
+        let fault = trace(&trial, 1, &Device::Cpu, &an_env(), &Silent).err().unwrap();
+        assert!(fault.message.contains("no trace takes apart"), "{fault}");
+    }
+}

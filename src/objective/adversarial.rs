@@ -1,0 +1,178 @@
+//! An adversarial generator (ELECTRA, appendix F): trained by REINFORCE to maximise the discriminator's loss.
+//!
+//! With D the probability of "original" that the discriminator gives to the sample x̂ at a masked position, the reward is
+//! R = -log D where x̂ is the original and -log(1 - D) where not: the discriminator's loss there. The generator climbs
+//! the mean over masked positions of (R - b)·log p(x̂), b = -log sigmoid(wᵀh) of its hidden state h; the baseline learns
+//! e^-R by cross-entropy. Reward and baseline are numbers to the generator, and no gradient of either network's loss
+//! reaches the other but through embeddings that they share. Next: `rtd.rs`, whose generator maximises likelihood.
+
+use candle_core::{Device, Tensor};
+
+use super::detection::measure_detection;
+use super::masking::Masker;
+use super::mlm::predict;
+use super::proposals::corrupt;
+use super::rtd::detection_loss;
+use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use crate::data::Batch;
+use crate::fault::Result;
+use crate::model::{AdversarialElectra, Electra};
+use crate::nn::Parameters;
+use crate::ops::binary_cross_entropy::binary_cross_entropy;
+use crate::ops::cross_entropy::row_cross_entropy;
+use crate::ops::entropy::entropy;
+use crate::ops::sampling::sample;
+use crate::spec::ModelSpec;
+
+/// Weights of the losses that are summed.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights {
+    /// Of the discriminator's.
+    pub discriminator: f64,
+    /// Of the generator's policy gradient.
+    pub policy: f64,
+    /// Of the baseline's.
+    pub baseline: f64,
+    /// Of the generator's masked-language-model loss.
+    pub likelihood: f64,
+    /// Of the generator's entropy, which is raised.
+    pub entropy: f64,
+}
+
+/// Generator and discriminator, trained against each other.
+pub struct Adversarial {
+    network: AdversarialElectra,
+    parameters: Parameters,
+    masker: Masker,
+    weights: Weights,
+}
+
+impl Adversarial {
+    /// Makes both networks and the baseline in `parameters`.
+    pub fn new(
+        mut parameters: Parameters,
+        model: &ModelSpec,
+        masker: Masker,
+        weights: Weights,
+    ) -> Result<Self> {
+        let network = AdversarialElectra::new(&mut parameters, model, masker.vocab_size())?;
+        Ok(Self { network, parameters, masker, weights })
+    }
+}
+
+/// log(1 + e^x).
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// The discriminator's loss at a position, from its logit that the token was replaced.
+fn reward(logit: f32, replaced: bool) -> f64 {
+    let logit = f64::from(logit);
+    softplus(if replaced { -logit } else { logit })
+}
+
+/// Mean of -(R - b)·log p(sample): its descent is the reward's ascent. Logits [M, V], samples and advantages of M rows.
+fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<Tensor> {
+    let surprises = row_cross_entropy(logits, &samples.into())?;
+    let advantages = Tensor::from_slice(advantages, advantages.len(), logits.device())?;
+    Ok((surprises * advantages.to_dtype(logits.dtype())?)?.mean_all()?)
+}
+
+impl Objective for Adversarial {
+    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+        let AdversarialElectra { electra: Electra { generator, discriminator }, baseline } = &self.network;
+        let weights = self.weights;
+        let masked = self.masker.mask(batch, at.seed, at.draw());
+        let predicted = predict(generator, &tokens(batch, masked.ids.clone()), &masked, at.mode())?;
+        let draws = sample(&predicted.logits, 1.0, at.seed, at.draw())?;
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, &draws.samples);
+        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let rtd_loss = detection_loss(&logits, &replaced)?;
+
+        let expected = baseline.forward(&predicted.hidden.detach())?;
+        let (said, guessed): (Vec<f32>, Vec<f32>) = (numbers(&logits)?, numbers(&expected)?);
+        let at_slot = |&position: &u32| reward(said[position as usize], replaced[position as usize]);
+        let rewards: Vec<f64> = masked.positions.iter().map(at_slot).collect();
+        let baselines: Vec<f64> = guessed.iter().map(|&logit| softplus(-f64::from(logit))).collect();
+        let advantages: Vec<f32> = rewards.iter().zip(&baselines).map(|(r, b)| (r - b) as f32).collect();
+        let targets: Vec<f32> = rewards.iter().map(|reward| (-reward).exp() as f32).collect();
+        let policy = policy_loss(&predicted.logits, &draws.samples, &advantages)?;
+        let baseline_loss = binary_cross_entropy(&expected, &targets.into())?;
+
+        let mut total = (&rtd_loss * weights.discriminator)?;
+        total = (total + (&policy * weights.policy)?)?;
+        total = (total + (&baseline_loss * weights.baseline)?)?;
+        if weights.likelihood > 0.0 {
+            total = (total + (&predicted.loss * weights.likelihood)?)?;
+        }
+        if weights.entropy > 0.0 {
+            total = (total - (entropy(&predicted.logits)? * weights.entropy)?)?;
+        }
+
+        let mut measures = Measures::default();
+        predicted.measure(&draws.best, &masked.originals, &mut measures)?;
+        let n = rewards.len() as f64;
+        let hits = draws.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
+        measures.add("sample_accuracy", hits.count() as f64, n);
+        measures.add("reward", rewards.iter().sum(), n);
+        measures.add("baseline", baselines.iter().sum(), n);
+        measures.mean("baseline_loss", f64::from(baseline_loss.to_scalar::<f32>()?), n);
+        measures.mean("policy_loss", f64::from(policy.to_scalar::<f32>()?), n);
+        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
+        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measure_detection(&logits, &replaced, &mut measures)?;
+        let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
+        let mut parts = predicted.parts(&masked)?;
+        parts.extend([
+            ("samples", integers(&draws.samples)?),
+            ("discriminator_input", integers(&corrupted)?),
+            ("discriminator_logits", logits.detach()),
+            ("rtd_loss", rtd_loss.detach()),
+            ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
+            ("advantages", Tensor::from_vec(advantages, masked.positions.len(), &Device::Cpu)?),
+        ]);
+        Ok(Losses { total, measures, parts })
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+/// Values without their gradient.
+fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.detach().to_device(&Device::Cpu)?.to_vec1()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+
+    /// A logit of ln 3 says 3/4 replaced, so D = 1/4.
+    #[test]
+    fn rewards_by_hand() {
+        let logit = 3f32.ln();
+        assert!((reward(logit, false) - 4f64.ln()).abs() < 1e-6, "-log D of an original");
+        assert!((reward(logit, true) - (4f64 / 3.0).ln()).abs() < 1e-6, "-log(1 - D) of a replacement");
+        assert!(reward(-200.0, true) == 200.0 && reward(-200.0, false) < 1e-80);
+    }
+
+    /// Two slots over two tokens of probabilities 3/4 and 1/4. Sampled are the first token with an advantage of 2 and the
+    /// second with one of -1: the loss is (-2·ln 3/4 + ln 1/4) / 2, and of each logit advantage·(p - sampled) / 2.
+    #[test]
+    fn the_policy_gradient_by_hand() {
+        let logits = Var::new(&[[3f32.ln(), 0.0], [3f32.ln(), 0.0]], &Device::Cpu).unwrap();
+        let loss = policy_loss(&logits, &[0, 1], &[2.0, -1.0]).unwrap();
+        let expected = (-2.0 * 0.75f32.ln() + 0.25f32.ln()) / 2.0;
+        assert!((loss.to_scalar::<f32>().unwrap() - expected).abs() < 1e-6);
+        let gradient = loss.backward().unwrap().get(&logits).unwrap().to_vec2::<f32>().unwrap();
+        let expected = [[2.0 * -0.25, 2.0 * 0.25], [-0.75, 0.75]];
+        for (row, expected) in gradient.iter().zip(expected) {
+            for (value, expected) in row.iter().zip(expected) {
+                assert!((value - expected / 2.0).abs() < 1e-6, "{gradient:?}");
+            }
+        }
+    }
+}

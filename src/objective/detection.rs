@@ -1,0 +1,55 @@
+//! How well replaced tokens are told from original ones.
+//!
+//! Must never: compute a gradient. Next: `rtd.rs`.
+
+use candle_core::{Device, Tensor};
+
+use super::Measures;
+use super::measures::area_under_curve;
+use crate::fault::Result;
+
+/// Adds the share of replaced tokens, and how logits [T] for "replaced" do: `disc_accuracy` over all tokens, over the
+/// replaced ones and over the original ones, precision and recall of "replaced" (the recall is the accuracy on the
+/// replaced ones), and `disc_auc`, the area under the ROC curve, a mean over batches.
+pub fn measure_detection(logits: &Tensor, replaced: &[bool], measures: &mut Measures) -> Result<()> {
+    let scores: Vec<f32> = logits.detach().to_device(&Device::Cpu)?.to_vec1()?;
+    let count = |wanted: &dyn Fn(bool, bool) -> bool| {
+        let pairs = scores.iter().zip(replaced);
+        pairs.filter(|(score, truth)| wanted(**score > 0.0, **truth)).count() as f64
+    };
+    let n = replaced.len() as f64;
+    let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
+    let hits = count(&|guess, truth| guess && truth);
+    measures.add("replaced_share", are, n);
+    measures.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
+    measures.add("disc_accuracy_replaced", hits, are);
+    measures.add("disc_accuracy_original", count(&|guess, truth| !guess && !truth), n - are);
+    measures.add("disc_precision", hits, said);
+    measures.add("disc_recall", hits, are);
+    if let Some(area) = area_under_curve(&scores, |i| replaced[i]) {
+        measures.mean("disc_auc", area, 1.0);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measures_by_hand() {
+        let logits = Tensor::new(&[2f32, -1.0, 0.5, -3.0, -0.1], &Device::Cpu).unwrap();
+        let mut measures = Measures::default();
+        measure_detection(&logits, &[true, true, false, false, false], &mut measures).unwrap();
+        let lines = measures.values().into_iter().map(|(name, value)| format!("{name} {value:.3}\n"));
+        insta::assert_snapshot!(lines.collect::<String>(), @r"
+        disc_accuracy 0.600
+        disc_accuracy_original 0.667
+        disc_accuracy_replaced 0.500
+        disc_auc 0.667
+        disc_precision 0.500
+        disc_recall 0.500
+        replaced_share 0.400
+        ");
+    }
+}

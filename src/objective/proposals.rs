@@ -1,0 +1,151 @@
+//! Who proposes the replacements, and what a discriminator or a restoring encoder then reads.
+//!
+//! A network's samples are numbers: no gradient of what reads them reaches the generator but through embeddings
+//! that are shared. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
+//! `two_stage.rs`, `adversarial.rs`.
+
+use candle_core::Tensor;
+
+use super::frequencies::Frequencies;
+use super::masking::{Masked, filled};
+use super::mlm::{Prediction, predict};
+use super::{Measures, Moment, Parts, integers, tokens};
+use crate::data::Batch;
+use crate::fault::Result;
+use crate::model::MaskedLm;
+use crate::nn::Mode;
+use crate::ops::sampling::{most_probable, sample};
+
+/// What a generator's logits are lowered by at the original (google-research/electra, `disallow_correct`), for
+/// temperatures up to 1; above it is scaled with the temperature, so that the original is never drawn.
+const DISALLOWED: f64 = 1000.0;
+
+/// How samples are drawn from a generator.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Temperature.
+    pub temperature: f64,
+    /// Whether the original is left out.
+    pub disallow_correct: bool,
+}
+
+/// Who proposes.
+pub enum Proposer {
+    /// A masked language model.
+    Network(MaskedLm),
+    /// A table, the same for every position.
+    Table(Frequencies),
+}
+
+/// Proposed tokens.
+pub struct Proposals {
+    /// One a slot. [M]
+    pub samples: Vec<u32>,
+    /// What a network predicted, and its most probable tokens [M].
+    pub predicted: Option<(Prediction, Vec<u32>)>,
+    /// Entropy of a table, in nats.
+    entropy: Option<f64>,
+}
+
+impl Proposer {
+    /// Proposes a token for every slot.
+    pub fn propose(
+        &self,
+        batch: &Batch,
+        masked: &Masked,
+        sampling: Sampling,
+        at: Moment,
+        mode: Mode,
+    ) -> Result<Proposals> {
+        let network = match self {
+            Self::Network(network) => network,
+            Self::Table(table) => {
+                let samples = table.sample(&masked.originals, sampling.disallow_correct, at);
+                return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
+            }
+        };
+        let prediction = predict(network, &tokens(batch, masked.ids.clone()), masked, mode)?;
+        let (samples, best) = draw(&prediction.logits, &masked.originals, sampling, at)?;
+        Ok(Proposals { samples, predicted: Some((prediction, best)), entropy: None })
+    }
+}
+
+/// Samples of logits [M, V], and the most probable tokens.
+fn draw(logits: &Tensor, originals: &[u32], sampling: Sampling, at: Moment) -> Result<(Vec<u32>, Vec<u32>)> {
+    let Sampling { temperature, disallow_correct } = sampling;
+    if !disallow_correct {
+        let draws = sample(logits, temperature, at.seed, at.draw())?;
+        return Ok((draws.samples, draws.best));
+    }
+    let logits = logits.detach();
+    let (rows, device) = (originals.len(), logits.device());
+    let columns = Tensor::from_slice(originals, (rows, 1), device)?;
+    let lowered = -DISALLOWED * temperature.max(1.0);
+    let lowered = Tensor::full(lowered as f32, (rows, 1), device)?.to_dtype(logits.dtype())?;
+    let draws = sample(&logits.scatter_add(&columns, &lowered, 1)?, temperature, at.seed, at.draw())?;
+    Ok((draws.samples, most_probable(&logits)?))
+}
+
+impl Proposals {
+    /// The generator's own loss, where it is a network.
+    pub fn loss(&self) -> Option<&Tensor> {
+        self.predicted.as_ref().map(|(prediction, _)| &prediction.loss)
+    }
+
+    /// Adds a network's `mlm_loss` and `mlm_accuracy`, and of every generator `generator_entropy` (nats) and
+    /// `sample_accuracy`, the share of slots whose sample is the original.
+    pub fn measure(&self, masked: &Masked, measures: &mut Measures) -> Result<()> {
+        let n = masked.originals.len() as f64;
+        let hits = self.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
+        measures.add("sample_accuracy", hits.count() as f64, n);
+        if let Some(entropy) = self.entropy {
+            measures.mean("generator_entropy", entropy, n);
+        }
+        if let Some((prediction, best)) = &self.predicted {
+            prediction.measure(best, &masked.originals, measures)?;
+        }
+        Ok(())
+    }
+
+    /// The parts of a step that the generator knows.
+    pub fn parts(&self, masked: &Masked) -> Result<Parts> {
+        let mut parts = match &self.predicted {
+            Some((prediction, _)) => prediction.parts(masked)?,
+            None => masked.parts()?,
+        };
+        parts.push(("samples", integers(&self.samples)?));
+        Ok(parts)
+    }
+}
+
+/// What the next network reads, and of every token whether it now differs from the original: the original tokens
+/// with the samples at the masked positions.
+pub fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
+    let corrupted = filled(batch, positions, samples);
+    let replaced = corrupted.iter().zip(&batch.ids).map(|(now, before)| now != before).collect();
+    (corrupted, replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    /// The original has nearly all of the probability, and is not drawn even at a temperature that flattens 1000.
+    #[test]
+    fn the_original_is_never_drawn_where_it_may_not_be() {
+        let logits = Tensor::new(&[[0f32, 12.0, 1.0, 0.5]], &Device::Cpu).unwrap();
+        for temperature in [0.5, 1.0, 100.0] {
+            let mut drawn = [0; 4];
+            for step in 0..300 {
+                let at = Moment { seed: 1, step, training: true };
+                let sampling = Sampling { temperature, disallow_correct: true };
+                let (samples, best) = draw(&logits, &[1], sampling, at).unwrap();
+                drawn[samples[0] as usize] += 1;
+                assert_eq!(best, [1], "what the generator thinks is measured as it is");
+            }
+            assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Restoring what a generator replaced (ELECTRA §3.4): Replace MLM, and All-Tokens MLM.
+//!
+//! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and predicts the
+//! originals: at the masked positions by cross-entropy over the vocabulary, or, with a copy gate, at every real token
+//! by p = D·1[token read] + (1 - D)·softmax, D = sigmoid of the gate. The generator's loss and the encoder's are
+//! summed, the latter with a weight. Next: `proposals.rs`.
+
+use candle_core::Tensor;
+
+use super::detection::measure_detection;
+use super::masking::{Masked, Masker};
+use super::proposals::{Proposer, Sampling, corrupt};
+use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use crate::data::Batch;
+use crate::fault::{Fault, Result};
+use crate::model::{CopyGate, MaskedLm, Restorer};
+use crate::nn::Parameters;
+use crate::ops::cross_entropy::cross_entropy;
+use crate::ops::sampling::most_probable;
+use crate::spec::ModelSpec;
+
+/// Numbers of the objective.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights {
+    /// Weight of the encoder's loss beside the generator's.
+    pub restoring: f64,
+    /// How the generator is sampled.
+    pub sampling: Sampling,
+    /// Whether every token is predicted, with a copy gate.
+    pub all_tokens: bool,
+}
+
+/// A generator, and the encoder that restores.
+pub struct TokenRestoration {
+    generator: Proposer,
+    restorer: MaskedLm,
+    gate: Option<CopyGate>,
+    parameters: Parameters,
+    masker: Masker,
+    weights: Weights,
+}
+
+/// What the encoder made of a batch.
+struct Restored {
+    /// Scalar.
+    loss: Tensor,
+    /// What it would write at each slot. [M]
+    written: Vec<u32>,
+}
+
+impl TokenRestoration {
+    /// Makes both networks in `parameters`.
+    pub fn new(
+        mut parameters: Parameters,
+        model: &ModelSpec,
+        masker: Masker,
+        weights: Weights,
+    ) -> Result<Self> {
+        let Restorer { generator, restorer, gate } =
+            Restorer::new(&mut parameters, model, masker.vocab_size(), weights.all_tokens)?;
+        Ok(Self { generator: Proposer::Network(generator), restorer, gate, parameters, masker, weights })
+    }
+
+    /// Cross-entropy at the slots.
+    fn restore_slots(&self, hidden: &Tensor, masked: &Masked) -> Result<Restored> {
+        let rows = integers(&masked.positions)?.to_device(hidden.device())?;
+        let logits = self.restorer.head.forward(&hidden.index_select(&rows, 0)?)?;
+        let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
+        Ok(Restored { loss, written: most_probable(&logits)? })
+    }
+
+    /// Mean over all tokens of -log p of the original, and the gate's logits.
+    fn restore_all(
+        &self,
+        gate: &CopyGate,
+        hidden: &Tensor,
+        batch: &Batch,
+        masked: &Masked,
+        corrupted: &[u32],
+    ) -> Result<(Restored, Tensor)> {
+        let softmax = self.restorer.head.losses(hidden, &batch.ids.as_slice().into())?;
+        let gate = gate.forward(hidden)?;
+        let kept: Vec<f32> = corrupted
+            .iter()
+            .zip(&batch.ids)
+            .map(|(now, before)| f32::from(u8::from(now == before)))
+            .collect();
+        let loss = copy_losses(&gate, &softmax.losses, &kept)?.mean_all()?;
+        let copies: Vec<f32> = gate.detach().to_device(&candle_core::Device::Cpu)?.to_vec1()?;
+        let write = |&position: &u32| {
+            let i = position as usize;
+            if copies[i] > 0.0 { corrupted[i] } else { softmax.best[i] }
+        };
+        Ok((Restored { loss, written: masked.positions.iter().map(write).collect() }, gate))
+    }
+}
+
+/// -log(D·kept + (1 - D)·softmax) of every token, from the gate's logits z [T], the softmax's -log p [T] of the
+/// original, and whether the token read is the original. With log D = -softplus(-z) and log(1 - D) = -softplus(z) it is
+/// softplus(z) - log p, less softplus(z - log p) where the token was kept.
+fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &[f32]) -> Result<Tensor> {
+    let kept = Tensor::from_slice(kept, kept.len(), gate.device())?.to_dtype(gate.dtype())?;
+    let copied = (softplus(&(gate + losses)?)? * kept)?;
+    Ok(((softplus(gate)? + losses)? - copied)?)
+}
+
+/// log(1 + e^x), stable at both ends.
+fn softplus(x: &Tensor) -> Result<Tensor> {
+    Ok((x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?)
+}
+
+impl Objective for TokenRestoration {
+    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+        let masked = self.masker.mask(batch, at.seed, at.draw());
+        let proposals = self.generator.propose(batch, &masked, self.weights.sampling, at, at.mode())?;
+        let Some(generator_loss) = proposals.loss() else {
+            return Err(Fault::internal("a generator without a network restores nothing"));
+        };
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
+        let hidden = self.restorer.encoder.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+
+        let mut measures = Measures::default();
+        let restored = match &self.gate {
+            None => {
+                let n = replaced.iter().filter(|&&replaced| replaced).count() as f64;
+                measures.add("replaced_share", n, replaced.len() as f64);
+                self.restore_slots(&hidden, &masked)?
+            }
+            Some(gate) => {
+                let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &corrupted)?;
+                // What is not copied is taken for replaced.
+                measure_detection(&gate.neg()?, &replaced, &mut measures)?;
+                restored
+            }
+        };
+        let total = (generator_loss + (&restored.loss * self.weights.restoring)?)?;
+
+        proposals.measure(&masked, &mut measures)?;
+        let n = masked.originals.len() as f64;
+        let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
+        measures.add("restore_accuracy", hits.count() as f64, n);
+        let weight = if self.weights.all_tokens { replaced.len() as f64 } else { n };
+        measures.mean("restore_loss", f64::from(restored.loss.to_scalar::<f32>()?), weight);
+        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        let mut parts = proposals.parts(&masked)?;
+        parts.push(("restorer_input", integers(&corrupted)?));
+        parts.push(("restore_loss", restored.loss.detach()));
+        Ok(Losses { total, measures, parts })
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    /// A gate of 3/4 and a softmax that gives the original 1/5: kept 3/4 + 1/4·1/5, replaced 1/4·1/5.
+    #[test]
+    fn a_copy_by_hand() {
+        let gate = Tensor::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
+        let losses = Tensor::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
+        let found: Vec<f32> = copy_losses(&gate, &losses, &[1.0, 0.0]).unwrap().to_vec1().unwrap();
+        for (found, expected) in found.iter().zip([-(0.8f32).ln(), 20f32.ln()]) {
+            assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
+        }
+    }
+
+    #[test]
+    fn extreme_gates_stay_finite() {
+        let gate = Var::new(&[90f32, -90.0, 90.0, -90.0], &Device::Cpu).unwrap();
+        let losses = Tensor::new(&[2f32, 2.0, 50.0, 0.0], &Device::Cpu).unwrap();
+        let each = copy_losses(&gate, &losses, &[1.0, 1.0, 0.0, 0.0]).unwrap();
+        let found: Vec<f32> = each.to_vec1().unwrap();
+        assert!((found[0]).abs() < 1e-4 && (found[1] - 2.0).abs() < 1e-4, "{found:?}");
+        assert!((found[2] - 140.0).abs() < 1e-3 && found[3].abs() < 1e-4, "{found:?}");
+        let gradient: Vec<f32> =
+            each.sum_all().unwrap().backward().unwrap().get(&gate).unwrap().to_vec1().unwrap();
+        assert!(gradient.iter().all(|value| value.is_finite()) && (gradient[2] - 1.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,274 @@
+//! What every objective is held to: which parameter gets a gradient from what, and that it learns the built-in language.
+
+use std::collections::BTreeMap;
+
+use crate::data::{Corpus, DataEnv, open_corpus, open_tokenizer};
+use crate::model::published::TrainedNetworks;
+use crate::spec::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
+use crate::track::Silent;
+use crate::train::{Optimizer, Stepper};
+
+use super::*;
+
+const SEQ_LEN: usize = 32;
+
+/// Every objective, in its simplest words.
+const KINDS: [&str; 9] = [
+    r#"{"kind": "rtd"}"#,
+    r#"{"kind": "rtd", "generator": "unigram"}"#,
+    r#"{"kind": "rtd", "generator": "uniform", "disallow_correct": true}"#,
+    r#"{"kind": "electra_15"}"#,
+    r#"{"kind": "replace_mlm"}"#,
+    r#"{"kind": "all_tokens_mlm"}"#,
+    r#"{"kind": "two_stage"}"#,
+    r#"{"kind": "adversarial"}"#,
+    r#"{"kind": "mlm"}"#,
+];
+
+fn trial(objective: &str, n_steps: u64) -> TrialSpec {
+    let objective: ObjectiveSpec = serde_json::from_str(objective).unwrap();
+    let stages = objective.generator_steps(10) > 0;
+    let model = ModelSpec {
+        hidden: Some(32),
+        layers: Some(1),
+        heads: Some(2),
+        embedding: Some(24),
+        positions: SEQ_LEN,
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        generator_ratio: if stages { 1.0 } else { 0.5 },
+        sharing: if stages { Sharing::None } else { Sharing::Embeddings },
+        ..Default::default()
+    };
+    let train = TrainSpec {
+        steps: n_steps,
+        batch: 16,
+        seq_len: SEQ_LEN,
+        learning_rate: 1e-3,
+        warmup: 5,
+        budget: Budget::Steps,
+        ..Default::default()
+    };
+    let data = DataSpec::Language { documents: 2000, seed: 0 };
+    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate: Default::default() }
+}
+
+/// The built-in language, and what an objective knows of it.
+fn language() -> (Corpus, Vocabulary) {
+    let cache = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cache");
+    let env = DataEnv { cache, ..DataEnv::new(true).unwrap() };
+    let data = trial(KINDS[0], 1).data;
+    let tokenizer = open_tokenizer(&data, &env).unwrap();
+    let corpus = open_corpus(&data, SEQ_LEN, &env, &Silent).unwrap();
+    let special = tokenizer.special();
+    let vocabulary = Vocabulary {
+        size: tokenizer.vocab_size(),
+        mask: special.mask,
+        never_masked: vec![special.pad, special.cls, special.sep, special.mask],
+        counts: corpus.token_counts(tokenizer.vocab_size()),
+    };
+    (corpus, vocabulary)
+}
+
+/// Gradients of one training step by parameter; those without are absent.
+fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
+    let (corpus, vocabulary) = language();
+    let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
+    let batch = corpus.batch_at(1, 0, 4);
+    let at = Moment { seed: 1, step, training: true };
+    let grads = objective.losses(&batch, at).unwrap().total.backward().unwrap();
+    let of = |parameter: &crate::nn::Parameter| {
+        let gradient = grads.get(&parameter.var)?.flatten_all().unwrap().to_vec1().unwrap();
+        Some((parameter.name.clone(), gradient))
+    };
+    let found: BTreeMap<String, Vec<f32>> = objective.parameters().iter().filter_map(of).collect();
+    for parameter in objective.parameters().iter() {
+        let gradient = found.get(&parameter.name);
+        let some = gradient.is_some_and(|values| values.iter().any(|&value| value != 0.0));
+        let none = gradient.is_none_or(|values| values.iter().all(|&value| value == 0.0));
+        let trained = objective.trains(step, &parameter.name);
+        assert!(if trained { some } else { none }, "{}: {}", spec.objective.kind(), parameter.name);
+    }
+    found
+}
+
+/// The guard against silently dropped gradients, and against training what a stage freezes.
+#[test]
+fn exactly_the_trained_parameters_get_gradients() {
+    for kind in KINDS {
+        for step in [0, 9] {
+            gradients(&trial(kind, 10), step);
+        }
+    }
+}
+
+/// The counted parameters are those that are made, and an export makes the same ones and knows every name.
+#[test]
+fn every_objective_is_counted_and_exported() {
+    let (_, vocabulary) = language();
+    for kind in KINDS {
+        for sharing in [Sharing::None, Sharing::Embeddings] {
+            let mut spec = trial(kind, 10);
+            spec.model.sharing = sharing;
+            let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
+            assert_eq!(flops::n_parameters(&spec, vocabulary.size), objective.parameters().count(), "{kind}");
+            let trained = |parameters: &Parameters| -> Vec<(String, Vec<usize>)> {
+                parameters.iter().map(|p| (p.name.clone(), p.var.dims().to_vec())).collect()
+            };
+            let networks = TrainedNetworks::new(&spec, vocabulary.size, |made| {
+                assert_eq!(trained(made), trained(objective.parameters()), "{kind}");
+                Ok(())
+            });
+            let (networks, folder) = (networks.unwrap(), tempfile::tempdir().unwrap());
+            networks.main.write(&folder.path().join("main"), 0).unwrap();
+            assert_eq!(networks.generator.is_some(), spec.objective.has_generator());
+            if let Some(generator) = networks.generator {
+                generator.write(&folder.path().join("generator"), 0).unwrap();
+            }
+        }
+    }
+}
+
+/// The names whose gradients two objectives disagree on, cut at the first dot.
+fn moved(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
+    let of = |text: &str| {
+        let mut spec = trial(text, 10);
+        spec.model.sharing = sharing;
+        gradients(&spec, 9)
+    };
+    let (one, other) = (of(one), of(other));
+    assert_eq!(one.len(), other.len());
+    let differ = one.iter().filter(|(name, values)| other[*name] != **values);
+    let mut parts: Vec<String> = differ.map(|(name, _)| name.split('.').next().unwrap().into()).collect();
+    parts.sort();
+    parts.dedup();
+    parts
+}
+
+/// Facts, trap 9, for every objective: what the main network learns does not reach the generator.
+#[test]
+fn the_main_loss_reaches_the_generator_in_no_objective() {
+    let detect = ["discriminator_head", "embeddings", "encoder"];
+    let restore = ["embeddings", "encoder", "mlm_head"];
+    let gated = ["copy_gate", "embeddings", "encoder", "mlm_head"];
+    for (kind, weight, parts) in [
+        ("rtd", "disc_weight", detect.as_slice()),
+        ("electra_15", "disc_weight", &detect),
+        ("replace_mlm", "restore_weight", &restore),
+        ("all_tokens_mlm", "restore_weight", &gated),
+        ("adversarial", "disc_weight", &detect),
+    ] {
+        let with = |value: f64| format!(r#"{{"kind": "{kind}", "{weight}": {value}}}"#);
+        assert_eq!(moved(&with(1.0), &with(2.0), Sharing::None), parts, "{kind}");
+    }
+}
+
+/// The policy gradient reaches the generator and neither the discriminator nor the baseline; the baseline's loss reaches
+/// the baseline only.
+#[test]
+fn what_the_adversarial_losses_reach() {
+    let with = |weight: &str, value: f64| format!(r#"{{"kind": "adversarial", "{weight}": {value}}}"#);
+    let reach = |weight| moved(&with(weight, 1.0), &with(weight, 2.0), Sharing::None);
+    assert_eq!(reach("policy_weight"), ["generator"]);
+    assert_eq!(reach("baseline_weight"), ["baseline"]);
+    assert_eq!(reach("mle_weight"), ["generator"]);
+    assert_eq!(reach("entropy_bonus"), ["generator"]);
+    let shared = moved(&with("policy_weight", 1.0), &with("policy_weight", 2.0), Sharing::Embeddings);
+    assert_eq!(shared, ["embeddings", "generator"]);
+}
+
+/// Held-out measures before and after training.
+fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measures; 2] {
+    let n_steps = spec.train.steps;
+    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
+    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps, objective };
+    let before = held_out(objective, corpus);
+    for step in 0..n_steps {
+        let batch = corpus.batch_at(1, step, spec.train.batch);
+        stepper.step(&mut optimizer, step, &batch).unwrap();
+    }
+    [before, held_out(objective, corpus)]
+}
+
+fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Measures {
+    let batch = corpus.validation_batch(0, 64).unwrap();
+    objective.losses(&batch, Moment { seed: 1, step: 0, training: false }).unwrap().measures
+}
+
+/// Cross-entropy of the best constant answer to "was it replaced?".
+fn chance(measures: &Measures) -> f64 {
+    let share = measures.value("replaced_share").unwrap();
+    -share * share.ln() - (1.0 - share) * (1.0 - share).ln()
+}
+
+/// Each beats what it could say without looking: the detectors the best constant answer, the copy gate that answer with an
+/// even choice among all words, and the language models the even choice alone.
+#[test]
+fn every_objective_learns_the_language() {
+    let (corpus, vocabulary) = language();
+    let even = (vocabulary.size as f64).ln();
+    let mut failures = Vec::new();
+    for kind in KINDS {
+        // Two stages share their steps.
+        let spec = trial(kind, if kind.contains("two_stage") { 400 } else { 200 });
+        let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
+        let [before, after] = learn(objective.as_ref(), &spec, &corpus);
+        let mut below = |name: &str, bound: f64| {
+            if let Some(value) = after.value(name).filter(|value| *value >= bound) {
+                let told = after.values();
+                failures.push(format!("{kind}: {name} is {value}, not below {bound}: {told:?}"));
+            }
+        };
+        if !kind.contains("adversarial") {
+            below("mlm_loss", 0.8 * even);
+        }
+        if kind.contains("all_tokens") {
+            below("restore_loss", chance(&after) + after.value("replaced_share").unwrap() * even);
+        } else {
+            below("restore_loss", 0.9 * even);
+        }
+        // What electra_15 says of tokens that were not masked is not trained.
+        if kind.contains("electra_15") {
+            below("rtd_loss", 0.9 * before.value("rtd_loss").unwrap());
+        } else if after.value("disc_auc").is_some() {
+            below("rtd_loss", 0.99 * chance(&after));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Against a discriminator that stands still, the policy gradient alone raises the reward.
+#[test]
+fn the_adversarial_generator_raises_its_reward() {
+    let (corpus, vocabulary) = language();
+    let mut spec = trial(r#"{"kind": "adversarial"}"#, 80);
+    (spec.model.sharing, spec.train.learning_rate) = (Sharing::None, 4e-3);
+    (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
+    let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
+    let [_, before] = learn(objective.as_ref(), &spec, &corpus);
+    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
+    let opponent = |name: &str| name.starts_with("generator.") || name.starts_with("baseline.");
+    for step in 0..80 {
+        let batch = corpus.batch_at(1, 100 + step, spec.train.batch);
+        let at = Moment { seed: 1, step: 100 + step, training: true };
+        let loss = objective.losses(&batch, at).unwrap().total;
+        let parameters = objective.parameters();
+        optimizer.step_of(parameters, &loss, |parameter| opponent(&parameter.name), |_| 4e-3).unwrap();
+    }
+    let after = held_out(objective.as_ref(), &corpus);
+    let reward = |measures: &Measures| measures.value("reward").unwrap();
+    assert!(reward(&after) > 1.1 * reward(&before), "from {} to {}", reward(&before), reward(&after));
+}
+
+/// The samples of a table do not depend on the network's state, and the labels follow from the text.
+#[test]
+fn a_generator_without_a_network_reports_itself() {
+    let (corpus, vocabulary) = language();
+    let objective = build(&trial(KINDS[2], 10), &vocabulary, &Device::Cpu).unwrap();
+    let measures = held_out(objective.as_ref(), &corpus);
+    assert_eq!(measures.value("sample_accuracy"), Some(0.0), "the original is never drawn");
+    let even = (vocabulary.size as f64 - 4.0).ln();
+    assert!((measures.value("generator_entropy").unwrap() - even).abs() < 1e-9);
+    assert_eq!((measures.value("mlm_loss"), objective.parameters().iter().count() > 0), (None, true));
+    assert!(objective.parameters().iter().all(|parameter| !parameter.name.starts_with("generator.")));
+}

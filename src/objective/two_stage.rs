@@ -1,0 +1,121 @@
+//! Two-stage training (ELECTRA §3.2): the generator alone, then the discriminator on a frozen generator's samples.
+//!
+//! The stage is a function of the step. At the boundary the discriminator's embeddings and encoder become copies of
+//! the generator's and Adam's moments start anew, before the first step of the second stage and at no other time, so
+//! that a checkpoint of any step continues alike. Held-out measures cover both networks at any time; the loss there is
+//! the sum of both stages' losses. Next: `rtd.rs`, which trains both at once.
+
+use candle_core::Tensor;
+
+use super::detection::measure_detection;
+use super::masking::Masker;
+use super::proposals::{Proposer, Sampling, corrupt};
+use super::rtd::detection_loss;
+use super::{Losses, Measures, Moment, Objective, Span, integers, tokens};
+use crate::data::Batch;
+use crate::fault::{Fault, Result};
+use crate::model::{Discriminator, Electra, is_encoder_parameter};
+use crate::nn::{Mode, Parameters};
+use crate::spec::{ModelSpec, StageSchedule};
+
+/// How the two stages follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Steps of the first stage.
+    pub n_generator: u64,
+    /// Whether the discriminator starts as a copy of the generator.
+    pub initialise: bool,
+    /// Learning rate of the second stage.
+    pub schedule: StageSchedule,
+    /// How the generator is sampled.
+    pub sampling: Sampling,
+}
+
+/// Generator and discriminator that share nothing, one trained after the other.
+pub struct TwoStage {
+    generator: Proposer,
+    discriminator: Discriminator,
+    parameters: Parameters,
+    masker: Masker,
+    plan: Plan,
+}
+
+impl TwoStage {
+    /// Makes both networks in `parameters`.
+    pub fn new(mut parameters: Parameters, model: &ModelSpec, masker: Masker, plan: Plan) -> Result<Self> {
+        let Electra { generator, discriminator } = Electra::new(&mut parameters, model, masker.vocab_size())?;
+        Ok(Self { generator: Proposer::Network(generator), discriminator, parameters, masker, plan })
+    }
+
+    fn trains_generator(&self, step: u64) -> bool {
+        step < self.plan.n_generator
+    }
+}
+
+impl Objective for TwoStage {
+    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+        let masked = self.masker.mask(batch, at.seed, at.draw());
+        let first_stage = at.training && self.trains_generator(at.step);
+        // A frozen generator has no dropout.
+        let mode = if first_stage { at.mode() } else { Mode::evaluate() };
+        let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
+        let mut measures = Measures::default();
+        proposals.measure(&masked, &mut measures)?;
+        let mut parts = proposals.parts(&masked)?;
+        let mlm_loss =
+            proposals.loss().ok_or_else(|| Fault::internal("two stages need a generator network"))?;
+        let sum = |total: &Tensor, measures: &mut Measures| -> Result<()> {
+            measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+            Ok(())
+        };
+        if first_stage {
+            sum(mlm_loss, &mut measures)?;
+            return Ok(Losses { total: mlm_loss.clone(), measures, parts });
+        }
+
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
+        let logits = self.discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let rtd_loss = detection_loss(&logits, &replaced)?;
+        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
+        measure_detection(&logits, &replaced, &mut measures)?;
+        parts.push(("discriminator_input", integers(&corrupted)?));
+        parts.push(("rtd_loss", rtd_loss.detach()));
+        let total = if at.training { rtd_loss } else { (rtd_loss + mlm_loss)? };
+        sum(&total, &mut measures)?;
+        Ok(Losses { total, measures, parts })
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn span(&self, step: u64, n_steps: u64) -> Span {
+        let Plan { n_generator, schedule, .. } = self.plan;
+        let (first, steps) = match self.trains_generator(step) {
+            true => (0, n_generator),
+            false => (n_generator, n_steps.saturating_sub(n_generator)),
+        };
+        match schedule {
+            StageSchedule::Restart => Span { first, schedule_first: first, schedule_steps: steps },
+            StageSchedule::Single => Span { first, schedule_first: 0, schedule_steps: n_steps },
+        }
+    }
+
+    fn begin_stage(&self) -> Result<()> {
+        if !self.plan.initialise {
+            return Ok(());
+        }
+        let of_the_generator = |name: &str| {
+            let own = self
+                .parameters
+                .iter()
+                .find(|parameter| parameter.name.strip_prefix("generator.").is_some_and(|rest| rest == name));
+            own.map(|parameter| parameter.var.as_detached_tensor())
+        };
+        self.parameters.load(is_encoder_parameter, of_the_generator)
+    }
+
+    fn trains(&self, step: u64, parameter: &str) -> bool {
+        parameter.starts_with("generator.") == self.trains_generator(step)
+    }
+}

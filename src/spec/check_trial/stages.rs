@@ -1,0 +1,65 @@
+//! What `two_stage` asks of the rest of a trial.
+
+use super::{Finding, finding};
+use crate::spec::{Budget, ObjectiveSpec, Sharing, StageSchedule, TrialSpec};
+
+/// A frozen generator shares nothing; a copy needs equal shapes; each stage needs room for its warm-up.
+pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
+    let ObjectiveSpec::TwoStage { initialise, schedule, .. } = trial.objective else { return Vec::new() };
+    let (model, train) = (&trial.model, &trial.train);
+    let mut findings = Vec::new();
+    let kind = ["objective.kind"];
+    if model.sharing != Sharing::None {
+        let what = "shares embeddings with a generator that two_stage freezes".into();
+        findings.push(finding("model.sharing", &kind, what, "set model.sharing to none"));
+    }
+    if initialise && model.generator() != model.discriminator() {
+        let what =
+            "gives the generator another shape than the discriminator, which is to start as its copy".into();
+        let hint = "set model.generator_ratio to 1, or objective.initialise to false";
+        findings.push(finding("model.generator_ratio", &kind, what, hint));
+    }
+    let first = trial.objective.generator_steps(train.steps);
+    let shorter = first.min(train.steps - first);
+    if first == 0 {
+        let what = "leaves no step for one of the two stages".into();
+        findings.push(finding("train.steps", &kind, what, "use at least 2 steps"));
+    } else if schedule == StageSchedule::Restart
+        && train.budget == Budget::Steps
+        && (shorter + 1..=train.steps).contains(&train.warmup)
+    {
+        let what = format!("is longer than the shorter of the two stages ({shorter} steps)");
+        let hint = format!("lower train.warmup to at most {shorter}, or set objective.schedule to single");
+        findings.push(finding("train.warmup", &["objective.kind", "train.steps"], what, hint));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::check_trial::tests::told;
+    use crate::spec::{ModelSpec, ObjectiveSpec, Sharing, TrialSpec};
+
+    #[test]
+    fn the_two_stages() {
+        let two_stage: ObjectiveSpec = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
+        let with = |change: &dyn Fn(&mut TrialSpec)| {
+            told(|spec| {
+                spec.objective = two_stage.clone();
+                (spec.model.generator_ratio, spec.model.sharing) = (1.0, Sharing::None);
+                change(spec);
+            })
+        };
+        assert_eq!(with(&|_| {}), "");
+        insta::assert_snapshot!(with(&|spec| spec.model = ModelSpec::default()), @r"
+        base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none
+        base.model.generator_ratio: gives the generator another shape than the discriminator, which is to start as its copy -> set model.generator_ratio to 1, or objective.initialise to false
+        ");
+        insta::assert_snapshot!(with(&|spec| spec.train.warmup = 501), @"base.train.warmup: is longer than the shorter of the two stages (500 steps) -> lower train.warmup to at most 500, or set objective.schedule to single");
+        let one = with(&|spec| (spec.train.steps, spec.train.warmup) = (1, 0));
+        assert_eq!(
+            one,
+            "base.train.steps: leaves no step for one of the two stages -> use at least 2 steps\n"
+        );
+    }
+}
