@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fine-tuning side by side: electra-lab and its peers in PyTorch, alternating on one machine.
 
-Runs `electra-lab evaluate` and scripts/peer_finetune.py in turn, seed by seed, so that a noisy machine disturbs both.
+Runs `electra-lab evaluate` and scripts/peer_finetune.py (of SQuAD: scripts/peer_squad.py) in turn, seed by seed, so that a noisy machine disturbs both.
 Writes one JSON line a run to OUT and, at the end, a table: mean ± standard deviation of the score over seeds, seconds of
 training and prediction on both sides, and the ratio of their sums. What a run printed before is not run again,
 so a stopped comparison goes on.
@@ -20,8 +20,11 @@ import sys
 import tempfile
 
 # Training examples a task: about as many tokens each.
-EXAMPLES = {"rte": 640, "mrpc": 960, "stsb": 1600, "cola": 4000, "sst2": 3200}
+EXAMPLES = {"rte": 400, "mrpc": 600, "stsb": 1000, "cola": 2500, "sst2": 2000}
 RECIPE = {"learning_rate": 2e-4, "layer_decay": 0.8}
+# SQuAD 2.0, with the paper's head: F1 at the fixed threshold.
+SQUAD = {"max_train_examples": 500, "max_validation_examples": 200, "seq_len": 384, "epochs": 2, "no_answer_threshold": 0}
+SQUAD_RATE = 5e-4
 
 
 def snapshot(kind, repo):
@@ -36,9 +39,13 @@ def snapshot(kind, repo):
 def ours(arguments, task, seed, epochs):
     with tempfile.TemporaryDirectory() as folder:
         values = {"learning_rate": RECIPE["learning_rate"], "layer_decay": RECIPE["layer_decay"], "epochs": epochs,
-                  "max_train_examples": EXAMPLES[task]}
+                  "max_train_examples": EXAMPLES.get(task)}
         command = [arguments.program, "evaluate", "--offline", "--model", arguments.model, "--tasks", task, "--seeds", "1",
                    "--set", f"seeds=[{seed}]", "--results", f"{folder}/results", "--reports", f"{folder}/reports"]
+        if task == "squad2":
+            values = {"learning_rate": SQUAD_RATE, "layer_decay": RECIPE["layer_decay"]}
+            for key, value in dict(SQUAD, repo_v2=arguments.squad).items():
+                command += ["--set", f"evaluate.squad.{key}={value}"]
         for key, value in values.items():
             command += ["--set", f"evaluate.finetune.{key}={value}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -48,16 +55,22 @@ def ours(arguments, task, seed, epochs):
 
 
 def peer(arguments, task, seed, epochs, pad):
-    data = os.path.join(snapshot("dataset", "nyu-mll/glue"), task)
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_finetune.py")
+    is_squad = task == "squad2"
+    data = snapshot("dataset", arguments.squad) + "/squad_v2" if is_squad else snapshot("dataset", "nyu-mll/glue") + f"/{task}"
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_squad.py" if is_squad else "peer_finetune.py")
     command = [sys.executable, script, "--model", snapshot("model", arguments.model), "--task", task,
                "--train", glob.glob(f"{data}/train-*.parquet")[0], "--validation", glob.glob(f"{data}/validation-*.parquet")[0],
-               "--seeds", "1", "--first-seed", str(seed), "--pad", pad, "--epochs", str(epochs),
-               "--max-train-examples", str(EXAMPLES[task]), "--learning-rate", str(RECIPE["learning_rate"]),
-               "--layer-decay", str(RECIPE["layer_decay"])]
+               "--seeds", "1", "--first-seed", str(seed), "--pad", pad, "--layer-decay", str(RECIPE["layer_decay"])]
+    if is_squad:
+        command += ["--learning-rate", str(SQUAD_RATE), "--threshold", str(SQUAD["no_answer_threshold"])]
+        for key in ("max_train_examples", "max_validation_examples", "seq_len", "epochs"):
+            command += ["--" + key.replace("_", "-"), str(SQUAD[key])]
+    else:
+        command += ["--learning-rate", str(RECIPE["learning_rate"]), "--epochs", str(epochs),
+                    "--max-train-examples", str(EXAMPLES[task])]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     line = json.loads(done.stdout.strip().splitlines()[-1])
-    return dict(score=line["score"], seconds=line["train_s"] + line["predict_s"])
+    return dict(score=line["f1" if is_squad else "score"], seconds=line["train_s"] + line["predict_s"])
 
 
 def spread(values):
@@ -90,7 +103,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/debug/electra-lab")
     parser.add_argument("--model", default="sentence-transformers/all-MiniLM-L6-v2")
-    parser.add_argument("--tasks", nargs="+", choices=EXAMPLES, default=list(EXAMPLES))
+    parser.add_argument("--tasks", nargs="+", choices=[*EXAMPLES, "squad2"], default=list(EXAMPLES))
+    parser.add_argument("--squad", default="rajpurkar/squad_v2", help="repository of SQuAD 2.0 in the cache")
+    parser.add_argument("--padded", nargs="*", choices=EXAMPLES, default=list(EXAMPLES), help="tasks to time padded to 128")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--out", required=True)
@@ -107,7 +122,7 @@ def main():
     }
     for seed in range(1, arguments.seeds + 1):
         for task in arguments.tasks:
-            for side, run in {**sides, **(once if seed == 1 else {})}.items():
+            for side, run in {**sides, **(once if seed == 1 and task in arguments.padded else {})}.items():
                 if any((row["task"], row["side"], row["seed"]) == (task, side, seed) for row in rows):
                     continue
                 row = dict(task=task, side=side, seed=seed, **run(task, seed))

@@ -260,6 +260,7 @@ def main():
     parser.add_argument("--task", choices=["squad", "squad2"], required=True)
     parser.add_argument("--head", choices=["paper", "simple"], default="paper")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--pad", choices=["longest", "max"], default="longest")
     parser.add_argument("--seq-len", type=int, default=512)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
@@ -276,7 +277,7 @@ def main():
     train = [Question(row, tokenizer, arguments.seq_len) for row in rows(arguments.train)]
     held_out = rows(arguments.validation)[: arguments.max_validation_examples]
     validation = [Question(row, tokenizer, arguments.seq_len) for row in held_out]
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         chosen = list(train)
         if arguments.max_train_examples:
             random.Random(1000 + seed).shuffle(chosen)

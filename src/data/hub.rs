@@ -183,8 +183,7 @@ impl Hub {
             Err(_) if self.config.offline && matches!(self.cached(wanted), Err(Missing::Files { .. })) => {
                 Ok(None)
             }
-            // What the hub lists matches nothing; that it cannot be asked is of another kind.
-            Err(fault) if !self.config.offline && fault.kind == FaultKind::Data => Ok(None),
+            Err(fault) if refusal::is_no_match(&fault, wanted) => Ok(None),
             Err(fault) => Err(fault),
         }
     }

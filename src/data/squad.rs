@@ -123,7 +123,7 @@ fn read_task(evaluate: &EvaluateSpec, task: TaskName, data: &DataSpec, env: &Dat
                 for (_, path) in files.paths.iter().filter(|(file, _)| pattern::matches(&pattern, file)) {
                     all.extend(read_file(path, task)?);
                 }
-                told_apart(&all, &files.revision)?;
+                told_apart(&all, name, &files.revision)?;
                 Ok::<_, Fault>(all)
             };
             Ok(SquadData {
@@ -178,12 +178,12 @@ fn read_file(path: &Path, task: TaskName) -> Result<Vec<SquadExample>> {
     Ok(all)
 }
 
-fn told_apart(examples: &[SquadExample], revision: &str) -> Result<()> {
+fn told_apart(examples: &[SquadExample], split: &str, revision: &str) -> Result<()> {
     let mut seen = BTreeSet::new();
     match examples.iter().find(|example| !seen.insert(&example.id)) {
         Some(twice) => Err(Fault::new(
             FaultKind::Data,
-            format!("the question {} is there twice (revision {revision})", twice.id),
+            format!("the question {} is twice in the {split} split (revision {revision})", twice.id),
             HINT,
         )),
         None => Ok(()),

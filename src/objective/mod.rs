@@ -75,7 +75,9 @@ pub struct Losses {
 ///   `generator_logits` [M, V], `mlm_loss` [];
 /// - of replaced-token detection also `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced),
 ///   `discriminator_logits` [T], `rtd_loss` [];
-/// - of the adversarial generator, besides those, `rewards` [M] and `advantages` [M];
+/// - of the adversarial generator those but `labels`, and `rewards` [M] and `advantages` [M];
+/// - of two stages those of masked language modelling while the generator learns, later also `discriminator_input` and
+///   `rtd_loss`;
 /// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [].
 ///
 /// The network of masked language modelling goes by the generator's names. A generator without a network has

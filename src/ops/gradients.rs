@@ -6,7 +6,8 @@
 //! tell candle that there is nothing to add. Whatever goes candle's own way (operations without a kernel,
 //! other devices) is taken over afterwards, so no caller asks which way a gradient came.
 //!
-//! The numbers are those of candle's way to the bit: contributions are added in the same order.
+//! While every operation that reads a parameter deposits here, the numbers are those of candle's way to the bit: contributions are
+//! added in the same order. What is taken over comes last.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -273,6 +274,7 @@ mod tests {
     use super::*;
     use crate::ops::embedding::{Indices, embedding};
     use crate::ops::linear::linear;
+    use crate::ops::projected_cross_entropy::projected_cross_entropy;
     use crate::ops::{norm, testing};
     use candle_core::{DType, Device};
 
@@ -292,7 +294,15 @@ mod tests {
         shapes.iter().zip(1..).map(|(shape, index)| var(shape, index)).collect()
     }
 
-    fn loss(p: &[Var], words: [u32; 3], tied: bool) -> Tensor {
+    /// How the word table is read a second time, as an output matrix.
+    #[derive(Clone, Copy, Debug)]
+    enum Tied {
+        No,
+        Logits,
+        Losses,
+    }
+
+    fn loss(p: &[Var], words: [u32; 3], tied: Tied) -> Tensor {
         let indices = Indices {
             words: words.as_slice().into(),
             positions: vec![0, 1, 2].into(),
@@ -301,8 +311,14 @@ mod tests {
         let x = embedding(&p[0], &p[1], &p[2], &indices).unwrap();
         let x = norm::norm(&x, &p[3], 1e-12).unwrap();
         let x = linear(&x, &p[4], &p[5]).unwrap().broadcast_mul(&p[7]).unwrap();
-        let out = if tied { linear(&x, &p[0], &p[6]).unwrap() } else { x };
-        out.sqr().unwrap().mean_all().unwrap()
+        match tied {
+            Tied::No => x.sqr().unwrap().mean_all().unwrap(),
+            Tied::Logits => linear(&x, &p[0], &p[6]).unwrap().sqr().unwrap().mean_all().unwrap(),
+            Tied::Losses => {
+                let targets: std::sync::Arc<[u32]> = words.as_slice().into();
+                projected_cross_entropy(&x, &p[0], &p[6], &targets).unwrap().losses.mean_all().unwrap()
+            }
+        }
     }
 
     /// The slow twin is candle's own backward pass.
@@ -311,16 +327,20 @@ mod tests {
         let p = parameters();
         let mut gradients = Gradients::new(p.iter());
         // Tied, not tied, tied again: a whole gradient, one of rows, and each after the other.
-        for (words, tied) in
-            [([5, 870, 5], true), ([0, 1, 899], false), ([7, 300, 0], false), ([1, 2, 3], true)]
-        {
+        for (words, tied) in [
+            ([5, 870, 5], Tied::Logits),
+            ([0, 1, 899], Tied::No),
+            ([7, 300, 0], Tied::No),
+            ([4, 4, 4], Tied::Losses),
+            ([1, 2, 3], Tied::Logits),
+        ] {
             let loss = loss(&p, words, tied);
             gradients.backward(&loss).unwrap();
             let slow = loss.backward().unwrap();
             for (place, parameter) in p.iter().enumerate() {
                 let fast = gradients.tensor(place).unwrap();
                 let slow = slow.get(parameter);
-                assert!(fast.as_ref().map(values) == slow.map(values), "parameter {place}, tied {tied}");
+                assert!(fast.as_ref().map(values) == slow.map(values), "parameter {place}, tied {tied:?}");
                 assert_eq!(fast.is_some(), gradients.get(place).is_some());
                 if let (Some(gradient), Some(slow)) = (gradients.get(place), slow) {
                     let exact: f64 = values(slow).iter().map(|&v| f64::from(v).powi(2)).sum();
@@ -335,7 +355,7 @@ mod tests {
     fn untouched_blocks_are_known() {
         let p = parameters();
         let mut gradients = Gradients::new(p.iter());
-        gradients.backward(&loss(&p, [0, 1, 899], false)).unwrap();
+        gradients.backward(&loss(&p, [0, 1, 899], Tied::No)).unwrap();
         let Some(Gradient::Host(word)) = gradients.get(0) else { panic!("no gradient in host memory") };
         let touched: Vec<bool> = (0..4).map(|block| word.block(block).is_some()).collect();
         assert_eq!(touched, [true, false, false, true]);
@@ -349,7 +369,7 @@ mod tests {
         let mut gradients = Gradients::new(p.iter());
         let broken = p[4].as_tensor().apply_op1(NoBackward).unwrap();
         assert!(gradients.backward(&broken.sum_all().unwrap()).is_err());
-        gradients.backward(&loss(&p, [1, 2, 3], true)).unwrap();
+        gradients.backward(&loss(&p, [1, 2, 3], Tied::Logits)).unwrap();
         assert!((0..8).all(|place| gradients.get(place).is_some()));
     }
 

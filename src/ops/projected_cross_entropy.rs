@@ -10,6 +10,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::cross_entropy::{log_sum, row_reference};
+use super::gradients::deposit;
 use super::linear::column_sums;
 use super::matmul::{View, multiply, multiply_add};
 use super::sampling::{largest, most_probable};
@@ -146,11 +147,13 @@ impl CustomOp3 for Projected {
             })
         })?;
         let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(dx, (n, width), device)?),
-            Some(Tensor::from_vec(dw, (classes, width), device)?),
-            Some(Tensor::from_vec(db, bias.shape(), device)?),
-        ))
+        let left = |parameter: &Tensor, gradient: Vec<f32>| match deposit(parameter, |out| {
+            out.copy_from_slice(&gradient)
+        }) {
+            true => Ok(None),
+            false => Tensor::from_vec(gradient, parameter.shape(), device).map(Some),
+        };
+        Ok((Some(Tensor::from_vec(dx, (n, width), device)?), left(weight, dw)?, left(bias, db)?))
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::ReportInput;
 use super::axes::number;
 use super::records::{DoneTrial, Records};
+use super::runs::head;
 use crate::fault::{Fault, Result};
 use crate::spec::TaskName;
 use crate::track::Score;
@@ -86,7 +87,7 @@ fn scores(rows: &[Row]) -> Vec<Column> {
         column(rows, "synthetic", |(done, score)| {
             score.map_or(done.record.provenance.corpus.synthetic, |score| score.synthetic)
         }),
-        column(rows, "head", |(done, score)| score.map(|_| done.trial.spec.evaluate.finetune.head.as_str())),
+        column(rows, "head", |(done, score)| score.map(|score| head(done, score.task))),
         column(rows, "starts_from", |(done, score)| {
             score.and_then(|score| done.trial.spec.evaluate.start_of(score.task)).map(TaskName::as_str)
         }),

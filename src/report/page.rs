@@ -113,7 +113,9 @@ impl Page<'_> {
             return String::new();
         }
         let cap = match self.input.experiment.evaluate.finetune.max_train_examples {
-            Some(cap) => format!("Fine-tuning used at most {cap} training examples a task.\n\n"),
+            Some(cap) => {
+                format!("Fine-tuning on tasks of GLUE used at most {cap} training examples a task.\n\n")
+            }
             None => String::new(),
         };
         let recipes: String =

@@ -60,7 +60,7 @@ pub fn evaluate_squad(
                 n_train,
                 n_windows,
                 steps,
-                no_answer_threshold: squad.no_answer_threshold,
+                no_answer_threshold: squad.threshold(),
             };
             folder.write(&record, &data.validation, &answers)?;
         }

@@ -141,12 +141,13 @@ impl TrialFolder {
     pub fn lock(&self) -> Result<FolderLock> {
         create_folder(&self.path)?;
         let lock = FolderLock::acquire(&self.path)?;
-        for folder in
-            [self.path.clone(), self.checkpoints(), self.path.join(PREDICTIONS), self.path.join(FINETUNED)]
-        {
-            if folder.is_dir() {
-                remove_where(&folder, |name| name.starts_with(TEMPORARY_PREFIX))?;
-            }
+        let predictions = self.path.join(PREDICTIONS);
+        // SQuAD's answers lie in a folder a run.
+        let inside =
+            std::fs::read_dir(&predictions).into_iter().flatten().flatten().map(|entry| entry.path());
+        let folders = [self.path.clone(), self.checkpoints(), self.path.join(FINETUNED), predictions.clone()];
+        for folder in folders.into_iter().chain(inside).filter(|folder| folder.is_dir()) {
+            remove_where(&folder, |name| name.starts_with(TEMPORARY_PREFIX))?;
         }
         Ok(lock)
     }
@@ -327,10 +328,13 @@ mod tests {
     fn locking_removes_what_a_killed_process_was_writing() {
         let (_results, folder) = a_folder();
         drop(folder.lock().unwrap());
-        let stale = folder.path().join(".writing-abc");
-        std::fs::write(&stale, "half").unwrap();
+        let answers = folder.path().join("predictions/squad2-1");
+        std::fs::create_dir_all(&answers).unwrap();
+        std::fs::write(answers.join("nbest.json"), "{}").unwrap();
+        let stale = [folder.path().join(".writing-abc"), answers.join(".writing-def")];
+        stale.iter().for_each(|stale| std::fs::write(stale, "half").unwrap());
         let _lock = folder.lock().unwrap();
-        assert!(!stale.exists());
+        assert!(stale.iter().all(|stale| !stale.exists()) && answers.join("nbest.json").exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{DataEnv, SquadData, TaskData, open_squad, open_task};
+use crate::data::{DataEnv, MISMATCHED, SquadData, TaskData, open_squad, open_task};
 use crate::fault::Result;
 use crate::spec::{DataSpec, EvaluateSpec, TaskName};
 
@@ -34,10 +34,17 @@ impl Tasks {
 
     /// What a person should know of the examples before they are used.
     pub fn notes(&self) -> Vec<String> {
-        let left_out = self.glue.iter().filter(|task| task.n_left_out > 0);
-        left_out
-            .map(|task| format!("{}: {} rows without a text are left out", task.task, task.n_left_out))
-            .collect()
+        let mut notes = Vec::new();
+        for task in &self.glue {
+            if task.n_left_out > 0 {
+                notes.push(format!("{}: {} rows without a text are left out", task.task, task.n_left_out));
+            }
+            let has_mismatched = task.splits.iter().any(|split| split.name == MISMATCHED);
+            if task.task == TaskName::Mnli && !has_mismatched {
+                notes.push("mnli: no mismatched validation split here, so no accuracy_mismatched".into());
+            }
+        }
+        notes
     }
 
     /// Hashes of the examples, by the task's word.

@@ -34,8 +34,18 @@ impl EvaluateSpec {
             format!("; {} from the encoder fine-tuned on {task}", words.join(", "))
         });
         let squad = self.tasks.iter().any(|task| task.is_squad()).then(|| {
-            let SquadSpec { head, epochs, seq_len, .. } = &self.squad;
-            format!("; SQuAD with the {} head, {epochs} epochs, {seq_len} tokens", head.as_str())
+            let SquadSpec { head, epochs, seq_len, max_train_examples, max_validation_examples, .. } =
+                &self.squad;
+            let cap = |cap: &Option<usize>, what| {
+                cap.map_or(String::new(), |cap| format!(", at most {cap} {what} questions"))
+            };
+            format!(
+                "; SQuAD: {epochs} epochs, sequences of {seq_len}, {} head, no answer above {}{}{}",
+                head.as_str(),
+                self.squad.threshold(),
+                cap(max_train_examples, "training"),
+                cap(max_validation_examples, "scored")
+            )
         });
         self.finetune.description() + &from.unwrap_or_default() + &squad.unwrap_or_default()
     }

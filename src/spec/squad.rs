@@ -66,12 +66,13 @@ pub struct SquadSpec {
     /// Passes over the training windows.
     #[schemars(range(min = 0.01, max = 1000.0))]
     pub epochs: f64,
-    /// A question of SQuAD 2.0 counts as answered by nothing where its score of no answer is above this: the paper's head
-    /// gives a logit, the simple head the score of [CLS] less that of the best answer (0 is usual there).
+    /// A question of SQuAD 2.0 counts as answered by nothing where its score of no answer is above this. Unset, it is
+    /// -2.75 for the paper's head, whose classifier gives a logit (released code), and 0 for the simple head, which
+    /// gives the score of [CLS] less that of the best answer (transformers).
     #[schemars(range(min = -1000.0, max = 1000.0))]
-    pub no_answer_threshold: f64,
+    pub no_answer_threshold: Option<f64>,
     /// Weight of the paper head's loss on whether there is an answer.
-    #[schemars(range(min = 0.0, max = 1000.0))]
+    #[schemars(range(min = 0.000001, max = 1000.0))]
     pub answerable_weight: f64,
     /// Uses at most this many training questions, the first of the shuffled set.
     #[schemars(range(min = 1, max = 1000000000))]
@@ -96,7 +97,7 @@ impl Default for SquadSpec {
             answer_len: 30,
             beam: 20,
             epochs: 2.0,
-            no_answer_threshold: -2.75,
+            no_answer_threshold: None,
             answerable_weight: 0.5,
             max_train_examples: None,
             max_validation_examples: None,
@@ -105,6 +106,14 @@ impl Default for SquadSpec {
 }
 
 impl SquadSpec {
+    /// The score of no answer above which a question counts as answered by nothing.
+    pub fn threshold(&self) -> f64 {
+        self.no_answer_threshold.unwrap_or(match self.head {
+            SquadHead::Paper => -2.75,
+            SquadHead::Simple => 0.0,
+        })
+    }
+
     /// Left out of a trial's text where it is the default, so that the ids of trials from before it existed stay theirs.
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()

@@ -5,4 +5,5 @@ mod cli;
 mod intermediate;
 mod resume;
 mod score;
+mod squad;
 mod traps;

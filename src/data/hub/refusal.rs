@@ -82,9 +82,18 @@ pub fn no_match(wanted: Wanted<'_>, names: &[String]) -> Fault {
     let shown = shortened(&alike(wanted, names));
     Fault::new(
         FaultKind::Data,
-        format!("no file of {wanted} at {} matches {}; it has {shown}", wanted.revision, wanted.pattern),
+        format!("{}; it has {shown}", nothing_matches(wanted)),
         "name one of its files; `*` matches within a name, `**/` any folders",
     )
+}
+
+/// Whether a fault is [`no_match`] of what was wanted, and not that the repository or a listed file is missing.
+pub fn is_no_match(fault: &Fault, wanted: Wanted<'_>) -> bool {
+    fault.kind == FaultKind::Data && fault.message.starts_with(&nothing_matches(wanted))
+}
+
+fn nothing_matches(wanted: Wanted<'_>) -> String {
+    format!("no file of {wanted} at {} matches {}", wanted.revision, wanted.pattern)
 }
 
 /// The fault of an answer that cannot be understood.

@@ -98,6 +98,6 @@ fn bad_columns_are_named() {
     assert!(told().contains("a.parquet is no struct with a list of strings \"text\": "), "{}", told());
     let example =
         SquadExample { id: "q".into(), context: "c".into(), question: "q".into(), answers: Vec::new() };
-    let twice = told_apart(&[example.clone(), example], "main").unwrap_err();
-    assert_eq!(twice.message, "the question q is there twice (revision main)");
+    let twice = told_apart(&[example.clone(), example], "train", "main").unwrap_err();
+    assert_eq!(twice.message, "the question q is twice in the train split (revision main)");
 }

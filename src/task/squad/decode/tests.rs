@@ -115,11 +115,8 @@ fn figures_of_canned_scores_by_hand() {
     let answers: BTreeMap<String, String> =
         answered.iter().map(|(id, one)| (id.to_string(), one.text().to_string())).collect();
     let no_answer = answered.iter().map(|(id, one)| (id.to_string(), one.no_answer.unwrap())).collect();
-    let predictions = SquadPredictions {
-        answers,
-        no_answer: Some(no_answer),
-        no_answer_threshold: spec.no_answer_threshold,
-    };
+    let predictions =
+        SquadPredictions { answers, no_answer: Some(no_answer), no_answer_threshold: spec.threshold() };
     let scores = squad_scores(&questions, &predictions, None).unwrap();
     // q1 is kept and right, q2 falls to the threshold of -2.75, q3 does not.
     assert_eq!((scores.exact, scores.f1), (100.0 / 3.0, 100.0 / 3.0));
