@@ -38,11 +38,7 @@ impl CustomOp3 for Linear {
         let (o, _) = weight_layout.shape().dims2()?;
         let (x, weight) = (host::slice(x, x_layout)?, host::slice(weight, weight_layout)?);
         let bias = host::slice(bias, bias_layout)?;
-        let mut y = Vec::with_capacity(n * o);
-        for _ in 0..n {
-            y.extend_from_slice(bias);
-        }
-        multiply_add(&mut y, View::dense(x, n, i), View::dense(weight, o, i).transposed());
+        let y = dense(View::dense(x, n, i), View::dense(weight, o, i), bias, n);
         Ok((CpuStorage::F32(y), Shape::from((n, o))))
     }
 
@@ -76,6 +72,13 @@ impl CustomOp3 for Linear {
             ))
         })
     }
+}
+
+/// x · wᵀ + b of `n` rows x.
+pub(super) fn dense(x: View<'_>, weight: View<'_>, bias: &[f32], n: usize) -> Vec<f32> {
+    let mut y = bias.repeat(n);
+    multiply_add(&mut y, x, weight.transposed());
+    y
 }
 
 /// Sums of the columns of a row-major [n, width] matrix.

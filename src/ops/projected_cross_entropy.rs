@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::cross_entropy::{log_sum, row_reference};
 use super::gradients::deposit;
-use super::linear::column_sums;
+use super::linear::{column_sums, dense};
 use super::matmul::{View, multiply, multiply_add};
 use super::sampling::{largest, most_probable};
 use super::{fused, host, linear, vector};
@@ -60,13 +60,6 @@ struct Projected {
     seen: Arc<OnceLock<Seen>>,
 }
 
-/// Logits of the rows x [n, E].
-fn logits_of(x: &[f32], weight: View<'_>, bias: &[f32], n: usize, width: usize) -> Vec<f32> {
-    let mut logits = bias.repeat(n);
-    multiply_add(&mut logits, View::dense(x, n, width), weight.transposed());
-    logits
-}
-
 impl CustomOp3 for Projected {
     fn name(&self) -> &'static str {
         "projected-cross-entropy"
@@ -89,7 +82,7 @@ impl CustomOp3 for Projected {
         let mut seen = Seen { log_sums: Vec::with_capacity(n), best: Vec::with_capacity(n) };
         let mut losses = Vec::with_capacity(n);
         for (x, targets) in x.chunks(CHUNK * width).zip(self.targets.chunks(CHUNK)) {
-            let logits = logits_of(x, weight, bias, targets.len(), width);
+            let logits = dense(View::dense(x, targets.len(), width), weight, bias, targets.len());
             let rows = logits.par_chunks_exact(classes);
             let rows = rows.map(|row| (log_sum(row), largest(row, vector::vectorized(|| vector::max(row)))));
             for (((sum, best), row), &target) in
@@ -125,7 +118,7 @@ impl CustomOp3 for Projected {
                     let weight = View::dense(weight, classes, width);
                     for (chunk, x) in x.chunks(CHUNK * width).enumerate() {
                         let (first, rows) = (chunk * CHUNK, x.len() / width);
-                        let mut d = logits_of(x, weight, bias, rows, width);
+                        let mut d = dense(View::dense(x, rows, width), weight, bias, rows);
                         d.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
                             let (scale, log_sum) = (scales[first + i], log_sums[first + i]);
                             vector::vectorized(|| {

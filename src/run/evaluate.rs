@@ -26,12 +26,19 @@ pub fn evaluate(
     let mut scores = Vec::new();
     let scored = tasks.glue.iter().filter(|data| evaluate.tasks.contains(&data.task));
     for (done, data) in scored.enumerate() {
-        let runs = TaskRuns::new(spec, context, pretrained, tokenizer, data)?;
         let weights = if evaluate.finetune.keep_models { Weights::Kept } else { Weights::Dropped };
+        let missing = where_missing(seeds(spec), |seed| is_made(spec, context, data, seed, weights))?;
+        // Tokenising a large task takes a while, so it waits for a run that needs it.
+        if !missing.is_empty() {
+            let runs = TaskRuns::new(spec, context, pretrained, tokenizer, data)?;
+            for seed in missing {
+                let run = done as u64 * u64::from(evaluate.finetune_seeds) + seed;
+                let of =
+                    (evaluate.tasks.len() - tasks.squad.len()) as u64 * u64::from(evaluate.finetune_seeds);
+                runs.make(seed, weights, &format!("fine-tuning {}, run {run} of {of}", data.task))?;
+            }
+        }
         for seed in seeds(spec) {
-            let run = done as u64 * u64::from(evaluate.finetune_seeds) + seed;
-            let of = (evaluate.tasks.len() - tasks.squad.len()) as u64 * u64::from(evaluate.finetune_seeds);
-            runs.make(seed, weights, &format!("fine-tuning {}, run {run} of {of}", data.task))?;
             scores.push(score_from_disk(context, data.task, seed)?);
         }
     }
@@ -44,8 +51,23 @@ pub fn evaluate(
     Ok(scores)
 }
 
-fn seeds(spec: &TrialSpec) -> impl Iterator<Item = u64> + use<> {
+/// Seeds of the fine-tuning runs of a task.
+pub(super) fn seeds(spec: &TrialSpec) -> impl Iterator<Item = u64> + use<> {
     1..=u64::from(spec.evaluate.finetune_seeds)
+}
+
+/// The seeds whose run is not made.
+pub(super) fn where_missing(
+    seeds: impl Iterator<Item = u64>,
+    is_made: impl Fn(u64) -> Result<bool>,
+) -> Result<Vec<u64>> {
+    let mut missing = Vec::new();
+    for seed in seeds {
+        if !is_made(seed)? {
+            missing.push(seed);
+        }
+    }
+    Ok(missing)
 }
 
 /// Fine-tunes on the intermediate task with every seed that some run still has to start from.
@@ -60,14 +82,14 @@ fn make_intermediate(
     let Some(first) = tasks.glue.iter().find(|data| data.task == intermediate.task) else {
         return Err(Fault::internal(format!("the intermediate task {} was not read", intermediate.task)));
     };
-    let mut needed = Vec::new();
-    for seed in seeds(spec) {
+    let needed = where_missing(seeds(spec), |seed| {
         for data in tasks.glue.iter().filter(|data| intermediate.tasks.contains(&data.task)) {
-            if !is_made(spec, context, data, seed, Weights::Dropped)? && !needed.contains(&seed) {
-                needed.push(seed);
+            if !is_made(spec, context, data, seed, Weights::Dropped)? {
+                return Ok(false);
             }
         }
-    }
+        Ok(true)
+    })?;
     if needed.is_empty() {
         return Ok(());
     }

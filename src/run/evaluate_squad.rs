@@ -4,6 +4,7 @@
 //! files, `task/squad/finetune.rs` for one run.
 
 use super::context::TrialContext;
+use super::evaluate::{seeds, where_missing};
 use super::squad_folder::SquadFolder;
 use crate::data::{SquadData, SquadExample, SquadQuestion, Tokenizer};
 use crate::fault::{Fault, Result};
@@ -20,56 +21,71 @@ pub fn evaluate_squad(
     data: &SquadData,
     pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
-    let (task, squad) = (data.task, &spec.evaluate.squad);
-    let tokens = |questions| tokenize_questions(questions, tokenizer, squad);
-    let (train, validation) = (tokens(&data.train)?, tokens(&data.validation)?);
-    let gold: Vec<SquadQuestion> = data.validation.iter().map(SquadExample::gold).collect();
-    let mut scores = Vec::new();
-    for finetune_seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
-        let folder = SquadFolder::new(context.folder, task, finetune_seed);
-        let model = context.folder.finetuned(task, finetune_seed);
-        let lacks_model = spec.evaluate.finetune.keep_models && !model.is_file();
-        if lacks_model || folder.record()?.is_none() {
-            context.sink.phase(&format!(
-                "fine-tuning {task}, run {finetune_seed} of {}",
-                spec.evaluate.finetune_seeds
-            ));
-            let SquadAnswers { answers, parameters, n_train, n_windows, steps } = SquadFinetuning {
+    let folder = |seed| SquadFolder::new(context.folder, data.task, seed);
+    let missing = where_missing(seeds(spec), |seed| {
+        let lacks_model =
+            spec.evaluate.finetune.keep_models && !context.folder.finetuned(data.task, seed).is_file();
+        Ok(!lacks_model && folder(seed).record()?.is_some())
+    })?;
+    if !missing.is_empty() {
+        let tokens = |questions| tokenize_questions(questions, tokenizer, &spec.evaluate.squad);
+        let (train, validation) = (tokens(&data.train)?, tokens(&data.validation)?);
+        for seed in missing {
+            let of = spec.evaluate.finetune_seeds;
+            context.sink.phase(&format!("fine-tuning {}, run {seed} of {of}", data.task));
+            let finetuning = SquadFinetuning {
                 seed: spec.seed,
-                finetune_seed,
+                finetune_seed: seed,
                 pretrained,
                 recipe: &spec.evaluate.finetune,
-                spec: squad,
-                task,
+                spec: &spec.evaluate.squad,
+                task: data.task,
                 special: tokenizer.special(),
                 train: &train,
                 validation: &validation,
                 validation_texts: &data.validation,
                 device: &context.device,
                 stop: &|| context.stop.check(),
-            }
-            .run()?;
-            if spec.evaluate.finetune.keep_models {
-                Checkpoint::save_model(&model, &parameters)?;
-            }
-            let record = SquadRecord {
-                record_version: RECORD_VERSION,
-                task,
-                synthetic: data.synthetic,
-                finetune_seed,
-                n_train,
-                n_windows,
-                steps,
-                no_answer_threshold: squad.threshold(),
             };
-            folder.write(&record, &data.validation, &answers)?;
+            answer(spec, context, data, &finetuning)?;
         }
-        // Scored from what is on disk, so that a resumed trial scores the same numbers.
-        let Some(record) = folder.record()? else {
-            let what = "the file is gone";
-            return Err(Fault::storage(context.folder.path(), "read back the answers in", what));
-        };
-        scores.push(folder.score(&record, &gold)?);
     }
-    Ok(scores)
+    // Scored from what is on disk, so that a resumed trial scores the same numbers.
+    let gold: Vec<SquadQuestion> = data.validation.iter().map(SquadExample::gold).collect();
+    let score = |seed| {
+        let folder = folder(seed);
+        match folder.record()? {
+            Some(record) => folder.score(&record, &gold),
+            None => {
+                let what = "the file is gone";
+                Err(Fault::storage(context.folder.path(), "read back the answers in", what))
+            }
+        }
+    };
+    seeds(spec).map(score).collect()
+}
+
+/// Makes one run and saves its answers, the record last.
+fn answer(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    data: &SquadData,
+    finetuning: &SquadFinetuning,
+) -> Result<()> {
+    let (task, finetune_seed) = (data.task, finetuning.finetune_seed);
+    let SquadAnswers { answers, parameters, n_train, n_windows, steps } = finetuning.run()?;
+    if spec.evaluate.finetune.keep_models {
+        Checkpoint::save_model(&context.folder.finetuned(task, finetune_seed), &parameters)?;
+    }
+    let record = SquadRecord {
+        record_version: RECORD_VERSION,
+        task,
+        synthetic: data.synthetic,
+        finetune_seed,
+        n_train,
+        n_windows,
+        steps,
+        no_answer_threshold: spec.evaluate.squad.threshold(),
+    };
+    SquadFolder::new(context.folder, task, finetune_seed).write(&record, &data.validation, &answers)
 }

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use super::context::TrialContext;
+use super::interrupt::StopFlag;
+use super::store::TrialFolder;
 use crate::data::DataEnv;
 use crate::spec::{DataSpec, Experiment, ExperimentSpec, Trial, TrialId, TrialSpec};
-use crate::track::{Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord};
+use crate::track::{Outcome, Provenance, RECORD_VERSION, Silent, Timing, TrialRecord};
 
 /// A trial with default settings.
 pub fn a_trial(seed: u64) -> Trial {
@@ -75,6 +78,12 @@ pub fn a_trial_record(id: &TrialId) -> TrialRecord {
         spec: a_trial(1).spec,
         provenance: Provenance::default(),
     }
+}
+
+/// What that trial may touch: its folder and an environment, with nobody listening.
+pub fn a_context<'a>(folder: &'a TrialFolder, env: &'a DataEnv, stop: &'a StopFlag) -> TrialContext<'a> {
+    let device = candle_core::Device::Cpu;
+    TrialContext { folder, sink: &Silent, stop, device, env, experiment: "test", profile: "quick" }
 }
 
 /// Data without a network, cached inside the build folder.

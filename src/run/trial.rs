@@ -185,10 +185,9 @@ fn pretrain(
 mod tests {
     use super::*;
     use crate::data::{Example, TaskData};
-    use crate::run::fixture::{a_trial, an_env};
+    use crate::run::fixture::{a_context, a_trial, an_env};
     use crate::run::store::TrialFolder;
     use crate::spec::TaskName;
-    use crate::track::Silent;
 
     fn rte(text: &str) -> TaskData {
         let example = Example { idx: 0, text_a: text.into(), text_b: Some("b".into()), label: 1.0 };
@@ -214,15 +213,8 @@ mod tests {
         let trial = a_trial(1);
         let folder = TrialFolder::new(results.path(), "test", &trial.id);
         let _lock = folder.lock().unwrap();
-        let context = TrialContext {
-            folder: &folder,
-            sink: &Silent,
-            stop: &StopFlag::default(),
-            device: candle_core::Device::Cpu,
-            env: &an_env(),
-            experiment: "test",
-            profile: "quick",
-        };
+        let (env, stop) = (an_env(), StopFlag::default());
+        let context = a_context(&folder, &env, &stop);
         let recorded = |text| record(&trial, &context, DataProvenance::default(), &tasks(text));
         recorded("a").unwrap();
         recorded("a").unwrap();

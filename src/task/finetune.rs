@@ -7,12 +7,11 @@ use candle_core::Device;
 use super::Encoded;
 use super::classifier::Classifier;
 use super::score::majority;
-use super::steps::Steps;
+use super::steps::{Steps, n_steps, run_seed, under_cap};
 use crate::data::{LabelKind, TaskInfo};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
-use crate::rng::{Purpose, Stream};
 use crate::spec::{FinetuneSpec, TaskName};
 use crate::track::{PredictedExample, Predictions, RECORD_VERSION};
 
@@ -59,27 +58,23 @@ pub struct Finetuning<'a> {
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one (the released code first pads the
-/// set to whole batches, which may add a step or two).
-pub fn n_steps(recipe: &FinetuneSpec, task: TaskName, n: usize) -> u64 {
+/// Passes over a task's training examples.
+fn epochs(recipe: &FinetuneSpec, task: TaskName) -> f64 {
     let longer =
         matches!(task, TaskName::Rte | TaskName::Stsb).then_some(recipe.epochs_small_tasks).flatten();
-    let epochs = longer.unwrap_or(recipe.epochs);
-    ((n as f64 / recipe.batch as f64 * epochs).floor() as u64).max(1)
+    longer.unwrap_or(recipe.epochs)
 }
 
 impl Finetuning<'_> {
     /// Trains, then predicts every validation example.
     pub fn run(&self) -> Result<Finetuned> {
-        // One number for initialisation, order and dropout of this run, different for every run of the trial.
-        let seed =
-            Stream::new(self.seed, Purpose::Finetune, self.task.task as u64, self.finetune_seed).next_u64();
-        let train = self.chosen(seed);
+        let seed = run_seed(self.seed, self.task.task, self.finetune_seed);
+        let train = under_cap(self.train, self.recipe.max_train_examples, seed);
         let mut parameters = Parameters::expecting(seed, self.device, is_encoder_parameter);
         let (labels, head) = (self.task.labels, self.recipe.head);
         let classifier = Classifier::new(&mut parameters, &self.pretrained.network, labels, head)?;
         (self.pretrained.load)(&parameters)?;
-        let steps = n_steps(self.recipe, self.task.task, train.len());
+        let steps = n_steps(train.len(), self.recipe.batch, epochs(self.recipe, self.task.task));
         let training = Steps {
             seed,
             recipe: self.recipe,
@@ -105,16 +100,6 @@ impl Finetuning<'_> {
             examples: self.predict(&classifier, self.validation)?,
         };
         Ok(Finetuned { predictions, parameters })
-    }
-
-    /// The training examples under the recipe's cap: the first of a seeded shuffle.
-    fn chosen(&self, seed: u64) -> Vec<&Encoded> {
-        let mut examples: Vec<&Encoded> = self.train.iter().collect();
-        if let Some(cap) = self.recipe.max_train_examples {
-            Stream::new(seed, Purpose::Finetune, 0, 0).shuffle(&mut examples);
-            examples.truncate(cap);
-        }
-        examples
     }
 
     /// What the model says of `examples`, in their order.
@@ -163,9 +148,10 @@ mod tests {
     #[test]
     fn steps_cover_the_epochs() {
         let recipe = FinetuneSpec { epochs_small_tasks: Some(10.0), ..Default::default() };
-        assert_eq!(n_steps(&recipe, TaskName::Cola, 8551), 801);
-        assert_eq!(n_steps(&recipe, TaskName::Rte, 2490), 778);
-        assert_eq!(n_steps(&recipe, TaskName::Mrpc, 5), 1);
+        let steps = |task, n| n_steps(n, recipe.batch, epochs(&recipe, task));
+        assert_eq!(steps(TaskName::Cola, 8551), 801);
+        assert_eq!(steps(TaskName::Rte, 2490), 778);
+        assert_eq!(steps(TaskName::Mrpc, 5), 1);
     }
 
     #[test]

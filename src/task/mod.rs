@@ -4,6 +4,8 @@
 mod classifier;
 mod encode;
 mod finetune;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod glue_score;
 mod metrics;
 mod predict_split;
@@ -15,7 +17,7 @@ mod steps;
 
 pub use classifier::classifier_parameters;
 pub use encode::{Encoded, encode, swapped};
-pub use finetune::{Finetuned, Finetuning, Pretrained, n_steps};
+pub use finetune::{Finetuned, Finetuning, Pretrained};
 pub use glue_score::{GlueScores, MetricValue, glue_scores};
 pub use metrics::{
     SquadIntervals, SquadPredictions, SquadScores, accuracy, bootstrap_interval, exact_match, f1, matthews,

@@ -60,6 +60,27 @@ impl Steps<'_> {
     }
 }
 
+/// One number for initialisation, order and dropout of a run, different for every run of the trial.
+pub fn run_seed(trial_seed: u64, task: TaskName, finetune_seed: u64) -> u64 {
+    Stream::new(trial_seed, Purpose::Finetune, task as u64, finetune_seed).next_u64()
+}
+
+/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one (the released code first pads the
+/// set to whole batches, which may add a step or two).
+pub fn n_steps(n: usize, batch: usize, epochs: f64) -> u64 {
+    ((n as f64 / batch as f64 * epochs).floor() as u64).max(1)
+}
+
+/// The training examples under a cap: the first of a seeded shuffle.
+pub fn under_cap<T>(examples: &[T], cap: Option<usize>, run_seed: u64) -> Vec<&T> {
+    let mut examples: Vec<&T> = examples.iter().collect();
+    if let Some(cap) = cap {
+        Stream::new(run_seed, Purpose::Finetune, 0, 0).shuffle(&mut examples);
+        examples.truncate(cap);
+    }
+    examples
+}
+
 /// What the rate of a parameter at `depth` is multiplied by; the head is at depth `top`.
 fn layer_factor(recipe: &FinetuneSpec, top: usize, depth: usize) -> f64 {
     let below_head = top.saturating_sub(depth) as i32;

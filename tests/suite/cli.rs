@@ -1,6 +1,6 @@
 //! The binary as a person meets it: words in; text, files and an exit code out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The binary in an empty folder of its own, with caches there and without a network.
@@ -21,6 +21,23 @@ pub fn run(folder: &Path, words: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = electra_lab(folder).args(words).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// Runs the experiment `name` from its text, and returns the folder of its one trial.
+pub fn run_experiment(folder: &Path, name: &str, text: &str, sets: &[&str]) -> PathBuf {
+    let file = format!("{name}.yaml");
+    std::fs::write(folder.join(&file), text).unwrap();
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let (code, _, stderr) = run(folder, &[&["run", file.as_str()], &sets[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let results = std::fs::read_dir(folder.join("results").join(name)).unwrap();
+    results.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap()
+}
+
+/// The scores of a finished trial.
+pub fn scores(trial: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(trial.join("outcome.json")).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["scores"].clone()
 }
 
 /// A small experiment on the built-in language, in the file `test.yaml`.

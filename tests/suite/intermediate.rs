@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::cli::run;
+use crate::cli::{run_experiment, scores};
 
 /// RTE takes one step at rate 0, so that what it leaves is what it started from; the others take several.
 const EXPERIMENT: &str = "
@@ -23,12 +23,7 @@ evaluate:
 ";
 
 fn run_in(folder: &Path, sets: &[&str]) -> PathBuf {
-    std::fs::write(folder.join("intermediate.yaml"), EXPERIMENT).unwrap();
-    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-    let (code, _, stderr) = run(folder, &[&["run", "intermediate.yaml"], &sets[..]].concat());
-    assert_eq!(code, 0, "{stderr}");
-    let results = std::fs::read_dir(folder.join("results/intermediate")).unwrap();
-    results.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap()
+    run_experiment(folder, "intermediate", EXPERIMENT, sets)
 }
 
 /// The tensors of an encoder by name, as bytes.
@@ -43,11 +38,6 @@ fn encoder(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn tensor_bytes(view: safetensors::tensor::TensorView<'_>) -> Vec<u8> {
     view.data().to_vec()
-}
-
-fn scores(trial: &Path) -> Value {
-    let text = std::fs::read_to_string(trial.join("outcome.json")).unwrap();
-    serde_json::from_str::<Value>(&text).unwrap()["scores"].clone()
 }
 
 #[test]

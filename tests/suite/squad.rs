@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::cli::run;
+use crate::cli::{run_experiment, scores};
 
 const EXPERIMENT: &str = "
 name: reading
@@ -21,20 +19,11 @@ evaluate:
 ";
 
 fn run_in(folder: &Path, sets: &[&str]) -> PathBuf {
-    std::fs::write(folder.join("reading.yaml"), EXPERIMENT).unwrap();
-    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-    let (code, _, stderr) = run(folder, &[&["run", "reading.yaml"], &sets[..]].concat());
-    assert_eq!(code, 0, "{stderr}");
-    let results = std::fs::read_dir(folder.join("results/reading")).unwrap();
-    results.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap()
+    run_experiment(folder, "reading", EXPERIMENT, sets)
 }
 
 fn text(trial: &Path, name: &str) -> String {
     std::fs::read_to_string(trial.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-fn scores(trial: &Path) -> Value {
-    serde_json::from_str::<Value>(&text(trial, "outcome.json")).unwrap()["scores"].clone()
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::data::{Example, ExtraSplit, HIDDEN_LABEL, TaskData, open_tokenizer};
-use crate::model::{EncoderNetwork, encoder, is_encoder_parameter};
+use crate::model::EncoderNetwork;
 use crate::nn::Parameters;
-use crate::run::fixture::{a_trial, an_env};
+use crate::run::fixture::{a_context, a_trial, an_env};
 use crate::run::interrupt::StopFlag;
 use crate::run::store::TrialFolder;
 use crate::spec::{ModelSpec, TaskName};
-use crate::track::Silent;
+use crate::task::fixture::{load_encoder, random_encoder};
 
 fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<Example> {
     let texts = ["the cat sat", "a dog ran", "the bird"];
@@ -46,23 +46,14 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
     let env = an_env();
     let tokenizer = open_tokenizer(&trial.spec.data, &env).unwrap();
     let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
-    let mut fresh = Parameters::new(1, &candle_core::Device::Cpu);
-    encoder(&mut fresh.builder(), &network).unwrap();
-    let find = |name: &str| fresh.iter().find(|one| one.name == name).map(|one| one.var.as_tensor().clone());
-    let load = |parameters: &Parameters| parameters.load(is_encoder_parameter, find);
+    let random = random_encoder(&network);
+    let load = |parameters: &Parameters| load_encoder(parameters, &random);
     let pretrained = Pretrained { network, load: &load };
     let results = tempfile::tempdir().unwrap();
     let folder = TrialFolder::new(results.path(), "test", &trial.id);
     let _lock = folder.lock().unwrap();
-    let context = TrialContext {
-        folder: &folder,
-        sink: &Silent,
-        stop: &StopFlag::default(),
-        device: candle_core::Device::Cpu,
-        env: &env,
-        experiment: "test",
-        profile: "quick",
-    };
+    let stop = StopFlag::default();
+    let context = a_context(&folder, &env, &stop);
     let tasks = Tasks { glue: vec![mnli()], squad: Vec::new() };
     let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &tasks, &pretrained).unwrap();
     let first = scores(&trial.spec);

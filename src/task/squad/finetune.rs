@@ -9,11 +9,11 @@ use super::features::{Input, TokenQuestion};
 use super::reader::Reader;
 use crate::data::{SpecialIds, SquadExample};
 use crate::fault::Result;
+use crate::model::is_encoder_parameter;
 use crate::nn::Parameters;
-use crate::rng::{Purpose, Stream};
 use crate::spec::{FinetuneSpec, SquadSpec, TaskName};
 use crate::task::Pretrained;
-use crate::task::steps::Steps;
+use crate::task::steps::{Steps, n_steps, run_seed, under_cap};
 
 /// Windows a batch of prediction.
 const PREDICTION_BATCH: usize = 16;
@@ -60,25 +60,19 @@ pub struct SquadAnswers {
     pub steps: u64,
 }
 
-/// Optimizer steps on `n` windows: floor(n / batch × epochs), at least one.
-fn n_steps(recipe: &FinetuneSpec, spec: &SquadSpec, n: usize) -> u64 {
-    ((n as f64 / recipe.batch as f64 * spec.epochs).floor() as u64).max(1)
-}
-
 impl SquadFinetuning<'_> {
     /// Trains, then answers every validation question.
     pub fn run(&self) -> Result<SquadAnswers> {
-        // One number for initialisation, order and dropout of this run, different for every run of the trial.
-        let seed = Stream::new(self.seed, Purpose::Finetune, self.task as u64, self.finetune_seed).next_u64();
-        let questions = self.chosen(seed);
+        let seed = run_seed(self.seed, self.task, self.finetune_seed);
+        let questions = under_cap(self.train, self.spec.max_train_examples, seed);
         let windows: Vec<(&TokenQuestion, usize)> = questions
             .iter()
             .flat_map(|question| (0..question.n_windows()).map(move |window| (*question, window)))
             .collect();
-        let mut parameters = Parameters::new(seed, self.device);
+        let mut parameters = Parameters::expecting(seed, self.device, is_encoder_parameter);
         let reader = Reader::new(&mut parameters, &self.pretrained.network, self.task, self.spec)?;
         (self.pretrained.load)(&parameters)?;
-        let steps = n_steps(self.recipe, self.spec, windows.len());
+        let steps = n_steps(windows.len(), self.recipe.batch, self.spec.epochs);
         let training = Steps {
             seed,
             recipe: self.recipe,
@@ -95,16 +89,6 @@ impl SquadFinetuning<'_> {
         })?;
         let answers = self.answer(&reader)?;
         Ok(SquadAnswers { answers, parameters, n_train: questions.len(), n_windows: windows.len(), steps })
-    }
-
-    /// The training questions under the cap: the first of a seeded shuffle.
-    fn chosen(&self, seed: u64) -> Vec<&TokenQuestion> {
-        let mut questions: Vec<&TokenQuestion> = self.train.iter().collect();
-        if let Some(cap) = self.spec.max_train_examples {
-            Stream::new(seed, Purpose::Finetune, 0, 0).shuffle(&mut questions);
-            questions.truncate(cap);
-        }
-        questions
     }
 
     fn answer(&self, reader: &Reader) -> Result<Vec<Answered>> {
@@ -134,13 +118,14 @@ mod tests {
     use crate::data::{DataEnv, open_squad, open_tokenizer};
     use crate::model::EncoderNetwork;
     use crate::spec::{DataSpec, EvaluateSpec, ModelSpec, SquadHead, TaskSource};
+    use crate::task::fixture::{load_encoder, random_encoder};
     use crate::task::squad::tokenize_questions;
 
     #[test]
     fn steps_cover_the_epochs() {
         let spec = SquadSpec::default();
-        assert_eq!(n_steps(&FinetuneSpec::default(), &spec, 131_958), 8247);
-        assert_eq!(n_steps(&FinetuneSpec::default(), &spec, 5), 1);
+        assert_eq!(n_steps(131_958, FinetuneSpec::default().batch, spec.epochs), 8247);
+        assert_eq!(n_steps(5, FinetuneSpec::default().batch, spec.epochs), 1);
     }
 
     /// Both heads on both versions, from random weights: every question is answered, with a score of no answer where
@@ -153,6 +138,8 @@ mod tests {
         let tokenizer = open_tokenizer(&data, &env).unwrap();
         let model = ModelSpec { layers: Some(1), hidden: Some(8), embedding: Some(8), ..Default::default() };
         let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
+        let random = random_encoder(&network);
+        let load = |parameters: &Parameters| load_encoder(parameters, &random);
         let source = TaskSource::Language { train_examples: 10, validation_examples: 12 };
         for (task, head) in [(TaskName::Squad2, SquadHead::Paper), (TaskName::Squad, SquadHead::Simple)] {
             let squad =
@@ -164,7 +151,7 @@ mod tests {
                 SquadFinetuning {
                     seed: 1,
                     finetune_seed: 1,
-                    pretrained: &Pretrained { network, load: &|_| Ok(()) },
+                    pretrained: &Pretrained { network, load: &load },
                     recipe: &evaluate.finetune,
                     spec: &evaluate.squad,
                     task,
