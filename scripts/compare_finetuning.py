@@ -23,7 +23,7 @@ import tempfile
 EXAMPLES = {"rte": 400, "mrpc": 600, "stsb": 1000, "cola": 2500, "sst2": 2000}
 RECIPE = {"learning_rate": 2e-4, "layer_decay": 0.8}
 # SQuAD 2.0, with the paper's head: F1 at the fixed threshold.
-SQUAD = {"max_train_examples": 500, "max_validation_examples": 200, "seq_len": 384, "epochs": 2, "no_answer_threshold": 0}
+SQUAD = {"max_train_examples": 1500, "max_validation_examples": 300, "seq_len": 256, "epochs": 2, "no_answer_threshold": 0}
 SQUAD_RATE = 5e-4
 
 

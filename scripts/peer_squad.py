@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The peer of `electra-lab evaluate --tasks squad,squad2`: fine-tunes a BERT checkpoint in PyTorch with the same questions,
-windows, heads and recipe, and reads answers out by the same rules.
+"""The peer of `electra-lab evaluate --tasks squad,squad2`: transformers' Trainer fine-tunes a BERT checkpoint with the same
+questions, windows, heads and recipe, and its answers are read out by the same rules.
 
 Same as ours: windows of at most --seq-len tokens, 128 apart, questions of at most 64; the simple head (one dense layer to a
 start and an end logit) and the paper's (start; end by concat(start, token) -> 512 -> GELU -> 1 from the gold start,
@@ -8,11 +8,12 @@ beam of 20 x 20 in prediction; of SQuAD 2.0 a classifier of questions without an
 correction, epsilon 1e-6, clip by the global norm 1; linear decay times warm-up over the first tenth; layer-wise decay of the
 rate; batches of 32 windows in a new order each epoch; floor(n / 32 * epochs) steps; n-best of 20, answers of at most 30
 tokens that start in the window with most context around them; F1 and exact match at the threshold.
-Different: PyTorch's random numbers, and padding, `longest` of each batch or `max` (--seq-len).
+Different: PyTorch's random numbers; an epoch's last batch is smaller, ours is filled from the next epoch; and padding,
+`longest` of each batch or `max` (--seq-len).
 
 Prints one JSON line a seed: exact, F1, seconds of training and of prediction, and tokens/s without padding.
 
-Needs: pip install torch==2.15.0 transformers==5.23.0 polars
+Needs: what scripts/peer_finetune.py needs, whose optimizer and rates this takes.
 Run:   python scripts/peer_squad.py --model DIR --train FILE.parquet --validation FILE.parquet --task squad2 --seeds 3
 """
 
@@ -23,13 +24,17 @@ import math
 import random
 import re
 import string
+import tempfile
 import time
 
 import polars
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gelu
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, Trainer, TrainingArguments, set_seed
 
+from peer_finetune import Adam, groups
+
+INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 QUERY, STRIDE, N_BEST, ANSWER, BEAM, INNER = 64, 128, 20, 30, 20, 512
 
 
@@ -107,9 +112,12 @@ class Reader(torch.nn.Module):
             torch.nn.init.zeros_(layer.bias)
         self.kind, self.classify = head, classify
 
-    def forward(self, batch, target=None):
+    def forward(self, target, **batch):
+        return dict(loss=self.read(batch, target))
+
+    def read(self, batch, target=None):
         """With targets the loss, without them (start, end, null) scores; end is a function of a window and starts."""
-        hidden = self.encoder(**batch["inputs"]).last_hidden_state
+        hidden = self.encoder(**{key: batch[key] for key in INPUTS}).last_hidden_state
         if self.kind == "simple":
             logits = self.head["outputs"](hidden) + batch["padding"][:, :, None]
             start, end = logits[:, :, 0], logits[:, :, 1]
@@ -147,23 +155,19 @@ def batch_of(windows, arguments):
     allowed = inputs["token_type_ids"].clone()
     allowed[:, 0] = 1
     impossible = torch.tensor([float(not window["question"].golds) for window in windows])
-    return dict(
-        inputs=inputs, mask=1000.0 * (allowed - 1), padding=1000.0 * (inputs["attention_mask"] - 1), impossible=impossible
-    )
+    padding = 1000.0 * (inputs["attention_mask"] - 1)
+    return dict(inputs, mask=1000.0 * (allowed - 1), padding=padding, impossible=impossible)
 
 
-def groups(model, decay, peak):
-    """Parameters with their peak rates: the head has the whole rate, each layer below one factor less."""
-    layers = model.encoder.config.num_hidden_layers
-    result = []
-    for name, parameter in model.named_parameters():
-        depth = 0
-        if name.startswith("head"):
-            depth = layers + 1
-        elif ".layer." in name:
-            depth = int(name.split(".layer.")[1].split(".")[0]) + 1
-        result.append((parameter, peak * decay ** (layers + 1 - depth)))
-    return result
+class Collator:
+    """A batch with its targets, and the number of its real tokens counted."""
+
+    def __init__(self, arguments):
+        self.arguments, self.tokens = arguments, 0
+
+    def __call__(self, windows):
+        self.tokens += sum(len(window["ids"]) for window in windows)
+        return dict(batch_of(windows, self.arguments), target=torch.tensor([window["target"] for window in windows]))
 
 
 def answers(model, windows, arguments):
@@ -171,7 +175,7 @@ def answers(model, windows, arguments):
     offered = []
     for first in range(0, len(windows), 16):
         part = windows[first : first + 16]
-        starts, ends, nulls = model(batch_of(part, arguments))
+        starts, ends, nulls = model.read(batch_of(part, arguments))
         for b, window in enumerate(part):
             n = len(window["ids"])
             breadth = min(N_BEST if arguments.head == "simple" else BEAM, n)
@@ -202,34 +206,30 @@ def measures(gold, said):
     return float(gold == said), 2 * common / (len(gold) + len(said))
 
 
-def run(arguments, train, validation, seed):
-    torch.manual_seed(seed)
-    order = random.Random(seed)
+def run(arguments, train, validation, seed, scratch):
+    set_seed(seed)
     classify = arguments.task == "squad2" and arguments.head == "paper"
-    model = Reader(arguments.model, arguments.head, classify).train()
-    parameters = groups(model, arguments.layer_decay, arguments.learning_rate)
-    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p, _ in parameters]
+    model = Reader(arguments.model, arguments.head, classify)
     windows = [window for question in train for window in question.windows]
     steps = max(1, math.floor(len(windows) / 32 * arguments.epochs))
     warmup = round(0.1 * steps)
-    queue, tokens, began = [], 0, time.perf_counter()
-    for step in range(steps):
-        while len(queue) < 32:
-            fresh = list(range(len(windows)))
-            order.shuffle(fresh)
-            queue += fresh
-        chosen, queue = [windows[i] for i in queue[:32]], queue[32:]
-        tokens += sum(len(window["ids"]) for window in chosen)
-        loss = model(batch_of(chosen, arguments), torch.tensor([window["target"] for window in chosen]))
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for p, _ in parameters], 1.0)
-        factor = (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
-        with torch.no_grad():
-            for (p, rate), (m, v) in zip(parameters, moments):
-                m.mul_(0.9).add_(p.grad, alpha=0.1)
-                v.mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
-                p.addcdiv_(m, v.sqrt().add_(1e-6), value=-rate * factor)
+    optimizer = Adam(groups(model, arguments.layer_decay, arguments.learning_rate))
+    factor = lambda step: (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
+    collator = Collator(arguments)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=scratch, max_steps=steps, per_device_train_batch_size=32, max_grad_norm=1.0, seed=seed, use_cpu=True,
+            report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+            dataloader_pin_memory=False,
+        ),
+        train_dataset=windows,
+        data_collator=collator,
+        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
+    )
+    began = time.perf_counter()
+    trainer.train()
+    tokens = collator.tokens
     train_s, began = time.perf_counter() - began, time.perf_counter()
     model.eval()
     with torch.no_grad():
@@ -277,12 +277,13 @@ def main():
     train = [Question(row, tokenizer, arguments.seq_len) for row in rows(arguments.train)]
     held_out = rows(arguments.validation)[: arguments.max_validation_examples]
     validation = [Question(row, tokenizer, arguments.seq_len) for row in held_out]
-    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        chosen = list(train)
-        if arguments.max_train_examples:
-            random.Random(1000 + seed).shuffle(chosen)
-            chosen = chosen[: arguments.max_train_examples]
-        print(json.dumps(run(arguments, chosen, validation, seed)), flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+            chosen = list(train)
+            if arguments.max_train_examples:
+                random.Random(1000 + seed).shuffle(chosen)
+                chosen = chosen[: arguments.max_train_examples]
+            print(json.dumps(run(arguments, chosen, validation, seed, scratch)), flush=True)
 
 
 if __name__ == "__main__":

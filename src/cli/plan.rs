@@ -40,14 +40,15 @@ pub fn plan(arguments: &PlanArguments) -> Result<u8> {
 
 fn text(plan: &Plan) -> String {
     let row = |trial: &crate::run::PlannedTrial| {
+        let known = |shown: &dyn Fn(u64) -> String| trial.steps.map_or_else(|| "by time".into(), shown);
         [
             trial.id.clone(),
             trial.status.word().into(),
             count_text(trial.n_parameters),
-            trial.steps.to_string(),
-            count_text(trial.tokens),
-            format!("{:.2e}", trial.flops),
-            format!("{:.2e}", trial.flops_paper),
+            known(&|steps| steps.to_string()),
+            known(&|_| count_text(trial.tokens)),
+            known(&|_| format!("{:.2e}", trial.flops)),
+            known(&|_| format!("{:.2e}", trial.flops_paper)),
             duration_text(trial.left_s),
             trial.label.clone(),
         ]
@@ -100,7 +101,7 @@ mod tests {
             label: "model.generator_ratio=0.25 seed=1".into(),
             status,
             n_parameters: 13_549_314,
-            steps: 2000,
+            steps: Some(2000),
             tokens: 8_192_000,
             flops: 1.234e15,
             flops_paper: 2.35e15,

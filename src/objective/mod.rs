@@ -30,7 +30,6 @@ use two_stage::TwoStage;
 
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::flops;
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::embedding::Indices;
 use crate::spec::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
@@ -153,8 +152,7 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
         ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {
-            let n_steps = flops::resolved_steps(spec, vocabulary.size);
-            let n_generator = spec.objective.generator_steps(n_steps);
+            let n_generator = spec.objective.generator_steps(spec.train.steps);
             let sampling = Sampling { temperature, disallow_correct: false };
             let plan = two_stage::Plan { n_generator, initialise, schedule, sampling };
             Box::new(TwoStage::new(parameters, model, all_masked(masking), plan)?)

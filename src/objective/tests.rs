@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::{Corpus, DataEnv, open_corpus, open_tokenizer};
+use crate::model::flops;
 use crate::model::published::TrainedNetworks;
 use crate::spec::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
 use crate::track::Silent;

@@ -132,6 +132,7 @@ fn provenance() -> Provenance {
         threads: 2,
         simd: "avx2".into(),
         started_at: "2026-01-01T00:00:00Z".into(),
+        taken_from: None,
         corpus: DataProvenance {
             source: "built-in language".into(),
             revision: "built-in".into(),

@@ -97,7 +97,7 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
     let tokens = (options.batch * options.seq) as f64;
     let gemm_gflops = gemm_rate()?;
-    let step_gflops = flops::train_flops_per_step(&spec, VOCAB) / median / 1e9;
+    let step_gflops = flops::train_flops_per_step(&spec, VOCAB, spec.train.steps) / median / 1e9;
     Ok(BenchResult {
         size: options.size,
         batch: options.batch,

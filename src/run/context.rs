@@ -25,6 +25,8 @@ pub struct TrialContext<'a> {
     pub experiment: &'a str,
     /// Name of its profile.
     pub profile: &'a str,
+    /// Whether to take over what another trial has already trained.
+    pub reuse: bool,
 }
 
 /// Runs one trial to its end or from its last checkpoint on, and returns what `outcome.json` will hold.

@@ -195,6 +195,7 @@ fn run_locked(
         env: &surroundings.env,
         experiment: job.experiment,
         profile: job.profile,
+        reuse: !surroundings.force,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runner(job.trial, &context)))
         .unwrap_or_else(|panic| Err(panic_fault(job, panic.as_ref())))?;

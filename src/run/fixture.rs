@@ -83,7 +83,16 @@ pub fn a_trial_record(id: &TrialId) -> TrialRecord {
 /// What that trial may touch: its folder and an environment, with nobody listening.
 pub fn a_context<'a>(folder: &'a TrialFolder, env: &'a DataEnv, stop: &'a StopFlag) -> TrialContext<'a> {
     let device = candle_core::Device::Cpu;
-    TrialContext { folder, sink: &Silent, stop, device, env, experiment: "test", profile: "quick" }
+    TrialContext {
+        folder,
+        sink: &Silent,
+        stop,
+        device,
+        env,
+        experiment: "test",
+        profile: "quick",
+        reuse: true,
+    }
 }
 
 /// Data without a network, cached inside the build folder.

@@ -60,9 +60,9 @@ pub struct PlannedTrial {
     pub status: TrialState,
     /// Parameters that pre-training updates.
     pub n_parameters: u64,
-    /// Optimizer steps of pre-training.
-    pub steps: u64,
-    /// Tokens at most: steps × batch × longest sequence.
+    /// Optimizer steps of pre-training; absent where a clock will tell.
+    pub steps: Option<u64>,
+    /// Tokens at most: steps × batch × longest sequence; 0, like the FLOPs, where the steps are not known.
     pub tokens: u64,
     /// Training FLOPs of pre-training, by the exact counter for full sequences.
     pub flops: f64,
@@ -74,13 +74,14 @@ pub struct PlannedTrial {
 
 /// The planned trial with what its pre-training costs.
 fn with_cost(planned: PlannedTrial, spec: &TrialSpec, vocab: usize) -> PlannedTrial {
-    let steps = flops::resolved_steps(spec, vocab);
+    let planned = PlannedTrial { n_parameters: flops::n_parameters(spec, vocab), ..planned };
+    let Some(scheduled) = flops::resolved_steps(spec, vocab) else { return planned };
+    let steps = spec.train.last_step(scheduled);
     PlannedTrial {
-        n_parameters: flops::n_parameters(spec, vocab),
-        steps,
+        steps: Some(steps),
         tokens: steps * (spec.train.batch * spec.train.seq_len) as u64,
-        flops: steps as f64 * flops::train_flops_per_step(spec, vocab),
-        flops_paper: flops::paper::train_flops(spec, vocab, steps),
+        flops: steps as f64 * flops::train_flops_per_step(spec, vocab, scheduled),
+        flops_paper: flops::paper::train_flops_until(spec, vocab, steps, scheduled),
         ..planned
     }
 }
@@ -109,7 +110,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             label: trial.label(),
             status,
             n_parameters: 0,
-            steps: 0,
+            steps: None,
             tokens: 0,
             flops: 0.0,
             flops_paper: 0.0,
@@ -118,7 +119,8 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         trials.push(match &trial.spec.published {
             Some(published) => {
                 let opened = OpenedModel::open(published, &trial.spec.evaluate, env)?;
-                PlannedTrial { n_parameters: opened.published.n_encoder_parameters(), ..planned }
+                let n_parameters = opened.published.n_encoder_parameters();
+                PlannedTrial { n_parameters, steps: Some(0), ..planned }
             }
             None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env)?),
         });
@@ -180,7 +182,9 @@ impl<'a> Rate<'a> {
     fn left_s(&self, planned: &PlannedTrial, spec: &TrialSpec) -> f64 {
         let share = match &planned.status {
             TrialState::Done => return 0.0,
-            TrialState::Partial { step } => 1.0 - (*step as f64 / planned.steps.max(1) as f64).min(1.0),
+            TrialState::Partial { step } => {
+                1.0 - (*step as f64 / planned.steps.unwrap_or(u64::MAX).max(1) as f64).min(1.0)
+            }
             TrialState::New
             | TrialState::Running
             | TrialState::Failed { .. }
@@ -192,10 +196,10 @@ impl<'a> Rate<'a> {
             .filter(|(other, outcome)| has_same_shape(spec, other) && outcome.steps > 0)
             .map(|(_, outcome)| outcome.timing.pretrain_s / outcome.steps as f64)
             .collect();
-        let pretrain_s = if alike.is_empty() {
-            planned.flops / self.flops_per_s
-        } else {
-            planned.steps as f64 * alike.iter().sum::<f64>() / alike.len() as f64
+        let pretrain_s = match planned.steps {
+            None => spec.train.amount.unwrap_or_default() * spec.train.stop_at,
+            Some(_) if alike.is_empty() => planned.flops / self.flops_per_s,
+            Some(steps) => steps as f64 * alike.iter().sum::<f64>() / alike.len() as f64,
         };
         share * pretrain_s + self.finetune_s.unwrap_or(0.0)
     }
@@ -278,7 +282,7 @@ mod tests {
             label: String::new(),
             status,
             n_parameters: 1,
-            steps: 100,
+            steps: Some(100),
             tokens: 1,
             flops: 1e10,
             flops_paper: 1e10,

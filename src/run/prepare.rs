@@ -3,6 +3,7 @@
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
 use super::opened_model::OpenedModel;
+use super::pace::check_steps;
 use super::tasks::Tasks;
 use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_tokenizer};
 use crate::fault::Result;
@@ -35,6 +36,12 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
         if let Some(published) = &spec.published {
             sink.phase(&format!("opening {}", published.model));
             OpenedModel::open(published, &spec.evaluate, env)?;
+        }
+    }
+    let mut vocabularies = Vocabularies::default();
+    for trial in trials.iter().filter(|trial| trial.spec.published.is_none()) {
+        if let Some(steps) = flops::resolved_steps(&trial.spec, vocabularies.size_of(trial, env)?) {
+            check_steps(&trial.spec, steps)?;
         }
     }
     let mut corpora = Vec::new();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::pace::{PACE, Pace};
 use super::store::{TrialFolder, TrialState};
 use crate::fault::{Fault, Result};
 use crate::model::flops;
@@ -109,11 +110,15 @@ fn steps_of(trial: &Trial, folder: &TrialFolder) -> Result<Option<u64>> {
     if trial.spec.published.is_some() {
         return Ok(Some(0));
     }
-    if trial.spec.train.budget == Budget::Steps {
-        return Ok(Some(trial.spec.train.steps));
-    }
-    let vocab = folder.trial()?.map(|record| record.provenance.corpus.vocab_size);
-    Ok(vocab.map(|vocab| flops::resolved_steps(&trial.spec, vocab)))
+    let train = &trial.spec.train;
+    let scheduled = match train.budget {
+        Budget::Steps => Some(train.steps),
+        Budget::Seconds => folder.read::<Pace>(PACE)?.map(|pace| pace.steps),
+        _ => folder
+            .trial()?
+            .and_then(|record| flops::resolved_steps(&trial.spec, record.provenance.corpus.vocab_size)),
+    };
+    Ok(scheduled.map(|steps| train.last_step(steps)))
 }
 
 fn left_s(latest: Option<&Event>, step: u64, steps: Option<u64>) -> Option<f64> {
@@ -205,6 +210,6 @@ mod tests {
         let mut record = a_trial_record(&trial.id);
         record.provenance.corpus.vocab_size = 1000;
         folder.write_trial(&record).unwrap();
-        assert_eq!(steps_of(&trial, &folder).unwrap(), Some(flops::resolved_steps(&trial.spec, 1000)));
+        assert_eq!(steps_of(&trial, &folder).unwrap(), flops::resolved_steps(&trial.spec, 1000));
     }
 }

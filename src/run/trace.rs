@@ -152,7 +152,11 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     }
     check_objective(trial)?;
     let tokenizer = open_tokenizer(&spec.data, env)?;
-    let total_steps = flops::resolved_steps(spec, tokenizer.vocab_size());
+    let Some(total_steps) = flops::resolved_steps(spec, tokenizer.vocab_size()) else {
+        let what = format!("trial {} has a budget in seconds, so its steps depend on a clock", trial.id);
+        return Err(Fault::new(FaultKind::Spec, what, "trace it with --set base.train.budget=steps"));
+    };
+    let spec = &spec.with_steps(total_steps);
     if n_steps > total_steps {
         return Err(Fault::new(
             FaultKind::Spec,

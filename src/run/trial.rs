@@ -9,7 +9,9 @@ use super::context::TrialContext;
 use super::evaluate::evaluate;
 use super::interrupt::StopFlag;
 use super::opened_model::OpenedModel;
+use super::pace::with_known_steps;
 use super::provenance::collect;
+use super::reuse::Donor;
 use super::tasks::Tasks;
 use crate::data::{Batch, Corpus, Tokenizer, open_corpus, open_tokenizer};
 use crate::fault::{Fault, FaultKind, Result};
@@ -34,7 +36,7 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
 fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
     let opened = OpenedModel::open(spec, &trial.spec.evaluate, context.env)?;
     let tasks = Tasks::open(&trial.spec.evaluate, &trial.spec.data, context.env)?;
-    record(trial, context, opened.provenance()?, &tasks)?;
+    record(trial, context, provenance(context, opened.provenance()?, &tasks))?;
     let began = Instant::now();
     let network = opened.published.config.network;
     let pretrained = Pretrained { network, load: &|parameters| opened.published.load_encoder(parameters) };
@@ -58,8 +60,21 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let tokenizer = open_tokenizer(&spec.data, context.env)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
     let tasks = Tasks::open(&spec.evaluate, &spec.data, context.env)?;
-    record(trial, context, corpus.provenance(), &tasks)?;
-    let state = pretrain(spec, context, &tokenizer, &corpus)?;
+    let vocabulary = vocabulary(spec, &tokenizer, &corpus);
+    let known = with_known_steps(spec, context, &vocabulary, &corpus)?;
+    let n_steps = known.train.steps;
+    let mut provenance = provenance(context, corpus.provenance(), &tasks);
+    let donor = Donor::find(spec, n_steps, &provenance, context);
+    provenance.taken_from = donor.as_ref().map(|donor| donor.name.clone());
+    record(trial, context, provenance)?;
+    if let Some(donor) = donor {
+        context.sink.phase(&format!("taking over what {} has trained", donor.name));
+        donor.give(spec, n_steps, context)?;
+        if let Some(outcome) = donor.give_outcome(trial, context)? {
+            return Ok(outcome);
+        }
+    }
+    let state = pretrain(&known, context, &vocabulary, &corpus)?;
     let began = Instant::now();
     let checkpoint = match tasks.is_empty() {
         true => None,
@@ -77,7 +92,7 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
         steps: state.step,
         tokens: state.tokens,
         flops: state.flops,
-        flops_paper: Some(flops::paper::train_flops(spec, tokenizer.vocab_size(), state.step)),
+        flops_paper: Some(flops::paper::train_flops_until(spec, vocabulary.size, state.step, n_steps)),
         n_parameters: flops::n_parameters(spec, tokenizer.vocab_size()),
         validation: state.validation.values(),
         scores,
@@ -85,12 +100,18 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     })
 }
 
+/// What makes the trial's numbers.
+fn provenance(context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Provenance {
+    Provenance {
+        corpus: text,
+        tasks_revision: tasks.revision(),
+        task_hashes: tasks.hashes(),
+        ..collect(&context.device)
+    }
+}
+
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
-fn record(trial: &Trial, context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Result<()> {
-    let mut provenance = collect(&context.device);
-    provenance.corpus = text;
-    provenance.tasks_revision = tasks.revision();
-    provenance.task_hashes = tasks.hashes();
+fn record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Result<()> {
     if let Some(earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
@@ -147,21 +168,22 @@ pub(super) fn vocabulary(spec: &TrialSpec, tokenizer: &Tokenizer, corpus: &Corpu
     }
 }
 
+/// Pre-trains a trial whose number of steps is known.
 fn pretrain(
     spec: &TrialSpec,
     context: &TrialContext,
-    tokenizer: &Tokenizer,
+    vocabulary: &Vocabulary,
     corpus: &Corpus,
 ) -> Result<State> {
-    let vocabulary = vocabulary(spec, tokenizer, corpus);
-    let objective = build(spec, &vocabulary, &context.device)?;
+    let objective = build(spec, vocabulary, &context.device)?;
     context.sink.phase("pre-training");
     let batch = spec.train.batch;
-    let n_steps = flops::resolved_steps(spec, vocabulary.size);
+    let n_steps = spec.train.steps;
     let run = Pretraining {
         seed: spec.seed,
         spec: &spec.train,
         n_steps,
+        last_step: spec.train.last_step(n_steps),
         objective: objective.as_ref(),
         source: Source {
             training: &|step| corpus.batch_at(spec.seed, step, batch),
@@ -215,7 +237,8 @@ mod tests {
         let _lock = folder.lock().unwrap();
         let (env, stop) = (an_env(), StopFlag::default());
         let context = a_context(&folder, &env, &stop);
-        let recorded = |text| record(&trial, &context, DataProvenance::default(), &tasks(text));
+        let recorded =
+            |text| record(&trial, &context, provenance(&context, DataProvenance::default(), &tasks(text)));
         recorded("a").unwrap();
         recorded("a").unwrap();
         let fault = recorded("c").unwrap_err().to_string();

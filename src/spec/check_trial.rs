@@ -9,7 +9,7 @@ mod stages;
 use super::check_evaluate;
 use super::check_squad::squad;
 use super::value_path::ValuePath;
-use super::{Budget, DataSpec, ModelSpec, TaskName, TaskSource, TokenizerSpec, TrialSpec};
+use super::{Budget, DataSpec, ModelSpec, TaskName, TaskSource, TokenizerSpec, TrainSpec, TrialSpec};
 
 /// A mistake in a trial's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     // A published checkpoint brings its own shape and vocabulary and is not trained on text.
     if trial.published.is_none() {
+        findings.extend(amount(&trial.train));
         findings.extend(warmup(trial));
         findings.extend(lengths(trial));
         findings.extend(heads(&trial.model));
@@ -55,12 +56,29 @@ fn warmup(trial: &TrialSpec) -> Option<Finding> {
     let (warmup, steps) = (trial.train.warmup, trial.train.steps);
     // For replaced-token detection both budgets are `steps` steps; a cheaper objective gets more of them.
     let is_measure = trial.objective.is_the_budgets_measure();
-    let buys_more_steps = trial.train.budget == Budget::RtdFlops && !is_measure;
+    let buys_others = trial.train.budget != Budget::Steps && !is_measure;
+    let buys_more_steps = buys_others || trial.train.budget.unit().is_some();
     (warmup > steps && !buys_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         finding("train.warmup", &["train.steps"], what, hint)
     })
+}
+
+/// A budget that lacks its amount, or an amount that nothing counts.
+fn amount(train: &TrainSpec) -> Option<Finding> {
+    match (train.budget.unit(), train.amount) {
+        (Some(unit), None) => {
+            let what = format!("is a budget of {unit}, and train.amount does not say how many");
+            Some(finding("train.budget", &["train.amount"], what, "write train.amount"))
+        }
+        (None, Some(_)) => {
+            let what = "counts nothing: train.steps decides when pre-training ends".into();
+            let hint = "delete it, or set train.budget to tokens, flops, paper_flops or seconds";
+            Some(finding("train.amount", &["train.budget"], what, hint))
+        }
+        _ => None,
+    }
 }
 
 fn lengths(trial: &TrialSpec) -> Vec<Finding> {
@@ -280,6 +298,17 @@ mod tests {
     #[test]
     fn defaults_are_right() {
         assert_eq!(told(|_| {}), "");
+        let amount = told(|spec| (spec.train.budget, spec.train.amount) = (Budget::Tokens, Some(1e3)));
+        assert_eq!(amount, "", "whether it buys the warm-up is known with the vocabulary");
+        assert_eq!(
+            told(|spec| spec.train.budget = Budget::Seconds),
+            "base.train.budget: is a budget of seconds, and train.amount does not say how many -> write train.amount\n"
+        );
+        assert_eq!(
+            told(|spec| spec.train.amount = Some(10.0)),
+            "base.train.amount: counts nothing: train.steps decides when pre-training ends -> delete it, or set \
+             train.budget to tokens, flops, paper_flops or seconds\n"
+        );
     }
 
     #[test]

@@ -295,7 +295,7 @@ impl ObjectiveSpec {
         matches!(self, Self::Rtd { generator: GeneratorKind::Unigram, .. })
     }
 
-    /// Whether a step costs what the budget `rtd_flops` measures in, so that both budgets are the same.
+    /// Whether a step costs what the budgets `rtd_flops` and `rtd_paper_flops` measure in, so that they are `steps` steps.
     pub fn is_the_budgets_measure(&self) -> bool {
         matches!(self, Self::Rtd { .. } | Self::Electra15 { .. }) && self.has_generator()
     }

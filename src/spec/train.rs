@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// When pre-training ends.
+/// When pre-training ends. Tokens and FLOPs are those of full sequences, so that the number of steps is known before the
+/// first of them; `outcome.json` says what was really spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Budget {
@@ -13,6 +14,30 @@ pub enum Budget {
     /// After as many steps as cost the FLOPs (by the exact counter) that replaced-token detection takes for `steps` steps with this
     /// model and batch: equal compute for an objective whose step costs less.
     RtdFlops,
+    /// The same by the paper's counter.
+    RtdPaperFlops,
+    /// After `amount` tokens: batch × longest sequence a step.
+    Tokens,
+    /// After `amount` training FLOPs by the exact counter.
+    Flops,
+    /// After `amount` training FLOPs by the paper's counter.
+    PaperFlops,
+    /// After as many steps as take `amount` seconds at the pace that a few steps are timed at before the first. Another machine, or a
+    /// busy one, takes another number of steps; `pace.json` in the trial's folder keeps it, so that a resumed trial goes on to it.
+    Seconds,
+}
+
+impl Budget {
+    /// What `train.amount` is an amount of; None where `train.steps` decides.
+    pub fn unit(self) -> Option<&'static str> {
+        match self {
+            Self::Steps | Self::RtdFlops | Self::RtdPaperFlops => None,
+            Self::Tokens => Some("tokens"),
+            Self::Flops => Some("FLOPs by the exact counter"),
+            Self::PaperFlops => Some("FLOPs by the paper's counter"),
+            Self::Seconds => Some("seconds"),
+        }
+    }
 }
 
 /// Update rule.
@@ -33,8 +58,17 @@ pub struct TrainSpec {
     /// Optimizer steps (see `budget`).
     #[schemars(range(min = 1, max = 1000000000))]
     pub steps: u64,
-    /// What `steps` counts.
+    /// What ends pre-training: `steps`, or an `amount` of something else.
     pub budget: Budget,
+    /// How many tokens, FLOPs or seconds, where `budget` is one of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1e30))]
+    pub amount: Option<f64>,
+    /// Share of the steps after which pre-training stops, on the schedule of all of them: what a checkpoint of the whole run is. A run
+    /// with a larger share goes on from one with a smaller share in the same results.
+    #[serde(skip_serializing_if = "is_whole")]
+    #[schemars(range(min = 0.000001, max = 1.0))]
+    pub stop_at: f64,
     /// Sequences a step.
     #[schemars(range(min = 1, max = 65536))]
     pub batch: usize,
@@ -74,11 +108,24 @@ pub struct TrainSpec {
     pub checkpoint_every: u64,
 }
 
+fn is_whole(share: &f64) -> bool {
+    *share == 1.0
+}
+
+impl TrainSpec {
+    /// The step after which a run stops that is scheduled for `n_steps`.
+    pub fn last_step(&self, n_steps: u64) -> u64 {
+        ((n_steps as f64 * self.stop_at).round() as u64).clamp(1, n_steps.max(1))
+    }
+}
+
 impl Default for TrainSpec {
     fn default() -> Self {
         Self {
             steps: 1000,
             budget: Budget::Steps,
+            amount: None,
+            stop_at: 1.0,
             batch: 32,
             seq_len: 128,
             learning_rate: 5e-4,
@@ -99,6 +146,15 @@ impl Default for TrainSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_stops_at_its_share() {
+        let last = |stop_at, n| TrainSpec { stop_at, ..Default::default() }.last_step(n);
+        assert_eq!([last(1.0, 1000), last(0.0625, 1000), last(0.5, 3), last(0.001, 10)], [1000, 63, 2, 1]);
+        // Ids hash this text: what was written before there was a share is still written.
+        let text = serde_json::to_string(&TrainSpec::default()).unwrap();
+        assert!(!text.contains("stop_at") && !text.contains("amount"), "{text}");
+    }
 
     /// Facts, section 2.1 and trap 22: the released code's optimizer is the default.
     #[test]

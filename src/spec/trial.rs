@@ -67,8 +67,10 @@ impl TrialSpec {
         content.evaluate.predict_test = false;
         // A named recipe is the numbers that it filled in.
         (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
-        if content.objective.is_the_budgets_measure() {
-            // Both budgets are then `steps` steps.
+        if content.train.budget.unit().is_some() {
+            content.train.steps = cadence.steps;
+        } else if content.objective.is_the_budgets_measure() {
+            // All these budgets are then `steps` steps.
             content.train.budget = Budget::Steps;
         }
         if content.published.is_some() {
@@ -81,6 +83,24 @@ impl TrialSpec {
         let text = serde_json::to_string(&content).unwrap_or_default();
         let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
         TrialId(hash.to_hex()[..12].to_string())
+    }
+
+    /// The same trial with its budget counted in steps.
+    pub fn with_steps(&self, steps: u64) -> Self {
+        let train = TrainSpec { steps, budget: Budget::Steps, amount: None, ..self.train.clone() };
+        Self { train, ..self.clone() }
+    }
+
+    /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
+    pub fn pretrains_like(&self, other: &Self) -> bool {
+        let own = |spec: &Self| {
+            let TrainSpec { log_every, validate_every, checkpoint_every, stop_at, .. } = TrainSpec::default();
+            TrainSpec { log_every, validate_every, checkpoint_every, stop_at, ..spec.train.clone() }
+        };
+        self.published.is_none()
+            && other.published.is_none()
+            && (self.seed, &self.model, &self.objective) == (other.seed, &other.model, &other.objective)
+            && (&self.data, own(self)) == (&other.data, own(other))
     }
 }
 

@@ -53,6 +53,10 @@ pub struct Provenance {
     pub corpus: DataProvenance,
     /// Revision of the tasks' repository, or `built-in`.
     pub tasks_revision: String,
+    /// The trial, as `experiment/id`, whose pre-training this one took over, whole or in part, with what that trial's own record says
+    /// of code and machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<String>,
     /// A hash of each task's examples; empty in records from before it existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_hashes: BTreeMap<String, String>,

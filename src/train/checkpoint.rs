@@ -1,7 +1,7 @@
 //! Checkpoints: everything that the next step depends on, in one safetensors file.
 //!
 //! `step-000000500.safetensors` holds parameters (`model.*`), moments (`first.*`, `second.*`) and, as metadata,
-//! the loop's state; `final.safetensors` the parameters alone. Each is written beside its place and renamed,
+//! the loop's state; `final.safetensors` the parameters alone, or all of it where the schedule goes on. Each is written beside its place and renamed,
 //! and older ones are removed afterwards, so that a killed process always leaves a whole one.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub struct Checkpoint {
 }
 
 /// File name of the checkpoint after `step` steps.
-fn file_name(step: u64) -> String {
+pub fn file_name(step: u64) -> String {
     format!("step-{step:09}.safetensors")
 }
 
@@ -101,11 +101,7 @@ impl Checkpoint {
 
     /// Saves a checkpoint to continue from, then removes older ones.
     pub fn save(folder: &Path, parameters: &Parameters, optimizer: &Optimizer, state: &State) -> Result<()> {
-        let mut tensors = model_tensors(parameters);
-        for (parameter, (first, second)) in parameters.iter().zip(optimizer.moments()) {
-            tensors.push((format!("first.{}", parameter.name), first.as_detached_tensor()));
-            tensors.push((format!("second.{}", parameter.name), second.as_detached_tensor()));
-        }
+        let tensors = with_moments(parameters, optimizer);
         write(&folder.join(file_name(state.step)), tensors, state)?;
         for step in steps(folder) {
             if step < state.step {
@@ -120,9 +116,19 @@ impl Checkpoint {
         write(path, model_tensors(parameters), &State::default())
     }
 
-    /// Saves the parameters after the last step, then removes what only a continuation needs.
-    pub fn save_final(folder: &Path, parameters: &Parameters, state: &State) -> Result<()> {
-        write(&folder.join(FINAL), model_tensors(parameters), state)?;
+    /// Saves the parameters after the last step, then removes what only a continuation needs. `to_continue` keeps the
+    /// moments: a longer run on the same schedule can begin where this one stopped.
+    pub fn save_final(
+        folder: &Path,
+        parameters: &Parameters,
+        to_continue: Option<&Optimizer>,
+        state: &State,
+    ) -> Result<()> {
+        let tensors = match to_continue {
+            Some(optimizer) => with_moments(parameters, optimizer),
+            None => model_tensors(parameters),
+        };
+        write(&folder.join(FINAL), tensors, state)?;
         for step in steps(folder) {
             remove(&folder.join(file_name(step)))?;
         }
@@ -132,6 +138,15 @@ impl Checkpoint {
 
 fn model_tensors(parameters: &Parameters) -> Vec<(String, Tensor)> {
     parameters.iter().map(|p| (format!("model.{}", p.name), p.var.as_detached_tensor())).collect()
+}
+
+fn with_moments(parameters: &Parameters, optimizer: &Optimizer) -> Vec<(String, Tensor)> {
+    let mut tensors = model_tensors(parameters);
+    for (parameter, (first, second)) in parameters.iter().zip(optimizer.moments()) {
+        tensors.push((format!("first.{}", parameter.name), first.as_detached_tensor()));
+        tensors.push((format!("second.{}", parameter.name), second.as_detached_tensor()));
+    }
+    tensors
 }
 
 fn remove(path: &Path) -> Result<()> {

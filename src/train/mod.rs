@@ -6,7 +6,7 @@ mod pretrain;
 mod schedule;
 mod step;
 
-pub use checkpoint::{Checkpoint, FINAL};
+pub use checkpoint::{Checkpoint, FINAL, file_name};
 pub use optimizer::{Optimizer, Settings};
 pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
 pub use schedule::Schedule;

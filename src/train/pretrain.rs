@@ -67,8 +67,10 @@ pub struct Pretraining<'a> {
     pub seed: u64,
     /// Rates, cadences.
     pub spec: &'a TrainSpec,
-    /// Steps to take in all.
+    /// Steps that the schedule is made for.
     pub n_steps: u64,
+    /// The step to stop after, at most `n_steps`.
+    pub last_step: u64,
     /// What is trained.
     pub objective: &'a dyn Objective,
     /// Batches.
@@ -98,8 +100,8 @@ impl Pretraining<'_> {
         }
         resumed(state.step)?;
         let (began, before) = (Instant::now(), state.elapsed_s);
-        self.sink.progress(state.step, self.n_steps);
-        while state.step < self.n_steps {
+        self.sink.progress(state.step, self.last_step);
+        while state.step < self.last_step {
             self.step(&mut optimizer, &mut state)?;
             state.elapsed_s = before + began.elapsed().as_secs_f64();
             self.report(&mut state)?;
@@ -112,7 +114,8 @@ impl Pretraining<'_> {
             }
         }
         state.elapsed_s = before + began.elapsed().as_secs_f64();
-        Checkpoint::save_final(self.checkpoints, parameters, &state)?;
+        let to_continue = (self.last_step < self.n_steps).then_some(&optimizer);
+        Checkpoint::save_final(self.checkpoints, parameters, to_continue, &state)?;
         Ok((Ended::Finished, state))
     }
 
@@ -133,7 +136,7 @@ impl Pretraining<'_> {
 
     /// Tells the sink what is due after a step.
     fn report(&self, state: &mut State) -> Result<()> {
-        let last = state.step == self.n_steps;
+        let last = state.step == self.last_step;
         if last || state.step.is_multiple_of(self.spec.log_every) {
             let window = std::mem::take(&mut state.window);
             self.sink.event(&event(Split::Train, state, &window));
@@ -145,7 +148,7 @@ impl Pretraining<'_> {
                 state.validation = measures;
             }
         }
-        self.sink.progress(state.step, self.n_steps);
+        self.sink.progress(state.step, self.last_step);
         Ok(())
     }
 
@@ -236,6 +239,7 @@ mod tests {
             seed: spec.seed,
             spec: &spec.train,
             n_steps: spec.train.steps,
+            last_step: spec.train.last_step(spec.train.steps),
             objective: objective.as_ref(),
             source: Source {
                 training: &batch,
@@ -290,6 +294,22 @@ mod tests {
             train_spec(spec.clone(), &every_step, 1);
         }
         assert_eq!(train_spec(spec.clone(), &every_step, 99), whole);
+    }
+
+    /// What a run that stops at 40 % leaves is what the whole run goes on from, to the bit.
+    #[test]
+    fn a_whole_run_goes_on_from_a_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = train(&folder.path().join("whole"), 99);
+        let mut part = spec();
+        part.train.stop_at = 0.4;
+        let (from, to) = (folder.path().join("part"), folder.path().join("longer"));
+        let (ended, state, values) = train_spec(part, &from, 99);
+        assert_eq!((ended, state.step), (Ended::Finished, 4));
+        assert_ne!(values, whole.2);
+        std::fs::create_dir(&to).unwrap();
+        std::fs::copy(from.join(FINAL), to.join(crate::train::file_name(4))).unwrap();
+        assert_eq!(train(&to, 99), whole);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod intermediate;
 mod resume;
+mod reuse;
 mod score;
 mod squad;
 mod traps;

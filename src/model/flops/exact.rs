@@ -4,7 +4,7 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{Budget, EncoderShape, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, TrialSpec};
+use crate::spec::{EncoderShape, MainTask, ObjectiveSpec, Stage, TrialSpec};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -85,13 +85,8 @@ fn main_flops(
     generator + encoder(&full, lengths) + head
 }
 
-/// FLOPs of one training step when every sequence is full; a mean where stages differ.
-pub fn train_flops_per_step(spec: &TrialSpec, vocab: usize) -> f64 {
-    mean_flops(spec, vocab, resolved_steps(spec, vocab))
-}
-
-/// The mean over a run of `n_steps`.
-fn mean_flops(spec: &TrialSpec, vocab: usize, n_steps: u64) -> f64 {
+/// The mean FLOPs of a training step of a run of `n_steps`, when every sequence is full.
+pub fn train_flops_per_step(spec: &TrialSpec, vocab: usize, n_steps: u64) -> f64 {
     let lengths = vec![spec.train.seq_len; spec.train.batch];
     let last = train_flops(spec, vocab, spec.objective.stage(n_steps.saturating_sub(1), n_steps), &lengths);
     let first = spec.objective.generator_steps(n_steps);
@@ -102,32 +97,11 @@ fn mean_flops(spec: &TrialSpec, vocab: usize, n_steps: u64) -> f64 {
     share * train_flops(spec, vocab, Stage::Generator, &lengths) + (1.0 - share) * last
 }
 
-/// Steps that pre-training takes: `train.steps`, or as many as its budget buys.
-pub fn resolved_steps(spec: &TrialSpec, vocab: usize) -> u64 {
-    match spec.train.budget {
-        Budget::Steps => spec.train.steps,
-        Budget::RtdFlops => {
-            let lengths = vec![spec.train.seq_len; spec.train.batch];
-            let rtd = ObjectiveSpec::Rtd {
-                disc_weight: 50.0,
-                mask_fraction: spec.objective.mask_fraction(),
-                temperature: 1.0,
-                masking: Masking::Paper,
-                generator: GeneratorKind::Network,
-                disallow_correct: false,
-            };
-            let ratio = objective_flops(spec, &rtd, vocab, Stage::Joint, &lengths)
-                / mean_flops(spec, vocab, spec.train.steps);
-            ((spec.train.steps as f64 * ratio).round() as u64).max(1)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture::trial;
     use super::*;
-    use crate::spec::{ModelSize, ModelSpec};
+    use crate::spec::{Masking, ModelSpec};
 
     /// By hand for one layer, one sequence of 10 tokens, hidden 4, FFN 16, embedding 4, vocabulary 100.
     #[test]
@@ -144,19 +118,6 @@ mod tests {
         let attention = 14.0 * 100.0 * 4.0;
         let head = 6.0 * 2.0 * (16.0 + 400.0);
         assert_eq!(train_flops(&mlm, 100, Stage::Joint, &[10]), dense + attention + head);
-    }
-
-    #[test]
-    fn an_equal_budget_buys_the_cheaper_objective_more_steps() {
-        let model = ModelSpec { size: ModelSize::Small, ..Default::default() };
-        let mut mlm =
-            trial(ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper }, model.clone());
-        mlm.train.budget = Budget::RtdFlops;
-        let steps = resolved_steps(&mlm, 30_522);
-        let spent = steps as f64 * train_flops_per_step(&mlm, 30_522);
-        let rtd = trial(ObjectiveSpec::default(), model);
-        let allowed = rtd.train.steps as f64 * train_flops_per_step(&rtd, 30_522);
-        assert!(steps > rtd.train.steps && (spent / allowed - 1.0).abs() < 1e-3, "{steps}");
     }
 
     /// By hand for one layer, hidden 4, FFN 16, embedding 4 and a generator of the same shape; 10 tokens, of which 2 are
@@ -196,6 +157,6 @@ mod tests {
         let objective: ObjectiveSpec = serde_json::from_str(two_stage).unwrap();
         let mut whole = trial(objective, model.clone());
         (whole.train.batch, whole.train.seq_len) = (1, 10);
-        close(train_flops_per_step(&whole, 100), (encoder + mlm_head + second) / 2.0);
+        close(train_flops_per_step(&whole, 100, whole.train.steps), (encoder + mlm_head + second) / 2.0);
     }
 }

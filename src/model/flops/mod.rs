@@ -4,13 +4,15 @@
 //! tables. A small model with a large vocabulary costs several times more by the second, which multiplies by one-hot
 //! vectors, so every place that shows FLOPs says which counter they are from.
 //! Equal-FLOPs budgets and time estimates use the exact counter. Must never: look at a tensor or measure a time.
-//! Next: `parameters.rs` for the parameter count.
+//! Next: `budget.rs` for what a budget buys, `parameters.rs` for the parameter count.
 
+mod budget;
 pub mod exact;
 pub mod paper;
 mod parameters;
 
-pub use exact::{resolved_steps, train_flops, train_flops_per_step};
+pub use budget::resolved_steps;
+pub use exact::{train_flops, train_flops_per_step};
 pub use parameters::{encoder_parameters, n_parameters};
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ const PASSES: f64 = 2.0;
 /// network. The script knows no other objective: those that restore tokens are counted by the same rules, with the
 /// softmax over every token and a gate where every token is predicted; two stages are each what they run.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
+    train_flops_until(spec, vocab, steps, steps)
+}
+
+/// FLOPs of the first `steps` of a run whose schedule is made for `n_steps`.
+pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u64) -> f64 {
     let count = |shape| Counter::new(&shape, vocab, spec.train.seq_len);
     let full = count(spec.model.discriminator());
     let head = match spec.objective.main_task() {
@@ -55,7 +60,7 @@ pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     if spec.objective.has_baseline() {
         a_token += 2.0 * OUTPUT_SHARE * small.hidden;
     }
-    let first = spec.objective.generator_steps(steps);
+    let first = spec.objective.generator_steps(n_steps).min(steps);
     if first == 0 {
         return tokens * steps as f64 * a_token;
     }

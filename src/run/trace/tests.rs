@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::parity_tests::{golden_trial, numbers};
 use super::*;
-use crate::run::context::TrialContext;
-use crate::run::fixture::{a_trial, an_env, an_experiment};
+use crate::run::fixture::{a_context, a_trial, an_env, an_experiment};
 use crate::run::interrupt::StopFlag;
 use crate::run::store::TrialFolder;
 use crate::run::trial::run_trial;
@@ -84,16 +83,8 @@ fn a_trace_is_what_run_does() {
         let folder = TrialFolder::new(results.path(), "test", &trial.id);
         let _lock = folder.lock().unwrap();
         let env = an_env();
-        let context = TrialContext {
-            folder: &folder,
-            sink: &Silent,
-            stop: &StopFlag::default(),
-            device: Device::Cpu,
-            env: &env,
-            experiment: "test",
-            profile: "default",
-        };
-        run_trial(&trial, &context).unwrap();
+        let stop = StopFlag::default();
+        run_trial(&trial, &a_context(&folder, &env, &stop)).unwrap();
         let ran = numbers(&std::fs::read(folder.checkpoints().join(FINAL)).unwrap());
         let traced = numbers(&traced(&trial, 4));
         for (parameter, values) in ran {

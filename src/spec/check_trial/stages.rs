@@ -19,6 +19,9 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
         let hint = "set model.generator_ratio to 1, or objective.initialise to false";
         findings.push(finding("model.generator_ratio", &kind, what, hint));
     }
+    if train.budget.unit().is_some() {
+        return findings;
+    }
     let first = trial.objective.generator_steps(train.steps);
     let shorter = first.min(train.steps - first);
     if first == 0 {

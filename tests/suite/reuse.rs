@@ -1,0 +1,121 @@
+//! Pre-training that one trial takes over from another: the numbers are those of a trial that did it all itself.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::cli::run;
+
+const EXPERIMENT: &str = "
+name: parts
+about: How much pre-training is enough?
+base:
+  model: { hidden: 32, layers: 1, heads: 2, embedding: 32, positions: 64, generator_ratio: 0.5 }
+  data: { kind: language, documents: 200 }
+  train: { steps: 8, warmup: 2, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 2 }
+sweep:
+  train.stop_at: [0.5, 1.0]
+evaluate:
+  source: { kind: language, train_examples: 64, validation_examples: 20 }
+  tasks: [cola]
+  finetune: { epochs: 1, seq_len: 32 }
+";
+
+/// Runs an experiment file; returns what it said and its trials' folders, by their share of the steps.
+fn run_file(folder: &Path, text: &str, words: &[&str]) -> (String, Vec<PathBuf>) {
+    std::fs::write(folder.join("test.yaml"), text).unwrap();
+    let (code, _, stderr) = run(folder, &[&["run", "test.yaml"], words].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+    let entries = std::fs::read_dir(folder.join("results").join(name)).unwrap();
+    let mut trials: Vec<PathBuf> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let share =
+        |trial: &PathBuf| read(trial, "trial.json")["spec"]["train"]["stop_at"].as_f64().unwrap_or(1.0);
+    trials.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    (stderr, trials)
+}
+
+fn read(trial: &Path, name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(trial.join(name)).unwrap()).unwrap()
+}
+
+/// What a trial found out, without the seconds.
+fn numbers(trial: &Path) -> Value {
+    let mut outcome = read(trial, "outcome.json");
+    outcome.as_object_mut().unwrap().remove("timing");
+    outcome
+}
+
+fn taken_from(trial: &Path) -> Option<String> {
+    read(trial, "trial.json")["provenance"]["taken_from"].as_str().map(String::from)
+}
+
+#[test]
+fn a_longer_trial_goes_on_from_a_shorter_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, trials) = run_file(folder.path(), EXPERIMENT, &[]);
+    let [half, whole] = &trials[..] else { panic!("two trials") };
+    let half_id = half.file_name().unwrap().to_str().unwrap();
+    assert_eq!((taken_from(half), taken_from(whole)), (None, Some(format!("parts/{half_id}"))));
+    assert_eq!((&numbers(half)["steps"], &numbers(whole)["steps"]), (&4.into(), &8.into()));
+    assert_ne!(numbers(half)["validation"], numbers(whole)["validation"]);
+    // The curve of the longer one begins at its first step.
+    let metrics = std::fs::read_to_string(whole.join("metrics.jsonl")).unwrap();
+    let steps: Vec<u64> = metrics
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["split"] == "train")
+        .map(|event| event["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(steps, [2, 4, 6, 8]);
+
+    // Alone, with nobody to take from, it finds the same.
+    let alone = tempfile::tempdir().unwrap();
+    let (_, trials) = run_file(alone.path(), &EXPERIMENT.replace("[0.5, 1.0]", "[1.0]"), &[]);
+    assert_eq!(taken_from(&trials[0]), None);
+    assert_eq!(numbers(&trials[0]), numbers(whole));
+}
+
+#[test]
+fn a_trial_of_two_experiments_is_trained_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, first) = run_file(folder.path(), EXPERIMENT, &[]);
+    let other = EXPERIMENT.replace("name: parts", "name: again");
+    let (said, second) = run_file(folder.path(), &other, &[]);
+    assert!(said.contains("taking over what parts/"), "{said}");
+    for (first, second) in first.iter().zip(&second) {
+        assert!(taken_from(second).unwrap().starts_with("parts/"));
+        assert_eq!(read(first, "outcome.json"), read(second, "outcome.json"), "its seconds too");
+        let predictions = |trial: &PathBuf| std::fs::read(trial.join("predictions/cola-1.json")).unwrap();
+        assert_eq!(predictions(first), predictions(second));
+    }
+    // Another evaluation of the same pre-training: only that is computed.
+    let sets = ["--set", "evaluate.finetune_seeds=2"];
+    let (_, third) = run_file(folder.path(), &EXPERIMENT.replace("name: parts", "name: more"), &sets);
+    assert_eq!(numbers(&third[1])["scores"].as_array().unwrap().len(), 2);
+    assert_eq!(numbers(&third[1])["scores"][0], numbers(&first[1])["scores"][0]);
+    // Who asks for a fresh start gets one.
+    let (_, forced) = run_file(folder.path(), &other, &["--force"]);
+    assert_eq!(taken_from(&forced[0]), None);
+    assert_eq!(numbers(&forced[0]), numbers(&first[0]));
+}
+
+#[test]
+fn a_budget_in_seconds_is_kept_as_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [
+        "--set",
+        "base.train.budget=seconds",
+        "--set",
+        "base.train.amount=0.2",
+        "--set",
+        "base.train.warmup=0",
+    ];
+    let (_, trials) = run_file(folder.path(), EXPERIMENT, &sets);
+    for (trial, share) in trials.iter().zip([0.5, 1.0]) {
+        let steps = read(trial, "pace.json")["steps"].as_f64().unwrap();
+        assert_eq!(numbers(trial)["steps"].as_f64().unwrap(), (steps * share).round());
+        assert_eq!(taken_from(trial), None, "another pace is another schedule");
+    }
+}
