@@ -3,6 +3,8 @@
 //! One file an objective. [`build`] alone turns the specification's word into one of them.
 
 mod adversarial;
+mod coco_lm;
+mod contrast;
 mod detection;
 mod frequencies;
 mod masking;
@@ -18,6 +20,7 @@ mod two_stage;
 use candle_core::{Device, Tensor};
 
 use adversarial::Adversarial;
+use coco_lm::CorrectAndContrast;
 use frequencies::Frequencies;
 use masking::Masker;
 pub use masking::Vocabulary;
@@ -78,7 +81,8 @@ pub struct Losses {
 /// - of the adversarial generator those but `labels`, and `rewards` [M] and `advantages` [M];
 /// - of two stages those of masked language modelling while the generator learns, later also `discriminator_input` and
 ///   `rtd_loss`;
-/// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [].
+/// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [];
+/// - of coco_lm those but `restore_loss`.
 ///
 /// The network of masked language modelling goes by the generator's names. A generator without a network has
 /// neither logits nor a loss.
@@ -176,6 +180,27 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             };
             // A position drawn twice would read the mean of two samples: its reward would be neither's.
             Box::new(Adversarial::new(parameters, model, all_masked(Masking::Paper), weights)?)
+        }
+        ObjectiveSpec::CocoLm {
+            clm_weight,
+            copy_weight,
+            correction,
+            scl_weight,
+            scl_temperature,
+            crop,
+            temperature,
+            ..
+        } => {
+            let weights = coco_lm::Weights {
+                clm: clm_weight,
+                copy: copy_weight,
+                correction,
+                scl: scl_weight,
+                scl_temperature,
+                crop,
+                sampling: Sampling { temperature, disallow_correct: false },
+            };
+            Box::new(CorrectAndContrast::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::Mlm { masking, .. } => {
             Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)

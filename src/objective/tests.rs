@@ -13,7 +13,7 @@ use super::*;
 const SEQ_LEN: usize = 32;
 
 /// Every objective, in its simplest words.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 12] = [
     r#"{"kind": "rtd"}"#,
     r#"{"kind": "rtd", "generator": "unigram"}"#,
     r#"{"kind": "rtd", "generator": "uniform", "disallow_correct": true}"#,
@@ -22,6 +22,9 @@ const KINDS: [&str; 9] = [
     r#"{"kind": "all_tokens_mlm"}"#,
     r#"{"kind": "two_stage"}"#,
     r#"{"kind": "adversarial"}"#,
+    r#"{"kind": "coco_lm"}"#,
+    r#"{"kind": "coco_lm", "correction": "released_code", "scl_weight": 0}"#,
+    r#"{"kind": "coco_lm", "clm_weight": 0}"#,
     r#"{"kind": "mlm"}"#,
 ];
 
@@ -157,6 +160,9 @@ fn the_main_loss_reaches_the_generator_in_no_objective() {
         ("replace_mlm", "restore_weight", &restore),
         ("all_tokens_mlm", "restore_weight", &gated),
         ("adversarial", "disc_weight", &detect),
+        ("coco_lm", "clm_weight", &gated),
+        ("coco_lm", "copy_weight", &["copy_gate", "embeddings", "encoder"]),
+        ("coco_lm", "scl_weight", &["embeddings", "encoder"]),
     ] {
         let with = |value: f64| format!(r#"{{"kind": "{kind}", "{weight}": {value}}}"#);
         assert_eq!(moved(&with(1.0), &with(2.0), Sharing::None), parts, "{kind}");
@@ -222,6 +228,11 @@ fn every_objective_learns_the_language() {
         if !kind.contains("adversarial") {
             below("mlm_loss", 0.8 * even);
         }
+        if after.value("copy_loss").is_some() {
+            below("copy_loss", 0.99 * chance(&after));
+        }
+        // A view of the 64 texts cannot tell 127 others apart without looking.
+        below("contrast_loss", 0.95 * 127f64.ln());
         if kind.contains("all_tokens") {
             below("restore_loss", chance(&after) + after.value("replaced_share").unwrap() * even);
         } else {
@@ -230,7 +241,7 @@ fn every_objective_learns_the_language() {
         // What electra_15 says of tokens that were not masked is not trained.
         if kind.contains("electra_15") {
             below("rtd_loss", 0.9 * before.value("rtd_loss").unwrap());
-        } else if after.value("disc_auc").is_some() {
+        } else if after.value("rtd_loss").is_some() {
             below("rtd_loss", 0.99 * chance(&after));
         }
     }

@@ -26,7 +26,7 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
 fn metadata(record: &TrialRecord, license: &str) -> String {
     let task = match record.spec.objective.main_task() {
         MainTask::Unmask => "pipeline_tag: fill-mask\n",
-        MainTask::Detect | MainTask::Restore | MainTask::RestoreAll => "",
+        MainTask::Detect | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => "",
     };
     let datasets = match &record.spec.data {
         DataSpec::Hub { repo, .. } => format!("datasets:\n- {repo}\n"),
@@ -47,7 +47,7 @@ fn description(record: &TrialRecord) -> String {
             (format!("replaced-token detection ({kind})"), "This folder is the discriminator")
         }
         MainTask::Restore => (format!("restoring replaced tokens ({kind})"), "This folder is the encoder"),
-        MainTask::RestoreAll => (
+        MainTask::RestoreAll | MainTask::Correct => (
             format!("restoring replaced tokens ({kind})"),
             "This folder is the encoder, without the copy gate that transformers has no place for",
         ),
@@ -71,7 +71,9 @@ fn description(record: &TrialRecord) -> String {
 
 fn usage(record: &TrialRecord) -> String {
     let (class, name) = match record.spec.objective.main_task() {
-        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll => ("AutoModelForMaskedLM", "model"),
+        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => {
+            ("AutoModelForMaskedLM", "model")
+        }
         MainTask::Detect => ("AutoModelForPreTraining", "discriminator"),
     };
     let has_generator = record.spec.objective.has_generator();

@@ -4,7 +4,9 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{Budget, EncoderShape, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, TrialSpec};
+use crate::spec::{
+    Budget, EncoderShape, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, TrialSpec, cropped,
+};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -81,8 +83,20 @@ fn main_flops(
             let gate = 6.0 * tokens * full.hidden as f64;
             masked_lm_head(&full, vocab, tokens) + logits_again + gate
         }
+        MainTask::Correct => {
+            masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
+                + 6.0 * tokens * full.hidden as f64
+        }
     };
-    generator + encoder(&full, lengths) + head
+    let second_view = objective.crop().map_or(0.0, |share| contrast(&full, lengths, share));
+    generator + encoder(&full, lengths) + head + second_view
+}
+
+/// The encoder on crops that keep a share of every sequence, and the products of all [CLS] vectors of both views.
+fn contrast(shape: &EncoderShape, lengths: &[usize], share: f64) -> f64 {
+    let crops: Vec<usize> = lengths.iter().map(|&length| cropped(length, share)).collect();
+    let views = 2.0 * lengths.len() as f64;
+    encoder(shape, &crops) + 6.0 * views * views * shape.hidden as f64
 }
 
 /// FLOPs of one training step when every sequence is full; a mean where stages differ.
@@ -187,6 +201,12 @@ mod tests {
         close(count(Stage::Joint, r#"{"kind": "replace_mlm", "mask_fraction": 0.2}"#), joint + mlm_head);
         let all = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0 + 6.0 * 4.0);
         close(count(Stage::Joint, r#"{"kind": "all_tokens_mlm", "mask_fraction": 0.2}"#), joint + all);
+        // The crop of 10 tokens keeps [CLS], 7 of the 8 between, and [SEP]; two views of one text are 2 × 2 products.
+        let clm = joint + mlm_head + 6.0 * 10.0 * 4.0;
+        let crop = 6.0 * 9.0 * (4.0 * 16.0 + 2.0 * 64.0) + 14.0 * 81.0 * 4.0;
+        close(count(Stage::Joint, r#"{"kind": "coco_lm", "mask_fraction": 0.2, "scl_weight": 0}"#), clm);
+        let coco_lm = r#"{"kind": "coco_lm", "mask_fraction": 0.2}"#;
+        close(count(Stage::Joint, coco_lm), clm + crop + 6.0 * 4.0 * 4.0);
         let adversarial = r#"{"kind": "adversarial", "mask_fraction": 0.2}"#;
         close(count(Stage::Joint, adversarial), joint + disc_head + 4.0 * 2.0 * 4.0);
         let two_stage = r#"{"kind": "two_stage", "mask_fraction": 0.2}"#;

@@ -11,7 +11,7 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let embeddings = embeddings(&full, vocab);
     let head = match spec.objective.main_task() {
         MainTask::Unmask | MainTask::Restore => masked_lm_head(&full, vocab),
-        MainTask::RestoreAll => masked_lm_head(&full, vocab) + full.hidden + 1,
+        MainTask::RestoreAll | MainTask::Correct => masked_lm_head(&full, vocab) + full.hidden + 1,
         MainTask::Detect => discriminator_head(&full),
     };
     let generator = if spec.objective.has_generator() {

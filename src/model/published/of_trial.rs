@@ -50,8 +50,8 @@ impl TrainedNetworks {
                 MaskedLm::new(&mut parameters, &full)?;
                 Role::MaskedLm
             }
-            task @ (MainTask::Restore | MainTask::RestoreAll) => {
-                let has_gate = task == MainTask::RestoreAll;
+            task @ (MainTask::Restore | MainTask::RestoreAll | MainTask::Correct) => {
+                let has_gate = task != MainTask::Restore;
                 Restorer::new(&mut parameters, &spec.model, vocab, has_gate)?;
                 Role::MaskedLm
             }

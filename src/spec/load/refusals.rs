@@ -184,7 +184,7 @@ fn profiles_that_do_not_exist_or_are_wrong() {
          2. a.yaml:5: profiles.two.sedes: unknown key
             hint: did you mean `seeds`?
          3. a.yaml:5: profiles.two.base.objective.temperature: unknown key for kind mlm
-            hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage; known here are kind, mask_fraction, masking
+            hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
          4. a.yaml:6: profiles.three = null: has no value, and must be a mapping (keys with values)
             hint: give it a value, or remove the key to have its default
     ");

@@ -46,6 +46,18 @@ impl GeneratorKind {
     }
 }
 
+/// What the softmax of `coco_lm` is trained on at the masked positions, with D the copy gate's probability that the
+/// token is the original, taken as a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Correction {
+    /// The paper's loss: -log(1[token read is the original]·D + (1 - D)·softmax).
+    #[default]
+    Paper,
+    /// The released code's: (1 - D)·(-log softmax).
+    ReleasedCode,
+}
+
 /// Learning rate over the two stages of `two_stage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,4 +91,6 @@ pub enum MainTask {
     Restore,
     /// The original of every token, with a copy gate.
     RestoreAll,
+    /// Which tokens were replaced, by a copy gate, and the originals at the masked positions.
+    Correct,
 }
