@@ -108,7 +108,9 @@ impl CorrectAndContrast {
         let (n, n_tokens) = (masked.originals.len() as f64, replaced.len() as f64);
         measures.add("restore_accuracy", right.count() as f64, n);
         measures.mean("copy_loss", f64::from(copy_loss.to_scalar::<f32>()?), n_tokens);
-        measures.mean("restore_loss", f64::from(lm_loss.to_scalar::<f32>()?), n);
+        measures.mean("lm_loss", f64::from(lm_loss.to_scalar::<f32>()?), n);
+        // The softmax alone, as in replace_mlm: the same whatever L_LM makes of it.
+        measures.mean("restore_loss", f64::from(surprises.detach().mean_all()?.to_scalar::<f32>()?), n);
         Ok(((copy_loss * self.weights.copy)? + lm_loss)?)
     }
 

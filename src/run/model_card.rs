@@ -43,6 +43,11 @@ fn description(record: &TrialRecord) -> String {
         MainTask::Detect if kind == "rtd" => {
             ("replaced-token detection (ELECTRA)".into(), "This folder is the discriminator")
         }
+        MainTask::Detect if kind == "electric" => (
+            "noise-contrastive estimation (Electric)".into(),
+            "This folder is the encoder, whose logit is a token's energy (a higher one is a less likely token), without \
+             the noise distribution that transformers has no place for",
+        ),
         MainTask::Detect => {
             (format!("replaced-token detection ({kind})"), "This folder is the discriminator")
         }
@@ -52,7 +57,7 @@ fn description(record: &TrialRecord) -> String {
             "This folder is the encoder, without the copy gate that transformers has no place for",
         ),
     };
-    let folders = match record.spec.objective.has_generator() {
+    let folders = match has_generator_folder(record) {
         true => format!("{folder}; `generator/` is the generator that it was trained with."),
         false => format!("{}.", folder.trim_end_matches('.')),
     };
@@ -69,6 +74,10 @@ fn description(record: &TrialRecord) -> String {
     )
 }
 
+fn has_generator_folder(record: &TrialRecord) -> bool {
+    record.spec.objective.has_generator() && !record.spec.objective.has_two_towers()
+}
+
 fn usage(record: &TrialRecord) -> String {
     let (class, name) = match record.spec.objective.main_task() {
         MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => {
@@ -76,7 +85,7 @@ fn usage(record: &TrialRecord) -> String {
         }
         MainTask::Detect => ("AutoModelForPreTraining", "discriminator"),
     };
-    let has_generator = record.spec.objective.has_generator();
+    let has_generator = has_generator_folder(record);
     let mut classes = vec![class, "AutoTokenizer"];
     let mut generator = "";
     if has_generator {
@@ -226,6 +235,8 @@ mod tests {
             unigram.contains("This folder is the discriminator.") && !unigram.contains("generator/"),
             "{unigram}"
         );
+        let electric = text(r#"{"kind": "electric"}"#);
+        assert!(electric.contains("token's energy") && !electric.contains("generator/"), "{electric}");
         let restorer = text(r#"{"kind": "all_tokens_mlm"}"#);
         for part in ["copy gate", "`generator/`", "model = AutoModelForMaskedLM.from_pretrained"] {
             assert!(restorer.contains(part), "{restorer}");

@@ -111,6 +111,13 @@ pub struct EncoderShape {
     pub norm_epsilon: f64,
 }
 
+impl EncoderShape {
+    /// What a head sees of two encoders of this shape side by side.
+    pub fn side_by_side(self) -> Self {
+        Self { hidden: 2 * self.hidden, ..self }
+    }
+}
+
 /// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
 fn heads_for(hidden: usize) -> usize {
     (hidden / 64).max(1)
@@ -138,8 +145,9 @@ impl ModelSpec {
         }
     }
 
-    /// Shape of the generator: width `round(hidden × ratio)`, the same depth where none is given, and the same embedding size. Heads and FFN
-    /// follow from the width as the discriminator's do, or scale with the ratio where they are given.
+    /// Shape of the generator: width `round(hidden × ratio)`, the same embedding size, and the same depth where none is
+    /// given. Heads and FFN follow from the width as the discriminator's do, or scale with the ratio where they are
+    /// given.
     pub fn generator(&self) -> EncoderShape {
         let full = self.discriminator();
         let hidden = ((full.hidden as f64 * self.generator_ratio).round_ties_even() as usize).max(1);

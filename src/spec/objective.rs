@@ -8,7 +8,7 @@ mod words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use words::{Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule};
+pub use words::{Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule, cropped};
 
 /// What is learnt from the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,6 +207,24 @@ pub enum ObjectiveSpec {
         #[schemars(range(min = 0.01, max = 100.0))]
         temperature: f64,
     },
+    /// Electric (Clark et al. 2020b, "Pre-Training Transformers as Energy-Based Cloze Models", arXiv 2012.08561): the
+    /// discriminator's logit at a token is its energy E, with e^-E the unnormalised probability of the token in its
+    /// context, and is trained by noise-contrastive estimation. k of n tokens are drawn from a noise distribution q, and a
+    /// token is noise with probability k·q / ((n - k)·e^-E + k·q). q is a cloze model of two towers of the
+    /// generator's shape, one reading from the left and one from the right, so that no token sees itself; it is trained
+    /// at every token but [CLS] and [SEP], and q is a constant to the energy's loss. As in the released code k / (n - k) is
+    /// that of `mask_fraction`, and a draw is noise also where it is the original. Ours: where a tower has nothing
+    /// to read (the ends) zeros stand for it, and the towers have one table of embeddings, whatever is shared.
+    Electric {
+        /// Weight of the energy's loss beside the cloze model's (as ELECTRA's λ in the released code).
+        #[serde(default = "default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        disc_weight: f64,
+        /// Share of the tokens that is drawn from the noise.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+    },
     /// Masked language modelling: the tokens that were chosen and masked are predicted (BERT).
     Mlm {
         /// Share of the tokens that is predicted.
@@ -222,14 +240,6 @@ pub enum ObjectiveSpec {
 
 fn default_generator_share() -> f64 {
     0.5
-}
-
-/// Length of a crop of a sequence of `length` tokens that keeps the first, the last and `share` of those between, at least
-/// one where there is any.
-pub fn cropped(length: usize, share: f64) -> usize {
-    let between = length.saturating_sub(2);
-    let kept = ((between as f64 * share).round() as usize).clamp(between.min(1), between);
-    length - between + kept
 }
 
 fn default_crop() -> f64 {
@@ -284,6 +294,7 @@ impl ObjectiveSpec {
             Self::TwoStage { .. } => "two_stage",
             Self::Adversarial { .. } => "adversarial",
             Self::CocoLm { .. } => "coco_lm",
+            Self::Electric { .. } => "electric",
             Self::Mlm { .. } => "mlm",
         }
     }
@@ -298,6 +309,7 @@ impl ObjectiveSpec {
             | Self::TwoStage { mask_fraction, .. }
             | Self::Adversarial { mask_fraction, .. }
             | Self::CocoLm { mask_fraction, .. }
+            | Self::Electric { mask_fraction, .. }
             | Self::Mlm { mask_fraction, .. } => *mask_fraction,
         }
     }
@@ -305,9 +317,11 @@ impl ObjectiveSpec {
     /// What the encoder that is fine-tuned does.
     pub fn main_task(&self) -> MainTask {
         match self {
-            Self::Rtd { .. } | Self::Electra15 { .. } | Self::TwoStage { .. } | Self::Adversarial { .. } => {
-                MainTask::Detect
-            }
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::Electric { .. } => MainTask::Detect,
             Self::ReplaceMlm { .. } => MainTask::Restore,
             Self::AllTokensMlm { .. } => MainTask::RestoreAll,
             Self::CocoLm { .. } => MainTask::Correct,
@@ -322,6 +336,11 @@ impl ObjectiveSpec {
             Self::Mlm { .. } => false,
             _ => true,
         }
+    }
+
+    /// Whether that generator is two towers, for which transformers has no class.
+    pub fn has_two_towers(&self) -> bool {
+        matches!(self, Self::Electric { .. })
     }
 
     /// Whether a baseline of the generator's reward is learnt.

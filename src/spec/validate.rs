@@ -338,7 +338,7 @@ mod tests {
         let text = "{name: a, about: b, base: {objective: {kind: rtdd}, data: language}, \
                     evaluate: {source: {train_examples: 5}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
-            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, mlm
+            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, electric, mlm
             base.data ["language"] must be a mapping with a `kind` -> write { kind: language }; kinds are language, hub, files
             evaluate.source [] the key `kind` is missing -> add `kind:` with one of language, hub
         "#);

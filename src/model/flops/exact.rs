@@ -29,6 +29,14 @@ fn masked_lm_head(shape: &EncoderShape, vocab: usize, masked: f64) -> f64 {
     6.0 * masked * (shape.hidden * shape.embedding + shape.embedding * vocab) as f64
 }
 
+/// Both towers, their head over all tokens, whose logits the backward pass computes again, and once more, forward only,
+/// where samples are drawn.
+fn two_towers(shape: &EncoderShape, vocab: usize, lengths: &[usize], masked: f64) -> f64 {
+    let (both, tokens) = (shape.side_by_side(), lengths.iter().sum::<usize>() as f64);
+    let head = masked_lm_head(&both, vocab, tokens) + masked_lm_head(&both, vocab, masked) / 3.0;
+    2.0 * encoder(shape, lengths) + head + 2.0 * tokens * (shape.embedding * vocab) as f64
+}
+
 /// FLOPs of one training step of a stage on sequences of the given lengths.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usize]) -> f64 {
     objective_flops(spec, &spec.objective, vocab, stage, lengths)
@@ -45,6 +53,7 @@ fn objective_flops(
     let small = spec.model.generator();
     let generator = match stage {
         _ if !objective.has_generator() => 0.0,
+        _ if objective.has_two_towers() => two_towers(&small, vocab, lengths, masked),
         Stage::Joint | Stage::Generator => encoder(&small, lengths) + masked_lm_head(&small, vocab, masked),
         Stage::Discriminator => {
             // Sampled from, not trained: forward only.
@@ -207,6 +216,12 @@ mod tests {
         close(count(Stage::Joint, r#"{"kind": "coco_lm", "mask_fraction": 0.2, "scl_weight": 0}"#), clm);
         let coco_lm = r#"{"kind": "coco_lm", "mask_fraction": 0.2}"#;
         close(count(Stage::Joint, coco_lm), clm + crop + 6.0 * 4.0 * 4.0);
+        let wide = 8.0 * 4.0 + 400.0;
+        let cloze = 10.0 * (6.0 * wide + 2.0 * 400.0) + 2.0 * 2.0 * wide;
+        close(
+            count(Stage::Joint, r#"{"kind": "electric", "mask_fraction": 0.2}"#),
+            3.0 * encoder + cloze + disc_head,
+        );
         let adversarial = r#"{"kind": "adversarial", "mask_fraction": 0.2}"#;
         close(count(Stage::Joint, adversarial), joint + disc_head + 4.0 * 2.0 * 4.0);
         let two_stage = r#"{"kind": "two_stage", "mask_fraction": 0.2}"#;

@@ -36,7 +36,8 @@ const PASSES: f64 = 2.0;
 /// FLOPs of pre-training for `steps` steps of full sequences. Masked language modelling is one encoder with the
 /// output softmax; replaced-token detection is the discriminator with its head and the generator, where that is a
 /// network. The script knows no other objective: those that restore tokens are counted by the same rules, with the
-/// softmax over every token and a gate where every token is predicted; a second view is one more pass of the encoder; two
+/// softmax over every token and a gate where every token is predicted; a second view is one more pass of the encoder,
+/// a second tower one more of the generator; two
 /// stages are each what they run.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     let count = |shape| Counter::new(&shape, vocab, spec.train.seq_len);
@@ -59,7 +60,11 @@ pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
         return tokens * steps as f64 * main;
     }
     let small = count(spec.model.generator());
-    let mut a_token = main + small.encoder() + small.masked_lm_head(OUTPUT_SHARE);
+    let mut a_token = main
+        + match spec.objective.has_two_towers() {
+            false => small.encoder() + small.masked_lm_head(OUTPUT_SHARE),
+            true => 2.0 * small.encoder() + count(spec.model.generator().side_by_side()).masked_lm_head(1.0),
+        };
     if spec.objective.has_baseline() {
         a_token += 2.0 * OUTPUT_SHARE * small.hidden;
     }

@@ -17,7 +17,10 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let generator = if spec.objective.has_generator() {
         let small = spec.model.generator();
         let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
-        own + encoder(&small) + masked_lm_head(&small, vocab)
+        own + match spec.objective.has_two_towers() {
+            false => encoder(&small) + masked_lm_head(&small, vocab),
+            true => 2 * encoder(&small) + masked_lm_head(&small.side_by_side(), vocab),
+        }
     } else {
         0
     };

@@ -22,9 +22,17 @@ fn the_default_masking_is_not_written() {
 
 #[test]
 fn every_kind_is_read_from_its_word_alone() {
-    for kind in
-        ["rtd", "electra_15", "replace_mlm", "all_tokens_mlm", "two_stage", "adversarial", "coco_lm", "mlm"]
-    {
+    for kind in [
+        "rtd",
+        "electra_15",
+        "replace_mlm",
+        "all_tokens_mlm",
+        "two_stage",
+        "adversarial",
+        "coco_lm",
+        "electric",
+        "mlm",
+    ] {
         let objective: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
         assert_eq!((objective.kind(), objective.mask_fraction()), (kind, 0.15));
         let text = serde_json::to_string(&objective).unwrap();

@@ -94,3 +94,11 @@ pub enum MainTask {
     /// Which tokens were replaced, by a copy gate, and the originals at the masked positions.
     Correct,
 }
+
+/// Length of a crop of a sequence of `length` tokens that keeps the first, the last and `share` of those between, at least
+/// one where there is any.
+pub fn cropped(length: usize, share: f64) -> usize {
+    let between = length.saturating_sub(2);
+    let kept = ((between as f64 * share).round() as usize).clamp(between.min(1), between);
+    length - between + kept
+}
