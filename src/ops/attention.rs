@@ -71,15 +71,14 @@ pub fn reference(
     for bounds in offsets.windows(2) {
         let (start, len) = (bounds[0], bounds[1] - bounds[0]);
         let rows = qkv.narrow(0, start, len)?;
-        let hidden_keys: Vec<f32> = (0..len * len)
-            .map(|at| if reach.keys(at / len, len).contains(&(at % len)) { 0.0 } else { OUT_OF_REACH })
-            .collect();
-        let hidden_keys = Tensor::from_vec(hidden_keys, (len, len), qkv.device())?.to_dtype(qkv.dtype())?;
+        let unseen = unseen(reach, len, qkv)?;
         let mut outputs = Vec::new();
         for h in 0..heads {
             let part = |which: usize| rows.narrow(1, which * hidden + h * head, head)?.contiguous();
-            let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head as f64).sqrt()))?;
-            let scores = (scores + &hidden_keys)?;
+            let mut scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head as f64).sqrt()))?;
+            if let Some(unseen) = &unseen {
+                scores = (scores + unseen)?;
+            }
             let exps = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
             let mut probabilities = exps.broadcast_div(&exps.sum_keepdim(D::Minus1)?)?;
             if let Some(key) = &key {
@@ -95,6 +94,16 @@ pub fn reference(
         sequences.push(Tensor::cat(&outputs, 1)?);
     }
     Tensor::cat(&sequences, 0)
+}
+
+/// What takes the keys out of a sequence's scores [T, T] that its tokens do not see, where there are any.
+fn unseen(reach: Reach, len: usize, like: &Tensor) -> Result<Option<Tensor>> {
+    if reach == Reach::Everything {
+        return Ok(None);
+    }
+    let score = |at: usize| if reach.keys(at / len, len).contains(&(at % len)) { 0.0 } else { OUT_OF_REACH };
+    let scores: Vec<f32> = (0..len * len).map(score).collect();
+    Ok(Some(Tensor::from_vec(scores, (len, len), like.device())?.to_dtype(like.dtype())?))
 }
 
 /// A score whose exponential is zero beside any other.

@@ -348,6 +348,11 @@ impl ObjectiveSpec {
         matches!(self, Self::Adversarial { .. })
     }
 
+    /// Whether the heads of [`MainTask::Correct`] are used.
+    pub fn corrects(&self) -> bool {
+        matches!(self, Self::CocoLm { clm_weight, .. } if *clm_weight > 0.0)
+    }
+
     /// Share of a text that a second view of it keeps, where a step has two views.
     pub fn crop(&self) -> Option<f64> {
         match self {

@@ -92,6 +92,7 @@ fn main_flops(
             let gate = 6.0 * tokens * full.hidden as f64;
             masked_lm_head(&full, vocab, tokens) + logits_again + gate
         }
+        MainTask::Correct if !objective.corrects() => 0.0,
         MainTask::Correct => {
             masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
                 + 6.0 * tokens * full.hidden as f64
@@ -216,6 +217,8 @@ mod tests {
         close(count(Stage::Joint, r#"{"kind": "coco_lm", "mask_fraction": 0.2, "scl_weight": 0}"#), clm);
         let coco_lm = r#"{"kind": "coco_lm", "mask_fraction": 0.2}"#;
         close(count(Stage::Joint, coco_lm), clm + crop + 6.0 * 4.0 * 4.0);
+        let contrast = r#"{"kind": "coco_lm", "mask_fraction": 0.2, "clm_weight": 0}"#;
+        close(count(Stage::Joint, contrast), joint + crop + 6.0 * 4.0 * 4.0);
         let wide = 8.0 * 4.0 + 400.0;
         let cloze = 10.0 * (6.0 * wide + 2.0 * 400.0) + 2.0 * 2.0 * wide;
         close(

@@ -46,6 +46,7 @@ pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
         MainTask::Unmask | MainTask::Restore => full.masked_lm_head(OUTPUT_SHARE),
         MainTask::Detect => full.discriminator_head(),
         MainTask::RestoreAll => full.masked_lm_head(1.0) + 2.0 * full.hidden,
+        MainTask::Correct if !spec.objective.corrects() => 0.0,
         MainTask::Correct => full.masked_lm_head(OUTPUT_SHARE) + 2.0 * full.hidden,
     };
     // A second view is a shorter sequence.
