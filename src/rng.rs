@@ -33,6 +33,8 @@ pub enum Purpose {
     Finetune = 10,
     /// Numbers of a test or a benchmark, which no result depends on.
     Test = 11,
+    /// Crops of texts, their second views; step = training step, index = sequence of the batch.
+    Crop = 12,
 }
 
 const MULTIPLIER_0: u64 = 0xD251_1F53;

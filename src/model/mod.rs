@@ -6,9 +6,11 @@ pub mod flops;
 mod heads;
 mod networks;
 pub mod published;
+mod two_towers;
 
 pub use heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 pub use networks::{
     AdversarialElectra, Discriminator, Electra, EncoderNetwork, MaskedLm, Restorer, encoder,
     is_encoder_parameter,
 };
+pub use two_towers::{Electric, TwoTowers};

@@ -141,14 +141,14 @@ fn generator(mut part: Builder<'_>, spec: &ModelSpec, shared: Embeddings) -> Res
     Ok(MaskedLm { encoder, head })
 }
 
-/// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.4).
+/// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.4; COCO-LM §4).
 #[derive(Clone, Debug)]
 pub struct Restorer {
     /// The small masked language model that proposes replacements.
     pub generator: MaskedLm,
     /// Predicts the originals; its output is tied to the word embeddings that it reads.
     pub restorer: MaskedLm,
-    /// Whether a token is copied, where every token is predicted.
+    /// Whether a token is copied, where there is a gate.
     pub gate: Option<CopyGate>,
 }
 

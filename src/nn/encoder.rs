@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::{Builder, Embeddings, Init, Linear, Mode, Norm, Tokens};
 use crate::fault::Result;
-use crate::ops::attention::attention;
+use crate::ops::attention::{Reach, attention};
 use crate::ops::gelu::gelu;
 use crate::spec::EncoderShape;
 
@@ -27,6 +27,7 @@ pub struct Encoder {
     embedding_site: u64,
     project: Option<Linear>,
     layers: Vec<Layer>,
+    reach: Reach,
 }
 
 impl Encoder {
@@ -46,7 +47,12 @@ impl Encoder {
         let layers = (0..shape.layers)
             .map(|i| Layer::new(builder.at_depth(i + 1).within(&format!("layer.{i}")), shape, rates))
             .collect::<Result<_>>()?;
-        Ok(Self { embeddings, embedding_site, project, layers })
+        Ok(Self { embeddings, embedding_site, project, layers, reach: Reach::Everything })
+    }
+
+    /// The same encoder, whose tokens see what `reach` says.
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// Hidden states of the last layer, [N, H].
@@ -56,7 +62,7 @@ impl Encoder {
             hidden = project.forward(&hidden)?;
         }
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, tokens, mode)?;
+            hidden = layer.forward(&hidden, tokens, self.reach, mode)?;
         }
         Ok(hidden)
     }
@@ -92,11 +98,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, tokens: &Tokens, reach: Reach, mode: Mode) -> Result<Tensor> {
         let [in_attention, after_attention, after_output] = self.sites;
         let qkv = self.qkv.forward(x)?;
         let key = mode.dropout(in_attention, self.rates.attention);
-        let context = attention(&qkv, &tokens.offsets, self.heads, key)?;
+        let context = attention(&qkv, &tokens.offsets, self.heads, reach, key)?;
         let context = self.attention_output.forward(&context)?;
         let key = mode.dropout(after_attention, self.rates.hidden);
         let x = self.attention_norm.residual(&context, x, key)?;

@@ -110,15 +110,18 @@ impl Masker {
         self.vocabulary.size
     }
 
+    /// Whether a token is ever chosen.
+    pub fn may_mask(&self, id: u32) -> bool {
+        !self.vocabulary.never_masked.contains(&id)
+    }
+
     /// Masks a batch with the random numbers of (seed, step).
     pub fn mask(&self, batch: &Batch, seed: u64, step: u64) -> Masked {
         let mut positions = Vec::new();
         for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
             let (start, end) = (bounds[0], bounds[1]);
-            let candidates: Vec<u32> = (start..end)
-                .filter(|&i| !self.vocabulary.never_masked.contains(&batch.ids[i]))
-                .map(|i| i as u32)
-                .collect();
+            let candidates: Vec<u32> =
+                (start..end).filter(|&i| self.may_mask(batch.ids[i])).map(|i| i as u32).collect();
             let stream = Stream::new(seed, Purpose::Mask, step, sequence as u64);
             positions.extend(self.draw.positions(candidates, end - start, self.fraction, stream));
         }

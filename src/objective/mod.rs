@@ -3,7 +3,10 @@
 //! One file an objective. [`build`] alone turns the specification's word into one of them.
 
 mod adversarial;
+mod coco_lm;
+mod contrast;
 mod detection;
+mod electric;
 mod frequencies;
 mod masking;
 mod measures;
@@ -18,6 +21,8 @@ mod two_stage;
 use candle_core::{Device, Tensor};
 
 use adversarial::Adversarial;
+use coco_lm::CorrectAndContrast;
+use electric::Electric;
 use frequencies::Frequencies;
 use masking::Masker;
 pub use masking::Vocabulary;
@@ -77,7 +82,10 @@ pub struct Losses {
 /// - of the adversarial generator those but `labels`, and `rewards` [M] and `advantages` [M];
 /// - of two stages those of masked language modelling while the generator learns, later also `discriminator_input` and
 ///   `rtd_loss`;
-/// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [].
+/// - of the objectives that restore tokens `samples` [M], `restorer_input` [T], `restore_loss` [];
+/// - of coco_lm those but `restore_loss`;
+/// - of electric `masked_positions`, `originals`, `samples`, `discriminator_input`, `discriminator_logits` and `log_q`
+///   [T] alone.
 ///
 /// The network of masked language modelling goes by the generator's names. A generator without a network has
 /// neither logits nor a loss.
@@ -174,6 +182,32 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             };
             // A position drawn twice would read the mean of two samples: its reward would be neither's.
             Box::new(Adversarial::new(parameters, model, all_masked(Masking::Paper), weights)?)
+        }
+        ObjectiveSpec::CocoLm {
+            clm_weight,
+            copy_weight,
+            correction,
+            scl_weight,
+            scl_temperature,
+            crop,
+            temperature,
+            ..
+        } => {
+            let weights = coco_lm::Weights {
+                clm: clm_weight,
+                copy: copy_weight,
+                correction,
+                scl: scl_weight,
+                scl_temperature,
+                crop,
+                sampling: Sampling { temperature, disallow_correct: false },
+            };
+            Box::new(CorrectAndContrast::new(parameters, model, all_masked(Masking::Paper), weights)?)
+        }
+        ObjectiveSpec::Electric { disc_weight, mask_fraction } => {
+            let weights = electric::Weights { discriminator: disc_weight, fraction: mask_fraction };
+            // A position drawn twice would read the mean of two samples, which q did not give.
+            Box::new(Electric::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::Mlm { masking, .. } => {
             Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)

@@ -98,7 +98,7 @@ impl TokenRestoration {
 /// -log(D·kept + (1 - D)·softmax) of every token, from the gate's logits z [T], the softmax's -log p [T] of the
 /// original, and whether the token read is the original. With log D = -softplus(-z) and log(1 - D) = -softplus(z) it is
 /// softplus(z) - log p, less softplus(z - log p) where the token was kept.
-fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &[f32]) -> Result<Tensor> {
+pub fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &[f32]) -> Result<Tensor> {
     let kept = Tensor::from_slice(kept, kept.len(), gate.device())?.to_dtype(gate.dtype())?;
     let copied = (softplus(&(gate + losses)?)? * kept)?;
     Ok(((softplus(gate)? + losses)? - copied)?)

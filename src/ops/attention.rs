@@ -1,11 +1,13 @@
 //! Multi-head self-attention within each sequence of a ragged batch.
 //!
 //! qkv [N, 3H] (queries, keys and values of all heads side by side) → [N, H]. Per sequence and head, with
-//! d = H / heads: P = softmax(Q·Kᵀ / √d), output = dropout(P) · V. Tokens see their own sequence only, so
-//! there is no padding and no mask. Probabilities are recomputed in the backward pass, never stored.
-//! Cost: 4·T²·H FLOPs a sequence of T tokens forward, 10·T²·H backward.
+//! d = H / heads: P = softmax(Q·Kᵀ / √d), output = dropout(P) · V. Tokens see their own sequence only, all of it or
+//! what lies on one side ([`Reach`]), so there is no padding and no mask. Probabilities are recomputed in the
+//! backward pass, never stored.
+//! Cost: 4·T²·H FLOPs a sequence of T tokens forward, 10·T²·H backward; what is out of reach is multiplied and thrown away.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
@@ -15,23 +17,53 @@ use super::dropout::DropoutKey;
 use super::matmul::{Target, View, multiply_into};
 use super::{fused, host, vector};
 
+/// Which tokens of its sequence a token sees; itself always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// All.
+    #[default]
+    Everything,
+    /// Those before it: a model that reads from left to right.
+    Before,
+    /// Those behind it: from right to left.
+    Behind,
+}
+
+impl Reach {
+    /// What token `i` of `len` sees.
+    fn keys(self, i: usize, len: usize) -> Range<usize> {
+        match self {
+            Self::Everything => 0..len,
+            Self::Before => 0..i + 1,
+            Self::Behind => i..len,
+        }
+    }
+}
+
 /// Attention of every sequence; `offsets` has the first token of each and, last, N.
 pub fn attention(
     qkv: &Tensor,
     offsets: &Arc<[usize]>,
     heads: usize,
+    reach: Reach,
     key: Option<DropoutKey>,
 ) -> Result<Tensor> {
     let key = key.filter(|key| !key.is_off());
     if fused(qkv) {
-        qkv.contiguous()?.apply_op1(Attention { offsets: offsets.clone(), heads, key })
+        qkv.contiguous()?.apply_op1(Attention { offsets: offsets.clone(), heads, reach, key })
     } else {
-        reference(qkv, offsets, heads, key)
+        reference(qkv, offsets, heads, reach, key)
     }
 }
 
 /// The same from candle's primitives, one sequence and head after the other.
-pub fn reference(qkv: &Tensor, offsets: &[usize], heads: usize, key: Option<DropoutKey>) -> Result<Tensor> {
+pub fn reference(
+    qkv: &Tensor,
+    offsets: &[usize],
+    heads: usize,
+    reach: Reach,
+    key: Option<DropoutKey>,
+) -> Result<Tensor> {
     let (_, width) = qkv.dims2()?;
     let (hidden, head) = (width / 3, width / 3 / heads);
     let longest = longest(offsets);
@@ -39,10 +71,14 @@ pub fn reference(qkv: &Tensor, offsets: &[usize], heads: usize, key: Option<Drop
     for bounds in offsets.windows(2) {
         let (start, len) = (bounds[0], bounds[1] - bounds[0]);
         let rows = qkv.narrow(0, start, len)?;
+        let unseen = unseen(reach, len, qkv)?;
         let mut outputs = Vec::new();
         for h in 0..heads {
             let part = |which: usize| rows.narrow(1, which * hidden + h * head, head)?.contiguous();
-            let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head as f64).sqrt()))?;
+            let mut scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head as f64).sqrt()))?;
+            if let Some(unseen) = &unseen {
+                scores = (scores + unseen)?;
+            }
             let exps = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
             let mut probabilities = exps.broadcast_div(&exps.sum_keepdim(D::Minus1)?)?;
             if let Some(key) = &key {
@@ -60,6 +96,19 @@ pub fn reference(qkv: &Tensor, offsets: &[usize], heads: usize, key: Option<Drop
     Tensor::cat(&sequences, 0)
 }
 
+/// What takes the keys out of a sequence's scores [T, T] that its tokens do not see, where there are any.
+fn unseen(reach: Reach, len: usize, like: &Tensor) -> Result<Option<Tensor>> {
+    if reach == Reach::Everything {
+        return Ok(None);
+    }
+    let score = |at: usize| if reach.keys(at / len, len).contains(&(at % len)) { 0.0 } else { OUT_OF_REACH };
+    let scores: Vec<f32> = (0..len * len).map(score).collect();
+    Ok(Some(Tensor::from_vec(scores, (len, len), like.device())?.to_dtype(like.dtype())?))
+}
+
+/// A score whose exponential is zero beside any other.
+const OUT_OF_REACH: f32 = -1e9;
+
 /// Tokens of the longest sequence.
 fn longest(offsets: &[usize]) -> usize {
     offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(0)
@@ -73,6 +122,7 @@ fn first_element(token: usize, head: usize, heads: usize, longest: usize) -> usi
 struct Attention {
     offsets: Arc<[usize]>,
     heads: usize,
+    reach: Reach,
     key: Option<DropoutKey>,
 }
 
@@ -128,8 +178,11 @@ impl<'a> Task<'a> {
         let target = Target::new(&mut scratch.probabilities, len);
         multiply_into(target, self.scale(), self.part(0), self.part(1).transposed(), false);
         vector::vectorized(|| {
-            for row in scratch.probabilities.chunks_exact_mut(len) {
-                softmax(row);
+            for (i, row) in scratch.probabilities.chunks_exact_mut(len).enumerate() {
+                let keys = self.op.reach.keys(i, len);
+                softmax(&mut row[keys.clone()]);
+                row[..keys.start].fill(0.0);
+                row[keys.end..].fill(0.0);
             }
         });
         if let Some(key) = &self.op.key {
@@ -258,12 +311,39 @@ mod tests {
     fn fused_agrees_with_the_reference() {
         let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 2), site: 1, probability: 0.2 };
         let offsets: Arc<[usize]> = vec![0, 1, 8, 40].into();
-        for key in [None, Some(key)] {
+        for (reach, key) in [
+            (Reach::Everything, None),
+            (Reach::Everything, Some(key)),
+            (Reach::Before, Some(key)),
+            (Reach::Behind, None),
+        ] {
             testing::compare(
                 &[testing::tensor(&[40, 3 * 24], 1)],
-                |t| attention(&t[0], &offsets, 3, key),
-                |t| reference(&t[0], &offsets, 3, key),
+                |t| attention(&t[0], &offsets, 3, reach, key),
+                |t| reference(&t[0], &offsets, 3, reach, key),
             );
+        }
+    }
+
+    /// Of one head one number wide: what token i gets is the mean of the values that it reaches, weighed by
+    /// e^(query·key). Queries are 0, so the means are plain.
+    #[test]
+    fn reach_by_hand() {
+        let qkv =
+            Tensor::new(&[[0f32, 5.0, 1.0], [0.0, -3.0, 2.0], [0.0, 1.0, 6.0]], &candle_core::Device::Cpu);
+        let of = |reach| {
+            let offsets: Arc<[usize]> = vec![0, 3].into();
+            let output = attention(qkv.as_ref().unwrap(), &offsets, 1, reach, None).unwrap();
+            output.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        for (reach, expected) in [
+            (Reach::Everything, [3.0, 3.0, 3.0]),
+            (Reach::Before, [1.0, 1.5, 3.0]),
+            (Reach::Behind, [3.0, 4.0, 6.0]),
+        ] {
+            let close =
+                of(reach).iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6);
+            assert!(close, "{reach:?}: {:?}", of(reach));
         }
     }
 
@@ -273,7 +353,12 @@ mod tests {
         let x = testing::tensor(&[7, 12], 1);
         let other = Tensor::cat(&[&x.narrow(0, 0, 3).unwrap(), &testing::tensor(&[4, 12], 2)], 0).unwrap();
         let first = |x: &Tensor| {
-            attention(x, &offsets, 2, None).unwrap().narrow(0, 0, 3).unwrap().to_vec2::<f32>().unwrap()
+            attention(x, &offsets, 2, Reach::Everything, None)
+                .unwrap()
+                .narrow(0, 0, 3)
+                .unwrap()
+                .to_vec2::<f32>()
+                .unwrap()
         };
         assert_eq!(first(&x), first(&other));
     }

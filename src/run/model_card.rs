@@ -26,7 +26,7 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
 fn metadata(record: &TrialRecord, license: &str) -> String {
     let task = match record.spec.objective.main_task() {
         MainTask::Unmask => "pipeline_tag: fill-mask\n",
-        MainTask::Detect | MainTask::Restore | MainTask::RestoreAll => "",
+        MainTask::Detect | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => "",
     };
     let datasets = match &record.spec.data {
         DataSpec::Hub { repo, .. } => format!("datasets:\n- {repo}\n"),
@@ -43,16 +43,21 @@ fn description(record: &TrialRecord) -> String {
         MainTask::Detect if kind == "rtd" => {
             ("replaced-token detection (ELECTRA)".into(), "This folder is the discriminator")
         }
+        MainTask::Detect if kind == "electric" => (
+            "noise-contrastive estimation (Electric)".into(),
+            "This folder is the encoder, whose logit is a token's energy (a higher one is a less likely token), without \
+             the noise distribution that transformers has no place for",
+        ),
         MainTask::Detect => {
             (format!("replaced-token detection ({kind})"), "This folder is the discriminator")
         }
         MainTask::Restore => (format!("restoring replaced tokens ({kind})"), "This folder is the encoder"),
-        MainTask::RestoreAll => (
+        MainTask::RestoreAll | MainTask::Correct => (
             format!("restoring replaced tokens ({kind})"),
             "This folder is the encoder, without the copy gate that transformers has no place for",
         ),
     };
-    let folders = match record.spec.objective.has_generator() {
+    let folders = match has_generator_folder(record) {
         true => format!("{folder}; `generator/` is the generator that it was trained with."),
         false => format!("{}.", folder.trim_end_matches('.')),
     };
@@ -69,12 +74,18 @@ fn description(record: &TrialRecord) -> String {
     )
 }
 
+fn has_generator_folder(record: &TrialRecord) -> bool {
+    record.spec.objective.has_generator() && !record.spec.objective.has_two_towers()
+}
+
 fn usage(record: &TrialRecord) -> String {
     let (class, name) = match record.spec.objective.main_task() {
-        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll => ("AutoModelForMaskedLM", "model"),
+        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => {
+            ("AutoModelForMaskedLM", "model")
+        }
         MainTask::Detect => ("AutoModelForPreTraining", "discriminator"),
     };
-    let has_generator = record.spec.objective.has_generator();
+    let has_generator = has_generator_folder(record);
     let mut classes = vec![class, "AutoTokenizer"];
     let mut generator = "";
     if has_generator {
@@ -224,6 +235,8 @@ mod tests {
             unigram.contains("This folder is the discriminator.") && !unigram.contains("generator/"),
             "{unigram}"
         );
+        let electric = text(r#"{"kind": "electric"}"#);
+        assert!(electric.contains("token's energy") && !electric.contains("generator/"), "{electric}");
         let restorer = text(r#"{"kind": "all_tokens_mlm"}"#);
         for part in ["copy gate", "`generator/`", "model = AutoModelForMaskedLM.from_pretrained"] {
             assert!(restorer.contains(part), "{restorer}");

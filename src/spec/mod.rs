@@ -50,7 +50,9 @@ pub use glue_mean::{GlueMean, MeanScore};
 pub use intermediate::IntermediateSpec;
 pub use load::{DEFAULT_PROFILE, Experiment, load};
 pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
-pub use objective::{GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, StageSchedule};
+pub use objective::{
+    Correction, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, StageSchedule, cropped,
+};
 pub use published::PublishedSpec;
 pub use recipe::{Recipe, RecipeSize};
 pub use schema::schema;

@@ -50,9 +50,14 @@ pub struct ModelSpec {
     /// Embedding size, instead of the named shape's.
     #[schemars(range(min = 1, max = 16384))]
     pub embedding: Option<usize>,
-    /// Generator width as a share of the discriminator's; scales width, heads and FFN, never depth.
+    /// Generator width as a share of the discriminator's; scales width, heads and FFN, never depth
+    /// (`generator_layers`).
     #[schemars(range(min = 0.01, max = 4.0))]
     pub generator_ratio: f64,
+    /// Generator layers, instead of the discriminator's number.
+    #[schemars(range(min = 1, max = 256))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator_layers: Option<usize>,
     /// What generator and discriminator share.
     pub sharing: Sharing,
     /// Dropout on embeddings and residual branches.
@@ -76,6 +81,7 @@ impl Default for ModelSpec {
             ffn: None,
             embedding: None,
             generator_ratio: 0.25,
+            generator_layers: None,
             sharing: Sharing::Embeddings,
             dropout: 0.1,
             attention_dropout: 0.1,
@@ -105,6 +111,13 @@ pub struct EncoderShape {
     pub norm_epsilon: f64,
 }
 
+impl EncoderShape {
+    /// What a head sees of two encoders of this shape side by side.
+    pub fn side_by_side(self) -> Self {
+        Self { hidden: 2 * self.hidden, ..self }
+    }
+}
+
 /// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
 fn heads_for(hidden: usize) -> usize {
     (hidden / 64).max(1)
@@ -132,14 +145,16 @@ impl ModelSpec {
         }
     }
 
-    /// Shape of the generator: width `round(hidden × ratio)`, the same depth and embedding size. Heads and FFN
-    /// follow from the width as the discriminator's do, or scale with the ratio where they are given.
+    /// Shape of the generator: width `round(hidden × ratio)`, the same embedding size, and the same depth where none is
+    /// given. Heads and FFN follow from the width as the discriminator's do, or scale with the ratio where they are
+    /// given.
     pub fn generator(&self) -> EncoderShape {
         let full = self.discriminator();
         let hidden = ((full.hidden as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
         let scaled = |n: usize| ((n as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
         let heads = self.heads.map_or_else(|| heads_for(hidden), scaled);
-        EncoderShape { hidden, heads, ffn: self.ffn.map_or(4 * hidden, scaled), ..full }
+        let layers = self.generator_layers.unwrap_or(full.layers);
+        EncoderShape { hidden, layers, heads, ffn: self.ffn.map_or(4 * hidden, scaled), ..full }
     }
 }
 
@@ -156,6 +171,17 @@ mod tests {
         assert_eq!(width(ModelSize::Small, 0.25), (64, 1, 256, 12));
         assert_eq!(width(ModelSize::Base, 0.33333), (256, 4, 1024, 12));
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
+    }
+
+    /// COCO-LM's generator: as wide as the encoder, with fewer layers. A trial's id hashes what is written.
+    #[test]
+    fn a_generator_of_its_own_depth() {
+        let given = ModelSpec { generator_ratio: 1.0, generator_layers: Some(2), ..Default::default() };
+        let (full, shape) = (given.discriminator(), given.generator());
+        assert_eq!(shape, EncoderShape { layers: 2, ..full });
+        let text = |spec| serde_json::to_string(spec).unwrap();
+        assert!(text(&given).contains(r#""generator_layers":2"#));
+        assert!(!text(&ModelSpec::default()).contains("generator_layers"));
     }
 
     /// The released code's debug configuration is 144 wide: two heads of 72, not 144 / 64 of 64.

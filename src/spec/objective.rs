@@ -1,12 +1,14 @@
 //! Pre-training objectives. `objective::build` alone turns a word into behaviour. Next: `objective/words.rs` for the
 //! words that their keys take.
 
+#[cfg(test)]
+mod tests;
 mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use words::{GeneratorKind, MainTask, Masking, Stage, StageSchedule};
+pub use words::{Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule, cropped};
 
 /// What is learnt from the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -163,6 +165,66 @@ pub enum ObjectiveSpec {
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
     },
+    /// COCO-LM (Meng et al. 2021, arXiv 2102.08473, section 4): the encoder reads a generator's samples as in rtd and
+    /// learns to correct them (CLM) and to tell a text from others (SCL). A copy gate learns at every token whether it
+    /// is the original, by binary cross-entropy; a softmax over the words, tied to the embeddings, learns the
+    /// originals at the masked positions, with the gate as a constant (`correction`); and the [CLS] vectors of the text and
+    /// of a crop of its original, two views of one text, learn to be each other's nearest by cosine in the batch. The
+    /// paper's generator is as wide as the encoder and shallower: `model.generator_ratio: 1` and `model.generator_layers`.
+    /// Ours: every loss is a mean (over tokens, slots, views) like ELECTRA's; the softmax has ELECTRA's dense layer and
+    /// LayerNorm, which transformers has a class for; no head on the [CLS] vectors (the released code has one);
+    /// the generator keeps its dropout while it is sampled (the released code's default turns it off).
+    CocoLm {
+        /// Weight of the correction, gate and softmax together; 0 turns it off. The paper has 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.0, max = 100000.0))]
+        clm_weight: f64,
+        /// Weight of the gate's loss beside the softmax's (λ_copy of the paper; 50 in the released code).
+        #[serde(default = "default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        copy_weight: f64,
+        /// What the softmax is trained on.
+        #[serde(default)]
+        correction: Correction,
+        /// Weight of the contrastive loss; 0 turns it off, and with it the second view. The paper has 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.0, max = 100000.0))]
+        scl_weight: f64,
+        /// Temperature that divides the cosines (τ of the paper, which has 1).
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.001, max = 100.0))]
+        scl_temperature: f64,
+        /// Share of the tokens between [CLS] and the last [SEP] that the crop keeps, one contiguous run of them.
+        #[serde(default = "default_crop")]
+        #[schemars(range(min = 0.01, max = 1.0))]
+        crop: f64,
+        /// Share of the tokens that is masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the generator's samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+    },
+    /// Electric (Clark et al. 2020b, "Pre-Training Transformers as Energy-Based Cloze Models", arXiv 2012.08561): the
+    /// discriminator's logit at a token is its energy E, with e^-E the unnormalised probability of the token in its
+    /// context, and is trained by noise-contrastive estimation. k of n tokens are drawn from a noise distribution q, and a
+    /// token is noise with probability k·q / ((n - k)·e^-E + k·q). q is a cloze model of two towers of the
+    /// generator's shape, one reading from the left and one from the right, so that no token sees itself; it is trained
+    /// at every token but [CLS] and [SEP], and q is a constant to the energy's loss. As in the released code k / (n - k) is
+    /// that of `mask_fraction`, and a draw is noise also where it is the original. Ours: where a tower has nothing
+    /// to read (the ends) zeros stand for it, and the towers have one table of embeddings, whatever is shared.
+    Electric {
+        /// Weight of the energy's loss beside the cloze model's (as ELECTRA's λ in the released code).
+        #[serde(default = "default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        disc_weight: f64,
+        /// Share of the tokens that is drawn from the noise.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+    },
     /// Masked language modelling: the tokens that were chosen and masked are predicted (BERT).
     Mlm {
         /// Share of the tokens that is predicted.
@@ -178,6 +240,10 @@ pub enum ObjectiveSpec {
 
 fn default_generator_share() -> f64 {
     0.5
+}
+
+fn default_crop() -> f64 {
+    0.9
 }
 
 fn yes() -> bool {
@@ -227,6 +293,8 @@ impl ObjectiveSpec {
             Self::AllTokensMlm { .. } => "all_tokens_mlm",
             Self::TwoStage { .. } => "two_stage",
             Self::Adversarial { .. } => "adversarial",
+            Self::CocoLm { .. } => "coco_lm",
+            Self::Electric { .. } => "electric",
             Self::Mlm { .. } => "mlm",
         }
     }
@@ -240,6 +308,8 @@ impl ObjectiveSpec {
             | Self::AllTokensMlm { mask_fraction, .. }
             | Self::TwoStage { mask_fraction, .. }
             | Self::Adversarial { mask_fraction, .. }
+            | Self::CocoLm { mask_fraction, .. }
+            | Self::Electric { mask_fraction, .. }
             | Self::Mlm { mask_fraction, .. } => *mask_fraction,
         }
     }
@@ -247,11 +317,14 @@ impl ObjectiveSpec {
     /// What the encoder that is fine-tuned does.
     pub fn main_task(&self) -> MainTask {
         match self {
-            Self::Rtd { .. } | Self::Electra15 { .. } | Self::TwoStage { .. } | Self::Adversarial { .. } => {
-                MainTask::Detect
-            }
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::Electric { .. } => MainTask::Detect,
             Self::ReplaceMlm { .. } => MainTask::Restore,
             Self::AllTokensMlm { .. } => MainTask::RestoreAll,
+            Self::CocoLm { .. } => MainTask::Correct,
             Self::Mlm { .. } => MainTask::Unmask,
         }
     }
@@ -265,9 +338,27 @@ impl ObjectiveSpec {
         }
     }
 
+    /// Whether that generator is two towers, for which transformers has no class.
+    pub fn has_two_towers(&self) -> bool {
+        matches!(self, Self::Electric { .. })
+    }
+
     /// Whether a baseline of the generator's reward is learnt.
     pub fn has_baseline(&self) -> bool {
         matches!(self, Self::Adversarial { .. })
+    }
+
+    /// Whether the heads of [`MainTask::Correct`] are used.
+    pub fn corrects(&self) -> bool {
+        matches!(self, Self::CocoLm { clm_weight, .. } if *clm_weight > 0.0)
+    }
+
+    /// Share of a text that a second view of it keeps, where a step has two views.
+    pub fn crop(&self) -> Option<f64> {
+        match self {
+            Self::CocoLm { crop, scl_weight, .. } if *scl_weight > 0.0 => Some(*crop),
+            _ => None,
+        }
     }
 
     /// Steps of `n_steps` that train the generator alone, before all others; at least one is left for the rest.
@@ -298,52 +389,5 @@ impl ObjectiveSpec {
     /// Whether a step costs what the budgets `rtd_flops` and `rtd_paper_flops` measure in, so that they are `steps` steps.
     pub fn is_the_budgets_measure(&self) -> bool {
         matches!(self, Self::Rtd { .. } | Self::Electra15 { .. }) && self.has_generator()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A trial's id hashes this text: what was written before there were modes must still be written.
-    #[test]
-    fn the_default_masking_is_not_written() {
-        let written = |masking| {
-            let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking };
-            serde_json::to_string(&mlm).unwrap()
-        };
-        assert_eq!(written(Masking::Paper), r#"{"kind":"mlm","mask_fraction":0.15}"#);
-        let other = written(Masking::ReleasedCode);
-        assert_eq!(other, r#"{"kind":"mlm","mask_fraction":0.15,"masking":"released_code"}"#);
-        let text = serde_json::to_string(&ObjectiveSpec::default()).unwrap();
-        assert_eq!(text, r#"{"kind":"rtd","disc_weight":50.0,"mask_fraction":0.15,"temperature":1.0}"#);
-        for text in [text, other] {
-            let read: ObjectiveSpec = serde_json::from_str(&text).unwrap();
-            assert_eq!(serde_json::to_string(&read).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn every_kind_is_read_from_its_word_alone() {
-        for kind in ["rtd", "electra_15", "replace_mlm", "all_tokens_mlm", "two_stage", "adversarial", "mlm"]
-        {
-            let objective: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
-            assert_eq!((objective.kind(), objective.mask_fraction()), (kind, 0.15));
-            let text = serde_json::to_string(&objective).unwrap();
-            assert_eq!(serde_json::from_str::<ObjectiveSpec>(&text).unwrap(), objective, "{text}");
-        }
-    }
-
-    #[test]
-    fn each_stage_has_a_step_where_there_are_two() {
-        let two_stage = |share: f64| -> ObjectiveSpec {
-            serde_json::from_str(&format!(r#"{{"kind": "two_stage", "generator_share": {share}}}"#)).unwrap()
-        };
-        let steps = |share, n_steps| two_stage(share).generator_steps(n_steps);
-        assert_eq!([steps(0.5, 10), steps(0.25, 10), steps(0.01, 10), steps(0.99, 10)], [5, 3, 1, 9]);
-        assert_eq!([steps(0.5, 2), steps(0.5, 1)], [1, 0]);
-        let stages = [4, 5].map(|step| two_stage(0.5).stage(step, 10));
-        assert_eq!(stages, [Stage::Generator, Stage::Discriminator]);
-        assert_eq!(ObjectiveSpec::default().stage(0, 10), Stage::Joint);
     }
 }

@@ -325,7 +325,7 @@ mod tests {
         base.train.warmpu [] unknown key -> did you mean `warmup`?
         base.train.hidden [] unknown key -> `hidden` is a key of base.model
         base.train.zzz [] unknown key -> remove it; known here are steps, budget, amount, stop_at, batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, log_every, validate_every, checkpoint_every
-        base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage; known here are kind, mask_fraction, masking
+        base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
         base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, from the folder where the command runs)
         base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)
         base.model.batch [] unknown key -> `batch` is a key of base.train and of evaluate.finetune
@@ -338,13 +338,13 @@ mod tests {
         let text = "{name: a, about: b, base: {objective: {kind: rtdd}, data: language}, \
                     evaluate: {source: {train_examples: 5}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
-            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, mlm
+            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, electric, mlm
             base.data ["language"] must be a mapping with a `kind` -> write { kind: language }; kinds are language, hub, files
             evaluate.source [] the key `kind` is missing -> add `kind:` with one of language, hub
         "#);
         insta::assert_snapshot!(list("{base: {objective: {mask_fraction: 2, x: 1}}}", Completeness::Part), @r"
             base.objective.mask_fraction [2] is out of range -> use a number from 0.01 to 0.9; the default is 0.15
-            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus
+            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus, clm_weight, copy_weight, correction, scl_weight, scl_temperature, crop
         ");
     }
 }

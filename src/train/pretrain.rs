@@ -271,6 +271,20 @@ mod tests {
         }
     }
 
+    /// What an objective draws beside masks and samples depends on (seed, step) alone.
+    #[test]
+    fn a_stop_changes_nothing_with_crops_or_noise() {
+        for kind in ["coco_lm", "electric"] {
+            let mut spec = spec();
+            spec.objective = serde_json::from_str(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let train = |name: &str, limit| train_spec(spec.clone(), &folder.path().join(name), limit);
+            let whole = train("whole", 99);
+            assert_eq!((whole.0, train("part", 3).0), (Ended::Finished, Ended::Stopped));
+            assert_eq!(train("part", 99), whole, "{kind}");
+        }
+    }
+
     /// The stages change after five steps: a checkpoint before, at and after that goes on alike. The copy is made once:
     /// after the first step of the second stage the discriminator is no longer the generator.
     #[test]

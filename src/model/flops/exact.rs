@@ -4,7 +4,7 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{EncoderShape, MainTask, ObjectiveSpec, Stage, TrialSpec};
+use crate::spec::{EncoderShape, MainTask, ObjectiveSpec, Stage, TrialSpec, cropped};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -27,6 +27,14 @@ fn masked_lm_head(shape: &EncoderShape, vocab: usize, masked: f64) -> f64 {
     6.0 * masked * (shape.hidden * shape.embedding + shape.embedding * vocab) as f64
 }
 
+/// Both towers, their head over all tokens, whose logits the backward pass computes again, and once more, forward only,
+/// where samples are drawn.
+fn two_towers(shape: &EncoderShape, vocab: usize, lengths: &[usize], masked: f64) -> f64 {
+    let (both, tokens) = (shape.side_by_side(), lengths.iter().sum::<usize>() as f64);
+    let head = masked_lm_head(&both, vocab, tokens) + masked_lm_head(&both, vocab, masked) / 3.0;
+    2.0 * encoder(shape, lengths) + head + 2.0 * tokens * (shape.embedding * vocab) as f64
+}
+
 /// FLOPs of one training step of a stage on sequences of the given lengths.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usize]) -> f64 {
     objective_flops(spec, &spec.objective, vocab, stage, lengths)
@@ -43,6 +51,7 @@ fn objective_flops(
     let small = spec.model.generator();
     let generator = match stage {
         _ if !objective.has_generator() => 0.0,
+        _ if objective.has_two_towers() => two_towers(&small, vocab, lengths, masked),
         Stage::Joint | Stage::Generator => encoder(&small, lengths) + masked_lm_head(&small, vocab, masked),
         Stage::Discriminator => {
             // Sampled from, not trained: forward only.
@@ -81,8 +90,21 @@ fn main_flops(
             let gate = 6.0 * tokens * full.hidden as f64;
             masked_lm_head(&full, vocab, tokens) + logits_again + gate
         }
+        MainTask::Correct if !objective.corrects() => 0.0,
+        MainTask::Correct => {
+            masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
+                + 6.0 * tokens * full.hidden as f64
+        }
     };
-    generator + encoder(&full, lengths) + head
+    let second_view = objective.crop().map_or(0.0, |share| contrast(&full, lengths, share));
+    generator + encoder(&full, lengths) + head + second_view
+}
+
+/// The encoder on crops that keep a share of every sequence, and the products of all [CLS] vectors of both views.
+fn contrast(shape: &EncoderShape, lengths: &[usize], share: f64) -> f64 {
+    let crops: Vec<usize> = lengths.iter().map(|&length| cropped(length, share)).collect();
+    let views = 2.0 * lengths.len() as f64;
+    encoder(shape, &crops) + 6.0 * views * views * shape.hidden as f64
 }
 
 /// The mean FLOPs of a training step of a run of `n_steps`, when every sequence is full.
@@ -148,6 +170,20 @@ mod tests {
         close(count(Stage::Joint, r#"{"kind": "replace_mlm", "mask_fraction": 0.2}"#), joint + mlm_head);
         let all = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0 + 6.0 * 4.0);
         close(count(Stage::Joint, r#"{"kind": "all_tokens_mlm", "mask_fraction": 0.2}"#), joint + all);
+        // The crop of 10 tokens keeps [CLS], 7 of the 8 between, and [SEP]; two views of one text are 2 × 2 products.
+        let clm = joint + mlm_head + 6.0 * 10.0 * 4.0;
+        let crop = 6.0 * 9.0 * (4.0 * 16.0 + 2.0 * 64.0) + 14.0 * 81.0 * 4.0;
+        close(count(Stage::Joint, r#"{"kind": "coco_lm", "mask_fraction": 0.2, "scl_weight": 0}"#), clm);
+        let coco_lm = r#"{"kind": "coco_lm", "mask_fraction": 0.2}"#;
+        close(count(Stage::Joint, coco_lm), clm + crop + 6.0 * 4.0 * 4.0);
+        let contrast = r#"{"kind": "coco_lm", "mask_fraction": 0.2, "clm_weight": 0}"#;
+        close(count(Stage::Joint, contrast), joint + crop + 6.0 * 4.0 * 4.0);
+        let wide = 8.0 * 4.0 + 400.0;
+        let cloze = 10.0 * (6.0 * wide + 2.0 * 400.0) + 2.0 * 2.0 * wide;
+        close(
+            count(Stage::Joint, r#"{"kind": "electric", "mask_fraction": 0.2}"#),
+            3.0 * encoder + cloze + disc_head,
+        );
         let adversarial = r#"{"kind": "adversarial", "mask_fraction": 0.2}"#;
         close(count(Stage::Joint, adversarial), joint + disc_head + 4.0 * 2.0 * 4.0);
         let two_stage = r#"{"kind": "two_stage", "mask_fraction": 0.2}"#;

@@ -19,7 +19,7 @@
 //!
 //! Must never: be used for budgets or time, which need what is really computed. Next: `exact.rs` for that.
 
-use crate::spec::{EncoderShape, MainTask, TrialSpec};
+use crate::spec::{EncoderShape, MainTask, TrialSpec, cropped};
 
 /// Draw, compare, multiply by the mask, multiply by the correction.
 const DROPOUT: f64 = 4.0;
@@ -36,7 +36,9 @@ const PASSES: f64 = 2.0;
 /// FLOPs of pre-training for `steps` steps of full sequences. Masked language modelling is one encoder with the
 /// output softmax; replaced-token detection is the discriminator with its head and the generator, where that is a
 /// network. The script knows no other objective: those that restore tokens are counted by the same rules, with the
-/// softmax over every token and a gate where every token is predicted; two stages are each what they run.
+/// softmax over every token and a gate where every token is predicted; a second view is one more pass of the encoder,
+/// a second tower one more of the generator; two
+/// stages are each what they run.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     train_flops_until(spec, vocab, steps, steps)
 }
@@ -49,14 +51,26 @@ pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u6
         MainTask::Unmask | MainTask::Restore => full.masked_lm_head(OUTPUT_SHARE),
         MainTask::Detect => full.discriminator_head(),
         MainTask::RestoreAll => full.masked_lm_head(1.0) + 2.0 * full.hidden,
+        MainTask::Correct if !spec.objective.corrects() => 0.0,
+        MainTask::Correct => full.masked_lm_head(OUTPUT_SHARE) + 2.0 * full.hidden,
     };
+    // A second view is a shorter sequence.
+    let second_view = spec.objective.crop().map_or(0.0, |share| {
+        let length = cropped(spec.train.seq_len, share);
+        let per_token = Counter::new(&spec.model.discriminator(), vocab, length).encoder();
+        per_token * length as f64 / spec.train.seq_len as f64
+    });
     let tokens = PASSES * (spec.train.batch * spec.train.seq_len) as f64;
-    let main = full.encoder() + head;
+    let main = full.encoder() + head + second_view;
     if !spec.objective.has_generator() {
         return tokens * steps as f64 * main;
     }
     let small = count(spec.model.generator());
-    let mut a_token = main + small.encoder() + small.masked_lm_head(OUTPUT_SHARE);
+    let mut a_token = main
+        + match spec.objective.has_two_towers() {
+            false => small.encoder() + small.masked_lm_head(OUTPUT_SHARE),
+            true => 2.0 * small.encoder() + count(spec.model.generator().side_by_side()).masked_lm_head(1.0),
+        };
     if spec.objective.has_baseline() {
         a_token += 2.0 * OUTPUT_SHARE * small.hidden;
     }

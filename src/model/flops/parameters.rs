@@ -11,13 +11,16 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let embeddings = embeddings(&full, vocab);
     let head = match spec.objective.main_task() {
         MainTask::Unmask | MainTask::Restore => masked_lm_head(&full, vocab),
-        MainTask::RestoreAll => masked_lm_head(&full, vocab) + full.hidden + 1,
+        MainTask::RestoreAll | MainTask::Correct => masked_lm_head(&full, vocab) + full.hidden + 1,
         MainTask::Detect => discriminator_head(&full),
     };
     let generator = if spec.objective.has_generator() {
         let small = spec.model.generator();
         let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
-        own + encoder(&small) + masked_lm_head(&small, vocab)
+        own + match spec.objective.has_two_towers() {
+            false => encoder(&small) + masked_lm_head(&small, vocab),
+            true => 2 * encoder(&small) + masked_lm_head(&small.side_by_side(), vocab),
+        }
     } else {
         0
     };

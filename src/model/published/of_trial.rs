@@ -7,7 +7,9 @@ use candle_core::{Device, Tensor};
 use super::config::{Config, Family};
 use super::write::{Role, write};
 use crate::fault::Result;
-use crate::model::{AdversarialElectra, Discriminator, Electra, EncoderNetwork, MaskedLm, Restorer};
+use crate::model::{
+    AdversarialElectra, Discriminator, Electra, Electric, EncoderNetwork, MaskedLm, Restorer,
+};
 use crate::nn::Parameters;
 use crate::spec::{HeadKind, MainTask, TrialSpec};
 
@@ -24,7 +26,7 @@ pub struct TrainedNetwork {
 pub struct TrainedNetworks {
     /// The one whose encoder is fine-tuned.
     pub main: TrainedNetwork,
-    /// The generator, where there is one beside it.
+    /// The generator, where there is one beside it that transformers has a class for.
     pub generator: Option<TrainedNetwork>,
 }
 
@@ -36,6 +38,10 @@ impl TrainedNetworks {
         let role = match spec.objective.main_task() {
             MainTask::Detect if spec.objective.has_baseline() => {
                 AdversarialElectra::new(&mut parameters, &spec.model, vocab)?;
+                Role::Discriminator
+            }
+            MainTask::Detect if spec.objective.has_two_towers() => {
+                Electric::new(&mut parameters, &spec.model, vocab)?;
                 Role::Discriminator
             }
             MainTask::Detect if spec.objective.has_generator() => {
@@ -50,8 +56,8 @@ impl TrainedNetworks {
                 MaskedLm::new(&mut parameters, &full)?;
                 Role::MaskedLm
             }
-            task @ (MainTask::Restore | MainTask::RestoreAll) => {
-                let has_gate = task == MainTask::RestoreAll;
+            task @ (MainTask::Restore | MainTask::RestoreAll | MainTask::Correct) => {
+                let has_gate = task != MainTask::Restore;
                 Restorer::new(&mut parameters, &spec.model, vocab, has_gate)?;
                 Role::MaskedLm
             }
@@ -59,9 +65,8 @@ impl TrainedNetworks {
         load(&parameters)?;
         let main = named(&parameters, |name| is_published(name).then_some(name));
         let main = TrainedNetwork { role, network: full, labels: Vec::new(), parameters: main };
-        let generator = spec
-            .objective
-            .has_generator()
+        let has_generator = spec.objective.has_generator() && !spec.objective.has_two_towers();
+        let generator = has_generator
             .then(|| generator(&parameters, EncoderNetwork::generator_of_spec(&spec.model, vocab)));
         Ok(Self { main, generator })
     }

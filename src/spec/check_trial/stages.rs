@@ -13,7 +13,12 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
         let what = "shares embeddings with a generator that two_stage freezes".into();
         findings.push(finding("model.sharing", &kind, what, "set model.sharing to none"));
     }
-    if initialise && model.generator() != model.discriminator() {
+    if initialise && model.generator().layers != model.discriminator().layers {
+        let what =
+            "gives the generator another depth than the discriminator, which is to start as its copy".into();
+        let hint = "remove model.generator_layers, or set objective.initialise to false";
+        findings.push(finding("model.generator_layers", &kind, what, hint));
+    } else if initialise && model.generator() != model.discriminator() {
         let what =
             "gives the generator another shape than the discriminator, which is to start as its copy".into();
         let hint = "set model.generator_ratio to 1, or objective.initialise to false";
@@ -58,6 +63,7 @@ mod tests {
         base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none
         base.model.generator_ratio: gives the generator another shape than the discriminator, which is to start as its copy -> set model.generator_ratio to 1, or objective.initialise to false
         ");
+        insta::assert_snapshot!(with(&|spec| spec.model.generator_layers = Some(2)), @"base.model.generator_layers: gives the generator another depth than the discriminator, which is to start as its copy -> remove model.generator_layers, or set objective.initialise to false");
         insta::assert_snapshot!(with(&|spec| spec.train.warmup = 501), @"base.train.warmup: is longer than the shorter of the two stages (500 steps) -> lower train.warmup to at most 500, or set objective.schedule to single");
         let one = with(&|spec| (spec.train.steps, spec.train.warmup) = (1, 0));
         assert_eq!(

@@ -46,6 +46,18 @@ impl GeneratorKind {
     }
 }
 
+/// What the softmax of `coco_lm` is trained on at the masked positions, with D the copy gate's probability that the
+/// token is the original, taken as a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Correction {
+    /// The paper's loss: -log(1[token read is the original]·D + (1 - D)·softmax).
+    #[default]
+    Paper,
+    /// The released code's: (1 - D)·(-log softmax).
+    ReleasedCode,
+}
+
 /// Learning rate over the two stages of `two_stage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,4 +91,14 @@ pub enum MainTask {
     Restore,
     /// The original of every token, with a copy gate.
     RestoreAll,
+    /// Which tokens were replaced, by a copy gate, and the originals at the masked positions.
+    Correct,
+}
+
+/// Length of a crop of a sequence of `length` tokens that keeps the first, the last and `share` of those between, at least
+/// one where there is any.
+pub fn cropped(length: usize, share: f64) -> usize {
+    let between = length.saturating_sub(2);
+    let kept = ((between as f64 * share).round() as usize).clamp(between.min(1), between);
+    length - between + kept
 }

@@ -1,0 +1,123 @@
+//! Electric's networks (Clark et al. 2020b, §2.3): a cloze model of two towers, and the encoder that gives energies.
+//!
+//! One tower reads from left to right and one from right to left. What is known of a token is the left tower's state
+//! at its left neighbour beside the right tower's at its right neighbour, so that no token sees itself.
+
+use candle_core::Tensor;
+
+use super::{Discriminator, DiscriminatorHead, EncoderNetwork, MaskedLmHead, encoder};
+use crate::fault::Result;
+use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Tokens};
+use crate::ops::attention::Reach;
+use crate::spec::{ModelSpec, Sharing};
+
+/// A model of every token given all others, in one pass.
+#[derive(Clone, Debug)]
+pub struct TwoTowers {
+    left: Encoder,
+    right: Encoder,
+    /// Its output over the vocabulary, tied to the word embeddings that both towers read.
+    pub head: MaskedLmHead,
+}
+
+impl TwoTowers {
+    fn new(mut part: Builder<'_>, spec: &ModelSpec, shared: Embeddings) -> Result<Self> {
+        let (vocab, _) = shared.word.dims2()?;
+        let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
+        let embeddings = match spec.sharing {
+            Sharing::Embeddings => shared,
+            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
+        };
+        let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), &embeddings.word)?;
+        let left = Encoder::new(part.within("left.encoder"), embeddings.clone(), &shape, rates)?;
+        let right = Encoder::new(part.within("right.encoder"), embeddings, &shape, rates)?;
+        Ok(Self { left: left.reaching(Reach::Before), right: right.reaching(Reach::Behind), head })
+    }
+
+    /// What is known of each of N tokens without it: [N, 2·H] for towers H wide. Where there is nothing on a side, at the
+    /// ends of a sequence, its half is zeros.
+    pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+        let (before, behind) = neighbours(&tokens.offsets);
+        let left = rows_or_zeros(&self.left.forward(tokens, mode)?, &before)?;
+        let right = rows_or_zeros(&self.right.forward(tokens, mode)?, &behind)?;
+        Ok(Tensor::cat(&[left, right], 1)?)
+    }
+}
+
+/// The left and the right neighbour of each of N tokens; N where there is none.
+fn neighbours(offsets: &[usize]) -> (Vec<u32>, Vec<u32>) {
+    let none = offsets.last().copied().unwrap_or(0);
+    let tokens =
+        || offsets.windows(2).flat_map(|bounds| (bounds[0]..bounds[1]).map(|at| (at, bounds[0], bounds[1])));
+    let before = tokens().map(|(at, start, _)| if at == start { none } else { at - 1 } as u32);
+    let behind = tokens().map(|(at, _, end)| if at + 1 == end { none } else { at + 1 } as u32);
+    (before.collect(), behind.collect())
+}
+
+/// Rows of hidden [N, H]; row N is zeros.
+fn rows_or_zeros(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
+    let (_, width) = hidden.dims2()?;
+    let zeros = Tensor::zeros((1, width), hidden.dtype(), hidden.device())?;
+    let rows = Tensor::from_slice(rows, rows.len(), hidden.device())?;
+    Ok(Tensor::cat(&[hidden, &zeros], 0)?.index_select(&rows, 0)?)
+}
+
+/// The noise distribution and the encoder that learns to tell text from it.
+#[derive(Clone, Debug)]
+pub struct Electric {
+    /// The noise distribution.
+    pub generator: TwoTowers,
+    /// Its logit is a token's energy.
+    pub discriminator: Discriminator,
+}
+
+impl Electric {
+    /// Makes all parameters in `parameters`.
+    pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
+        let mut builder = parameters.builder();
+        let full = EncoderNetwork::of_spec(spec, vocab);
+        let (shared, discriminator) = encoder(&mut builder, &full)?;
+        let generator = TwoTowers::new(builder.within("generator"), spec, shared)?;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.shape.hidden)?;
+        Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::ops::embedding::Indices;
+
+    #[test]
+    fn neighbours_stay_in_their_sequence() {
+        let (before, behind) = neighbours(&[0, 3, 3, 5]);
+        assert_eq!((before, behind), (vec![5, 0, 1, 5, 3], vec![1, 2, 5, 4, 5]));
+    }
+
+    /// Another token at 2 changes what is known of every other token of its sequence, and nothing else.
+    #[test]
+    fn no_token_sees_itself() {
+        let spec = ModelSpec { layers: Some(2), hidden: Some(16), heads: Some(2), ..Default::default() };
+        let spec = ModelSpec { embedding: Some(8), generator_ratio: 0.5, ..spec };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        let towers = Electric::new(&mut parameters, &spec, 30).unwrap().generator;
+        let known = |words: [u32; 8]| {
+            let positions: Vec<u32> = vec![0, 1, 2, 3, 4, 0, 1, 2];
+            let indices = Indices {
+                words: words.to_vec().into(),
+                positions: positions.into(),
+                kinds: vec![0; 8].into(),
+            };
+            let tokens = Tokens { indices, offsets: vec![0, 5, 8].into() };
+            towers.forward(&tokens, Mode::evaluate()).unwrap().to_vec2::<f32>().unwrap()
+        };
+        let (one, other) = (known([2, 9, 10, 11, 3, 2, 20, 3]), known([2, 9, 25, 11, 3, 2, 20, 3]));
+        let differs: Vec<usize> = (0..8).filter(|&i| one[i] != other[i]).collect();
+        assert_eq!(differs, [0, 1, 3, 4]);
+        // On the left of token 1 there is [CLS] alone, on its right the changed token.
+        assert_eq!((&one[1][..8], one[1][8..] != other[1][8..]), (&other[1][..8], true));
+        assert!(one[0][..8].iter().chain(&one[4][8..]).all(|&value| value == 0.0));
+    }
+}

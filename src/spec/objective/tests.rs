@@ -1,0 +1,54 @@
+//! Kinds, words and stages, and what a trial's id hashes.
+
+use super::*;
+
+/// A trial's id hashes this text: what was written before there were modes must still be written.
+#[test]
+fn the_default_masking_is_not_written() {
+    let written = |masking| {
+        let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking };
+        serde_json::to_string(&mlm).unwrap()
+    };
+    assert_eq!(written(Masking::Paper), r#"{"kind":"mlm","mask_fraction":0.15}"#);
+    let other = written(Masking::ReleasedCode);
+    assert_eq!(other, r#"{"kind":"mlm","mask_fraction":0.15,"masking":"released_code"}"#);
+    let text = serde_json::to_string(&ObjectiveSpec::default()).unwrap();
+    assert_eq!(text, r#"{"kind":"rtd","disc_weight":50.0,"mask_fraction":0.15,"temperature":1.0}"#);
+    for text in [text, other] {
+        let read: ObjectiveSpec = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+}
+
+#[test]
+fn every_kind_is_read_from_its_word_alone() {
+    for kind in [
+        "rtd",
+        "electra_15",
+        "replace_mlm",
+        "all_tokens_mlm",
+        "two_stage",
+        "adversarial",
+        "coco_lm",
+        "electric",
+        "mlm",
+    ] {
+        let objective: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
+        assert_eq!((objective.kind(), objective.mask_fraction()), (kind, 0.15));
+        let text = serde_json::to_string(&objective).unwrap();
+        assert_eq!(serde_json::from_str::<ObjectiveSpec>(&text).unwrap(), objective, "{text}");
+    }
+}
+
+#[test]
+fn each_stage_has_a_step_where_there_are_two() {
+    let two_stage = |share: f64| -> ObjectiveSpec {
+        serde_json::from_str(&format!(r#"{{"kind": "two_stage", "generator_share": {share}}}"#)).unwrap()
+    };
+    let steps = |share, n_steps| two_stage(share).generator_steps(n_steps);
+    assert_eq!([steps(0.5, 10), steps(0.25, 10), steps(0.01, 10), steps(0.99, 10)], [5, 3, 1, 9]);
+    assert_eq!([steps(0.5, 2), steps(0.5, 1)], [1, 0]);
+    let stages = [4, 5].map(|step| two_stage(0.5).stage(step, 10));
+    assert_eq!(stages, [Stage::Generator, Stage::Discriminator]);
+    assert_eq!(ObjectiveSpec::default().stage(0, 10), Stage::Joint);
+}
