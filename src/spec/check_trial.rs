@@ -4,6 +4,7 @@
 //! Every function looks at one trial; `expand` tells each distinct finding once. Must never: repeat what the
 //! schema states (types, ranges, words).
 
+mod sharing;
 mod stages;
 
 use super::check_evaluate;
@@ -41,6 +42,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
             findings.extend(generator(&trial.model));
         }
         findings.extend(stages::two_stages(trial));
+        findings.extend(sharing::sharing(trial));
         findings.extend(language(trial));
     }
     findings.extend(squad(trial));

@@ -16,8 +16,13 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     };
     let generator = if spec.objective.has_generator() {
         let small = spec.model.generator();
-        let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
-        own + encoder(&small) + masked_lm_head(&small, vocab)
+        let own = match spec.model.sharing {
+            // A table of differences has the numbers of the table.
+            Sharing::None | Sharing::Gdes => embeddings + encoder(&small),
+            Sharing::Embeddings => encoder(&small),
+            Sharing::All => 0,
+        };
+        own + masked_lm_head(&small, vocab)
     } else {
         0
     };
@@ -66,8 +71,10 @@ mod tests {
 
     #[test]
     fn counted_parameters_are_those_that_are_made() {
-        for sharing in [Sharing::None, Sharing::Embeddings] {
-            let model = ModelSpec { hidden: Some(96), generator_ratio: 0.5, sharing, ..Default::default() };
+        for (sharing, generator_ratio) in
+            [(Sharing::None, 0.5), (Sharing::Embeddings, 0.5), (Sharing::All, 1.0), (Sharing::Gdes, 0.5)]
+        {
+            let model = ModelSpec { hidden: Some(96), generator_ratio, sharing, ..Default::default() };
             let mut made = Parameters::new(1, &Device::Cpu);
             Electra::new(&mut made, &model, 777).unwrap();
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
