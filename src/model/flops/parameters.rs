@@ -62,6 +62,7 @@ mod tests {
     use candle_core::Device;
 
     use super::super::fixture::trial;
+    use super::super::{paper, train_flops_per_step};
     use super::*;
     use crate::model::{Electra, EncoderNetwork, MaskedLm};
     use crate::nn::Parameters;
@@ -83,6 +84,21 @@ mod tests {
             let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }
+    }
+
+    /// One encoder read twice computes what two do, and so do tables that are read as sums.
+    #[test]
+    fn sharing_saves_parameters_and_no_flops() {
+        let of = |sharing| {
+            let model = ModelSpec { generator_ratio: 1.0, sharing, ..Default::default() };
+            let spec = trial(ObjectiveSpec::default(), model);
+            let flops = (train_flops_per_step(&spec, VOCAB), paper::train_flops(&spec, VOCAB, 10));
+            (n_parameters(&spec, VOCAB), flops)
+        };
+        let [none, embeddings, all, gdes] =
+            [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes].map(of);
+        assert!(none.1 == embeddings.1 && none.1 == all.1 && none.1 == gdes.1);
+        assert!(none.0 == gdes.0 && none.0 > embeddings.0 && embeddings.0 > all.0);
     }
 
     /// The paper's shapes with BERT's vocabulary: discriminator with its embeddings, its head, generator without

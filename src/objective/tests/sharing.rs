@@ -69,6 +69,21 @@ fn who_is_trained_by_which_loss() {
     assert_eq!(gdes, [generator, main]);
 }
 
+/// The objectives beside rtd: every parameter of a shared encoder is trained, and under an adversarial generator, too, the
+/// differences keep the two losses apart.
+#[test]
+fn other_objectives_share() {
+    for kind in ["electra_15", "replace_mlm", "all_tokens_mlm"] {
+        let mut spec = trial(&format!(r#"{{"kind": "{kind}"}}"#), 10);
+        (spec.model.sharing, spec.model.generator_ratio) = (Sharing::All, 1.0);
+        gradients(&spec, 0);
+    }
+    let with = |weight: &str, value: f64| format!(r#"{{"kind": "adversarial", "{weight}": {value}}}"#);
+    let reach = |weight| moved(&with(weight, 1.0), &with(weight, 2.0), Sharing::Gdes);
+    assert_eq!(reach("policy_weight"), ["generator"]);
+    assert_eq!(reach("disc_weight"), ["discriminator_head", "embeddings", "encoder"]);
+}
+
 /// The two passes of one encoder drop different numbers, and the gradients of both arrive by the fast way too.
 #[test]
 fn a_shared_encoder_adds_up_both_gradients() {
