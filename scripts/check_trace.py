@@ -105,6 +105,31 @@ def embedding_parts(ours, embeddings):
     }
 
 
+class Difference(torch.nn.Module):
+    """An embedding table that is another one, without its gradient, plus a difference from it."""
+
+    def __init__(self, base):
+        super().__init__()
+        # In a list, so that it is no parameter of this module.
+        self.base = [base]
+        self.delta = torch.nn.Parameter(torch.zeros_like(base))
+
+    def forward(self, ids):
+        return functional.embedding(ids, self.base[0].detach() + self.delta)
+
+
+def disentangle(ours, embeddings, base):
+    """Makes word and position tables of `embeddings` differences from those of `base`; returns the parts."""
+    embeddings.word_embeddings = Difference(base.word_embeddings.weight)
+    embeddings.position_embeddings = Difference(base.position_embeddings.weight)
+    return {
+        f"{ours}.word.delta": [embeddings.word_embeddings.delta],
+        f"{ours}.position.delta": [embeddings.position_embeddings.delta],
+        f"{ours}.type.weight": [embeddings.token_type_embeddings.weight],
+        f"{ours}.norm.weight_and_bias": [embeddings.LayerNorm.weight, embeddings.LayerNorm.bias],
+    }
+
+
 def dense_parts(ours, *layers):
     return {f"{ours}.{kind}": [getattr(layer, kind) for layer in layers] for kind in ("weight", "bias")}
 
@@ -144,7 +169,8 @@ class Networks:
 
     def __init__(self, trace):
         initial, spec = trace.parameters("initial"), trace.spec
-        model, word = spec["model"], initial["embeddings.word.weight"]
+        model = spec["model"]
+        word = initial.get("embeddings.word.weight", initial.get("embeddings.word.delta"))
         full = config_of(initial, "encoder", model, 1.0, word)
         self.discriminator = None
         if spec["objective"]["kind"] == "mlm":
@@ -153,18 +179,27 @@ class Networks:
             self.parts |= encoder_parts("encoder", self.generator.electra)
             self.parts |= head_parts("mlm_head", self.generator)
         else:
-            small = config_of(initial, "generator.encoder", model, model["generator_ratio"], word)
+            sharing = model["sharing"]
+            own = "encoder" if sharing == "all" else "generator.encoder"
+            small = config_of(initial, own, model, model["generator_ratio"], word)
             self.generator = transformers.ElectraForMaskedLM(small)
             self.discriminator = transformers.ElectraForPreTraining(full)
             embeddings = self.discriminator.electra.embeddings
-            self.parts = embedding_parts("embeddings", embeddings)
-            if model["sharing"] == "embeddings":
+            base = self.generator.electra.embeddings
+            if sharing == "gdes":
+                self.parts = disentangle("embeddings", embeddings, base)
+            else:
+                self.parts = embedding_parts("embeddings", embeddings)
+            if sharing in ("none", "gdes"):
+                self.parts |= embedding_parts("generator.embeddings", base)
+            else:
                 self.generator.electra.embeddings = embeddings
                 self.generator.generator_lm_head.weight = embeddings.word_embeddings.weight
-            else:
-                self.parts |= embedding_parts("generator.embeddings", self.generator.electra.embeddings)
             self.parts |= encoder_parts("encoder", self.discriminator.electra)
-            self.parts |= encoder_parts("generator.encoder", self.generator.electra)
+            if sharing == "all":
+                self.generator.electra = self.discriminator.electra
+            else:
+                self.parts |= encoder_parts("generator.encoder", self.generator.electra)
             self.parts |= head_parts("generator.mlm_head", self.generator)
             predictions = self.discriminator.discriminator_predictions
             self.parts |= dense_parts("discriminator_head.dense", predictions.dense)
@@ -267,7 +302,7 @@ class Optimizer:
         self.train, self.total_steps, self.k = train, total_steps, 0
         groups = {True: [], False: []}
         for name, pieces in parts.items():
-            groups[name.endswith(".weight")] += pieces
+            groups[name.endswith((".weight", ".delta"))] += pieces
         decays = {True: train["weight_decay"], False: 0.0}
         self.decays = [(piece, decays[group]) for group, pieces in groups.items() for piece in pieces]
         if train["optimizer"] == "adamw":

@@ -6,6 +6,7 @@ pub mod flops;
 mod heads;
 mod networks;
 pub mod published;
+mod sharing;
 mod two_towers;
 
 pub use heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};

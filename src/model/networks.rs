@@ -3,10 +3,11 @@
 
 use candle_core::Tensor;
 
+use super::sharing::MainEncoder;
 use super::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 use crate::fault::Result;
 use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Rates, Tokens};
-use crate::spec::{EncoderShape, ModelSpec, Sharing};
+use crate::spec::{EncoderShape, ModelSpec};
 
 /// Whether a parameter belongs to the encoder that is fine-tuned.
 pub fn is_encoder_parameter(name: &str) -> bool {
@@ -60,7 +61,7 @@ impl MaskedLm {
     pub fn new(parameters: &mut Parameters, network: &EncoderNetwork) -> Result<Self> {
         let mut builder = parameters.builder();
         let (embeddings, encoder) = encoder(&mut builder, network)?;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), &network.shape, &embeddings.word)?;
+        let head = MaskedLmHead::new(builder.within("mlm_head"), &network.shape, embeddings.word_table()?)?;
         Ok(Self { encoder, head })
     }
 }
@@ -102,11 +103,11 @@ impl Electra {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
-        let full = EncoderNetwork::of_spec(spec, vocab);
-        let (shared, discriminator) = encoder(&mut builder, &full)?;
-        let generator = generator(builder.within("generator"), spec, shared)?;
-        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.shape.hidden)?;
-        Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
+        let main = MainEncoder::new(&mut builder, spec, vocab)?;
+        let generator = main.generator(builder.within("generator"), spec, vocab)?;
+        let hidden = spec.discriminator().hidden;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), hidden)?;
+        Ok(Self { generator, discriminator: Discriminator { encoder: main.encoder, head } })
     }
 }
 
@@ -128,19 +129,6 @@ impl AdversarialElectra {
     }
 }
 
-/// The generator beside an encoder whose embeddings are `shared`.
-fn generator(mut part: Builder<'_>, spec: &ModelSpec, shared: Embeddings) -> Result<MaskedLm> {
-    let (vocab, _) = shared.word.dims2()?;
-    let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
-    let embeddings = match spec.sharing {
-        Sharing::Embeddings => shared,
-        Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
-    };
-    let head = MaskedLmHead::new(part.within("mlm_head"), &shape, &embeddings.word)?;
-    let encoder = Encoder::new(part.within("encoder"), embeddings, &shape, rates)?;
-    Ok(MaskedLm { encoder, head })
-}
-
 /// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.4; COCO-LM §4).
 #[derive(Clone, Debug)]
 pub struct Restorer {
@@ -156,12 +144,11 @@ impl Restorer {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize, has_gate: bool) -> Result<Self> {
         let mut builder = parameters.builder();
-        let full = EncoderNetwork::of_spec(spec, vocab);
-        let (shared, encoder) = encoder(&mut builder, &full)?;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), &full.shape, &shared.word)?;
-        let generator = generator(builder.within("generator"), spec, shared)?;
-        let gate = has_gate.then(|| CopyGate::new(builder.within("copy_gate"), full.shape.hidden));
-        Ok(Self { generator, restorer: MaskedLm { encoder, head }, gate: gate.transpose()? })
+        let (main, shape) = (MainEncoder::new(&mut builder, spec, vocab)?, spec.discriminator());
+        let head = MaskedLmHead::new(builder.within("mlm_head"), &shape, main.embeddings.word_table()?)?;
+        let generator = main.generator(builder.within("generator"), spec, vocab)?;
+        let gate = has_gate.then(|| CopyGate::new(builder.within("copy_gate"), shape.hidden));
+        Ok(Self { generator, restorer: MaskedLm { encoder: main.encoder, head }, gate: gate.transpose()? })
     }
 }
 
@@ -170,7 +157,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::spec::ModelSize;
+    use crate::spec::{ModelSize, Sharing};
 
     const VOCAB: usize = 30_522;
 
@@ -199,26 +186,39 @@ mod tests {
     /// Facts, trap 24: weight decay on weights and tables, on neither LayerNorm nor bias.
     #[test]
     fn what_decays() {
-        let spec = ModelSpec { layers: Some(1), hidden: Some(64), ..Default::default() };
-        let mut parameters = Parameters::new(1, &Device::Cpu);
-        Electra::new(&mut parameters, &spec, 50).unwrap();
-        for parameter in parameters.iter() {
-            let leaf = parameter.name.rsplit('.').next().unwrap();
-            assert!(["weight", "bias", "weight_and_bias"].contains(&leaf), "{}", parameter.name);
-            assert_eq!(parameter.decays, leaf == "weight", "{}", parameter.name);
+        for sharing in [Sharing::None, Sharing::Embeddings, Sharing::Gdes] {
+            let spec = ModelSpec { layers: Some(1), hidden: Some(64), sharing, ..Default::default() };
+            let mut parameters = Parameters::new(1, &Device::Cpu);
+            Electra::new(&mut parameters, &spec, 50).unwrap();
+            for parameter in parameters.iter() {
+                let leaf = parameter.name.rsplit('.').next().unwrap();
+                assert!(["weight", "delta", "bias", "weight_and_bias"].contains(&leaf), "{}", parameter.name);
+                assert_eq!(parameter.decays, ["weight", "delta"].contains(&leaf), "{}", parameter.name);
+            }
         }
     }
 
     #[test]
-    fn untied_networks_have_two_embedding_blocks() {
-        let shared = ModelSpec::default();
-        let untied = ModelSpec { sharing: Sharing::None, ..Default::default() };
-        let size = |spec: &ModelSpec| {
+    fn what_is_shared_is_made_once() {
+        let made = |sharing| {
+            let spec = ModelSpec { sharing, generator_ratio: 1.0, ..Default::default() };
             let mut parameters = Parameters::new(1, &Device::Cpu);
-            Electra::new(&mut parameters, spec, 1000).unwrap();
-            parameters.count()
+            Electra::new(&mut parameters, &spec, 1000).unwrap();
+            parameters
         };
-        // Word, position and type tables and the LayerNorm once more.
-        assert_eq!(size(&untied) - size(&shared), (1000 + 512 + 2 + 2) * 128);
+        let [none, shared, all, gdes] =
+            [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes].map(made);
+        // Word, position and type tables and the LayerNorm once more, be they tables or differences from them.
+        assert_eq!(none.count() - shared.count(), (1000 + 512 + 2 + 2) * 128);
+        assert_eq!(gdes.count(), none.count());
+        let encoder = count(&shared, |name| name.starts_with("encoder."));
+        assert_eq!(shared.count() - all.count(), encoder);
+        assert!(
+            all.iter()
+                .all(|p| !p.name.starts_with("generator.") || p.name.starts_with("generator.mlm_head."))
+        );
+        let differences: Vec<&str> =
+            gdes.iter().map(|p| p.name.as_str()).filter(|name| name.ends_with("delta")).collect();
+        assert_eq!(differences, ["embeddings.word.delta", "embeddings.position.delta"]);
     }
 }

@@ -5,11 +5,12 @@
 
 use candle_core::Tensor;
 
-use super::{Discriminator, DiscriminatorHead, EncoderNetwork, MaskedLmHead, encoder};
+use super::sharing::MainEncoder;
+use super::{Discriminator, DiscriminatorHead, EncoderNetwork, MaskedLmHead};
 use crate::fault::Result;
-use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Tokens};
+use crate::nn::{Builder, Encoder, Mode, Parameters, Tokens};
 use crate::ops::attention::Reach;
-use crate::spec::{ModelSpec, Sharing};
+use crate::spec::ModelSpec;
 
 /// A model of every token given all others, in one pass.
 #[derive(Clone, Debug)]
@@ -21,14 +22,11 @@ pub struct TwoTowers {
 }
 
 impl TwoTowers {
-    fn new(mut part: Builder<'_>, spec: &ModelSpec, shared: Embeddings) -> Result<Self> {
-        let (vocab, _) = shared.word.dims2()?;
+    fn new(mut part: Builder<'_>, spec: &ModelSpec, vocab: usize, main: &MainEncoder) -> Result<Self> {
         let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
-        let embeddings = match spec.sharing {
-            Sharing::Embeddings => shared,
-            Sharing::None => Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)?,
-        };
-        let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), &embeddings.word)?;
+        let embeddings = main.of_generator(&mut part, spec, vocab)?;
+        let words = embeddings.word_table()?;
+        let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), words)?;
         let left = Encoder::new(part.within("left.encoder"), embeddings.clone(), &shape, rates)?;
         let right = Encoder::new(part.within("right.encoder"), embeddings, &shape, rates)?;
         Ok(Self { left: left.reaching(Reach::Before), right: right.reaching(Reach::Behind), head })
@@ -75,11 +73,11 @@ impl Electric {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
-        let full = EncoderNetwork::of_spec(spec, vocab);
-        let (shared, discriminator) = encoder(&mut builder, &full)?;
-        let generator = TwoTowers::new(builder.within("generator"), spec, shared)?;
-        let head = DiscriminatorHead::new(builder.within("discriminator_head"), full.shape.hidden)?;
-        Ok(Self { generator, discriminator: Discriminator { encoder: discriminator, head } })
+        let main = MainEncoder::new(&mut builder, spec, vocab)?;
+        let generator = TwoTowers::new(builder.within("generator"), spec, vocab, &main)?;
+        let hidden = spec.discriminator().hidden;
+        let head = DiscriminatorHead::new(builder.within("discriminator_head"), hidden)?;
+        Ok(Self { generator, discriminator: Discriminator { encoder: main.encoder, head } })
     }
 }
 

@@ -55,6 +55,16 @@ impl Encoder {
         Self { reach, ..self }
     }
 
+    /// The same parameters for a second pass in the same step, with dropout masks of its own.
+    pub fn with_own_dropout(&self, builder: &mut Builder<'_>) -> Self {
+        let mut encoder = self.clone();
+        encoder.embedding_site = builder.site();
+        for layer in &mut encoder.layers {
+            layer.sites = [builder.site(), builder.site(), builder.site()];
+        }
+        encoder
+    }
+
     /// Hidden states of the last layer, [N, H].
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         let mut hidden = self.embeddings.forward(tokens, self.embedding_site, mode)?;

@@ -7,7 +7,7 @@ mod encoder;
 mod layers;
 mod parameters;
 
-pub use embeddings::{Embeddings, Tokens};
+pub use embeddings::{DIFFERENCE, Embeddings, Tokens, difference_table};
 pub use encoder::{Encoder, Rates};
 pub use layers::{Linear, Mode, Norm};
 pub use parameters::{Builder, Init, Parameter, Parameters};

@@ -5,6 +5,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::embeddings::difference_table;
 use crate::fault::{Fault, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -20,6 +21,8 @@ pub enum Init {
     Zeros,
     /// A row of ones (γ) and a row of zeros (β).
     Norm,
+    /// Zeros, of a table that is a difference from another one: decay pulls the two together.
+    Difference,
 }
 
 /// One trainable tensor.
@@ -77,7 +80,8 @@ impl Parameters {
         self.entries.iter().map(|parameter| parameter.depth).max().unwrap_or(0)
     }
 
-    /// Overwrites the parameters that `wanted` accepts with the tensors of the same name.
+    /// Overwrites the parameters that `wanted` accepts with the tensors of the same name, or with the sums of a table
+    /// and a difference from it ([`difference_table`]).
     ///
     /// Errors: a tensor that is missing or has another shape, by name.
     pub fn load(&self, wanted: impl Fn(&str) -> bool, find: impl Fn(&str) -> Option<Tensor>) -> Result<()> {
@@ -87,8 +91,11 @@ impl Parameters {
                 let hint = "the checkpoint belongs to another model; run again with --force to train anew";
                 Fault::new(crate::fault::FaultKind::Data, what, hint)
             };
-            let tensor =
-                find(name).ok_or_else(|| mismatch(format!("the checkpoint has no tensor `{name}`")))?;
+            let tensor = match find(name) {
+                None => difference_table(name, &find)?,
+                found => found,
+            };
+            let tensor = tensor.ok_or_else(|| mismatch(format!("the checkpoint has no tensor `{name}`")))?;
             if tensor.shape() != parameter.var.shape() {
                 let (got, expected) = (tensor.dims(), parameter.var.dims());
                 let what = format!("the checkpoint's tensor `{name}` has shape {got:?}, not {expected:?}");
@@ -138,7 +145,7 @@ impl Builder<'_> {
         let tensor = Tensor::from_vec(values, shape, &self.store.device)?.to_dtype(DType::F32)?;
         let var = Var::from_tensor(&tensor)?;
         let handle = var.as_tensor().clone();
-        let decays = matches!(init, Init::TruncatedNormal | Init::Glorot);
+        let decays = matches!(init, Init::TruncatedNormal | Init::Glorot | Init::Difference);
         self.store.entries.push(Parameter { name, var, decays, depth: self.depth });
         Ok(handle)
     }
@@ -155,7 +162,7 @@ fn initial(seed: u64, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
             let limit = (6.0 / shape.iter().sum::<usize>().max(1) as f64).sqrt();
             (0..n).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32).collect()
         }
-        Init::Zeros => vec![0.0; n],
+        Init::Zeros | Init::Difference => vec![0.0; n],
         Init::Norm => (0..n).map(|i| if i < n / 2 { 1.0 } else { 0.0 }).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! Who proposes the replacements, and what a discriminator or a restoring encoder then reads.
 //!
-//! A network's samples are numbers: no gradient of what reads them reaches the generator but through embeddings
-//! that are shared. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
+//! A network's samples are numbers: no gradient of what reads them reaches the generator but through what the two
+//! share. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
 //! `two_stage.rs`, `adversarial.rs`.
 
 use candle_core::Tensor;

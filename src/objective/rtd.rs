@@ -3,8 +3,8 @@
 //! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them;
 //! the discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
 //! cross-entropy over all tokens, or over the masked ones only). A sample that equals the original counts as
-//! original. No gradient of the discriminator reaches the generator but through the embeddings that they share:
-//! the samples are numbers. Without a generator network there is the discriminator's loss alone.
+//! original. No gradient of the discriminator reaches the generator but through what they share: the samples are
+//! numbers. Without a generator network there is the discriminator's loss alone.
 
 use candle_core::Tensor;
 

@@ -1,4 +1,7 @@
 //! What every objective is held to: which parameter gets a gradient from what, and that it learns the built-in language.
+//! Next: `tests/sharing.rs` for what generator and discriminator may share.
+
+mod sharing;
 
 use std::collections::BTreeMap;
 
@@ -112,9 +115,13 @@ fn exactly_the_trained_parameters_get_gradients() {
 fn every_objective_is_counted_and_exported() {
     let (_, vocabulary) = language();
     for kind in KINDS {
-        for sharing in [Sharing::None, Sharing::Embeddings] {
+        for sharing in [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes] {
             let mut spec = trial(kind, 10);
-            spec.model.sharing = sharing;
+            (spec.model.sharing, spec.model.generator_ratio) = (sharing, 1.0);
+            let restores = spec.objective.has_generator() && spec.objective.main_task() != MainTask::Detect;
+            if restores && sharing == Sharing::Gdes {
+                continue;
+            }
             let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
             assert_eq!(flops::n_parameters(&spec, vocabulary.size), objective.parameters().count(), "{kind}");
             let trained = |parameters: &Parameters| -> Vec<(String, Vec<usize>)> {

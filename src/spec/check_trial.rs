@@ -5,6 +5,7 @@
 //! schema states (types, ranges, words).
 
 mod contrast;
+mod sharing;
 mod stages;
 
 use super::check_evaluate;
@@ -44,6 +45,7 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         }
         findings.extend(stages::two_stages(trial));
         findings.extend(contrast::coco_lm(trial));
+        findings.extend(sharing::sharing(trial));
         findings.extend(language(trial));
     }
     findings.extend(squad(trial));

@@ -18,15 +18,27 @@ pub enum ModelSize {
     Large,
 }
 
-/// What the generator and the discriminator have in common.
+/// What the generator and the discriminator have in common. Their heads are always their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sharing {
-    /// Nothing.
+    /// Nothing (DeBERTaV3's "no embedding sharing", NES).
     None,
-    /// Word, position and type embeddings with their LayerNorm (the paper's choice).
+    /// Word, position and type embeddings with their LayerNorm (the paper's choice; DeBERTaV3's "embedding sharing",
+    /// ES, whose code shares the word and position tables alone).
     #[default]
     Embeddings,
+    /// The whole encoder: one network with two heads, which needs `model.generator_ratio: 1` (ELECTRA, section 3.2).
+    /// Each of its two passes a step has dropout masks of its own.
+    All,
+    /// Gradient-disentangled embedding sharing (DeBERTaV3, He et al. 2021, section 3.3): the discriminator's word and
+    /// position tables are the generator's, without their gradient, plus differences that begin at zero and that its
+    /// own loss alone trains. Weight decay applies to the differences. Type table and LayerNorm are each network's own,
+    /// as in DeBERTa's code. There a step updates the generator and then the discriminator, which already reads the new
+    /// tables, each with its own gradient norm to clip; here one loss updates both at once: the discriminator reads the
+    /// tables from before the step and the norm is that of all gradients. No gradient differs otherwise, since no
+    /// parameter is trained by both losses.
+    Gdes,
 }
 
 /// Generator and discriminator.

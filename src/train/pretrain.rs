@@ -285,6 +285,25 @@ mod tests {
         }
     }
 
+    /// One encoder trained by two losses, and tables that are differences from others.
+    #[test]
+    fn a_stop_changes_nothing_where_weights_are_shared() {
+        use crate::spec::Sharing;
+        let folder = tempfile::tempdir().unwrap();
+        for sharing in [Sharing::All, Sharing::Gdes] {
+            let mut spec = spec();
+            (spec.model.generator_ratio, spec.model.sharing) = (1.0, sharing);
+            let folder = folder.path().join(format!("{sharing:?}"));
+            let whole = train_spec(spec.clone(), &folder.join("whole"), 99);
+            assert_eq!(whole.0, Ended::Finished);
+            for stop_at in [1, 4, 7] {
+                let part = folder.join(format!("part-{stop_at}"));
+                assert_eq!(train_spec(spec.clone(), &part, stop_at).0, Ended::Stopped);
+                assert_eq!(train_spec(spec.clone(), &part, 99), whole, "{sharing:?} stopped after {stop_at}");
+            }
+        }
+    }
+
     /// The stages change after five steps: a checkpoint before, at and after that goes on alike. The copy is made once:
     /// after the first step of the second stage the discriminator is no longer the generator.
     #[test]

@@ -16,10 +16,19 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     };
     let generator = if spec.objective.has_generator() {
         let small = spec.model.generator();
-        let own = if spec.model.sharing == Sharing::None { embeddings } else { 0 };
+        let layers = match spec.objective.has_two_towers() {
+            false => encoder(&small),
+            true => 2 * encoder(&small),
+        };
+        let own = match spec.model.sharing {
+            // A table of differences has the numbers of the table.
+            Sharing::None | Sharing::Gdes => embeddings + layers,
+            Sharing::Embeddings => layers,
+            Sharing::All => 0,
+        };
         own + match spec.objective.has_two_towers() {
-            false => encoder(&small) + masked_lm_head(&small, vocab),
-            true => 2 * encoder(&small) + masked_lm_head(&small.side_by_side(), vocab),
+            false => masked_lm_head(&small, vocab),
+            true => masked_lm_head(&small.side_by_side(), vocab),
         }
     } else {
         0
@@ -60,6 +69,7 @@ mod tests {
     use candle_core::Device;
 
     use super::super::fixture::trial;
+    use super::super::{paper, train_flops_per_step};
     use super::*;
     use crate::model::{Electra, EncoderNetwork, MaskedLm};
     use crate::nn::Parameters;
@@ -69,8 +79,10 @@ mod tests {
 
     #[test]
     fn counted_parameters_are_those_that_are_made() {
-        for sharing in [Sharing::None, Sharing::Embeddings] {
-            let model = ModelSpec { hidden: Some(96), generator_ratio: 0.5, sharing, ..Default::default() };
+        for (sharing, generator_ratio) in
+            [(Sharing::None, 0.5), (Sharing::Embeddings, 0.5), (Sharing::All, 1.0), (Sharing::Gdes, 0.5)]
+        {
+            let model = ModelSpec { hidden: Some(96), generator_ratio, sharing, ..Default::default() };
             let mut made = Parameters::new(1, &Device::Cpu);
             Electra::new(&mut made, &model, 777).unwrap();
             assert_eq!(n_parameters(&trial(ObjectiveSpec::default(), model.clone()), 777), made.count());
@@ -79,6 +91,21 @@ mod tests {
             let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
             assert_eq!(n_parameters(&trial(mlm, model), 777), made.count());
         }
+    }
+
+    /// One encoder read twice computes what two do, and so do tables that are read as sums.
+    #[test]
+    fn sharing_saves_parameters_and_no_flops() {
+        let of = |sharing| {
+            let model = ModelSpec { generator_ratio: 1.0, sharing, ..Default::default() };
+            let spec = trial(ObjectiveSpec::default(), model);
+            let flops = (train_flops_per_step(&spec, VOCAB), paper::train_flops(&spec, VOCAB, 10));
+            (n_parameters(&spec, VOCAB), flops)
+        };
+        let [none, embeddings, all, gdes] =
+            [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes].map(of);
+        assert!(none.1 == embeddings.1 && none.1 == all.1 && none.1 == gdes.1);
+        assert!(none.0 == gdes.0 && none.0 > embeddings.0 && embeddings.0 > all.0);
     }
 
     /// The paper's shapes with BERT's vocabulary: discriminator with its embeddings, its head, generator without

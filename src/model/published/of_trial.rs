@@ -6,11 +6,11 @@ use candle_core::{Device, Tensor};
 
 use super::config::{Config, Family};
 use super::write::{Role, write};
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::model::{
     AdversarialElectra, Discriminator, Electra, Electric, EncoderNetwork, MaskedLm, Restorer,
 };
-use crate::nn::Parameters;
+use crate::nn::{DIFFERENCE, Parameters, difference_table};
 use crate::spec::{HeadKind, MainTask, TrialSpec};
 
 /// A trained network.
@@ -63,7 +63,7 @@ impl TrainedNetworks {
             }
         };
         load(&parameters)?;
-        let main = named(&parameters, |name| is_published(name).then_some(name));
+        let main = main_tensors(&parameters)?;
         let main = TrainedNetwork { role, network: full, labels: Vec::new(), parameters: main };
         let has_generator = spec.objective.has_generator() && !spec.objective.has_two_towers();
         let generator = has_generator
@@ -78,11 +78,30 @@ fn is_published(name: &str) -> bool {
     !["generator.", "copy_gate.", "baseline."].iter().any(|part| name.starts_with(part))
 }
 
-/// The generator with its own embeddings, or with those that it shares.
+/// The main network's tensors; a table that is kept as a difference from the generator's is their sum.
+fn main_tensors(parameters: &Parameters) -> Result<Vec<(String, Tensor)>> {
+    let all = named(parameters, |name| Some(name));
+    let find = |wanted: &str| all.iter().find(|(name, _)| name == wanted).map(|(_, tensor)| tensor.clone());
+    let published = all.iter().filter(|(name, _)| is_published(name));
+    published
+        .map(|(name, tensor)| {
+            let place = name.strip_suffix(DIFFERENCE).and_then(|rest| rest.strip_suffix('.'));
+            let Some(place) = place else { return Ok((name.clone(), tensor.clone())) };
+            let table = format!("{place}.weight");
+            let sum = difference_table(&table, find)?;
+            let sum = sum.ok_or_else(|| Fault::internal(format!("`{name}` is a difference from nothing")))?;
+            Ok((table, sum))
+        })
+        .collect()
+}
+
+/// The generator with what it has to itself and what it shares.
 fn generator(parameters: &Parameters, network: EncoderNetwork) -> TrainedNetwork {
     let mut own = named(parameters, |name| name.strip_prefix("generator."));
-    if !own.iter().any(|(name, _)| name.starts_with("embeddings.")) {
-        own.extend(named(parameters, |name| name.starts_with("embeddings.").then_some(name)));
+    for part in ["embeddings.", "encoder."] {
+        if !own.iter().any(|(name, _)| name.starts_with(part)) {
+            own.extend(named(parameters, |name| name.starts_with(part).then_some(name)));
+        }
     }
     TrainedNetwork { role: Role::MaskedLm, network, labels: Vec::new(), parameters: own }
 }

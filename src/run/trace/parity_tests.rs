@@ -134,6 +134,16 @@ fn untied_embeddings() {
 }
 
 #[test]
+fn one_encoder_for_both() {
+    agrees("rtd_all");
+}
+
+#[test]
+fn gradient_disentangled_embeddings() {
+    agrees("rtd_gdes");
+}
+
+#[test]
 fn the_released_codes_masking() {
     agrees("rtd_released_code");
 }

@@ -10,8 +10,11 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     let kind = ["objective.kind"];
     if model.sharing != Sharing::None {
-        let what = "shares embeddings with a generator that two_stage freezes".into();
-        findings.push(finding("model.sharing", &kind, what, "set model.sharing to none"));
+        let what = match model.sharing {
+            Sharing::All => "shares all weights with a generator that two_stage freezes",
+            _ => "shares embeddings with a generator that two_stage freezes",
+        };
+        findings.push(finding("model.sharing", &kind, what.into(), "set model.sharing to none"));
     }
     if initialise && model.generator().layers != model.discriminator().layers {
         let what =
