@@ -62,3 +62,49 @@ fn own_embeddings(part: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Res
     let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
     Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::super::Electra;
+    use super::*;
+    use crate::nn::{Mode, Parameters, Tokens};
+    use crate::ops::embedding::Indices;
+
+    /// One network: the same hidden states without dropout, others with it.
+    #[test]
+    fn the_two_passes_of_one_encoder_drop_different_numbers() {
+        let model = ModelSpec {
+            hidden: Some(16),
+            layers: Some(1),
+            heads: Some(2),
+            generator_ratio: 1.0,
+            sharing: Sharing::All,
+            ..Default::default()
+        };
+        let Electra { generator, discriminator } =
+            Electra::new(&mut Parameters::new(1, &Device::Cpu), &model, 30).unwrap();
+        let ids: Vec<u32> = (0..12).collect();
+        let indices =
+            Indices { words: ids.as_slice().into(), positions: ids.into(), kinds: vec![0; 12].into() };
+        let tokens = Tokens { indices, offsets: vec![0, 12].into() };
+        let hidden = |encoder: &Encoder, mode| -> Vec<f32> {
+            encoder.forward(&tokens, mode).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let both = |mode| (hidden(&generator.encoder, mode), hidden(&discriminator.encoder, mode));
+        let (one, other) = both(Mode::evaluate());
+        assert_eq!(one, other);
+        let (one, other) = both(Mode::train(1, 5));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_difference_is_no_output_matrix() {
+        let model = ModelSpec { sharing: Sharing::Gdes, ..Default::default() };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        let main = MainEncoder::new(&mut parameters.builder(), &model, 30).unwrap();
+        let fault = main.embeddings.word_table().unwrap_err();
+        assert!(fault.message.contains("a difference of word tables"), "{fault}");
+    }
+}

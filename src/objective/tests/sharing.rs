@@ -84,9 +84,9 @@ fn other_objectives_share() {
     assert_eq!(reach("disc_weight"), ["discriminator_head", "embeddings", "encoder"]);
 }
 
-/// The two passes of one encoder drop different numbers, and the gradients of both arrive by the fast way too.
+/// Where two losses or two passes reach a parameter, the fast way adds up what candle's own does, to the bit.
 #[test]
-fn a_shared_encoder_adds_up_both_gradients() {
+fn shared_parameters_get_the_sum_of_their_gradients() {
     let (corpus, vocabulary) = language();
     let batch = corpus.batch_at(1, 0, 4);
     let at = Moment { seed: 1, step: 0, training: true };
