@@ -14,6 +14,7 @@ mod panic;
 mod plan;
 mod probe;
 mod report;
+mod report_all;
 mod run;
 mod schema;
 mod score;
@@ -69,7 +70,8 @@ enum Command {
     Status(status::StatusArguments),
     /// Builds the report again from the results
     #[command(long_about = "Builds the report again from the results, without running anything.\n\n\
-        Example:\n  electra-lab report experiments/gen_ratio.yaml --reports /tmp/reports")]
+        Example:\n  electra-lab report experiments/gen_ratio.yaml --reports /tmp/reports\n  \
+        electra-lab report --all")]
     Report(report::ReportArguments),
     /// Downloads all that an experiment needs, for machines that will be offline
     #[command(

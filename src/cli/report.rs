@@ -1,10 +1,13 @@
 //! `electra-lab report`: builds an experiment's report from its results, without running anything.
+//!
+//! Next: `report_all.rs` builds every report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument, SpecArguments};
+use super::report_all::{Folders, report_all};
+use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
 use crate::fault::Result;
 use crate::report::{ReportInput, build};
@@ -13,8 +16,20 @@ use crate::spec::Experiment;
 /// Arguments of `report`.
 #[derive(Args, Debug)]
 pub struct ReportArguments {
+    /// Experiment file (YAML)
+    #[arg(value_name = "SPEC", required_unless_present = "all", conflicts_with = "all")]
+    spec: Option<PathBuf>,
+
     #[command(flatten)]
-    spec: SpecArguments,
+    overrides: Overrides,
+
+    /// Builds every report again, of each experiment and profile that has results [default: off, one report]
+    #[arg(long, conflicts_with_all = ["profile", "sets"])]
+    all: bool,
+
+    /// Folder of the experiment files that --all takes questions and expectations from
+    #[arg(long, value_name = "DIR", default_value = "experiments", requires = "all")]
+    experiments: PathBuf,
 
     #[command(flatten)]
     results: ResultsArgument,
@@ -25,12 +40,12 @@ pub struct ReportArguments {
 
 /// Builds the report and returns the exit code.
 pub fn report(arguments: &ReportArguments) -> Result<u8> {
-    let place = Place {
-        overrides: &arguments.spec.overrides,
-        results: &arguments.results.results,
-        reports: &arguments.reports.reports,
+    let (results, reports) = (&arguments.results.results, &arguments.reports.reports);
+    let Some(spec) = &arguments.spec else {
+        return report_all(&Folders { experiments: &arguments.experiments, results, reports });
     };
-    build_and_show(&arguments.spec.load()?, &place)?;
+    let place = Place { overrides: &arguments.overrides, results, reports };
+    build_and_show(&arguments.overrides.load(spec)?, &place)?;
     Ok(exit::OK)
 }
 
@@ -72,20 +87,33 @@ pub fn build_and_show(experiment: &Experiment, place: &Place) -> Result<()> {
     output::data(&text)
 }
 
-/// The command that builds the same report again; folders only where they are not the default.
+/// The command that builds the same report again.
 fn rebuild_command(experiment: &Experiment, place: &Place) -> String {
+    rebuild_command_of(experiment, &place.overrides.sets, place.results, place.reports)
+}
+
+/// The same from its parts; folders only where they are not the default.
+pub(super) fn rebuild_command_of(
+    experiment: &Experiment,
+    sets: &[String],
+    results: &Path,
+    reports: &Path,
+) -> String {
     let mut words = vec!["electra-lab".to_string(), "report".into(), experiment.path.display().to_string()];
     words.extend(["--profile".into(), experiment.profile.clone()]);
-    for set in &place.overrides.sets {
+    for set in sets {
         words.extend(["--set".into(), set.clone()]);
     }
-    for (option, folder, default) in
-        [("--results", place.results, "results"), ("--reports", place.reports, "reports")]
-    {
+    for (option, folder, default) in [("--results", results, "results"), ("--reports", reports, "reports")] {
         if folder != Path::new(default) {
             words.extend([option.into(), folder.display().to_string()]);
         }
     }
+    as_typed(&words)
+}
+
+/// Words as they are typed in a shell.
+pub(super) fn as_typed(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 

@@ -42,7 +42,9 @@ impl Axes {
             .first()
             .map(|(values, _)| values.iter().map(|(path, _)| path.clone()).collect())
             .unwrap_or_default();
-        let x_path = paths.iter().find(|path| **path == report.x).or_else(|| paths.first()).cloned();
+        let x_path =
+            paths.iter().find(|path| **path == report.x).or_else(|| standing_in(report, &paths, &points));
+        let x_path = x_path.or_else(|| paths.first()).cloned();
         let line_paths = line_paths(report, &paths, x_path.as_deref(), &points);
 
         let mut x_values: Vec<Value> = Vec::new();
@@ -103,6 +105,23 @@ fn group(trials: &[Trial]) -> Vec<Group> {
         }
     }
     points
+}
+
+/// Where the x axis is a cost, the swept path that the points of a line are told apart by: a number that is swept beside
+/// the words (a budget, not what an algorithm brings along), else the first that is not the series.
+fn standing_in<'p>(report: &ReportSpec, paths: &'p [String], points: &[Group]) -> Option<&'p String> {
+    report.cost_axis()?;
+    let is_number = |path: &str| points.iter().all(|(values, _)| value_at(values, Some(path)).is_number());
+    let words: Vec<&str> = paths.iter().map(String::as_str).filter(|path| !is_number(path)).collect();
+    let alike = |a: &Group, b: &Group, path: &str| {
+        same_value(&value_at(&a.0, Some(path)), &value_at(&b.0, Some(path)))
+    };
+    let is_budget = |path: &&String| {
+        let differ = |a: &Group, b: &Group| words.iter().all(|word| alike(a, b, word)) && !alike(a, b, path);
+        is_number(path) && points.iter().any(|a| points.iter().any(|b| differ(a, b)))
+    };
+    let others = || paths.iter().filter(|path| **path != report.series);
+    others().find(is_budget).or_else(|| others().next())
 }
 
 fn line_paths(report: &ReportSpec, paths: &[String], x_path: Option<&str>, points: &[Group]) -> Vec<String> {
@@ -266,6 +285,25 @@ mod tests {
         let grid: Vec<&[(&str, Value)]> = grid.iter().map(Vec::as_slice).collect();
         let report = ReportSpec { x: "train.steps".into(), ..ReportSpec::default() };
         assert_eq!(axes(&report, &grid).lines, ["objective mlm", "objective rtd"]);
+    }
+
+    #[test]
+    fn over_a_cost_a_budget_makes_the_points_of_a_line_and_what_moves_along_does_not() {
+        let report = ReportSpec { x: "flops".into(), ..ReportSpec::default() };
+        let point = |kind: &str, ratio: f64, steps: u64| {
+            vec![
+                ("objective.kind", json!(kind)),
+                ("model.ratio", json!(ratio)),
+                ("train.steps", json!(steps)),
+            ]
+        };
+        let grid = [point("rtd", 0.25, 1), point("rtd", 0.25, 2), point("two", 1.0, 1), point("two", 1.0, 2)];
+        let points: Vec<&[(&str, Value)]> = grid.iter().map(Vec::as_slice).collect();
+        let crossed = axes(&report, &points);
+        assert_eq!(crossed.x_path.as_deref(), Some("train.steps"));
+        assert_eq!(crossed.lines.len(), 2);
+        let single = axes(&report, &[points[0], points[2]]);
+        assert_eq!(single.x_path.as_deref(), Some("objective.kind"));
     }
 
     #[test]

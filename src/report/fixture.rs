@@ -66,6 +66,7 @@ impl Fixture {
                 shape: "best at 0.25 to 0.5, worse at 1.0".into(),
                 best_at: vec![json!(0.25), json!(0.5)],
                 source: "ELECTRA, Figure 3 left".into(),
+                paper: None,
             },
             base: Default::default(),
             sweep: Default::default(),

@@ -32,7 +32,12 @@ pub fn build(input: &ReportInput, records: &Records) -> Result<DataFrame> {
     columns.extend(scores(&rows));
     columns.extend(other_figures(&rows));
     columns.extend(pretraining(&rows));
-    DataFrame::new(rows.len(), columns).map_err(broken)
+    of_columns(rows.len(), columns)
+}
+
+/// A frame of columns that are all `n_rows` long.
+pub fn of_columns(n_rows: usize, columns: Vec<Column>) -> Result<DataFrame> {
+    DataFrame::new(n_rows, columns).map_err(broken)
 }
 
 /// The frame as CSV, with a header.

@@ -1,12 +1,14 @@
 //! From the records in results/ to a table, a page and figures.
 //!
-//! `records` reads, `axes` lays out the sweep, `statistics` and `runs` summarise, `verdict` judges, `frame`, `tables`,
-//! `page` and `plot` show. A report needs results/ and nothing else, so that it builds on any machine.
+//! `records` reads, `axes` lays out the sweep, `statistics` and `runs` summarise, `verdict` and `beside` judge, `frame`,
+//! `tables`, `page` and `plot` show. A report needs results/ and nothing else, so that it builds on any machine.
 //! Must never: train, load a model, touch the network or the clock.
 
 mod axes;
+mod beside;
 #[cfg(test)]
 mod fixture;
+mod found;
 mod frame;
 mod page;
 mod plot;
@@ -26,6 +28,7 @@ use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::{ExperimentSpec, Trial};
 
 use axes::Axes;
+pub use found::{FoundExperiment, FoundProfile, find};
 use page::Page;
 use records::Records;
 
@@ -62,7 +65,10 @@ pub struct ReportSummary {
     pub verdict: String,
 }
 
-/// Builds table.csv, the figures and report.md (last) into `input.out`.
+/// Files that only a report beside published numbers has.
+const BESIDE_FILES: [&str; 2] = ["paper.csv", "paper.tex"];
+
+/// Builds the tables, the figures and report.md (last) into `input.out`.
 ///
 /// # Errors
 /// No finished trial that can be read, a folder that cannot be written. Nothing is written before all records are
@@ -77,11 +83,24 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     let axes = Axes::new(report, input.trials);
     let summary = statistics::summarise(report, &axes, input.trials, &records);
     let runs = runs::of(&axes, input.trials, &records);
-    let verdict = verdict::judge(&input.experiment.expect, &axes, &summary);
+    let expect = &input.experiment.expect;
+    let beside = match &expect.paper {
+        Some(paper) => beside::beside(paper, &axes, &summary, input.trials, &records)?,
+        None => None,
+    };
+    let ordered = beside.as_ref().map(beside::sentences).filter(|text| !text.is_empty());
+    let verdict = verdict::judge(expect, &axes, &summary);
+    let verdict = [Some(verdict), ordered].into_iter().flatten().collect::<Vec<_>>().join("\n");
     let csv = frame::to_csv(&mut frame::build(input, &records)?)?;
 
     fs::create_dir_all(input.out).map_err(|error| Fault::storage(input.out, "make the folder", error))?;
     let mut files = vec![write::bytes(input.out, "table.csv", &csv)?];
+    let scores = tables::scores(&axes, &summary, &runs);
+    files.push(write::bytes(input.out, "table.tex", scores.to_latex().as_bytes())?);
+    if let Some(beside) = &beside {
+        files.push(write::bytes(input.out, "paper.csv", &beside::to_csv(beside)?)?);
+        files.push(write::bytes(input.out, "paper.tex", beside::rows_table(beside).to_latex().as_bytes())?);
+    }
     let figures = plot::draw_all(input, &axes, &summary, &records, &mut files)?;
     let page = Page {
         input,
@@ -90,9 +109,11 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         runs: &runs,
         records: &records,
         verdict: &verdict,
+        beside: beside.as_ref(),
         figures: &figures,
     };
-    plot::remove_stale(input.out, &files)?;
+    let names = plot::file_names().chain(BESIDE_FILES.map(String::from));
+    write::remove_stale(input.out, names, &files)?;
     files.insert(0, write::bytes(input.out, "report.md", page.markdown().as_bytes())?);
     Ok(ReportSummary {
         files,
@@ -137,6 +158,7 @@ mod tests {
             [
                 "report.md",
                 "table.csv",
+                "table.tex",
                 "score.svg",
                 "score.png",
                 "curves.svg",

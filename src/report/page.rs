@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::ReportInput;
 use super::axes::Axes;
+use super::beside::{self, Beside};
 use super::provenance;
 use super::records::Records;
 use super::runs::Runs;
@@ -41,6 +42,8 @@ pub struct Page<'a> {
     pub records: &'a Records<'a>,
     /// The verdict's sentences.
     pub verdict: &'a str,
+    /// The published numbers beside the measured ones.
+    pub beside: Option<&'a Beside<'a>>,
     /// File stems of the figures that were drawn, with their captions.
     pub figures: &'a [(&'static str, String)],
 }
@@ -64,6 +67,7 @@ impl Page<'_> {
         }
         page += &self.open_trials();
         page += &self.results();
+        page += &self.beside.map(beside::page).unwrap_or_default();
         page += &self.tasks();
         page += &self.runs();
         for (stem, caption) in self.figures {
@@ -74,8 +78,14 @@ impl Page<'_> {
         let _ = writeln!(
             page,
             "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery number is in \
-             [table.csv](table.csv): a row a trial, task and fine-tuning seed.",
-            self.input.command
+             [table.csv](table.csv): a row a trial, task and fine-tuning seed. The table of results for LaTeX is in \
+             [table.tex](table.tex){}.",
+            self.input.command,
+            match self.beside {
+                Some(_) =>
+                    ", the paper's numbers beside ours in [paper.csv](paper.csv) and [paper.tex](paper.tex)",
+                None => "",
+            }
         );
         page
     }
@@ -227,17 +237,17 @@ mod tests {
 
         A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash stands where there are too few runs, or where the record is older than the interval.
 
-        ![mean of cola, rte over model.generator_ratio: mean and standard deviation over pre-training seeds.](score.png)
+        ![mean of cola, rte over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).](score.png)
 
-        *mean of cola, rte over model.generator_ratio: mean and standard deviation over pre-training seeds.* ([SVG](score.svg))
+        *mean of cola, rte over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).* ([SVG](score.svg))
 
         ![Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.](curves.png)
 
         *Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.* ([SVG](curves.svg))
 
-        ![Each task over model.generator_ratio.](tasks.png)
+        ![Each task over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).](tasks.png)
 
-        *Each task over model.generator_ratio.* ([SVG](tasks.svg))
+        *Each task over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).* ([SVG](tasks.svg))
 
         ## Trials
 
@@ -276,7 +286,7 @@ mod tests {
         electra-lab report experiments/gen_ratio.yaml --profile quick
         ```
 
-        Every number is in [table.csv](table.csv): a row a trial, task and fine-tuning seed.
+        Every number is in [table.csv](table.csv): a row a trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
         "#);
     }
 

@@ -116,7 +116,7 @@ fn read_text(path: &Path) -> Result<Option<String>> {
     }
 }
 
-fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(text) = read_text(path)? else { return Ok(None) };
     let unreadable = |error: serde_json::Error| corrupt(path, Some(error.line()), &reason(&error));
     let version: Version = serde_json::from_str(&text).map_err(unreadable)?;
@@ -155,7 +155,7 @@ fn reason(error: &serde_json::Error) -> String {
     format!("cannot be read as a record ({message})")
 }
 
-fn corrupt(path: &Path, line: Option<usize>, what: &str) -> Fault {
+pub(super) fn corrupt(path: &Path, line: Option<usize>, what: &str) -> Fault {
     let place = line.map(|line| format!(":{line}")).unwrap_or_default();
     Fault::new(
         FaultKind::Storage,

@@ -57,13 +57,16 @@ impl Spread {
 
 /// The percentile interval of a statistic, from three values on. Every quantity is resampled with the same random
 /// numbers, so that an interval does not depend on what else is in the report.
-pub(super) fn bootstrap(values: &[f64], statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<(f64, f64)> {
+pub(super) fn bootstrap<T: Copy>(
+    values: &[T],
+    statistic: impl Fn(&[T]) -> Option<f64>,
+) -> Option<(f64, f64)> {
     if values.len() < 3 {
         return None;
     }
     let mut stream = Stream::new(0, Purpose::Bootstrap, 0, 0);
     let draw = |_| {
-        let drawn: Vec<f64> = values.iter().filter_map(|_| stream.choose(values)).copied().collect();
+        let drawn: Vec<T> = values.iter().filter_map(|_| stream.choose(values)).copied().collect();
         statistic(&drawn)
     };
     let mut drawn: Vec<f64> = (0..N_RESAMPLES).filter_map(draw).collect();
@@ -127,6 +130,10 @@ pub struct PointSummary {
     pub n_done: usize,
     /// Planned trials.
     pub n_trials: usize,
+    /// Mean pre-training FLOPs of the finished trials, by the exact counter; None of none.
+    pub flops: Option<f64>,
+    /// The same by the paper's counter; None where a record is older than it.
+    pub flops_paper: Option<f64>,
 }
 
 /// The numbers of a report.
@@ -151,7 +158,14 @@ pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &R
         .map(|point| {
             let members = members(point, trials, records);
             let cells = quantities.iter().map(|quantity| cell(&quantity.kind, &tasks, &members)).collect();
-            PointSummary { cells, n_done: members.len(), n_trials: point.trials.len() }
+            let mean = |flops: Option<Vec<f64>>| Some(Spread::of(&flops?)?.mean);
+            PointSummary {
+                cells,
+                n_done: members.len(),
+                n_trials: point.trials.len(),
+                flops: mean(Some(members.iter().map(|done| done.outcome.flops).collect())),
+                flops_paper: mean(members.iter().map(|done| done.outcome.flops_paper).collect()),
+            }
         })
         .collect();
     let wanted = |quantity: &Quantity| match &quantity.kind {
@@ -181,6 +195,11 @@ impl Summary {
     /// The y axis' cell of a point.
     pub fn y_cell(&self, point: usize) -> Option<&Cell> {
         self.cell(point, self.y?)
+    }
+
+    /// The tasks that the mean is over, in GLUE's order.
+    pub fn tasks_of_the_mean(&self) -> Vec<&'static str> {
+        in_the_mean(&self.quantities).filter_map(task_of).map(TaskName::as_str).collect()
     }
 
     /// The cell of a point and a quantity.

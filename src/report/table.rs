@@ -1,4 +1,4 @@
-//! Tables as text: for a terminal and for Markdown, from the same cells.
+//! Tables as text: for a terminal, for Markdown and for LaTeX, from the same cells.
 
 /// Rows of cells below a header. The first `n_text` columns are text, the rest numbers and aligned right.
 pub struct Table {
@@ -73,6 +73,52 @@ impl Table {
     }
 }
 
+impl Table {
+    /// A LaTeX tabular to be read by `\\input`; it needs booktabs and nothing else.
+    pub fn to_latex(&self) -> String {
+        let columns: String =
+            (0..self.header.len()).map(|column| if column < self.n_text { 'l' } else { 'r' }).collect();
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| latex(cell)).collect();
+            let row = cells.join(" & ");
+            // A line break takes a bracket or a star that follows it for its own.
+            let guard = if row.starts_with(['[', '*']) { "{}" } else { "" };
+            format!("{guard}{row} \\\\\n")
+        };
+        let mut text =
+            "% Written by electra-lab, to be read by \\input{...}; needs \\usepackage{booktabs}.\n"
+                .to_string();
+        text += &format!(
+            "\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n\\toprule\n{}\\midrule\n",
+            line(&self.header)
+        );
+        text.extend(self.rows.iter().map(|row| line(row)));
+        text + "\\bottomrule\n\\end{tabular}\n"
+    }
+}
+
+/// A cell as LaTeX sets it: what is a command there is escaped, and the signs of our tables are written out.
+fn latex(cell: &str) -> String {
+    let mut text = String::new();
+    for letter in cell.chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => text.extend(['\\', letter]),
+            '\\' => text += "\\textbackslash{}",
+            '~' => text += "\\textasciitilde{}",
+            '^' => text += "\\textasciicircum{}",
+            '<' => text += "\\textless{}",
+            '>' => text += "\\textgreater{}",
+            '|' => text += "\\textbar{}",
+            '±' => text += "$\\pm$",
+            '×' => text += "$\\times$",
+            '–' => text += "--",
+            '\n' => text.push(' '),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 /// What Markdown would take for the end of a cell.
 fn escape(cell: &str) -> String {
     cell.replace('|', "\\|").replace('\n', " ")
@@ -83,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_table_two_forms() {
+    fn one_table_three_forms() {
         let mut table = Table::new(vec!["ratio".into(), "rte ± sd".into()], 1);
         table.row(vec!["0.25".into(), "71.2 ± 0.8 (2)".into()]);
         table.row(vec!["a|b".into(), "–".into()]);
@@ -99,5 +145,31 @@ mod tests {
         | 0.25  | 71.2 ± 0.8 (2) |
         | a\|b  |              – |
         ");
+        insta::assert_snapshot!(table.to_latex(), @r#"
+        % Written by electra-lab, to be read by \input{...}; needs \usepackage{booktabs}.
+        \begin{tabular}{@{}lr@{}}
+        \toprule
+        ratio & rte $\pm$ sd \\
+        \midrule
+        0.25 & 71.2 $\pm$ 0.8 (2) \\
+        a\textbar{}b & -- \\
+        \bottomrule
+        \end{tabular}
+        "#);
+    }
+
+    #[test]
+    fn latex_sees_no_command_in_a_cell() {
+        assert_eq!(
+            latex(r"50 % of a_b & c^2 {#} \x ~1 $"),
+            r"50 \% of a\_b \& c\textasciicircum{}2 \{\#\} \textbackslash{}x \textasciitilde{}1 \$"
+        );
+        let mut table = Table::new(vec!["[a]".into()], 0);
+        table.row(vec!["*".into()]);
+        assert!(
+            table.to_latex().contains("{}[a] \\\\\n\\midrule\n{}* \\\\\n\\bottomrule"),
+            "{}",
+            table.to_latex()
+        );
     }
 }

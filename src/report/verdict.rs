@@ -133,7 +133,7 @@ fn standard_error(a: &Spread, b: &Spread) -> Option<(f64, usize)> {
 }
 
 /// Two-sided 95 % point; above the table its asymptotic form, good to three digits.
-fn student_t(degrees: usize) -> f64 {
+pub(super) fn student_t(degrees: usize) -> f64 {
     let beyond = 1.960 + 2.4 / degrees.max(1) as f64;
     degrees.checked_sub(1).and_then(|index| STUDENT_T.get(index)).copied().unwrap_or(beyond)
 }

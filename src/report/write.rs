@@ -31,6 +31,20 @@ pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<
     moved.map(|()| path)
 }
 
+/// Deletes the files of `names` that an earlier report left in `out` and this one, whose files are `written`, does not
+/// have.
+pub fn remove_stale(out: &Path, names: impl Iterator<Item = String>, written: &[PathBuf]) -> Result<()> {
+    for path in names.map(|name| out.join(name)).filter(|path| !written.contains(path)) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::storage(&path, "delete", error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

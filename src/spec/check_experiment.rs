@@ -10,7 +10,7 @@ use super::suggest::nearest;
 use super::sweep;
 use super::trial::plain;
 use super::value_path::ValuePath;
-use super::{ExperimentSpec, TaskName};
+use super::{ExperimentSpec, PaperNumbers, TaskName};
 
 /// Value of `report.y` for the mean over the evaluated tasks.
 const MEAN: &str = "glue.mean";
@@ -19,7 +19,9 @@ const MEAN: &str = "glue.mean";
 pub(crate) fn experiment(spec: &ExperimentSpec, written: &Value, overrides: &[Override]) -> Vec<Problem> {
     let mut problems = repeated_seeds(spec);
     let swept = written.get("sweep").and_then(Value::as_object).map(sweep::names).unwrap_or_default();
-    problems.extend(axis("x", &spec.report.x, &swept));
+    if spec.report.cost_axis().is_none() {
+        problems.extend(axis("x", &spec.report.x, &swept));
+    }
     problems.extend(axis("series", &spec.report.series, &swept));
     if !spec.report.series.is_empty() && spec.report.series == spec.report.x {
         let at = ValuePath::of_keys(&["report", "series"]);
@@ -28,6 +30,7 @@ pub(crate) fn experiment(spec: &ExperimentSpec, written: &Value, overrides: &[Ov
     }
     problems.extend(score(spec, written, &swept));
     problems.extend(logarithm(spec));
+    problems.extend(paper_rows(spec));
     problems.extend(overrides.iter().filter_map(|set| hidden_by_sweep(set, spec, &swept)));
     problems
 }
@@ -56,6 +59,41 @@ fn axis(key: &str, value: &str, swept: &[String]) -> Option<Problem> {
         None => format!("take a swept path ({}), or remove report.{key}", swept.join(", ")),
     };
     Some(Problem::of(&at, &value.into(), "is not swept", hint))
+}
+
+/// The published table and its rows must be known, and each row say which points are it.
+fn paper_rows(spec: &ExperimentSpec) -> Vec<Problem> {
+    let (Some(paper), Ok(numbers)) = (&spec.expect.paper, PaperNumbers::published()) else {
+        return Vec::new();
+    };
+    let at = ValuePath::of_keys(&["expect", "paper"]);
+    let guess = |word: &str, known: &[&str]| match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}? Known are {}", known.join(", ")),
+        None => format!("known are {}", known.join(", ")),
+    };
+    let Some(table) = numbers.table(&paper.table) else {
+        let known: Vec<&str> = numbers.tables.iter().map(|table| table.id.as_str()).collect();
+        let hint = guess(&paper.table, &known);
+        return vec![Problem::of(
+            &at.key("table"),
+            &paper.table.clone().into(),
+            "is no published table",
+            hint,
+        )];
+    };
+    let known: Vec<&str> = table.rows.iter().map(|row| row.name.as_str()).collect();
+    let mut problems = Vec::new();
+    for (name, point) in &paper.rows {
+        let here = at.key("rows").key(name);
+        if table.row(name).is_none() {
+            let what = format!("is no row of {}", table.source);
+            problems.push(Problem::at(&here, what, guess(name, &known)));
+        } else if !point.is_object() {
+            let hint = "write the swept paths and values of its points, such as { objective.kind: mlm }, or {} for all";
+            problems.push(Problem::of(&here, point, "is no point of the sweep", hint));
+        }
+    }
+    problems
 }
 
 /// The score on the y axis must be measured.

@@ -1,6 +1,6 @@
 //! The experiment file that asks how good one published checkpoint is: what `electra-lab evaluate` runs.
 
-use super::TaskName;
+use super::{PaperNumbers, TaskName};
 
 /// Name of an experiment about `model`: `evaluate-` and the last part of the model's name, as far as a name of an
 /// experiment may spell it.
@@ -25,10 +25,15 @@ pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune
     };
     // JSON's quotes are YAML's.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let published = PaperNumbers::published().ok().and_then(|numbers| numbers.of_checkpoint(model));
+    let expect = published.map_or_else(String::new, |(table, row)| {
+        let (source, name) = (quoted(&table.source), quoted(&row.name));
+        format!("expect:\n  source: {source}\n  paper: {{ table: {}, rows: {{ {name}: {{}} }} }}\n", table.id)
+    });
     format!(
         "# Written by `electra-lab evaluate`.\n\
          name: {}\n\
-         about: {}\n\
+         about: {}\n{expect}\
          base:\n  published: {{ model: {}, revision: {} }}\n\
          evaluate:\n  source: {{ kind: hub }}\n  tasks: [{}]\n  finetune_seeds: {finetune_seeds}\n{y}",
         evaluation_name(model),
@@ -48,6 +53,19 @@ mod tests {
         let text = |tasks: &[TaskName]| evaluation_file("m", "main", tasks, 1);
         assert!(text(&[TaskName::Squad2, TaskName::Squad]).ends_with("report: { y: squad2 }\n"));
         assert!(!text(&[TaskName::Squad2, TaskName::Cola]).contains("report"));
+    }
+
+    #[test]
+    fn a_released_checkpoint_stands_beside_its_published_scores() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evaluate.yaml");
+        let text = evaluation_file("google/electra-small-discriminator", "main", &[TaskName::Cola], 3);
+        std::fs::write(&path, &text).unwrap();
+        let paper = crate::spec::load(&path, None, &[]).unwrap().spec.expect.paper.unwrap();
+        assert_eq!(
+            (paper.table.as_str(), paper.rows.keys().next().unwrap().as_str()),
+            ("released", "ELECTRA-Small++")
+        );
     }
 
     #[test]

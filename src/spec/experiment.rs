@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, PublishedSpec, TrainSpec};
+use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, PaperSpec, PublishedSpec, TrainSpec};
 
 /// One experiment: a base configuration, what is varied, and how the answer is shown.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +74,9 @@ pub struct ExpectSpec {
     pub best_at: Vec<Value>,
     /// Where the claim comes from.
     pub source: String,
+    /// The published numbers that the report stands beside the measured ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper: Option<PaperSpec>,
 }
 
 /// The configuration that every trial starts from.
@@ -97,7 +100,8 @@ pub struct BaseSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportSpec {
-    /// Dotted path of the swept value on the x axis; empty takes the first of the sweep.
+    /// Dotted path of the swept value on the x axis; empty takes the first of the sweep. `flops` and `flops_paper` are
+    /// the pre-training FLOPs by either counter, on a logarithmic axis.
     pub x: String,
     /// Score on the y axis: `glue.mean` (the mean over the evaluated tasks) or a task's name.
     pub y: String,
@@ -105,6 +109,26 @@ pub struct ReportSpec {
     pub series: String,
     /// Whether the x axis is logarithmic.
     pub log_x: bool,
+}
+
+/// What `report.x` may name beside swept paths: what a trial cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostAxis {
+    /// The exact counter of FLOPs.
+    Flops,
+    /// The paper's counter.
+    FlopsPaper,
+}
+
+impl ReportSpec {
+    /// The cost on the x axis, where it is one.
+    pub fn cost_axis(&self) -> Option<CostAxis> {
+        match self.x.as_str() {
+            "flops" => Some(CostAxis::Flops),
+            "flops_paper" => Some(CostAxis::FlopsPaper),
+            _ => None,
+        }
+    }
 }
 
 impl Default for ReportSpec {

@@ -26,6 +26,7 @@ mod locate;
 mod model;
 mod objective;
 mod overrides;
+mod paper;
 mod problem;
 mod published;
 mod recipe;
@@ -45,7 +46,7 @@ pub use data::{DataSpec, TokenizerSpec};
 pub use evaluate::{EvaluateSpec, FinetuneSpec, HeadKind, LayerDecayRule, TaskName, TaskSource};
 pub use evaluation::{evaluation_file, evaluation_name};
 pub use expand::MAX_TRIALS;
-pub use experiment::{BaseSpec, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
+pub use experiment::{BaseSpec, CostAxis, ExpectSpec, ExperimentSpec, ProfileSpec, ReportSpec};
 pub use glue_mean::{GlueMean, MeanScore};
 pub use intermediate::IntermediateSpec;
 pub use load::{DEFAULT_PROFILE, Experiment, load};
@@ -53,6 +54,7 @@ pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
 pub use objective::{
     Correction, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, StageSchedule, cropped,
 };
+pub use paper::{MeanOver, PaperNumbers, PaperRow, PaperSpec, PaperTable, PublishedSplit, Seen};
 pub use published::PublishedSpec;
 pub use recipe::{Recipe, RecipeSize};
 pub use schema::schema;

@@ -286,3 +286,39 @@ fn an_exported_trial_is_probed_and_evaluated() {
     assert_eq!(code, 4);
     assert!(stderr.contains("there is no trial zzz in results"), "{stderr}");
 }
+
+#[test]
+fn every_report_is_built_again_and_damage_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 3);
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml"]);
+    assert_eq!(code, 0, "{stderr}");
+    let page = folder.path().join("reports/test/default/report.md");
+    let first = std::fs::read_to_string(&page).unwrap();
+    std::fs::remove_dir_all(folder.path().join("reports")).unwrap();
+
+    // Without the file, the records alone make the report.
+    let (code, stdout, stderr) = run(folder.path(), &["report", "--all"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout, "test, profile default: 2 of 2 trials done: reports/test/default/report.md\n");
+    assert!(std::fs::read_to_string(&page).unwrap().contains("electra-lab report --all"));
+
+    // With it, the report is the one that was built first, but for the path of the file.
+    let (code, _, stderr) = run(folder.path(), &["report", "--all", "--experiments", "."]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap().replace("./test.yaml", "test.yaml"), first);
+
+    let trial =
+        std::fs::read_dir(folder.path().join("results/test")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(trial.join("outcome.json"), "{").unwrap();
+    let (code, stdout, stderr) = run(folder.path(), &["report", "--all"]);
+    assert_eq!(code, 6, "{stderr}");
+    assert!(stderr.contains("outcome.json:1: cannot be read"), "{stderr}");
+    assert_eq!(stdout, "test, profile default: 1 of 2 trials done: reports/test/default/report.md\n");
+
+    for words in
+        [&["report"][..], &["report", "--all", "test.yaml"], &["report", "--all", "--profile", "quick"]]
+    {
+        assert_eq!(run(folder.path(), words).0, 2, "{words:?}");
+    }
+}

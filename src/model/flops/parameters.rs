@@ -99,7 +99,7 @@ mod tests {
         let of = |sharing| {
             let model = ModelSpec { generator_ratio: 1.0, sharing, ..Default::default() };
             let spec = trial(ObjectiveSpec::default(), model);
-            let flops = (train_flops_per_step(&spec, VOCAB), paper::train_flops(&spec, VOCAB, 10));
+            let flops = (train_flops_per_step(&spec, VOCAB, 10), paper::train_flops(&spec, VOCAB, 10));
             (n_parameters(&spec, VOCAB), flops)
         };
         let [none, embeddings, all, gdes] =

@@ -61,25 +61,31 @@ pub fn count_ticks(range: (f64, f64), n: usize) -> Ticks {
         .collect()
 }
 
-/// The x axis of a sweep.
-pub struct SweepAxis {
-    /// Where each of [`Axes::x_values`] lies.
-    pub positions: Vec<f64>,
+/// The x axis of a figure of scores: where each point lies, and which line it is on.
+pub struct PointAxis {
+    /// Where each of [`Axes::points`] lies; None where that is not known.
+    pub positions: Vec<Option<f64>>,
+    /// Which line each of them is on: an index into `lines`.
+    pub on_line: Vec<usize>,
+    /// Names of the lines; a single line may have an empty name.
+    pub lines: Vec<String>,
     /// The values as ticks.
     pub ticks: Ticks,
     /// First and last position, with margins.
     pub range: (f64, f64),
     /// Whether the values are numbers, so that a line between them means something.
     pub is_numeric: bool,
+    /// Whether lines have points at the same places, and step aside so that these do not cover each other.
+    pub steps_aside: bool,
     /// What the axis shows.
     pub title: String,
     /// The same without the path, for small panels.
     pub short_title: String,
 }
 
-impl SweepAxis {
-    /// Numbers lie at their value or its logarithm, everything else side by side.
-    pub fn new(axes: &Axes, log: bool) -> Self {
+impl PointAxis {
+    /// Swept values: numbers lie at their value or its logarithm, everything else side by side.
+    pub fn of_sweep(axes: &Axes, log: bool) -> Self {
         let numbers: Vec<f64> = axes.x_values.iter().map(number).collect();
         let numeric = axes.x_values.iter().all(Value::is_number);
         let log = log && numeric && numbers.iter().all(|value| *value > 0.0);
@@ -95,13 +101,94 @@ impl SweepAxis {
             (-0.5, axes.x_values.len() as f64 - 0.5)
         };
         let (title, short_title) = titles(axes, log);
-        Self { positions, ticks, range, is_numeric: numeric, title, short_title }
+        Self {
+            positions: axes.points.iter().map(|point| positions.get(point.x).copied()).collect(),
+            on_line: axes.points.iter().map(|point| point.line).collect(),
+            lines: axes.lines.clone(),
+            ticks,
+            range,
+            is_numeric: numeric,
+            steps_aside: true,
+            title,
+            short_title,
+        }
     }
 
-    /// Where a value of the sweep lies, by its index.
-    pub fn position(&self, x: usize) -> f64 {
-        self.positions.get(x).copied().unwrap_or_default()
+    /// A cost of each point on a logarithmic axis. Points are joined along a swept number; where words are swept, each
+    /// stands by itself.
+    pub fn of_cost(axes: &Axes, costs: &[Option<f64>], counter: &str) -> Self {
+        let positions: Vec<Option<f64>> = costs.iter().map(|cost| cost.map(f64::log10)).collect();
+        let range = padded(positions.iter().flatten().copied(), 0.08);
+        let is_joined = axes.x_values.iter().all(Value::is_number);
+        let mut lines = if is_joined { axes.lines.clone() } else { Vec::new() };
+        let on_line = axes.points.iter().map(|point| {
+            if is_joined {
+                return point.line;
+            }
+            let name = axes.point_name(point);
+            lines.iter().position(|known| *known == name).unwrap_or_else(|| {
+                lines.push(name);
+                lines.len() - 1
+            })
+        });
+        let on_line = on_line.collect();
+        Self {
+            positions,
+            on_line,
+            lines,
+            ticks: power_ticks(range),
+            range,
+            is_numeric: true,
+            steps_aside: false,
+            title: format!("Pre-training FLOPs ({counter}, log scale)"),
+            short_title: "Pre-training FLOPs (log scale)".into(),
+        }
     }
+
+    /// Where a point lies.
+    pub fn position(&self, point: usize) -> Option<f64> {
+        self.positions.get(point).copied().flatten()
+    }
+
+    /// Whether some line has two points, so that lines are drawn at all.
+    pub fn draws_lines(&self) -> bool {
+        let on = |line: usize| self.on_line.iter().filter(|other| **other == line).count();
+        self.is_numeric && (0..self.lines.len()).any(|line| on(line) > 1)
+    }
+}
+
+/// Ticks of an axis of decimal logarithms: powers of ten where there are three, else their halves and fifths, else round
+/// numbers.
+fn power_ticks((low, high): (f64, f64)) -> Ticks {
+    let multiples = |factors: &[f64]| -> Ticks {
+        let powers = (low.floor() as i32)..=(high.ceil() as i32);
+        let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
+        let places = values.map(|value| (value.log10(), scientific(value)));
+        places.filter(|(place, _)| (low..=high).contains(place)).collect()
+    };
+    for factors in [&[1.0][..], &[1.0, 2.0, 5.0]] {
+        let ticks = multiples(factors);
+        if ticks.len() >= 3 {
+            return ticks;
+        }
+    }
+    let round = round_ticks((10f64.powf(low), 10f64.powf(high)), 4);
+    round.into_iter().map(|(value, _)| (value.log10(), scientific(value))).collect()
+}
+
+/// `3.5·10¹⁷`, and of a power of ten `10¹⁷`.
+fn scientific(value: f64) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let text = format!("{value:.2e}");
+    let Some((factor, power)) = text.split_once('e') else { return text };
+    let factor = factor.trim_end_matches('0').trim_end_matches('.');
+    let power: String = power
+        .chars()
+        .map(|letter| {
+            letter.to_digit(10).and_then(|digit| DIGITS.get(digit as usize).copied()).unwrap_or('⁻')
+        })
+        .collect();
+    if factor == "1" { format!("10{power}") } else { format!("{factor}·10{power}") }
 }
 
 fn titles(axes: &Axes, log: bool) -> (String, String) {
@@ -130,6 +217,15 @@ mod tests {
         assert_eq!(texts(round_ticks((-0.004, 0.0119), 4)), ["0.000", "0.005", "0.010"]);
         assert_eq!(texts(count_ticks((0.0, 200_000.0), 5)), ["0", "50k", "100k", "150k", "200k"]);
         assert_eq!(texts(round_ticks((3.0, 3.0), 4)), ["3"]);
+    }
+
+    #[test]
+    fn powers_of_ten_are_ticks() {
+        assert_eq!(texts(power_ticks((15.8, 18.1))), ["10¹⁶", "10¹⁷", "10¹⁸"]);
+        assert_eq!(texts(power_ticks((12.2, 13.1))), ["2·10¹²", "5·10¹²", "10¹³"]);
+        let narrow = texts(power_ticks((12.45, 12.72)));
+        assert!(narrow.len() >= 3 && narrow.iter().all(|text| text.ends_with("·10¹²")), "{narrow:?}");
+        assert_eq!(scientific(2.5e-3), "2.5·10⁻³");
     }
 
     #[test]

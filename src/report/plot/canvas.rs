@@ -115,12 +115,10 @@ impl<DB: DrawingBackend> Canvas<DB> {
         Ok(())
     }
 
-    /// A horizontal dashed line.
-    pub fn dashed(&self, from: Place, to_x: f64, color: RGBColor, width: f64) -> Result<()> {
-        let mut x = from.0;
-        while x < to_x {
-            self.line(&[(x, from.1), ((x + 6.0).min(to_x), from.1)], color, width)?;
-            x += 10.0;
+    /// A line through places in dashes: lengths of stroke and gap in turn; none draws it whole.
+    pub fn dashed(&self, places: &[Place], color: RGBColor, width: f64, dashes: &[f64]) -> Result<()> {
+        for stroke in strokes(places, dashes) {
+            self.line(&stroke, color, width)?;
         }
         Ok(())
     }
@@ -190,6 +188,40 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 }
 
+/// The strokes of a dashed line: each follows the line's corners.
+fn strokes(places: &[Place], dashes: &[f64]) -> Vec<Vec<Place>> {
+    // A pattern without length would never end.
+    if dashes.iter().sum::<f64>() <= 0.0 {
+        return vec![places.to_vec()];
+    }
+    let mut pattern = dashes.iter().copied().enumerate().cycle();
+    let (mut index, mut left) = pattern.next().unwrap_or_default();
+    let mut finished = Vec::new();
+    let mut stroke: Vec<Place> = places.first().copied().into_iter().collect();
+    for (from, to) in places.iter().zip(places.iter().skip(1)) {
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let mut done = 0.0;
+        while length - done > left {
+            done += left;
+            let share = done / length;
+            let turn = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+            if index % 2 == 0 {
+                stroke.push(turn);
+                finished.push(std::mem::take(&mut stroke));
+            } else {
+                stroke = vec![turn];
+            }
+            (index, left) = pattern.next().unwrap_or_default();
+        }
+        left -= length - done;
+        if index % 2 == 0 {
+            stroke.push(*to);
+        }
+    }
+    finished.extend((stroke.len() > 1).then_some(stroke));
+    finished
+}
+
 fn weight(bold: bool) -> FontStyle {
     if bold { FontStyle::Bold } else { FontStyle::Normal }
 }
@@ -234,4 +266,18 @@ pub fn wrap(text: &str, em: f64, bold: bool, width: f64) -> Vec<String> {
 pub fn lighten(RGBColor(r, g, b): RGBColor, share: f64) -> RGBColor {
     let mix = |channel: u8| (f64::from(channel) * (1.0 - share) + 255.0 * share).round() as u8;
     RGBColor(mix(r), mix(g), mix(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_follow_corners() {
+        let corner = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0)];
+        let expected = [vec![(0.0, 0.0), (8.0, 0.0)], vec![(10.0, 2.0), (10.0, 10.0)]];
+        assert_eq!(strokes(&corner, &[8.0, 4.0]), expected);
+        assert_eq!(strokes(&corner, &[12.0, 4.0])[0], [(0.0, 0.0), (10.0, 0.0), (10.0, 2.0)]);
+        assert_eq!(strokes(&corner, &[]), [corner.to_vec()]);
+    }
 }

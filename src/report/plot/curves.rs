@@ -8,7 +8,7 @@ use super::super::axes::{Axes, last_word};
 use super::super::records::{DoneTrial, Records};
 use super::axis::{count_ticks, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
-use super::panel::{Key, Panel, color, draw_legend, draw_title, legend_height, marker, title_height};
+use super::panel::{Key, Panel, color, dashes, draw_legend, draw_title, legend_height, marker, title_height};
 use super::{Figure, Heading};
 use crate::fault::Result;
 use crate::spec::Trial;
@@ -88,10 +88,10 @@ impl<'a> CurveFigure<'a> {
             .filter(|(index, _)| shown(*index))
             .map(|(index, point)| {
                 let name = format!("{word} {}", self.axes.point_name(point));
-                (Key::Line(color(index), marker(index)), name.trim().to_string())
+                (Key::Line(index), name.trim().to_string())
             })
             .collect();
-        if let Some((Key::Line(..), name)) = entries.last_mut()
+        if let Some((Key::Line(_), name)) = entries.last_mut()
             && self.has_seeds()
         {
             name.push_str("   (thin: single seeds)");
@@ -191,20 +191,20 @@ impl CurvePanel {
         let x_ticks = count_ticks(x_range, 5);
         let panel = Panel::inside(outer, x_range, self.y_range, (&x_ticks, &y_ticks), true);
         panel.draw(canvas, (&x_ticks, &y_ticks), (self.title, "pre-training steps", self.y_title))?;
-        let trace = |curve: &[(f64, f64)], shade, width| -> Result<()> {
+        let trace = |curve: &[(f64, f64)], shade, width, dashes| -> Result<()> {
             for part in below(curve, self.y_range.1) {
                 let places: Vec<(f64, f64)> = part.into_iter().map(|point| panel.place(point)).collect();
-                canvas.line(&places, shade, width)?;
+                canvas.dashed(&places, shade, width, dashes)?;
             }
             Ok(())
         };
         for curves in self.curves.iter().filter(|curves| curves.seeds.len() > 1) {
             for seed in &curves.seeds {
-                trace(seed, lighten(color(curves.point), 0.6), 1.0)?;
+                trace(seed, lighten(color(curves.point), 0.6), 1.0, &[])?;
             }
         }
         for curves in &self.curves {
-            trace(&curves.mean, color(curves.point), 2.0)?;
+            trace(&curves.mean, color(curves.point), 2.0, dashes(curves.point))?;
         }
         // Markers at up to eight places a line, shifted from line to line so that they do not hide each other.
         for (order, curves) in self.curves.iter().enumerate() {

@@ -20,6 +20,8 @@ use super::records::Records;
 use super::statistics::{QuantityKind, Summary};
 use super::write;
 use crate::fault::{Fault, Result};
+use crate::spec::{CostAxis, ReportSpec};
+use axis::PointAxis;
 use canvas::{Canvas, Medium};
 use curves::CurveFigure;
 use score::ScoreFigure;
@@ -56,29 +58,27 @@ pub fn draw_all(
 ) -> Result<Vec<(&'static str, String)>> {
     let mut figures = Vec::new();
     let heading = heading(input, summary, records);
-    let log_x = input.experiment.report.log_x;
-    let x = axes.x_path.as_deref().unwrap_or("the base configuration");
+    let axis = point_axis(&input.experiment.report, axes, summary);
+    let swept = axes.x_path.as_deref().unwrap_or("the base configuration");
+    let x = if axis.steps_aside { swept } else { "pre-training FLOPs of the final checkpoint" };
+    let bars = bars(summary);
     if let Some(y) = summary.y {
         let figure = ScoreFigure {
             heading: &heading,
-            axes,
+            axis: &axis,
             summary,
             quantities: vec![y],
-            log_x,
             panel_size: (700.0, 420.0),
         };
         save(&figure, input.out, "score", files)?;
         let label = summary.y_quantity().map_or("", |quantity| quantity.label.as_str());
-        figures.push((
-            "score",
-            format!("{label} over {x}: mean and standard deviation over pre-training seeds."),
-        ));
+        figures.push(("score", format!("{label} over {x}: mean{bars}.")));
     }
     if let Some(figure) = CurveFigure::new(&heading, axes, input.trials, records) {
         save(&figure, input.out, "curves", files)?;
         figures.push((
             "curves",
-            format!("Pre-training, a line each value of {x}: mean over seeds, single seeds thin."),
+            format!("Pre-training, a line each value of {swept}: mean over seeds, single seeds thin."),
         ));
     }
     let is_task = |index: &usize| {
@@ -87,25 +87,45 @@ pub fn draw_all(
     let quantities: Vec<usize> = (0..summary.quantities.len()).filter(is_task).collect();
     if quantities.len() > 1 {
         let figure =
-            ScoreFigure { heading: &heading, axes, summary, quantities, log_x, panel_size: (350.0, 280.0) };
+            ScoreFigure { heading: &heading, axis: &axis, summary, quantities, panel_size: (350.0, 280.0) };
         save(&figure, input.out, "tasks", files)?;
-        figures.push(("tasks", format!("Each task over {x}.")));
+        figures.push(("tasks", format!("Each task over {x}: mean{bars}.")));
     }
     Ok(figures)
 }
 
-/// Deletes the figures that an earlier report left in `out` and this one, whose files are `written`, does not have.
-pub fn remove_stale(out: &Path, written: &[PathBuf]) -> Result<()> {
-    let names = STEMS.iter().flat_map(|stem| ["svg", "png"].map(|ending| format!("{stem}.{ending}")));
-    for path in names.map(|name| out.join(name)).filter(|path| !written.contains(path)) {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Fault::storage(&path, "delete", error));
-            }
-            _ => {}
+/// The x axis of the scores: what is swept, or a cost where the report asks for it and some record has it.
+fn point_axis(report: &ReportSpec, axes: &Axes, summary: &Summary) -> PointAxis {
+    let (costs, counter): (Vec<Option<f64>>, &str) = match report.cost_axis() {
+        Some(CostAxis::Flops) => (summary.points.iter().map(|point| point.flops).collect(), "exact counter"),
+        Some(CostAxis::FlopsPaper) => {
+            (summary.points.iter().map(|point| point.flops_paper).collect(), "the paper's counter")
         }
+        None => (Vec::new(), ""),
+    };
+    match costs.iter().any(Option::is_some) {
+        true => PointAxis::of_cost(axes, &costs, counter),
+        false => PointAxis::of_sweep(axes, report.log_x),
     }
-    Ok(())
+}
+
+/// What the error bars are, with the number of seeds behind them; empty where there are none.
+fn bars(summary: &Summary) -> String {
+    let spreads =
+        || summary.points.iter().flat_map(|point| &point.cells).filter_map(|cell| cell.spread.as_ref());
+    let with_bar = || spreads().filter(|spread| spread.sd.is_some()).map(|spread| spread.n);
+    match (with_bar().min(), with_bar().max()) {
+        (Some(least), Some(most)) => {
+            let n = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            format!(", bars: standard deviation over pre-training seeds (n = {n})")
+        }
+        _ => " of one pre-training seed".into(),
+    }
+}
+
+/// The files of every figure that a report may have.
+pub fn file_names() -> impl Iterator<Item = String> {
+    STEMS.iter().flat_map(|stem| ["svg", "png"].map(|ending| format!("{stem}.{ending}")))
 }
 
 fn heading(input: &ReportInput, summary: &Summary, records: &Records) -> Heading {
@@ -201,6 +221,36 @@ mod tests {
         let row = [0, 0, 0, 200, 0, 0, 10, 20, 30, 10, 20, 30];
         let pixels = [row, row].concat();
         assert_eq!(average(&pixels, 4, 2), [100, 0, 0, 10, 20, 30]);
+    }
+
+    /// Two algorithms of two budgets each, over FLOPs.
+    #[test]
+    fn a_cost_axis_joins_the_budgets_of_an_algorithm() {
+        use serde_json::json;
+        let point = |kind: &str, steps: u64| {
+            vec![("objective.kind".to_string(), json!(kind)), ("train.steps".to_string(), json!(steps))]
+        };
+        let points = vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)];
+        let report =
+            ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
+        let fixture = Fixture::of(points, &[1, 2], report);
+        for trial in &fixture.trials {
+            let mut outcome = super::super::fixture::outcome(trial);
+            outcome.flops =
+                1e15 * outcome.steps as f64 * if trial.spec.objective.kind() == "mlm" { 1.0 } else { 1.3 };
+            fixture.write(trial, &outcome);
+        }
+        fixture.build().unwrap();
+        let svg = fs::read_to_string(fixture.out().join("score.svg")).unwrap();
+        for text in
+            ["Pre-training FLOPs (exact counter, log scale)", "objective rtd", "objective mlm", "5·10¹⁷"]
+        {
+            assert!(svg.contains(text), "score.svg lacks {text}");
+        }
+        let page = fs::read_to_string(fixture.out().join("report.md")).unwrap();
+        assert!(
+            page.contains("over pre-training FLOPs of the final checkpoint: mean, bars: standard deviation")
+        );
     }
 
     #[test]

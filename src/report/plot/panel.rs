@@ -42,6 +42,21 @@ pub fn marker(line: usize) -> Marker {
     MARKERS.get(line % MARKERS.len()).copied().unwrap_or(Marker::Circle)
 }
 
+/// Strokes and gaps of the lines: solid first, so that a single line is.
+const DASHES: [&[f64]; 4] = [&[], &[9.0, 4.0], &[2.5, 3.0], &[11.0, 3.0, 2.5, 3.0]];
+/// Strokes and gaps of a line of reference.
+const REFERENCE: [f64; 2] = [6.0, 4.0];
+
+/// The dashes of a line: with [`marker`] the first 20 lines differ in print without colours.
+pub fn dashes(line: usize) -> &'static [f64] {
+    DASHES.get(line % DASHES.len()).copied().unwrap_or_default()
+}
+
+/// Draws a horizontal line of reference.
+pub fn draw_reference<DB: DrawingBackend>(canvas: &Canvas<DB>, from: Place, to_x: f64) -> Result<()> {
+    canvas.dashed(&[from, (to_x, from.1)], GREY, 1.5, &REFERENCE)
+}
+
 /// Regular text.
 pub fn regular(em: f64, color: RGBColor, anchor: HPos) -> Lettering {
     Lettering { em, bold: false, color, anchor, upright: false }
@@ -56,14 +71,14 @@ pub fn wrap_ticks(ticks: &Ticks, width: f64) -> Ticks {
 /// What a legend shows beside a text.
 #[derive(Clone, Copy)]
 pub enum Key {
-    /// A line with its marker.
-    Line(RGBColor, Marker),
-    /// A marker alone.
-    Marker(RGBColor, Marker),
+    /// A line of the figure, with its marker.
+    Line(usize),
+    /// Its marker alone.
+    Marker(usize),
     /// A small dot.
     Dot(RGBColor),
-    /// A dashed line.
-    Dashed(RGBColor),
+    /// A line of reference.
+    Reference,
     /// A vertical bar with caps.
     Bar(RGBColor),
 }
@@ -72,8 +87,9 @@ impl Key {
     /// Width up to its text.
     fn width(self) -> f64 {
         match self {
-            Self::Line(..) | Self::Dashed(_) => 30.0,
-            Self::Marker(..) | Self::Dot(_) | Self::Bar(_) => 18.0,
+            Self::Line(_) => 42.0,
+            Self::Reference => 30.0,
+            Self::Marker(_) | Self::Dot(_) | Self::Bar(_) => 18.0,
         }
     }
 }
@@ -142,13 +158,13 @@ pub fn draw_legend<DB: DrawingBackend>(
             let x = left + offset;
             let middle = x + key.width() / 2.0 - 3.0;
             match key {
-                Key::Line(color, marker) => {
-                    canvas.line(&[(x, y), (x + 24.0, y)], color, 2.0)?;
-                    canvas.marker(marker, (x + 12.0, y), 4.0, color)?;
+                Key::Line(line) => {
+                    canvas.dashed(&[(x, y), (x + 36.0, y)], color(line), 2.0, dashes(line))?;
+                    canvas.marker(marker(line), (x + 18.0, y), 4.0, color(line))?;
                 }
-                Key::Marker(color, marker) => canvas.marker(marker, (middle, y), 4.0, color)?,
+                Key::Marker(line) => canvas.marker(marker(line), (middle, y), 4.0, color(line))?,
                 Key::Dot(color) => canvas.dot((middle, y), 2.5, color)?,
-                Key::Dashed(color) => canvas.dashed((x, y), x + 24.0, color, 1.5)?,
+                Key::Reference => draw_reference(canvas, (x, y), x + 24.0)?,
                 Key::Bar(color) => draw_bar(canvas, middle, (y - 7.0, y + 7.0), color)?,
             }
             canvas.text(text, (x + key.width(), y + 0.36 * TICK_EM), regular(TICK_EM, BLACK, HPos::Left))?;

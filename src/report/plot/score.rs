@@ -2,29 +2,29 @@
 
 use plotters::backend::DrawingBackend;
 
-use super::super::axes::{Axes, Point};
 use super::super::statistics::{Cell, QuantityKind, Summary};
-use super::axis::{SweepAxis, padded, round_ticks};
+use super::axis::{PointAxis, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
 use super::panel::{
-    GREY, Key, Panel, color, draw_bar, draw_legend, draw_title, legend_height, marker, title_height,
-    wrap_ticks,
+    GREY, Key, Panel, color, dashes, draw_bar, draw_legend, draw_reference, draw_title, legend_height,
+    marker, title_height, wrap_ticks,
 };
 use super::{Figure, Heading};
 use crate::fault::Result;
+
+/// Distance at which two error bars with their dots stand clear of each other.
+const BESIDE: f64 = 18.0;
 
 /// One panel a quantity, all over the same x axis.
 pub struct ScoreFigure<'a> {
     /// Title and subtitle.
     pub heading: &'a Heading,
-    /// The sweep.
-    pub axes: &'a Axes,
+    /// Where the points lie.
+    pub axis: &'a PointAxis,
     /// The numbers.
     pub summary: &'a Summary,
     /// Indices of the quantities, one a panel.
     pub quantities: Vec<usize>,
-    /// Whether the x axis is logarithmic.
-    pub log_x: bool,
     /// Width and height of a panel with its titles.
     pub panel_size: (f64, f64),
 }
@@ -38,12 +38,10 @@ impl ScoreFigure<'_> {
         self.panel_size.0 * self.n_columns() as f64 + 20.0
     }
 
-    fn cells(&self, quantity: usize) -> impl Iterator<Item = (&Point, &Cell)> {
-        self.axes
-            .points
-            .iter()
-            .zip(&self.summary.points)
-            .filter_map(move |(point, numbers)| Some((point, numbers.cells.get(quantity)?)))
+    /// The cells of a quantity, by the index of their point.
+    fn cells(&self, quantity: usize) -> impl Iterator<Item = (usize, &Cell)> {
+        let points = self.summary.points.iter().enumerate();
+        points.filter_map(move |(point, numbers)| Some((point, numbers.cells.get(quantity)?)))
     }
 
     fn legend(&self) -> Vec<(Key, String)> {
@@ -54,16 +52,15 @@ impl ScoreFigure<'_> {
             .quantities
             .iter()
             .any(|quantity| self.summary.quantities.get(*quantity).is_some_and(|q| q.majority.is_some()));
-        let is_numeric = SweepAxis::new(self.axes, self.log_x).is_numeric;
-        let key = if is_numeric { Key::Line } else { Key::Marker };
+        let key = if self.axis.draws_lines() { Key::Line } else { Key::Marker };
         let mut entries: Vec<(Key, String)> = self
-            .axes
+            .axis
             .lines
             .iter()
             .enumerate()
             .map(|(line, name)| {
                 let name = if name.is_empty() { "mean over pre-training seeds" } else { name };
-                (key(color(line), marker(line)), name.to_string())
+                (key(line), name.to_string())
             })
             .collect();
         if has_spread {
@@ -71,7 +68,7 @@ impl ScoreFigure<'_> {
             entries.push((Key::Dot(lighten(GREY, 0.3)), "one seed".into()));
         }
         if has_majority {
-            entries.push((Key::Dashed(GREY), "majority class".into()));
+            entries.push((Key::Reference, "majority class".into()));
         }
         entries
     }
@@ -84,7 +81,7 @@ impl ScoreFigure<'_> {
         several: bool,
     ) -> Result<()> {
         let Some(described) = self.summary.quantities.get(quantity) else { return Ok(()) };
-        let axis = SweepAxis::new(self.axes, self.log_x);
+        let axis = self.axis;
         let y_range =
             padded(self.cells(quantity).flat_map(|(_, cell)| heights(cell)).chain(described.majority), 0.07);
         let y_ticks = round_ticks(y_range, if several { 4 } else { 6 });
@@ -100,51 +97,62 @@ impl ScoreFigure<'_> {
         panel.draw(canvas, (&x_ticks, &y_ticks), (title, x_title, &y_title))?;
         if let Some(majority) = described.majority {
             let (_, y) = panel.place((0.0, majority));
-            canvas.dashed((panel.frame.0, y), panel.frame.2, GREY, 1.5)?;
+            draw_reference(canvas, (panel.frame.0, y), panel.frame.2)?;
         }
-        for line in 0..self.axes.lines.len() {
-            self.draw_line(canvas, &panel, &axis, quantity, line)?;
+        for line in 0..axis.lines.len() {
+            self.draw_line(canvas, &panel, quantity, line)?;
         }
         Ok(())
+    }
+
+    /// Where a point lies across the panel. Error bars at the same place would cover each other: of a sweep the lines step
+    /// aside, of a cost the points that nearly meet.
+    fn across(&self, panel: &Panel, point: usize) -> Option<f64> {
+        let pixels = |point: usize| Some(panel.place((self.axis.position(point)?, 0.0)).0);
+        let own = pixels(point)?;
+        let (place, n, step) = if self.axis.steps_aside {
+            let n_lines = self.axis.lines.len();
+            (*self.axis.on_line.get(point)?, n_lines, (100.0 / n_lines as f64).min(22.0))
+        } else {
+            let meets = |other: &usize| pixels(*other).is_some_and(|x| (x - own).abs() < BESIDE);
+            let near: Vec<usize> = (0..self.axis.positions.len()).filter(meets).collect();
+            (near.iter().position(|other| *other == point)?, near.len(), BESIDE)
+        };
+        Some(own + (place as f64 - (n as f64 - 1.0) / 2.0) * step)
     }
 
     fn draw_line<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,
         panel: &Panel,
-        axis: &SweepAxis,
         quantity: usize,
         line: usize,
     ) -> Result<()> {
-        // Lines step aside from each other, so that error bars at the same x do not cover each other.
-        let n_lines = self.axes.lines.len() as f64;
-        let aside = (line as f64 - (n_lines - 1.0) / 2.0) * (100.0 / n_lines).min(22.0);
-        let place = |x: usize, y: f64| {
-            let (px, py) = panel.place((axis.position(x), y));
-            (px + aside, py)
-        };
-        let mut members: Vec<(&Point, &Cell)> =
-            self.cells(quantity).filter(|(point, _)| point.line == line).collect();
-        members.sort_by_key(|(point, _)| point.x);
-        let means: Vec<(f64, f64)> = members
-            .iter()
-            .filter_map(|(point, cell)| Some(place(point.x, cell.spread.as_ref()?.mean)))
+        let axis = self.axis;
+        let place = |x: f64, y: f64| (x, panel.place((0.0, y)).1);
+        let mut members: Vec<(f64, &Cell)> = self
+            .cells(quantity)
+            .filter(|(point, _)| axis.on_line.get(*point) == Some(&line))
+            .filter_map(|(point, cell)| Some((self.across(panel, point)?, cell)))
             .collect();
+        members.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let means: Vec<(f64, f64)> =
+            members.iter().filter_map(|(x, cell)| Some(place(*x, cell.spread.as_ref()?.mean))).collect();
         if axis.is_numeric {
-            canvas.line(&means, color(line), 2.0)?;
+            canvas.dashed(&means, color(line), 2.0, dashes(line))?;
         }
-        for (point, cell) in &members {
+        for (x, cell) in &members {
             let Some(spread) = &cell.spread else { continue };
             if let Some(sd) = spread.sd {
-                let (x, top) = place(point.x, spread.mean + sd);
-                let (_, bottom) = place(point.x, spread.mean - sd);
-                draw_bar(canvas, x, (top, bottom), color(line))?;
+                let (middle, top) = place(*x, spread.mean + sd);
+                let (_, bottom) = place(*x, spread.mean - sd);
+                draw_bar(canvas, middle, (top, bottom), color(line))?;
                 for value in cell.seeds.iter().filter_map(|(_, value)| *value) {
-                    let (x, y) = place(point.x, value);
-                    canvas.dot((x - 8.5, y), 2.5, lighten(color(line), 0.35))?;
+                    let (middle, y) = place(*x, value);
+                    canvas.dot((middle - 8.5, y), 2.5, lighten(color(line), 0.35))?;
                 }
             }
-            canvas.marker(marker(line), place(point.x, spread.mean), 4.0, color(line))?;
+            canvas.marker(marker(line), place(*x, spread.mean), 4.0, color(line))?;
         }
         Ok(())
     }

@@ -273,3 +273,21 @@ fn paths_that_are_no_file() {
         hint: experiment files are text in UTF-8: save it again in that encoding
     ");
 }
+
+#[test]
+fn a_published_row_must_be_known() {
+    let file = |paper: &str| format!("name: a\nabout: Which row?\nexpect:\n  paper: {paper}\n");
+    let told = refusal(&file("{ table: tabel5, rows: { BERT: { objective.kind: mlm } } }"), None, &[]);
+    assert!(told.starts_with("a.yaml:4: expect.paper.table = \"tabel5\": is no published table"), "{told}");
+    assert!(told.contains("hint: did you mean table5? Known are table1, table2"), "{told}");
+    let told = refusal(&file("{ table: table5, rows: { BERTT: {}, ELECTRA: mlm } }"), None, &[]);
+    for words in [
+        "expect.paper.rows.BERTT: is no row of ELECTRA, Table 5",
+        "did you mean BERT?",
+        "expect.paper.rows.ELECTRA = \"mlm\": ",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    let accepted = refusal(&file("{ table: table5, rows: { BERT: {} } }"), None, &[]);
+    assert_eq!(accepted, "accepted with 1 trials");
+}

@@ -1,0 +1,149 @@
+//! `electra-lab report --all`: builds every report again, of all that lies in the results folder.
+//!
+//! Where an experiment's file plans the trials that are there, its report is the one that `report FILE` builds; trials of
+//! other settings (say of `--set`) are taken as their records tell them, with the file's question and expectation.
+
+use std::path::{Path, PathBuf};
+
+use super::report::rebuild_command_of;
+use super::{exit, output};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::report::{FoundExperiment, FoundProfile, ReportInput, ReportSummary, build, find};
+use crate::spec::{Experiment, ExperimentSpec, Trial, load};
+
+/// Where everything is.
+pub struct Folders<'a> {
+    /// The experiments' files.
+    pub experiments: &'a Path,
+    /// All results.
+    pub results: &'a Path,
+    /// All reports.
+    pub reports: &'a Path,
+}
+
+/// Builds every report; a line each, and what went wrong with any of them. The exit code is that of the first fault.
+pub fn report_all(folders: &Folders) -> Result<u8> {
+    let found = find(folders.results)?;
+    if found.is_empty() {
+        return Err(Fault::new(
+            FaultKind::Data,
+            format!("{}: no experiment has a trial here", folders.results.display()),
+            "run an experiment first, or check --results",
+        ));
+    }
+    let mut faults: Vec<Fault> = Vec::new();
+    // A damaged trial is met when it is found, and again where a plan asks for it.
+    let mut fail = |fault: &Fault| {
+        if !faults.contains(fault) {
+            output::fault(fault);
+            faults.push(fault.clone());
+        }
+    };
+    for experiment in &found {
+        experiment.faults.iter().for_each(&mut fail);
+        for profile in &experiment.profiles {
+            let name = format!("{}, profile {}", experiment.name, profile.name);
+            match one(experiment, profile, folders) {
+                Ok(Built { summary, n_left_out }) => {
+                    summary.faults.iter().for_each(&mut fail);
+                    output::data(&format!("{name}: {}\n", line(&summary, n_left_out)))?;
+                }
+                // Nothing is wrong with an experiment that is not done yet.
+                Err(fault) if fault.kind == FaultKind::Data => {
+                    output::data(&format!("{name}: no report, none of its trials is done\n"))?;
+                }
+                Err(fault) => {
+                    fail(&fault);
+                    output::data(&format!("{name}: not built\n"))?;
+                }
+            }
+        }
+    }
+    Ok(faults.first().map_or(exit::OK, |fault| exit::of_kind(fault.kind)))
+}
+
+/// A report, and how many trials of its profile it does not show.
+struct Built {
+    summary: ReportSummary,
+    n_left_out: usize,
+}
+
+fn line(summary: &ReportSummary, n_left_out: usize) -> String {
+    let others = match n_left_out {
+        0 => String::new(),
+        1 => ", 1 trial of other settings left out".into(),
+        n => format!(", {n} trials of other settings left out"),
+    };
+    let page = summary.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    format!("{} of {} trials done{others}: {page}", summary.n_done, summary.n_trials)
+}
+
+fn one(experiment: &FoundExperiment, profile: &FoundProfile, folders: &Folders) -> Result<Built> {
+    let results = folders.results.join(&experiment.name);
+    let out = folders.reports.join(&experiment.name).join(&profile.name);
+    let file = file_of(&experiment.name, folders);
+    let planned = file.as_deref().map(|file| load(file, Some(&profile.name), &[])).transpose()?;
+    let (spec, trials, command) = match planned {
+        Some(planned) if profile.n_of(&planned.trials) > 0 => {
+            let command = rebuild_command_of(&planned, &[], folders.results, folders.reports);
+            (planned.spec, planned.trials, command)
+        }
+        planned => {
+            let trials = profile.latest();
+            (as_recorded(&experiment.name, planned, &trials), trials, command_for_all(folders))
+        }
+    };
+    let summary = build(&ReportInput {
+        experiment: &spec,
+        profile: &profile.name,
+        trials: &trials,
+        results: &results,
+        out: &out,
+        command: &command,
+    })?;
+    Ok(Built { summary, n_left_out: profile.n_trials() - profile.n_of(&trials) })
+}
+
+/// The file that asks an experiment's question: among the experiments, or beside the results of `evaluate`.
+fn file_of(name: &str, folders: &Folders) -> Option<PathBuf> {
+    let among = folders.experiments.join(format!("{name}.yaml"));
+    [among, folders.results.join(name).join("evaluate.yaml")].into_iter().find(|file| file.is_file())
+}
+
+/// The experiment of trials that no file plans: the file's question, where there is one, and the trials' own settings.
+fn as_recorded(name: &str, planned: Option<Experiment>, trials: &[Trial]) -> ExperimentSpec {
+    let mut spec = planned.map_or_else(
+        || ExperimentSpec {
+            name: name.into(),
+            about: format!("Results of {name}, whose experiment file is not at hand"),
+            expect: Default::default(),
+            base: Default::default(),
+            sweep: Default::default(),
+            seeds: Vec::new(),
+            evaluate: Default::default(),
+            report: Default::default(),
+            profiles: Default::default(),
+        },
+        |planned| planned.spec,
+    );
+    if let Some(first) = trials.first() {
+        spec.evaluate = first.spec.evaluate.clone();
+    }
+    spec
+}
+
+/// The command that builds such a report again.
+fn command_for_all(folders: &Folders) -> String {
+    let mut words = vec!["electra-lab".to_string(), "report".into(), "--all".into()];
+    let defaults = [
+        ("--experiments", folders.experiments, "experiments"),
+        ("--results", folders.results, "results"),
+        ("--reports", folders.reports, "reports"),
+    ];
+    for (option, folder, default) in defaults {
+        if folder != Path::new(default) {
+            words.extend([option.into(), folder.display().to_string()]);
+        }
+    }
+    super::report::as_typed(&words)
+}
