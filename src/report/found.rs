@@ -131,11 +131,14 @@ impl FoundProfile {
     pub fn latest(&self) -> Vec<Trial> {
         let mut kept: Vec<Trial> = Vec::new();
         for FoundTrial { trial, .. } in &self.trials {
-            let fits = kept.first().is_none_or(|first| belong_together(first, trial));
-            if fits
-                && !kept.iter().any(|known| known.spec.seed == trial.spec.seed && same_point(known, trial))
-            {
-                kept.push(trial.clone());
+            let first = kept.first();
+            let Some(trial) = first.map_or(Some(trial.clone()), |first| at_paths_of(first, trial)) else {
+                continue;
+            };
+            let fits = first.is_none_or(|first| belong_together(first, &trial));
+            let is_there = |known: &Trial| known.spec.seed == trial.spec.seed && same_point(known, &trial);
+            if fits && !kept.iter().any(is_there) {
+                kept.push(trial);
             }
         }
         let numbers = |trial: &Trial| -> Vec<f64> {
@@ -248,7 +251,9 @@ mod tests {
         copied.point = vec![("objective.kind".into(), json!("rtd"))];
         fixture.write(&copied, &outcome(&copied));
         let found = find(fixture.results().parent().unwrap()).unwrap();
-        assert_eq!(found[0].profiles[0].latest().len(), 2);
+        let latest = found[0].profiles[0].latest();
+        assert_eq!(latest.len(), 2);
+        assert!(same_point(&latest[0], &latest[1]), "{:?} and {:?}", latest[0].point, latest[1].point);
         let other = Trial { point: vec![("model.size".into(), json!("tiny"))], ..copied.clone() };
         assert_eq!(at_paths_of(&other, &copied).unwrap().point, other.point);
         let unknown = Trial { point: vec![("model.no".into(), json!(1))], ..copied.clone() };
