@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::axes::same_value;
 use super::records::{corrupt, read_record};
 use crate::fault::{Fault, Result};
-use crate::spec::Trial;
+use crate::spec::{Trial, TrialSpec};
 use crate::track::TrialRecord;
 
 /// An experiment with results.
@@ -136,8 +136,9 @@ impl FoundProfile {
                 continue;
             };
             let fits = first.is_none_or(|first| belong_together(first, &trial));
-            let is_there = |known: &Trial| known.spec.seed == trial.spec.seed && same_point(known, &trial);
-            if fits && !kept.iter().any(is_there) {
+            // Another seed of a point is the same trial but for the seed: else a mean would be over two models.
+            let clashes = |known: &Trial| same_point(known, &trial) && !is_another_seed(known, &trial);
+            if fits && !kept.iter().any(clashes) {
                 kept.push(trial);
             }
         }
@@ -170,6 +171,11 @@ fn at_paths_of(other: &Trial, trial: &Trial) -> Option<Trial> {
 fn same_point(one: &Trial, other: &Trial) -> bool {
     one.point.len() == other.point.len()
         && one.point.iter().zip(&other.point).all(|(a, b)| a.0 == b.0 && same_value(&a.1, &b.1))
+}
+
+fn is_another_seed(one: &Trial, other: &Trial) -> bool {
+    let seed = one.spec.seed;
+    seed != other.spec.seed && one.spec == TrialSpec { seed, ..other.spec.clone() }
 }
 
 /// Whether two trials can be points of one sweep: what is not swept of text, length and tasks is the same. Shapes and objectives may differ, since a swept word can bring others along.

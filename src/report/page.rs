@@ -269,6 +269,7 @@ mod tests {
         - device: cpu
         - threads: 2
         - instruction set: avx2
+        - pre-training taken over from: nobody
         - pre-training text: built-in language
         - its revision: built-in
         - its hash when packed: c0ffee

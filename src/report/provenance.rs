@@ -8,12 +8,15 @@ use super::records::DoneTrial;
 /// A Markdown list. Where trials differ, every value is listed with its trials' number.
 pub fn list(done: &[DoneTrial]) -> String {
     type Fact = (&'static str, fn(&DoneTrial) -> String);
-    let facts: [Fact; 13] = [
+    let facts: [Fact; 14] = [
         ("electra-lab", |done| done.record.provenance.crate_version.clone()),
         ("commit", |done| commit(done)),
         ("device", |done| done.record.provenance.device.clone()),
         ("threads", |done| done.record.provenance.threads.to_string()),
         ("instruction set", |done| done.record.provenance.simd.clone()),
+        ("pre-training taken over from", |done| {
+            done.record.provenance.taken_from.clone().unwrap_or_else(|| "nobody".into())
+        }),
         ("pre-training text", |done| done.record.provenance.corpus.source.clone()),
         ("its revision", |done| done.record.provenance.corpus.revision.clone()),
         ("its hash when packed", |done| done.record.provenance.corpus.corpus_hash.clone()),

@@ -6,7 +6,6 @@
 
 use std::time::Instant;
 
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::context::TrialContext;
@@ -14,7 +13,7 @@ use crate::data::Corpus;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::{Vocabulary, build};
-use crate::spec::TrialSpec;
+use crate::spec::{Budget, ObjectiveSpec, StageSchedule, TrialSpec};
 use crate::track::RECORD_VERSION;
 use crate::train::{Optimizer, Stepper};
 
@@ -31,7 +30,7 @@ const TIMED: u64 = 18;
 pub struct Pace {
     /// Format version.
     pub record_version: u32,
-    /// Seconds of the median step that was timed.
+    /// Seconds of a step: the mean of those that were timed.
     pub step_s: f64,
     /// Steps of the schedule.
     pub steps: u64,
@@ -52,7 +51,7 @@ pub fn with_known_steps(
             Some(pace) => pace.steps,
             None => {
                 context.sink.phase("timing steps");
-                let pace = measure(spec, vocabulary, corpus, &context.device)?;
+                let pace = measure(spec, context, vocabulary, corpus)?;
                 context.folder.write(PACE, &pace)?;
                 pace.steps
             }
@@ -64,32 +63,52 @@ pub fn with_known_steps(
 
 /// Whether a number of steps is enough for the trial's schedule.
 pub fn check_steps(spec: &TrialSpec, steps: u64) -> Result<()> {
-    let Some(unit) = spec.train.budget.unit() else { return Ok(()) };
-    let amount = spec.train.amount.unwrap_or_default();
-    let bought = format!("train.amount = {amount} {unit} buys {steps} steps");
-    let raise = "raise train.amount";
-    if spec.train.warmup > steps {
-        let what = format!("{bought}, and train.warmup has {}", spec.train.warmup);
-        return Err(Fault::new(FaultKind::Spec, what, format!("{raise}, or lower train.warmup")));
-    }
+    let train = &spec.train;
+    let (bought, raise) = match (train.budget.unit(), train.budget) {
+        (None, Budget::Steps) => return Ok(()),
+        (None, _) => (
+            format!("train.steps = {} of replaced-token detection buys {steps} steps", train.steps),
+            "raise train.steps",
+        ),
+        (Some(unit), _) => {
+            let amount = train.amount.unwrap_or_default();
+            (format!("train.amount = {amount} {unit} buys {steps} steps"), "raise train.amount")
+        }
+    };
+    let first = spec.objective.generator_steps(steps);
     let is_staged = spec.objective.generator_steps(u64::MAX) > 0;
-    if is_staged && spec.objective.generator_steps(steps) == 0 {
+    if is_staged && first == 0 {
         let what = format!("{bought}, which leaves none for one of the two stages");
         return Err(Fault::new(FaultKind::Spec, what, raise));
+    }
+    let restarts = matches!(spec.objective, ObjectiveSpec::TwoStage { schedule: StageSchedule::Restart, .. });
+    let (shorter, part) = match restarts {
+        true => (first.min(steps - first), format!(", {} in the shorter stage", first.min(steps - first))),
+        false => (steps, String::new()),
+    };
+    if train.warmup > shorter {
+        let what = format!("{bought}{part}, and train.warmup has {}", train.warmup);
+        return Err(Fault::new(FaultKind::Spec, what, format!("{raise}, or lower train.warmup")));
     }
     Ok(())
 }
 
-fn measure(spec: &TrialSpec, vocabulary: &Vocabulary, corpus: &Corpus, device: &Device) -> Result<Pace> {
+fn measure(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    vocabulary: &Vocabulary,
+    corpus: &Corpus,
+) -> Result<Pace> {
     // A short run of the whole schedule: where stages cost differently, each has its share of the time.
     let n_steps = UNTIMED + TIMED;
     let trial = spec.with_steps(n_steps);
-    let objective = build(&trial, vocabulary, device)?;
+    let objective = build(&trial, vocabulary, &context.device)?;
     let mut optimizer = Optimizer::new((&trial.train).into(), objective.parameters())?;
     let (seed, objective) = (trial.seed, objective.as_ref());
     let stepper = Stepper { seed, spec: &trial.train, n_steps, objective };
     let mut began = Instant::now();
     for step in 0..n_steps {
+        context.stop.check()?;
         if step == UNTIMED {
             began = Instant::now();
         }
@@ -109,7 +128,7 @@ mod tests {
     use crate::run::interrupt::StopFlag;
     use crate::run::store::TrialFolder;
     use crate::run::trial::vocabulary;
-    use crate::spec::{Budget, ModelSpec};
+    use crate::spec::ModelSpec;
 
     /// A budget in seconds is measured once and then kept; the trial that comes of it counts steps.
     #[test]
@@ -148,9 +167,13 @@ mod tests {
         train.amount = 8192 tokens buys 2 steps, and train.warmup has 100
         hint: raise train.amount, or lower train.warmup
         ");
-        spec.train.warmup = 0;
-        spec.train.amount = Some(10.0);
         spec.objective = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
+        (spec.train.warmup, spec.train.amount) = (2, Some(12288.0));
+        insta::assert_snapshot!(told(&spec), @r"
+        train.amount = 12288 tokens buys 3 steps, 1 in the shorter stage, and train.warmup has 2
+        hint: raise train.amount, or lower train.warmup
+        ");
+        (spec.train.warmup, spec.train.amount) = (0, Some(10.0));
         insta::assert_snapshot!(told(&spec), @r"
         train.amount = 10 tokens buys 1 steps, which leaves none for one of the two stages
         hint: raise train.amount

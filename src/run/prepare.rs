@@ -59,15 +59,18 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
 /// About how many bytes the trials' checkpoints need: those that are being written and replaced, and the
 /// weights that stay.
 pub fn checkpoint_bytes(trials: &[&Trial], n_at_once: usize, env: &DataEnv) -> Result<u64> {
-    let mut counts = Vec::with_capacity(trials.len());
+    let (mut counts, mut finals) = (Vec::with_capacity(trials.len()), 0);
     let mut vocabularies = Vocabularies::default();
     // A published checkpoint is not trained, and writes none.
     for trial in trials.iter().filter(|trial| trial.spec.published.is_none()) {
-        counts.push(flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env)?));
+        let count = flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env)?);
+        counts.push(count);
+        // A longer trial may go on from one that stops early, which therefore keeps its moments.
+        finals += count * if trial.spec.train.stop_at < 1.0 { STATE_BYTES } else { WEIGHT_BYTES };
     }
     counts.sort_unstable();
     let state: u64 = counts.iter().rev().take(n_at_once).map(|count| 2 * STATE_BYTES * count).sum();
-    Ok(state + counts.iter().map(|count| WEIGHT_BYTES * count).sum::<u64>())
+    Ok(state + finals)
 }
 
 /// Sizes of vocabularies, each tokenizer opened once.

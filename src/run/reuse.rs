@@ -3,9 +3,11 @@
 //! Two trials that differ only in how far they go on the same schedule, or only in what they are evaluated on, share their
 //! pre-training: the longer goes on from where the shorter stopped, and a trial that stands in several experiments is trained
 //! once. The numbers are those of a trial that began at its first step, since a step depends on the seed and its number
-//! alone. Taken are checkpoint and metrics; of the very same trial its predictions and outcome too.
+//! alone. Taken are checkpoint and metrics (the curve has the donor's cadence, and one more line where it stopped); of the very
+//! same trial, scored on the very same examples, its predictions and outcome too.
 //!
-//! Must never: change the other trial's folder, or take from code, a device or text that gives other numbers.
+//! Must never: change the other trial's folder, or take from code, a device or text that gives other numbers. Two GPUs of one
+//! machine pass for the same device.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,7 +17,7 @@ use super::context::TrialContext;
 use super::store::TrialFolder;
 use crate::disk::{create_folder, storage_fault, write_whole};
 use crate::fault::Result;
-use crate::spec::{Budget, Trial, TrialId, TrialSpec};
+use crate::spec::{Budget, TrialId, TrialSpec};
 use crate::track::{Outcome, Provenance, TrialRecord, truncate_after};
 use crate::train::{FINAL, file_name};
 
@@ -25,6 +27,8 @@ pub struct Donor {
     pub name: String,
     folder: TrialFolder,
     last_step: u64,
+    /// Whether it is the very same trial, scored on the same examples.
+    is_twin: bool,
 }
 
 impl Donor {
@@ -51,10 +55,12 @@ impl Donor {
                 continue;
             }
             let last_step = record.spec.train.last_step(n_steps);
-            let goes_further = best.as_ref().is_none_or(|best| last_step > best.last_step);
-            if last_step <= wanted && goes_further && has_final(&folder) {
+            let is_twin = is_twin(&record, spec, provenance);
+            let is_better =
+                best.as_ref().is_none_or(|best| (last_step, is_twin) > (best.last_step, best.is_twin));
+            if last_step <= wanted && is_better && has_final(&folder) {
                 let name = format!("{}/{}", record.experiment, record.id);
-                best = Some(Self { name, folder, last_step });
+                best = Some(Self { name, folder, last_step, is_twin });
             }
         }
         best
@@ -71,9 +77,8 @@ impl Donor {
     }
 
     /// If it is the very same trial and done: copies what its fine-tuning left, and returns its outcome.
-    pub fn give_outcome(&self, trial: &Trial, context: &TrialContext) -> Result<Option<Outcome>> {
-        let is_same = self.folder.trial()?.is_some_and(|record| record.spec == trial.spec);
-        let Some(outcome) = self.folder.outcome()?.filter(|_| is_same) else { return Ok(None) };
+    pub fn give_outcome(&self, context: &TrialContext) -> Result<Option<Outcome>> {
+        let Some(outcome) = self.folder.outcome()?.filter(|_| self.is_twin) else { return Ok(None) };
         for name in ["predictions", "finetuned"] {
             copy_folder(&self.folder.path().join(name), &context.folder.path().join(name))?;
         }
@@ -92,6 +97,14 @@ fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool
         && record.spec.id() == record.id
         && record.provenance.corpus == provenance.corpus
         && record.provenance.device == provenance.device
+        && record.provenance.simd == provenance.simd
+}
+
+/// Whether its scores are `spec`'s too: the same evaluation of the same examples.
+fn is_twin(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool {
+    record.spec == *spec
+        && record.provenance.tasks_revision == provenance.tasks_revision
+        && record.provenance.task_hashes == provenance.task_hashes
 }
 
 /// The folders `<results>/<experiment>/<id>`, in the order of their names.
@@ -144,4 +157,44 @@ fn append(from: &Path, to: &Path) -> Result<()> {
     std::io::copy(&mut lines, &mut file)
         .and_then(|_| file.flush())
         .map_err(|error| storage_fault(to, "write", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::fixture::{a_trial, a_trial_record};
+
+    /// A donor differs in nothing that changes a number of pre-training, a twin in nothing that changes a score.
+    #[test]
+    fn who_may_give() {
+        let spec = a_trial(1).spec;
+        let allows = |change: &dyn Fn(&mut TrialRecord)| {
+            let mut record = a_trial_record(&spec.id());
+            change(&mut record);
+            let nothing = Provenance::default();
+            (fits(&record, &spec, &nothing), is_twin(&record, &spec, &nothing))
+        };
+        let with_spec = |change: &dyn Fn(&mut TrialSpec)| {
+            allows(&|record| {
+                change(&mut record.spec);
+                record.id = record.spec.id();
+            })
+        };
+        assert_eq!(allows(&|_| {}), (true, true));
+        assert_eq!(with_spec(&|spec| spec.train.stop_at = 0.5), (true, false));
+        assert_eq!(with_spec(&|spec| spec.evaluate.finetune.epochs = 9.0), (true, false));
+        assert_eq!(allows(&|record| record.provenance.tasks_revision = "b".into()), (true, false));
+        let hashed =
+            |record: &mut TrialRecord| drop(record.provenance.task_hashes.insert("rte".into(), "0".into()));
+        assert_eq!(allows(&hashed), (true, false));
+
+        // The id of another version of the numerics.
+        assert!(!allows(&|record| record.id = TrialId("0123456789ab".into())).0);
+        assert!(!allows(&|record| record.provenance.device = "cuda:0".into()).0);
+        assert!(!allows(&|record| record.provenance.simd = "avx2".into()).0);
+        assert!(!allows(&|record| record.provenance.corpus.corpus_hash = "0".into()).0);
+        assert!(!with_spec(&|spec| spec.seed = 2).0);
+        assert!(!with_spec(&|spec| spec.train.steps = 2000).0);
+        assert!(!with_spec(&|spec| spec.model.generator_ratio = 0.5).0);
+    }
 }

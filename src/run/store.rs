@@ -5,6 +5,7 @@
 //! checkpoints/    step-000000500, …                    predictions/    one file a task and seed; SQuAD: a folder
 //! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
 //!                 an intermediate one
+//! pace.json       the steps that a budget in seconds was found to buy
 //! outcome.json    written last: it means "done"        failure.json    why it stopped
 //! .lock           held by the process that runs it
 //! ```

@@ -63,14 +63,17 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let vocabulary = vocabulary(spec, &tokenizer, &corpus);
     let known = with_known_steps(spec, context, &vocabulary, &corpus)?;
     let n_steps = known.train.steps;
-    let mut provenance = provenance(context, corpus.provenance(), &tasks);
+    let provenance = provenance(context, corpus.provenance(), &tasks);
     let donor = Donor::find(spec, n_steps, &provenance, context);
-    provenance.taken_from = donor.as_ref().map(|donor| donor.name.clone());
     record(trial, context, provenance)?;
     if let Some(donor) = donor {
         context.sink.phase(&format!("taking over what {} has trained", donor.name));
         donor.give(spec, n_steps, context)?;
-        if let Some(outcome) = donor.give_outcome(trial, context)? {
+        if let Some(mut record) = context.folder.trial()? {
+            record.provenance.taken_from = Some(donor.name.clone());
+            context.folder.write_trial(&record)?;
+        }
+        if let Some(outcome) = donor.give_outcome(context)? {
             return Ok(outcome);
         }
     }

@@ -115,6 +115,10 @@ pub struct PaperRow {
     pub steps: Option<u64>,
     /// Sequences a step.
     pub batch: Option<usize>,
+    /// Longest sequence in tokens.
+    pub seq_len: Option<usize>,
+    /// Width of the generator as a share of the discriminator's; absent where there is none.
+    pub generator: Option<f64>,
     /// The hub repository of this very checkpoint.
     pub checkpoint: Option<String>,
     /// What else a reader should know.

@@ -99,7 +99,8 @@ pub struct Event {
     /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`, `sample_accuracy`,
     /// `restore_accuracy`, `generator_entropy`, `replaced_share`, `disc_accuracy`, `disc_accuracy_replaced`,
     /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`, `baseline_loss`,
-    /// `policy_loss`, `gradient_norm`, `learning_rate`; absent where undefined.
+    /// `policy_loss`, `copy_loss`, `lm_loss`, `contrast_loss`, `contrast_accuracy`, `cloze_loss`, `nce_loss`, `energy_auc`,
+    /// `gradient_norm`, `learning_rate`; absent where undefined.
     pub values: BTreeMap<String, f64>,
 }
 

@@ -21,7 +21,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         1,
         "the embeddings' LayerNorm or type table is not shared",
         Tests(&[
-            "model/networks.rs::untied_networks_have_two_embedding_blocks",
+            "model/networks.rs::what_is_shared_is_made_once",
             "objective/rtd.rs::the_discriminator_does_not_train_the_generator",
             "run/trace/parity_tests.rs::shared_embeddings",
             "run/trace/parity_tests.rs::untied_embeddings",
@@ -211,7 +211,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         34,
         "GLUE's mean over other tasks or metrics than the paper's",
         Tests(&[
-            "spec/glue_mean.rs::the_papers_averages_recompute",
+            "spec/paper.rs::the_printed_means_recompute",
             "report/statistics.rs::a_task_takes_the_median_and_the_mean_is_taken_within_a_trial",
         ]),
     ),

@@ -4,7 +4,7 @@
 //! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
 //! does otherwise. Next: `paper.rs` for those.
 
-use crate::spec::{EncoderShape, MainTask, ObjectiveSpec, Stage, TrialSpec, cropped};
+use crate::spec::{EncoderShape, MainTask, Stage, TrialSpec, cropped};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
@@ -37,16 +37,7 @@ fn two_towers(shape: &EncoderShape, vocab: usize, lengths: &[usize], masked: f64
 
 /// FLOPs of one training step of a stage on sequences of the given lengths.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usize]) -> f64 {
-    objective_flops(spec, &spec.objective, vocab, stage, lengths)
-}
-
-fn objective_flops(
-    spec: &TrialSpec,
-    objective: &ObjectiveSpec,
-    vocab: usize,
-    stage: Stage,
-    lengths: &[usize],
-) -> f64 {
+    let objective = &spec.objective;
     let masked = lengths.iter().sum::<usize>() as f64 * objective.mask_fraction();
     let small = spec.model.generator();
     let generator = match stage {
@@ -63,20 +54,13 @@ fn objective_flops(
     let baseline = if objective.has_baseline() { 4.0 * masked * small.hidden as f64 } else { 0.0 };
     match stage {
         Stage::Generator => generator,
-        Stage::Joint | Stage::Discriminator => {
-            main_flops(spec, objective, vocab, lengths, generator) + baseline
-        }
+        Stage::Joint | Stage::Discriminator => main_flops(spec, vocab, lengths, generator) + baseline,
     }
 }
 
 /// `generator` and what the encoder that is fine-tuned costs with its head.
-fn main_flops(
-    spec: &TrialSpec,
-    objective: &ObjectiveSpec,
-    vocab: usize,
-    lengths: &[usize],
-    generator: f64,
-) -> f64 {
+fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64) -> f64 {
+    let objective = &spec.objective;
     let tokens = lengths.iter().sum::<usize>() as f64;
     let full = spec.model.discriminator();
     let head = match objective.main_task() {
@@ -123,7 +107,7 @@ pub fn train_flops_per_step(spec: &TrialSpec, vocab: usize, n_steps: u64) -> f64
 mod tests {
     use super::super::fixture::trial;
     use super::*;
-    use crate::spec::{Masking, ModelSpec};
+    use crate::spec::{Masking, ModelSpec, ObjectiveSpec};
 
     /// By hand for one layer, one sequence of 10 tokens, hidden 4, FFN 16, embedding 4, vocabulary 100.
     #[test]

@@ -3,7 +3,7 @@
 //! [`exact`] counts the matrix products that this code runs; [`paper`] follows the rules behind the paper's
 //! tables. A small model with a large vocabulary costs several times more by the second, which multiplies by one-hot
 //! vectors, so every place that shows FLOPs says which counter they are from.
-//! Equal-FLOPs budgets and time estimates use the exact counter. Must never: look at a tensor or measure a time.
+//! Time estimates use the exact counter, budgets either. Must never: look at a tensor or measure a time.
 //! Next: `budget.rs` for what a budget buys, `parameters.rs` for the parameter count.
 
 mod budget;

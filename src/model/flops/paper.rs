@@ -17,7 +17,7 @@
 //! - **e.** Table 1's inference FLOPs hold for 128 tokens and include the discriminator's head.
 //! - **f.** One-hot look-ups are 40 % of ELECTRA-Small's count. Gathered instead, it would be 7.8e17.
 //!
-//! Must never: be used for budgets or time, which need what is really computed. Next: `exact.rs` for that.
+//! Must never: be used for time, which needs what is really computed. Next: `exact.rs` for that.
 
 use crate::spec::{EncoderShape, MainTask, TrialSpec, cropped};
 

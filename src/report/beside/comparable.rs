@@ -4,7 +4,10 @@
 
 use super::super::records::DoneTrial;
 use super::super::statistics::Quantity;
-use crate::spec::{DataSpec, ModelSpec, PaperNumbers, PaperRow, PaperTable, PublishedSplit, TaskName, Trial};
+use crate::spec::{
+    DataSpec, ModelSpec, ObjectiveSpec, PaperNumbers, PaperRow, PaperTable, PublishedSplit, Sharing,
+    TaskName, Trial,
+};
 
 /// What is known of a published value.
 pub struct Setting<'a> {
@@ -79,7 +82,8 @@ fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Ve
     match setting.numbers.text(setting.row) {
         None => reasons.push(format!("{ours}, the published text is not stated")),
         Some(text) => {
-            let is_it = matches!(&trial.spec.data, DataSpec::Hub { repo, max_documents: None, .. } if text.repos.contains(repo));
+            let is_it = matches!(&trial.spec.data, DataSpec::Hub { repo, files, max_documents: None, .. }
+                if text.repos.contains(repo) && files.is_empty());
             if !is_it {
                 reasons.push(format!("{ours}, not {}", text.name));
             }
@@ -96,6 +100,34 @@ fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Ve
             reasons.push(format!("{steps} steps of {batch}, not {theirs} of unstated size"))
         }
         (None, _) => reasons.push(format!("{steps} steps of {batch}, the published length is not stated")),
+    }
+    reasons.extend(settings(setting.row, trial));
+    reasons
+}
+
+/// Another length of sequences, another generator or another objective's settings.
+fn settings(row: &PaperRow, trial: &Trial) -> Vec<String> {
+    let (mut reasons, train, model) = (Vec::new(), &trial.spec.train, &trial.spec.model);
+    match row.seq_len {
+        Some(theirs) if theirs == train.seq_len => {}
+        Some(theirs) => reasons.push(format!("sequences of {}, not {theirs}", train.seq_len)),
+        None => reasons.push("the published length of sequences is not stated".into()),
+    }
+    let objective = &trial.spec.objective;
+    match row.generator {
+        Some(share) => {
+            let is_paired = *objective == ObjectiveSpec::default()
+                && model.sharing == Sharing::Embeddings
+                && model.generator_layers.is_none()
+                && (model.generator_ratio - share).abs() < 0.01;
+            if !is_paired {
+                reasons.push(format!(
+                    "another objective, generator or sharing than ELECTRA's with a generator of {share}"
+                ));
+            }
+        }
+        None if objective.has_generator() => reasons.push("the published generator is not stated".into()),
+        None => {}
     }
     reasons
 }

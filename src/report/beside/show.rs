@@ -20,7 +20,7 @@ divided by all of them; 1 is the paper's order, 0 what chance gives on average, 
 pre-training seeds that all points share; the probability that an order by chance does as well counts all orders of the \
 points. Its interval is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A \
 difference is taken seed by seed, with the same seed and the same text on both sides, and its 95 % interval is Student's t \
-over the seeds, from n = 3 on. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is \
+over the seeds, from n = 3 on. Of more than ten ordered pairs those with the best point alone have a difference. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is \
 concluded.";
 
 /// Points beside the paper's rows: a row each.

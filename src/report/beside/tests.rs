@@ -65,7 +65,7 @@ fn a_table_of_values_with_three_seeds() {
     | ------------------------------ | -----------------: | ------------------: | ---: | --: | -------------: | ------: |
     | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.00 | 0.00 |   3 | [+5.00, +5.00] |  agrees |
 
-    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 what chance gives on average, -1 its reverse), on means over the pre-training seeds that all points share; the probability that an order by chance does as well counts all orders of the points. Its interval is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides, and its 95 % interval is Student's t over the seeds, from n = 3 on. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is concluded.
+    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 what chance gives on average, -1 its reverse), on means over the pre-training seeds that all points share; the probability that an order by chance does as well counts all orders of the points. Its interval is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides, and its 95 % interval is Student's t over the seeds, from n = 3 on. Of more than ten ordered pairs those with the best point alone have a difference. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is concluded.
 
     In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points, an order by chance doing as well with probability 0.50; 95 % interval [1.00, 1.00] over n = 3 seeds. Paired differences: 1 of 1 agree with the paper beyond the spread of the seeds, 0 contradict it, 0 stay open.
     "#);
@@ -170,6 +170,12 @@ fn the_same_text_size_and_length_leave_no_reason() {
     std::fs::write(folder.join("outcome.json"), serde_json::to_string(&whole).unwrap()).unwrap();
     let rows = paper("released", &[("ELECTRA-Small-OWT", json!({"train.batch": 128}))]);
     assert!(shown(&fixture, &rows).contains("in absolute value"), "{}", shown(&fixture, &rows));
+    fixture.trials[0].spec.model.generator_ratio = 1.0;
+    assert!(shown(&fixture, &rows).contains("another objective, generator or sharing"));
+    fixture.trials[0].spec.model.generator_ratio = 0.25;
+    fixture.trials[0].spec.train.seq_len = 64;
+    assert!(shown(&fixture, &rows).contains("sequences of 64, not 128"));
+    fixture.trials[0].spec.train.seq_len = 128;
     fixture.trials[0].spec.data = data("Skylion007/openwebtext", Some(1000));
     assert!(shown(&fixture, &rows).contains("not OpenWebText"));
 }

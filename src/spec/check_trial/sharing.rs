@@ -14,7 +14,11 @@ pub(super) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
     match model.sharing {
         Sharing::None | Sharing::Embeddings => {}
         Sharing::All => {
-            if model.generator() != model.discriminator() {
+            if model.generator_layers.is_some_and(|layers| layers != model.discriminator().layers) {
+                let what = "gives the generator another depth than the discriminator, with which it is to share all weights";
+                let hint = "remove model.generator_layers, or set model.sharing to embeddings";
+                findings.push(finding("model.generator_layers", &["model.sharing"], what.into(), hint));
+            } else if model.generator() != model.discriminator() {
                 let what = "gives the generator another shape than the discriminator, with which it is to share all weights";
                 let hint = "set model.generator_ratio to 1, or model.sharing to embeddings";
                 findings.push(finding("model.generator_ratio", &["model.sharing"], what.into(), hint));

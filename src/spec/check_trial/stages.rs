@@ -27,6 +27,14 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
         let hint = "set model.generator_ratio to 1, or objective.initialise to false";
         findings.push(finding("model.generator_ratio", &kind, what, hint));
     }
+    // The share of the first stage holds for every number of steps.
+    let share = trial.objective.generator_steps(1_000_000) as f64 / 1e6;
+    if train.stop_at <= share {
+        let what = format!(
+            "stops before the second stage, which begins at {share}: nothing would have trained the encoder"
+        );
+        findings.push(finding("train.stop_at", &kind, what, format!("use more than {share}")));
+    }
     if train.budget.unit().is_some() {
         return findings;
     }
@@ -62,6 +70,7 @@ mod tests {
             })
         };
         assert_eq!(with(&|_| {}), "");
+        insta::assert_snapshot!(with(&|spec| spec.train.stop_at = 0.5), @"base.train.stop_at: stops before the second stage, which begins at 0.5: nothing would have trained the encoder -> use more than 0.5");
         insta::assert_snapshot!(with(&|spec| spec.model = ModelSpec::default()), @r"
         base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none
         base.model.generator_ratio: gives the generator another shape than the discriminator, which is to start as its copy -> set model.generator_ratio to 1, or objective.initialise to false
