@@ -105,6 +105,7 @@ mod tests {
             tokens: 8_192_000,
             flops: 1.234e15,
             flops_paper: 2.35e15,
+            shared_steps: 0,
             left_s,
         };
         let plan = Plan {

@@ -103,6 +103,8 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
         })
     });
     let mut jobs: Vec<Job> = jobs.collect();
+    // A longer trial goes on from a shorter one on the same schedule, so the shorter come first.
+    jobs.sort_by(|one, other| one.trial.spec.train.stop_at.total_cmp(&other.trial.spec.train.stop_at));
     // Two points, or two files, may ask for the same trial: it is run once.
     let mut seen = std::collections::BTreeSet::new();
     jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));

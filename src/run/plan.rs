@@ -15,7 +15,7 @@ use super::store::{TrialFolder, TrialState};
 use crate::data::DataEnv;
 use crate::fault::Result;
 use crate::model::flops;
-use crate::spec::{Experiment, TrialSpec};
+use crate::spec::{Experiment, Trial, TrialSpec};
 use crate::track::Outcome;
 
 /// Side of the matrices whose product is timed, and for how long.
@@ -68,8 +68,17 @@ pub struct PlannedTrial {
     pub flops: f64,
     /// Training FLOPs of pre-training, by the paper's counter.
     pub flops_paper: f64,
+    /// Steps that another trial of the plan takes on the same schedule, so that this one goes on from there.
+    pub shared_steps: u64,
     /// Estimated seconds of what is left to do.
     pub left_s: f64,
+}
+
+impl PlannedTrial {
+    /// The share of its steps that no other trial of the plan takes.
+    fn own_share(&self) -> f64 {
+        1.0 - self.shared_steps as f64 / self.steps.unwrap_or(0).max(1) as f64
+    }
 }
 
 /// The planned trial with what its pre-training costs.
@@ -114,6 +123,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             tokens: 0,
             flops: 0.0,
             flops_paper: 0.0,
+            shared_steps: 0,
             left_s: 0.0,
         };
         trials.push(match &trial.spec.published {
@@ -125,6 +135,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env)?),
         });
     }
+    share_steps(&mut trials, &experiment.trials);
     let rate = Rate::of(&finished, gemm_rate)?;
     for (planned, trial) in trials.iter_mut().zip(&experiment.trials) {
         planned.left_s = rate.left_s(planned, &trial.spec);
@@ -135,14 +146,28 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     Ok(Plan {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
-        total_tokens: runs.iter().map(|trial| trial.tokens).sum(),
-        total_flops: runs.iter().map(|trial| trial.flops).sum(),
-        total_flops_paper: runs.iter().map(|trial| trial.flops_paper).sum(),
+        total_tokens: runs.iter().map(|trial| (trial.tokens as f64 * trial.own_share()).round() as u64).sum(),
+        total_flops: runs.iter().map(|trial| trial.flops * trial.own_share()).sum(),
+        total_flops_paper: runs.iter().map(|trial| trial.flops_paper * trial.own_share()).sum(),
         left_s: runs.iter().map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
         finetuning: finetuning(experiment),
         trials,
     })
+}
+
+/// Tells each trial how far another one of the plan goes on the same way, as `reuse.rs` will find it.
+fn share_steps(planned: &mut [PlannedTrial], trials: &[Trial]) {
+    let steps: Vec<Option<u64>> = planned.iter().map(|planned| planned.steps).collect();
+    for (index, (planned, trial)) in planned.iter_mut().zip(trials).enumerate() {
+        let Some(own) = planned.steps else { continue };
+        let before = |(other, donor): (usize, &Trial)| {
+            let reached = steps.get(other).copied().flatten()?;
+            let goes_first = reached < own || (reached == own && other < index && donor.id != trial.id);
+            (goes_first && donor.spec.pretrains_like(&trial.spec)).then_some(reached)
+        };
+        planned.shared_steps = trials.iter().enumerate().filter_map(before).max().unwrap_or(0);
+    }
 }
 
 fn finetuning(experiment: &Experiment) -> Vec<String> {
@@ -185,10 +210,8 @@ impl<'a> Rate<'a> {
             TrialState::Partial { step } => {
                 1.0 - (*step as f64 / planned.steps.unwrap_or(u64::MAX).max(1) as f64).min(1.0)
             }
-            TrialState::New
-            | TrialState::Running
-            | TrialState::Failed { .. }
-            | TrialState::Damaged { .. } => 1.0,
+            TrialState::New => planned.own_share(),
+            TrialState::Running | TrialState::Failed { .. } | TrialState::Damaged { .. } => 1.0,
         };
         let alike: Vec<f64> = self
             .finished
@@ -286,12 +309,30 @@ mod tests {
             tokens: 1,
             flops: 1e10,
             flops_paper: 1e10,
+            shared_steps: 0,
             left_s: 0.0,
         };
         let left_s = |status| rate.left_s(&planned(status), &trial.spec);
         assert!((left_s(TrialState::New) - 10.0).abs() < 1e-9);
         assert!((left_s(TrialState::Partial { step: 75 }) - 2.5).abs() < 1e-9);
         assert_eq!(left_s(TrialState::Partial { step: 200 }), 0.0);
+    }
+
+    /// Trials that stop at a share of one schedule cost what the longest costs; another seed shares nothing.
+    #[test]
+    fn parts_of_a_run_are_counted_once() {
+        let results = tempfile::tempdir().unwrap();
+        let part = |stop_at, seed| {
+            let mut trial = a_trial(seed);
+            trial.spec.train.stop_at = stop_at;
+            Trial { id: trial.spec.id(), ..trial }
+        };
+        let experiment = an_experiment_of(vec![part(1.0, 1), part(0.25, 1), part(0.5, 1), part(1.0, 2)]);
+        let plan = plan(&experiment, results.path(), &an_env()).unwrap();
+        let shared: Vec<u64> = plan.trials.iter().map(|trial| trial.shared_steps).collect();
+        assert_eq!(shared, [500, 0, 250, 0]);
+        assert_eq!(plan.total_tokens, 2 * 1000 * 32 * 128);
+        assert!((plan.trials[0].left_s - plan.trials[3].left_s / 2.0).abs() < 1e-9);
     }
 
     #[test]

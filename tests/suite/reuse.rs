@@ -14,7 +14,7 @@ base:
   data: { kind: language, documents: 200 }
   train: { steps: 8, warmup: 2, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 2 }
 sweep:
-  train.stop_at: [0.5, 1.0]
+  train.stop_at: [1.0, 0.5]
 evaluate:
   source: { kind: language, train_examples: 64, validation_examples: 20 }
   tasks: [cola]
@@ -72,7 +72,7 @@ fn a_longer_trial_goes_on_from_a_shorter_one() {
 
     // Alone, with nobody to take from, it finds the same.
     let alone = tempfile::tempdir().unwrap();
-    let (_, trials) = run_file(alone.path(), &EXPERIMENT.replace("[0.5, 1.0]", "[1.0]"), &[]);
+    let (_, trials) = run_file(alone.path(), &EXPERIMENT.replace("[1.0, 0.5]", "[1.0]"), &[]);
     assert_eq!(taken_from(&trials[0]), None);
     assert_eq!(numbers(&trials[0]), numbers(whole));
 }
