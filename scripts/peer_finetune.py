@@ -120,14 +120,12 @@ def groups(model, decay, peak):
     return [dict(params=ps, lr=peak * decay ** (layers + 1 - depth)) for depth, ps in by_depth.items()]
 
 
-def run(arguments, train, validation, seed, scratch):
-    set_seed(seed)
-    model = Classifier(arguments.model, TASKS[arguments.task][2])
-    steps = max(1, math.floor(len(train) / 32 * arguments.epochs))
+def trained(model, examples, collator, arguments, seed, scratch):
+    """The Trainer after training by the recipe, its optimizer steps, and the seconds that they took."""
+    steps = max(1, math.floor(len(examples) / 32 * arguments.epochs))
     warmup = round(0.1 * steps)
     optimizer = Adam(groups(model, arguments.layer_decay, arguments.learning_rate))
     factor = lambda step: (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
-    collator = Collator(arguments.pad)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -135,13 +133,20 @@ def run(arguments, train, validation, seed, scratch):
             max_grad_norm=1.0, seed=seed, use_cpu=True, report_to=[], save_strategy="no", logging_strategy="no",
             disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False,
         ),
-        train_dataset=train,
+        train_dataset=examples,
         data_collator=collator,
         optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
     )
     began = time.perf_counter()
     trainer.train()
-    train_s, tokens, began = time.perf_counter() - began, collator.tokens, time.perf_counter()
+    return trainer, steps, time.perf_counter() - began
+
+
+def run(arguments, train, validation, seed, scratch):
+    set_seed(seed)
+    model, collator = Classifier(arguments.model, TASKS[arguments.task][2]), Collator(arguments.pad)
+    trainer, steps, train_s = trained(model, train, collator, arguments, seed, scratch)
+    tokens, began = collator.tokens, time.perf_counter()
     answered = trainer.predict(validation)
     predict_s, gold = time.perf_counter() - began, answered.label_ids
     said = answered.predictions[:, 0] if TASKS[arguments.task][2] == 1 else answered.predictions.argmax(-1)
@@ -152,25 +157,30 @@ def run(arguments, train, validation, seed, scratch):
     )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments_of(description, tasks, epochs, **others):
+    """What both peers are told; `others` are further options, each with what argparse is to know of it."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--train", required=True)
     parser.add_argument("--validation", required=True)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=tasks, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--pad", choices=["longest", "max"], default="longest")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--layer-decay", type=float, default=0.8)
-    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--epochs", type=float, default=epochs)
     parser.add_argument("--max-train-examples", type=int)
     parser.add_argument("--threads", type=int, default=2)
+    for name, option in others.items():
+        parser.add_argument("--" + name.replace("_", "-"), **option)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    tokenizer = AutoTokenizer.from_pretrained(arguments.model)
-    train = encode(tokenizer, arguments.train, arguments.task)
-    validation = encode(tokenizer, arguments.validation, arguments.task)
+    return arguments
+
+
+def run_seeds(run, arguments, train, validation):
+    """Prints what `run` finds with each seed, on that seed's own choice of training examples where there is a cap."""
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             chosen = list(train)
@@ -178,6 +188,14 @@ def main():
                 random.Random(1000 + seed).shuffle(chosen)
                 chosen = chosen[: arguments.max_train_examples]
             print(json.dumps(run(arguments, chosen, validation, seed, scratch)), flush=True)
+
+
+def main():
+    arguments = arguments_of(__doc__, TASKS, epochs=3.0)
+    tokenizer = AutoTokenizer.from_pretrained(arguments.model)
+    train = encode(tokenizer, arguments.train, arguments.task)
+    validation = encode(tokenizer, arguments.validation, arguments.task)
+    run_seeds(run, arguments, train, validation)
 
 
 if __name__ == "__main__":

@@ -13,26 +13,21 @@ Different: PyTorch's random numbers; an epoch's last batch is smaller, ours is f
 
 Prints one JSON line a seed: exact, F1, seconds of training and of prediction, and tokens/s without padding.
 
-Needs: what scripts/peer_finetune.py needs, whose optimizer and rates this takes.
+Needs: what scripts/peer_finetune.py needs, whose training loop this takes.
 Run:   python scripts/peer_squad.py --model DIR --train FILE.parquet --validation FILE.parquet --task squad2 --seeds 3
 """
 
-import argparse
 import collections
-import json
-import math
-import random
 import re
 import string
-import tempfile
 import time
 
 import polars
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gelu
-from transformers import AutoModel, AutoTokenizer, Trainer, TrainingArguments, set_seed
+from transformers import AutoModel, AutoTokenizer, set_seed
 
-from peer_finetune import Adam, groups
+from peer_finetune import arguments_of, run_seeds, trained
 
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 QUERY, STRIDE, N_BEST, ANSWER, BEAM, INNER = 64, 128, 20, 30, 20, 512
@@ -211,26 +206,9 @@ def run(arguments, train, validation, seed, scratch):
     classify = arguments.task == "squad2" and arguments.head == "paper"
     model = Reader(arguments.model, arguments.head, classify)
     windows = [window for question in train for window in question.windows]
-    steps = max(1, math.floor(len(windows) / 32 * arguments.epochs))
-    warmup = round(0.1 * steps)
-    optimizer = Adam(groups(model, arguments.layer_decay, arguments.learning_rate))
-    factor = lambda step: (1 - step / steps) * (min(1.0, step / warmup) if warmup else 1.0)
     collator = Collator(arguments)
-    trainer = Trainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=scratch, max_steps=steps, per_device_train_batch_size=32, max_grad_norm=1.0, seed=seed, use_cpu=True,
-            report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
-            dataloader_pin_memory=False,
-        ),
-        train_dataset=windows,
-        data_collator=collator,
-        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
-    )
-    began = time.perf_counter()
-    trainer.train()
-    tokens = collator.tokens
-    train_s, began = time.perf_counter() - began, time.perf_counter()
+    _, steps, train_s = trained(model, windows, collator, arguments, seed, scratch)
+    tokens, began = collator.tokens, time.perf_counter()
     model.eval()
     with torch.no_grad():
         offered = answers(model, [window for question in validation for window in question.windows], arguments)
@@ -253,37 +231,17 @@ def run(arguments, train, validation, seed, scratch):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--train", required=True)
-    parser.add_argument("--validation", required=True)
-    parser.add_argument("--task", choices=["squad", "squad2"], required=True)
-    parser.add_argument("--head", choices=["paper", "simple"], default="paper")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--pad", choices=["longest", "max"], default="longest")
-    parser.add_argument("--seq-len", type=int, default=512)
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
-    parser.add_argument("--layer-decay", type=float, default=0.8)
-    parser.add_argument("--epochs", type=float, default=2.0)
-    parser.add_argument("--threshold", type=float, default=-2.75)
-    parser.add_argument("--max-train-examples", type=int)
-    parser.add_argument("--max-validation-examples", type=int)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = arguments_of(
+        __doc__, ["squad", "squad2"], epochs=2.0,
+        head=dict(choices=["paper", "simple"], default="paper"), seq_len=dict(type=int, default=512),
+        threshold=dict(type=float, default=-2.75), max_validation_examples=dict(type=int),
+    )
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     rows = lambda path: polars.read_parquet(path).to_dicts()
     train = [Question(row, tokenizer, arguments.seq_len) for row in rows(arguments.train)]
     held_out = rows(arguments.validation)[: arguments.max_validation_examples]
     validation = [Question(row, tokenizer, arguments.seq_len) for row in held_out]
-    with tempfile.TemporaryDirectory() as scratch:
-        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-            chosen = list(train)
-            if arguments.max_train_examples:
-                random.Random(1000 + seed).shuffle(chosen)
-                chosen = chosen[: arguments.max_train_examples]
-            print(json.dumps(run(arguments, chosen, validation, seed, scratch)), flush=True)
+    run_seeds(run, arguments, train, validation)
 
 
 if __name__ == "__main__":

@@ -116,13 +116,7 @@ fn as_recorded(name: &str, planned: Option<Experiment>, trials: &[Trial]) -> Exp
         || ExperimentSpec {
             name: name.into(),
             about: format!("Results of {name}, whose experiment file is not at hand"),
-            expect: Default::default(),
-            base: Default::default(),
-            sweep: Default::default(),
-            seeds: Vec::new(),
-            evaluate: Default::default(),
-            report: Default::default(),
-            profiles: Default::default(),
+            ..Default::default()
         },
         |planned| planned.spec,
     );

@@ -116,10 +116,10 @@ impl Objective for Adversarial {
         measures.add("sample_accuracy", hits.count() as f64, n);
         measures.add("reward", rewards.iter().sum(), n);
         measures.add("baseline", baselines.iter().sum(), n);
-        measures.mean("baseline_loss", f64::from(baseline_loss.to_scalar::<f32>()?), n);
-        measures.mean("policy_loss", f64::from(policy.to_scalar::<f32>()?), n);
-        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measures.loss("baseline_loss", &baseline_loss, n)?;
+        measures.loss("policy_loss", &policy, n)?;
+        measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
+        measures.loss("loss", &total, batch.n_sequences() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
         let mut parts = predicted.parts(&masked)?;

@@ -10,7 +10,7 @@
 use candle_core::{Device, Tensor};
 
 use super::contrast::{contrast, push_crops};
-use super::detection::measure_detection;
+use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Sampling, corrupt};
 use super::restore::copy_losses;
@@ -107,10 +107,10 @@ impl CorrectAndContrast {
         });
         let (n, n_tokens) = (masked.originals.len() as f64, replaced.len() as f64);
         measures.add("restore_accuracy", right.count() as f64, n);
-        measures.mean("copy_loss", f64::from(copy_loss.to_scalar::<f32>()?), n_tokens);
-        measures.mean("lm_loss", f64::from(lm_loss.to_scalar::<f32>()?), n);
+        measures.loss("copy_loss", &copy_loss, n_tokens)?;
+        measures.loss("lm_loss", &lm_loss, n)?;
         // The softmax alone, as in replace_mlm: the same whatever L_LM makes of it.
-        measures.mean("restore_loss", f64::from(surprises.detach().mean_all()?.to_scalar::<f32>()?), n);
+        measures.loss("restore_loss", &surprises.detach().mean_all()?, n)?;
         Ok(((copy_loss * self.weights.copy)? + lm_loss)?)
     }
 
@@ -120,7 +120,7 @@ impl CorrectAndContrast {
         let rows = integers(&first)?.to_device(hidden.device())?;
         let contrasted = contrast(&hidden.index_select(&rows, 0)?, self.weights.scl_temperature)?;
         let n = first.len() as f64;
-        measures.mean("contrast_loss", f64::from(contrasted.loss.to_scalar::<f32>()?), n);
+        measures.loss("contrast_loss", &contrasted.loss, n)?;
         measures.add("contrast_accuracy", contrasted.hits as f64, n);
         Ok(contrasted.loss)
     }
@@ -166,15 +166,14 @@ impl Objective for CorrectAndContrast {
             let loss = self.correct(&texts, &masked, &corrupted, &mut measures)?;
             total = (total + (loss * weights.clm)?)?;
         } else {
-            let n = corrupted.replaced.iter().filter(|&&replaced| replaced).count() as f64;
-            measures.add("replaced_share", n, corrupted.replaced.len() as f64);
+            measure_replaced(&corrupted.replaced, &mut measures);
         }
         if weights.scl > 0.0 {
             let loss = self.contrast(&hidden, &views, &mut measures)?;
             total = (total + (loss * weights.scl)?)?;
         }
         proposals.measure(&masked, &mut measures)?;
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measures.loss("loss", &total, batch.n_sequences() as f64)?;
         let mut parts = proposals.parts(&masked)?;
         parts.push(("restorer_input", integers(&corrupted.ids)?));
         Ok(Losses { total, measures, parts })

@@ -20,7 +20,7 @@ pub fn measure_detection(logits: &Tensor, replaced: &[bool], measures: &mut Meas
     let n = replaced.len() as f64;
     let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
     let hits = count(&|guess, truth| guess && truth);
-    measures.add("replaced_share", are, n);
+    measure_replaced(replaced, measures);
     measures.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
     measures.add("disc_accuracy_replaced", hits, are);
     measures.add("disc_accuracy_original", count(&|guess, truth| !guess && !truth), n - are);
@@ -30,6 +30,12 @@ pub fn measure_detection(logits: &Tensor, replaced: &[bool], measures: &mut Meas
         measures.mean("disc_auc", area, 1.0);
     }
     Ok(())
+}
+
+/// Adds the share of replaced tokens, where nothing tells them from original ones.
+pub fn measure_replaced(replaced: &[bool], measures: &mut Measures) {
+    let n = replaced.iter().filter(|&&replaced| replaced).count();
+    measures.add("replaced_share", n as f64, replaced.len() as f64);
 }
 
 #[cfg(test)]

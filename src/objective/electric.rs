@@ -100,9 +100,9 @@ impl Objective for Electric {
         Prediction { hidden: known, logits, loss }.measure(&draws.best, &masked.originals, &mut measures)?;
         let hits = draws.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
         measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
-        measures.mean("cloze_loss", f64::from(cloze_loss.to_scalar::<f32>()?), learnt.elem_count() as f64);
-        measures.mean("nce_loss", f64::from(nce_loss.to_scalar::<f32>()?), noise.len() as f64);
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measures.loss("cloze_loss", &cloze_loss, learnt.elem_count() as f64)?;
+        measures.loss("nce_loss", &nce_loss, noise.len() as f64)?;
+        measures.loss("loss", &total, batch.n_sequences() as f64)?;
         // Whatever was drawn counts as replaced, also where it is the original: that is what is learnt.
         measure_detection(&noise_logits, &noise, &mut measures)?;
         if let Some(area) = area_under_curve(&numbers(&energies)?, |i| noise.get(i).copied().unwrap_or(false))

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
+
+use crate::fault::Result;
 
 /// Sums and weights by name; a name whose weight stays 0 has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,12 @@ impl Measures {
     /// Adds a mean over `weight` things.
     pub fn mean(&mut self, name: &str, mean: f64, weight: f64) {
         self.add(name, mean * weight, weight);
+    }
+
+    /// Adds a loss [], the mean over `weight` things.
+    pub fn loss(&mut self, name: &str, loss: &Tensor, weight: f64) -> Result<()> {
+        self.mean(name, f64::from(loss.to_scalar::<f32>()?), weight);
+        Ok(())
     }
 
     /// Adds everything of `other`.

@@ -40,8 +40,7 @@ impl Objective for MaskedLanguageModelling {
         let predicted = predict(&self.network, &tokens(batch, masked.ids.clone()), &masked, at.mode())?;
         let mut measures = Measures::default();
         predicted.measure(&most_probable(&predicted.logits)?, &masked.originals, &mut measures)?;
-        let loss = f64::from(predicted.loss.to_scalar::<f32>()?);
-        measures.mean("loss", loss, batch.n_sequences() as f64);
+        measures.loss("loss", &predicted.loss, batch.n_sequences() as f64)?;
         let parts = predicted.parts(&masked)?;
         Ok(Losses { total: predicted.loss, measures, parts })
     }
@@ -66,7 +65,7 @@ impl Prediction {
     pub fn measure(&self, best: &[u32], originals: &[u32], measures: &mut Measures) -> Result<()> {
         let n = originals.len() as f64;
         let hits = best.iter().zip(originals).filter(|(best, original)| best == original).count();
-        measures.mean("mlm_loss", f64::from(self.loss.to_scalar::<f32>()?), n);
+        measures.loss("mlm_loss", &self.loss, n)?;
         measures.add("mlm_accuracy", hits as f64, n);
         let entropy = entropy(&self.logits.detach())?.to_scalar::<f32>()?;
         measures.mean("generator_entropy", f64::from(entropy), n);

@@ -7,7 +7,7 @@
 
 use candle_core::Tensor;
 
-use super::detection::measure_detection;
+use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Sampling, corrupt};
 use super::{Losses, Measures, Moment, Objective, integers, tokens};
@@ -122,8 +122,7 @@ impl Objective for TokenRestoration {
         let mut measures = Measures::default();
         let restored = match &self.gate {
             None => {
-                let n = replaced.iter().filter(|&&replaced| replaced).count() as f64;
-                measures.add("replaced_share", n, replaced.len() as f64);
+                measure_replaced(&replaced, &mut measures);
                 self.restore_slots(&hidden, &masked)?
             }
             Some(gate) => {
@@ -140,8 +139,8 @@ impl Objective for TokenRestoration {
         let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
         measures.add("restore_accuracy", hits.count() as f64, n);
         let weight = if self.weights.all_tokens { replaced.len() as f64 } else { n };
-        measures.mean("restore_loss", f64::from(restored.loss.to_scalar::<f32>()?), weight);
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measures.loss("restore_loss", &restored.loss, weight)?;
+        measures.loss("loss", &total, batch.n_sequences() as f64)?;
         let mut parts = proposals.parts(&masked)?;
         parts.push(("restorer_input", integers(&corrupted)?));
         parts.push(("restore_loss", restored.loss.detach()));

@@ -87,8 +87,8 @@ impl Objective for ReplacedTokenDetection {
 
         let mut measures = Measures::default();
         proposals.measure(&masked, &mut measures)?;
-        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), n_judged as f64);
-        measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
+        measures.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
+        measures.loss("loss", &total, batch.n_sequences() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
         let mut parts = proposals.parts(&masked)?;

@@ -5,8 +5,6 @@
 //! that a checkpoint of any step continues alike. Held-out measures cover both networks at any time; the loss there is
 //! the sum of both stages' losses. Next: `rtd.rs`, which trains both at once.
 
-use candle_core::Tensor;
-
 use super::detection::measure_detection;
 use super::masking::Masker;
 use super::proposals::{Proposer, Sampling, corrupt};
@@ -64,24 +62,21 @@ impl Objective for TwoStage {
         let mut parts = proposals.parts(&masked)?;
         let mlm_loss =
             proposals.loss().ok_or_else(|| Fault::internal("two stages need a generator network"))?;
-        let sum = |total: &Tensor, measures: &mut Measures| -> Result<()> {
-            measures.mean("loss", f64::from(total.to_scalar::<f32>()?), batch.n_sequences() as f64);
-            Ok(())
-        };
+        let n_sequences = batch.n_sequences() as f64;
         if first_stage {
-            sum(mlm_loss, &mut measures)?;
+            measures.loss("loss", mlm_loss, n_sequences)?;
             return Ok(Losses { total: mlm_loss.clone(), measures, parts });
         }
 
         let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
         let logits = self.discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
         let rtd_loss = detection_loss(&logits, &replaced)?;
-        measures.mean("rtd_loss", f64::from(rtd_loss.to_scalar::<f32>()?), replaced.len() as f64);
+        measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         parts.push(("discriminator_input", integers(&corrupted)?));
         parts.push(("rtd_loss", rtd_loss.detach()));
         let total = if at.training { rtd_loss } else { (rtd_loss + mlm_loss)? };
-        sum(&total, &mut measures)?;
+        measures.loss("loss", &total, n_sequences)?;
         Ok(Losses { total, measures, parts })
     }
 

@@ -68,12 +68,9 @@ impl Fixture {
                 source: "ELECTRA, Figure 3 left".into(),
                 paper: None,
             },
-            base: Default::default(),
-            sweep: Default::default(),
             seeds: seeds.to_vec(),
-            evaluate: EvaluateSpec::default(),
             report,
-            profiles: Default::default(),
+            ..Default::default()
         };
         let trials: Vec<Trial> =
             points.iter().flat_map(|point| seeds.iter().map(|seed| trial(*seed, point.clone()))).collect();

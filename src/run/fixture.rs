@@ -37,17 +37,7 @@ pub fn an_experiment(seeds: &[u64]) -> Experiment {
 
 /// An experiment with these trials.
 pub fn an_experiment_of(trials: Vec<Trial>) -> Experiment {
-    let spec = ExperimentSpec {
-        name: "test".into(),
-        about: "Does it work?".into(),
-        expect: Default::default(),
-        base: Default::default(),
-        sweep: Default::default(),
-        seeds: Vec::new(),
-        evaluate: Default::default(),
-        report: Default::default(),
-        profiles: Default::default(),
-    };
+    let spec = ExperimentSpec { name: "test".into(), about: "Does it work?".into(), ..Default::default() };
     Experiment { path: "test.yaml".into(), profile: "quick".into(), profiles: Vec::new(), spec, trials }
 }
 

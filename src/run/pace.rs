@@ -13,7 +13,7 @@ use crate::data::Corpus;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::{Vocabulary, build};
-use crate::spec::{Budget, ObjectiveSpec, StageSchedule, TrialSpec};
+use crate::spec::{Budget, ObjectiveSpec, TrialSpec};
 use crate::track::RECORD_VERSION;
 use crate::train::{Optimizer, Stepper};
 
@@ -75,18 +75,15 @@ pub fn check_steps(spec: &TrialSpec, steps: u64) -> Result<()> {
             (format!("train.amount = {amount} {unit} buys {steps} steps"), "raise train.amount")
         }
     };
-    let first = spec.objective.generator_steps(steps);
-    let is_staged = spec.objective.generator_steps(u64::MAX) > 0;
-    if is_staged && first == 0 {
+    let is_staged = matches!(spec.objective, ObjectiveSpec::TwoStage { .. });
+    if is_staged && spec.objective.generator_steps(steps) == 0 {
         let what = format!("{bought}, which leaves none for one of the two stages");
         return Err(Fault::new(FaultKind::Spec, what, raise));
     }
-    let restarts = matches!(spec.objective, ObjectiveSpec::TwoStage { schedule: StageSchedule::Restart, .. });
-    let (shorter, part) = match restarts {
-        true => (first.min(steps - first), format!(", {} in the shorter stage", first.min(steps - first))),
-        false => (steps, String::new()),
-    };
-    if train.warmup > shorter {
+    let shortest = spec.objective.shortest_schedule(steps);
+    if train.warmup > shortest {
+        let part =
+            if shortest < steps { format!(", {shortest} in the shorter stage") } else { String::new() };
         let what = format!("{bought}{part}, and train.warmup has {}", train.warmup);
         return Err(Fault::new(FaultKind::Spec, what, format!("{raise}, or lower train.warmup")));
     }

@@ -77,7 +77,12 @@ pub struct PlannedTrial {
 impl PlannedTrial {
     /// The share of its steps that no other trial of the plan takes.
     fn own_share(&self) -> f64 {
-        1.0 - self.shared_steps as f64 / self.steps.unwrap_or(0).max(1) as f64
+        self.share_after(self.shared_steps)
+    }
+
+    /// The share of its steps that come after `done`; all where their number is not known.
+    fn share_after(&self, done: u64) -> f64 {
+        self.steps.map_or(1.0, |steps| 1.0 - (done as f64 / steps.max(1) as f64).min(1.0))
     }
 }
 
@@ -207,9 +212,7 @@ impl<'a> Rate<'a> {
     fn left_s(&self, planned: &PlannedTrial, spec: &TrialSpec) -> f64 {
         let share = match &planned.status {
             TrialState::Done => return 0.0,
-            TrialState::Partial { step } => {
-                1.0 - (*step as f64 / planned.steps.unwrap_or(u64::MAX).max(1) as f64).min(1.0)
-            }
+            TrialState::Partial { step } => planned.share_after(*step),
             TrialState::New => planned.own_share(),
             TrialState::Running | TrialState::Failed { .. } | TrialState::Damaged { .. } => 1.0,
         };

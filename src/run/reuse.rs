@@ -139,7 +139,9 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     create_folder(to)?;
-    for entry in std::fs::read_dir(from).map_err(|error| storage_fault(from, "list", &error))?.flatten() {
+    let unlisted = |error: std::io::Error| storage_fault(from, "list", &error);
+    for entry in std::fs::read_dir(from).map_err(unlisted)? {
+        let entry = entry.map_err(unlisted)?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if from.is_dir() { copy_folder(&from, &to)? } else { copy(&from, &to)? }
     }

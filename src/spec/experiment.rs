@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{DataSpec, EvaluateSpec, ModelSpec, ObjectiveSpec, PaperSpec, PublishedSpec, TrainSpec};
 
 /// One experiment: a base configuration, what is varied, and how the answer is shown.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentSpec {
     /// Folder name under results/ and reports/: lower-case letters, digits, `_` and `-`.

@@ -372,6 +372,15 @@ impl ObjectiveSpec {
         }
     }
 
+    /// Steps of the shortest learning-rate schedule in a run of `n_steps`: of the shorter stage where each has its own.
+    pub fn shortest_schedule(&self, n_steps: u64) -> u64 {
+        let first = self.generator_steps(n_steps);
+        match self {
+            Self::TwoStage { schedule: StageSchedule::Restart, .. } => first.min(n_steps - first),
+            _ => n_steps,
+        }
+    }
+
     /// What step `step` of `n_steps` trains.
     pub fn stage(&self, step: u64, n_steps: u64) -> Stage {
         match self {

@@ -1,11 +1,13 @@
 //! What `two_stage` asks of the rest of a trial.
 
 use super::{Finding, finding};
-use crate::spec::{Budget, ObjectiveSpec, Sharing, StageSchedule, TrialSpec};
+use crate::spec::{Budget, ObjectiveSpec, Sharing, TrialSpec};
 
 /// A frozen generator shares nothing; a copy needs equal shapes; each stage needs room for its warm-up.
 pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
-    let ObjectiveSpec::TwoStage { initialise, schedule, .. } = trial.objective else { return Vec::new() };
+    let ObjectiveSpec::TwoStage { initialise, generator_share: share, .. } = trial.objective else {
+        return Vec::new();
+    };
     let (model, train) = (&trial.model, &trial.train);
     let mut findings = Vec::new();
     let kind = ["objective.kind"];
@@ -27,8 +29,6 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
         let hint = "set model.generator_ratio to 1, or objective.initialise to false";
         findings.push(finding("model.generator_ratio", &kind, what, hint));
     }
-    // The share of the first stage holds for every number of steps.
-    let share = trial.objective.generator_steps(1_000_000) as f64 / 1e6;
     if train.stop_at <= share {
         let what = format!(
             "stops before the second stage, which begins at {share}: nothing would have trained the encoder"
@@ -38,15 +38,11 @@ pub(super) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
     if train.budget.unit().is_some() {
         return findings;
     }
-    let first = trial.objective.generator_steps(train.steps);
-    let shorter = first.min(train.steps - first);
-    if first == 0 {
+    let shorter = trial.objective.shortest_schedule(train.steps);
+    if trial.objective.generator_steps(train.steps) == 0 {
         let what = "leaves no step for one of the two stages".into();
         findings.push(finding("train.steps", &kind, what, "use at least 2 steps"));
-    } else if schedule == StageSchedule::Restart
-        && train.budget == Budget::Steps
-        && (shorter + 1..=train.steps).contains(&train.warmup)
-    {
+    } else if train.budget == Budget::Steps && (shorter + 1..=train.steps).contains(&train.warmup) {
         let what = format!("is longer than the shorter of the two stages ({shorter} steps)");
         let hint = format!("lower train.warmup to at most {shorter}, or set objective.schedule to single");
         findings.push(finding("train.warmup", &["objective.kind", "train.steps"], what, hint));
