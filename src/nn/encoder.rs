@@ -7,8 +7,8 @@ use candle_core::Tensor;
 
 use super::{Builder, Embeddings, Init, Linear, Mode, Norm, Tokens};
 use crate::fault::Result;
-use crate::ops::attention::{Reach, attention};
-use crate::ops::gelu::gelu;
+use crate::ops::attention::Reach;
+use crate::ops::encoder_layer::{Dense, Parameters, Settings, encoder_layer};
 use crate::spec::EncoderShape;
 
 /// Dropout probabilities of an encoder.
@@ -81,43 +81,49 @@ impl Encoder {
 /// Self-attention and feed-forward, each with a residual connection and a LayerNorm behind it.
 #[derive(Clone, Debug)]
 struct Layer {
-    qkv: Linear,
-    attention_output: Linear,
-    attention_norm: Norm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: Norm,
+    parameters: Parameters,
     heads: usize,
+    epsilon: f64,
     rates: Rates,
     sites: [u64; 3],
 }
 
 impl Layer {
     fn new(mut builder: Builder<'_>, shape: &EncoderShape, rates: Rates) -> Result<Self> {
-        let (hidden, ffn, init) = (shape.hidden, shape.ffn, Init::TruncatedNormal);
+        let (hidden, ffn) = (shape.hidden, shape.ffn);
         Ok(Self {
-            qkv: Linear::new(builder.within("attention.qkv"), hidden, 3 * hidden, init)?,
-            attention_output: Linear::new(builder.within("attention.output"), hidden, hidden, init)?,
-            attention_norm: Norm::new(builder.within("attention.norm"), hidden, shape.norm_epsilon)?,
-            intermediate: Linear::new(builder.within("intermediate"), hidden, ffn, init)?,
-            output: Linear::new(builder.within("output"), ffn, hidden, init)?,
-            output_norm: Norm::new(builder.within("output.norm"), hidden, shape.norm_epsilon)?,
+            parameters: Parameters {
+                qkv: dense(builder.within("attention.qkv"), hidden, 3 * hidden)?,
+                attention_output: dense(builder.within("attention.output"), hidden, hidden)?,
+                attention_norm: norm(builder.within("attention.norm"), shape)?,
+                intermediate: dense(builder.within("intermediate"), hidden, ffn)?,
+                output: dense(builder.within("output"), ffn, hidden)?,
+                output_norm: norm(builder.within("output.norm"), shape)?,
+            },
             heads: shape.heads,
+            epsilon: shape.norm_epsilon,
             rates,
             sites: [builder.site(), builder.site(), builder.site()],
         })
     }
 
     fn forward(&self, x: &Tensor, tokens: &Tokens, reach: Reach, mode: Mode) -> Result<Tensor> {
-        let [in_attention, after_attention, after_output] = self.sites;
-        let qkv = self.qkv.forward(x)?;
-        let key = mode.dropout(in_attention, self.rates.attention);
-        let context = attention(&qkv, &tokens.offsets, self.heads, reach, key)?;
-        let context = self.attention_output.forward(&context)?;
-        let key = mode.dropout(after_attention, self.rates.hidden);
-        let x = self.attention_norm.residual(&context, x, key)?;
-        let inner = gelu(&self.intermediate.forward(&x)?)?;
-        let inner = self.output.forward(&inner)?;
-        self.output_norm.residual(&inner, &x, mode.dropout(after_output, self.rates.hidden))
+        let Self { heads, epsilon, rates, sites: [in_attention, after_attention, after_output], .. } = *self;
+        let dropout = [
+            mode.dropout(in_attention, rates.attention),
+            mode.dropout(after_attention, rates.hidden),
+            mode.dropout(after_output, rates.hidden),
+        ];
+        let settings = Settings { offsets: tokens.offsets.clone(), heads, reach, dropout, epsilon };
+        Ok(encoder_layer(x, &self.parameters, &settings)?)
     }
+}
+
+fn dense(builder: Builder<'_>, input: usize, output: usize) -> Result<Dense> {
+    let Linear { weight, bias } = Linear::new(builder, input, output, Init::TruncatedNormal)?;
+    Ok([weight, bias])
+}
+
+fn norm(builder: Builder<'_>, shape: &EncoderShape) -> Result<Tensor> {
+    Ok(Norm::new(builder, shape.hidden, shape.norm_epsilon)?.parameters)
 }

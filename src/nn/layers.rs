@@ -56,7 +56,8 @@ impl Linear {
 /// LayerNorm with γ and β as the two rows of one parameter.
 #[derive(Clone, Debug)]
 pub struct Norm {
-    parameters: Tensor,
+    /// [2, H].
+    pub parameters: Tensor,
     epsilon: f64,
 }
 
@@ -69,10 +70,5 @@ impl Norm {
     /// x [N, H] → [N, H].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(norm::norm(x, &self.parameters, self.epsilon)?)
-    }
-
-    /// LayerNorm of residual + dropout(x), both [N, H].
-    pub fn residual(&self, x: &Tensor, residual: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
-        Ok(norm::residual_norm(x, residual, &self.parameters, key, self.epsilon)?)
     }
 }

@@ -75,6 +75,18 @@ impl Parameters {
         self.entries.iter().map(|parameter| parameter.var.elem_count() as u64).sum()
     }
 
+    /// The gradients of a scalar by parameter, of those that it reaches: what the optimizer would take.
+    #[cfg(test)]
+    pub fn gradients(&self, loss: &Tensor) -> std::collections::BTreeMap<String, Tensor> {
+        let mut gradients =
+            crate::ops::gradients::Gradients::new(self.iter().map(|parameter| &parameter.var));
+        gradients.backward(loss).unwrap();
+        let named = |(place, parameter): (usize, &Parameter)| {
+            Some((parameter.name.clone(), gradients.tensor(place).unwrap()?))
+        };
+        self.iter().enumerate().filter_map(named).collect()
+    }
+
     /// Largest depth of any parameter.
     pub fn max_depth(&self) -> usize {
         self.entries.iter().map(|parameter| parameter.depth).max().unwrap_or(0)

@@ -115,9 +115,10 @@ mod tests {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
             let objective = objective(masking);
             let at = Moment { seed: 1, step: 1, training: true };
-            let grads = objective.losses(&batch(), at).unwrap().total.backward().unwrap();
+            let grads = objective.parameters().gradients(&objective.losses(&batch(), at).unwrap().total);
             for parameter in objective.parameters().iter() {
-                let grad = grads.get(&parameter.var).unwrap_or_else(|| panic!("{} has none", parameter.name));
+                let grad =
+                    grads.get(&parameter.name).unwrap_or_else(|| panic!("{} has none", parameter.name));
                 let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
                 assert!(largest > 0.0, "{} has a zero gradient", parameter.name);
             }

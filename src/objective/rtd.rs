@@ -181,9 +181,10 @@ mod tests {
             (Sharing::Embeddings, Masking::ReleasedCode),
         ] {
             let objective = with_masking(sharing, masking);
-            let grads = objective.losses(&batch(), AT).unwrap().total.backward().unwrap();
+            let grads = objective.parameters().gradients(&objective.losses(&batch(), AT).unwrap().total);
             for parameter in objective.parameters().iter() {
-                let grad = grads.get(&parameter.var).unwrap_or_else(|| panic!("{} has none", parameter.name));
+                let grad =
+                    grads.get(&parameter.name).unwrap_or_else(|| panic!("{} has none", parameter.name));
                 let largest = grad.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
                 assert!(largest > 0.0, "{} has a zero gradient", parameter.name);
             }
@@ -194,13 +195,13 @@ mod tests {
     #[test]
     fn the_discriminator_does_not_train_the_generator() {
         let objective = objective(Sharing::Embeddings);
-        let with = objective.losses(&batch(), AT).unwrap().total.backward().unwrap();
+        let with = objective.parameters().gradients(&objective.losses(&batch(), AT).unwrap().total);
         let quiet = Weights { discriminator: 25.0, ..WEIGHTS };
         let silent = ReplacedTokenDetection { weights: quiet, ..objective };
-        let without = silent.losses(&batch(), AT).unwrap().total.backward().unwrap();
+        let without = silent.parameters().gradients(&silent.losses(&batch(), AT).unwrap().total);
         let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         for parameter in silent.parameters().iter() {
-            let (a, b) = (with.get(&parameter.var).unwrap(), without.get(&parameter.var).unwrap());
+            let (a, b) = (&with[&parameter.name], &without[&parameter.name]);
             if parameter.name.starts_with("generator.") {
                 assert_eq!(values(a), values(b), "{}", parameter.name);
             } else {
@@ -315,9 +316,9 @@ mod tests {
                 let objective =
                     ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS, None).unwrap();
                 let total = objective.losses(&batch, AT).unwrap().total;
-                let grads = total.backward().unwrap();
+                let grads = objective.parameters().gradients(&total);
                 let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                let of = |p: &crate::nn::Parameter| values(grads.get(&p.var).unwrap());
+                let of = |p: &crate::nn::Parameter| values(&grads[&p.name]);
                 (
                     values(&total.unsqueeze(0).unwrap()),
                     objective.parameters().iter().map(of).collect::<Vec<_>>(),

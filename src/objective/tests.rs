@@ -84,9 +84,9 @@ fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
     let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
     let batch = corpus.batch_at(1, 0, 4);
     let at = Moment { seed: 1, step, training: true };
-    let grads = objective.losses(&batch, at).unwrap().total.backward().unwrap();
+    let grads = objective.parameters().gradients(&objective.losses(&batch, at).unwrap().total);
     let of = |parameter: &crate::nn::Parameter| {
-        let gradient = grads.get(&parameter.var)?.flatten_all().unwrap().to_vec1().unwrap();
+        let gradient = grads.get(&parameter.name)?.flatten_all().unwrap().to_vec1().unwrap();
         Some((parameter.name.clone(), gradient))
     };
     let found: BTreeMap<String, Vec<f32>> = objective.parameters().iter().filter_map(of).collect();

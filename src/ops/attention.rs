@@ -119,11 +119,12 @@ fn first_element(token: usize, head: usize, heads: usize, longest: usize) -> usi
     (token * heads + head) * longest
 }
 
-struct Attention {
-    offsets: Arc<[usize]>,
-    heads: usize,
-    reach: Reach,
-    key: Option<DropoutKey>,
+/// The operation on slices; the encoder layer (`encoder_layer/`) runs it sequence by sequence.
+pub(super) struct Attention {
+    pub(super) offsets: Arc<[usize]>,
+    pub(super) heads: usize,
+    pub(super) reach: Reach,
+    pub(super) key: Option<DropoutKey>,
 }
 
 /// Square matrices of one task, kept by each thread from task to task.
@@ -144,7 +145,10 @@ struct Task<'a> {
     qkv: &'a [f32],
     hidden: usize,
     longest: usize,
+    /// The sequence's first token in the batch: addresses its dropout.
     start: usize,
+    /// Its first row in the slices: less where they hold a part of the batch.
+    row: usize,
     len: usize,
     head: usize,
 }
@@ -156,7 +160,7 @@ impl<'a> Task<'a> {
 
     /// First element of this head's queries (0), keys (1) or values (2).
     fn offset(&self, which: usize) -> usize {
-        self.start * 3 * self.hidden + which * self.hidden + self.head * self.width()
+        self.row * 3 * self.hidden + which * self.hidden + self.head * self.width()
     }
 
     fn part(&self, which: usize) -> View<'a> {
@@ -164,7 +168,7 @@ impl<'a> Task<'a> {
     }
 
     fn output_offset(&self) -> usize {
-        self.start * self.hidden + self.head * self.width()
+        self.row * self.hidden + self.head * self.width()
     }
 
     fn scale(&self) -> f32 {
@@ -262,13 +266,68 @@ impl Attention {
         let tasks = (self.offsets.len() - 1) * self.heads;
         (0..tasks).into_par_iter().for_each(|index| {
             let (sequence, head) = (index / self.heads, index % self.heads);
-            let start = self.offsets[sequence];
-            let len = self.offsets[sequence + 1] - start;
-            let task = Task { op: self, qkv, hidden, longest, start, len, head };
-            if len > 0 {
-                SCRATCH.with_borrow_mut(|scratch| body(&task, scratch));
-            }
+            self.one(qkv, hidden, longest, 0, sequence, head, &body);
         });
+    }
+
+    /// Runs `body` on every head of some sequences, on this thread; the slices begin with the first of them.
+    fn some(
+        &self,
+        qkv: &[f32],
+        hidden: usize,
+        sequences: Range<usize>,
+        body: impl Fn(&Task<'_>, &mut Scratch),
+    ) {
+        let (longest, first) = (longest(&self.offsets), self.offsets[sequences.start]);
+        for sequence in sequences {
+            for head in 0..self.heads {
+                self.one(qkv, hidden, longest, first, sequence, head, &body);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two callers above, nothing to bundle")]
+    fn one(
+        &self,
+        qkv: &[f32],
+        hidden: usize,
+        longest: usize,
+        first: usize,
+        sequence: usize,
+        head: usize,
+        body: &impl Fn(&Task<'_>, &mut Scratch),
+    ) {
+        let start = self.offsets[sequence];
+        let len = self.offsets[sequence + 1] - start;
+        let task = Task { op: self, qkv, hidden, longest, start, row: start - first, len, head };
+        if len > 0 {
+            SCRATCH.with_borrow_mut(|scratch| body(&task, scratch));
+        }
+    }
+
+    /// The output of some sequences, on this thread. `qkv` and `output` hold their rows only.
+    pub(super) fn forward_sequences(
+        &self,
+        qkv: &[f32],
+        output: &mut [f32],
+        sequences: Range<usize>,
+        hidden: usize,
+    ) {
+        let target = Target::new(output, hidden);
+        self.some(qkv, hidden, sequences, |task, scratch| task.forward(target, scratch));
+    }
+
+    /// The gradients of queries, keys and values of some sequences, as in [`Self::forward_sequences`].
+    pub(super) fn backward_sequences(
+        &self,
+        qkv: &[f32],
+        grad: &[f32],
+        d_qkv: &mut [f32],
+        sequences: Range<usize>,
+        hidden: usize,
+    ) {
+        let target = Target::new(d_qkv, 3 * hidden);
+        self.some(qkv, hidden, sequences, |task, scratch| task.backward(grad, target, scratch));
     }
 }
 
@@ -302,64 +361,4 @@ impl CustomOp1 for Attention {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::testing;
-    use crate::rng::{Purpose, StreamKey};
-
-    #[test]
-    fn fused_agrees_with_the_reference() {
-        let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 2), site: 1, probability: 0.2 };
-        let offsets: Arc<[usize]> = vec![0, 1, 8, 40].into();
-        for (reach, key) in [
-            (Reach::Everything, None),
-            (Reach::Everything, Some(key)),
-            (Reach::Before, Some(key)),
-            (Reach::Behind, None),
-        ] {
-            testing::compare(
-                &[testing::tensor(&[40, 3 * 24], 1)],
-                |t| attention(&t[0], &offsets, 3, reach, key),
-                |t| reference(&t[0], &offsets, 3, reach, key),
-            );
-        }
-    }
-
-    /// Of one head one number wide: what token i gets is the mean of the values that it reaches, weighed by
-    /// e^(query·key). Queries are 0, so the means are plain.
-    #[test]
-    fn reach_by_hand() {
-        let qkv =
-            Tensor::new(&[[0f32, 5.0, 1.0], [0.0, -3.0, 2.0], [0.0, 1.0, 6.0]], &candle_core::Device::Cpu);
-        let of = |reach| {
-            let offsets: Arc<[usize]> = vec![0, 3].into();
-            let output = attention(qkv.as_ref().unwrap(), &offsets, 1, reach, None).unwrap();
-            output.flatten_all().unwrap().to_vec1::<f32>().unwrap()
-        };
-        for (reach, expected) in [
-            (Reach::Everything, [3.0, 3.0, 3.0]),
-            (Reach::Before, [1.0, 1.5, 3.0]),
-            (Reach::Behind, [3.0, 4.0, 6.0]),
-        ] {
-            let close =
-                of(reach).iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6);
-            assert!(close, "{reach:?}: {:?}", of(reach));
-        }
-    }
-
-    #[test]
-    fn sequences_do_not_see_each_other() {
-        let offsets: Arc<[usize]> = vec![0, 3, 7].into();
-        let x = testing::tensor(&[7, 12], 1);
-        let other = Tensor::cat(&[&x.narrow(0, 0, 3).unwrap(), &testing::tensor(&[4, 12], 2)], 0).unwrap();
-        let first = |x: &Tensor| {
-            attention(x, &offsets, 2, Reach::Everything, None)
-                .unwrap()
-                .narrow(0, 0, 3)
-                .unwrap()
-                .to_vec2::<f32>()
-                .unwrap()
-        };
-        assert_eq!(first(&x), first(&other));
-    }
-}
+mod tests;

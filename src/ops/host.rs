@@ -22,14 +22,19 @@ pub fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a
     }
 }
 
+/// The elements of what [`Tensor::storage_and_layout`] gives of a contiguous CPU tensor.
+pub fn values<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("a fused CPU kernel was given a tensor of another device"),
+    }
+}
+
 /// Calls `body` with the elements of a CPU tensor.
 pub fn with<R>(tensor: &Tensor, body: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => body(slice(storage, layout)?),
-        _ => bail!("a fused CPU kernel was given a tensor of another device"),
-    }
+    body(values(&storage, layout)?)
 }
 
 /// Calls `body` with the elements of a contiguous CPU tensor, to be changed in place.

@@ -77,7 +77,7 @@ impl CustomOp3 for Linear {
 /// x · wᵀ + b of `n` rows x.
 pub(super) fn dense(x: View<'_>, weight: View<'_>, bias: &[f32], n: usize) -> Vec<f32> {
     let mut y = bias.repeat(n);
-    multiply_add(&mut y, x, weight.transposed());
+    multiply_add(&mut y, x, weight.transposed(), true);
     y
 }
 

@@ -90,11 +90,11 @@ pub fn multiply(a: View<'_>, b: View<'_>) -> Vec<f32> {
     out
 }
 
-/// `out += a · b`.
-pub fn multiply_add(out: &mut [f32], a: View<'_>, b: View<'_>) {
+/// `out += a · b`, on this thread or on all.
+pub fn multiply_add(out: &mut [f32], a: View<'_>, b: View<'_>, parallel: bool) {
     let target = Target::new(out, b.columns);
     // SAFETY: `out` is initialised.
-    unsafe { run(target, true, 1.0, a, b, true) }
+    unsafe { run(target, true, 1.0, a, b, parallel) }
 }
 
 unsafe fn run(target: Target, add: bool, scale: f32, a: View<'_>, b: View<'_>, parallel: bool) {
@@ -151,7 +151,7 @@ mod tests {
         let product = multiply(View::dense(&a, 2, 3), View::dense(&b, 2, 3).transposed());
         assert_eq!(product, [7.0, 10.0, 16.0, 22.0]);
         let mut out = vec![1.0; 4];
-        multiply_add(&mut out, View::dense(&a, 2, 3), View::dense(&b, 3, 2));
+        multiply_add(&mut out, View::dense(&a, 2, 3), View::dense(&b, 3, 2), true);
         assert_eq!(out, [6.0, 12.0, 15.0, 24.0]);
     }
 

@@ -16,9 +16,11 @@
 pub mod adam;
 pub mod attention;
 pub mod binary_cross_entropy;
+mod buffers;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
+pub mod encoder_layer;
 pub mod entropy;
 pub mod gelu;
 pub mod gradients;

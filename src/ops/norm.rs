@@ -65,10 +65,11 @@ pub fn residual_reference(
     reference(&(residual + dropped)?, parameters, epsilon)
 }
 
-struct Norm {
-    key: Option<DropoutKey>,
-    residual: bool,
-    epsilon: f64,
+/// The operation on slices; the encoder layer (`encoder_layer/`) runs it chunk by chunk.
+pub(super) struct Norm {
+    pub(super) key: Option<DropoutKey>,
+    pub(super) residual: bool,
+    pub(super) epsilon: f64,
 }
 
 /// Mean and reciprocal standard deviation of a row.
@@ -81,10 +82,10 @@ fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 impl Norm {
-    /// Writes residual + dropout(x) of the rows from `first` on into `sum`; `mask` receives the factors.
+    /// Writes residual + dropout(x) into `sum`; `start` is the first element's number among all of the batch, and
+    /// `mask` receives the factors.
     #[inline(always)]
     fn sum(&self, x: &[f32], residual: &[f32], start: usize, sum: &mut [f32], mask: &mut [f32]) {
-        let x = &x[start..start + sum.len()];
         match &self.key {
             Some(key) => {
                 key.fill(start, mask);
@@ -95,28 +96,66 @@ impl Norm {
             None => sum.copy_from_slice(x),
         }
         if self.residual {
-            for (s, &r) in sum.iter_mut().zip(&residual[start..]) {
+            for (s, &r) in sum.iter_mut().zip(residual) {
                 *s += r;
             }
         }
     }
 
-    fn forward(&self, x: &[f32], residual: &[f32], parameters: &[f32], width: usize) -> Vec<f32> {
+    /// The output of some rows, of which the first begins with element `start` of the batch.
+    pub(super) fn forward_rows(
+        &self,
+        x: &[f32],
+        residual: &[f32],
+        parameters: &[f32],
+        start: usize,
+        y: &mut [f32],
+    ) {
+        let width = parameters.len() / 2;
         let (gamma, beta) = parameters.split_at(width);
+        let mut mask = vec![0f32; if self.key.is_some() { y.len() } else { 0 }];
+        vector::vectorized(|| {
+            self.sum(x, residual, start, y, &mut mask);
+            for row in y.chunks_exact_mut(width) {
+                let (mean, rstd) = statistics(row, self.epsilon as f32);
+                for ((v, &g), &b) in row.iter_mut().zip(gamma).zip(beta) {
+                    *v = (*v - mean) * rstd * g + b;
+                }
+            }
+        });
+    }
+
+    fn forward(&self, x: &[f32], residual: &[f32], parameters: &[f32], width: usize) -> Vec<f32> {
         let mut y = vec![0f32; x.len()];
         rows::for_each_block(&mut y, width, |first, y| {
-            let mut mask = vec![0f32; if self.key.is_some() { y.len() } else { 0 }];
-            vector::vectorized(|| {
-                self.sum(x, residual, first * width, y, &mut mask);
-                for row in y.chunks_exact_mut(width) {
-                    let (mean, rstd) = statistics(row, self.epsilon as f32);
-                    for ((v, &g), &b) in row.iter_mut().zip(gamma).zip(beta) {
-                        *v = (*v - mean) * rstd * g + b;
-                    }
-                }
-            });
+            let at = first * width..first * width + y.len();
+            self.forward_rows(&x[at.clone()], &residual[at], parameters, first * width, y);
         });
         y
+    }
+
+    /// Gradients of a block of rows: of the sum, of x (empty where it is the sum's) and, returned, of γ and β.
+    pub(super) fn backward_rows(
+        &self,
+        [x, residual, grad]: [&[f32]; 3],
+        gamma: &[f32],
+        start: usize,
+        d_sum: &mut [f32],
+        dx: &mut [f32],
+    ) -> Vec<f32> {
+        let width = gamma.len();
+        let mut partial = vec![0f32; 2 * width];
+        let mut mask = vec![0f32; dx.len()];
+        vector::vectorized(|| {
+            self.sum(x, residual, start, d_sum, &mut mask);
+            for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
+                row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);
+            }
+            for ((dx, &d), &m) in dx.iter_mut().zip(d_sum.iter()).zip(&mask) {
+                *dx = d * m;
+            }
+        });
+        partial
     }
 
     /// Gradients of the sum, of x (None where it is the sum's) and of the parameters.
@@ -140,29 +179,24 @@ impl Norm {
             .enumerate()
             .map(|(index, (d_sum, dx))| {
                 let start = index * block;
-                let grad = &grad[start..start + d_sum.len()];
-                let mut partial = vec![0f32; 2 * width];
-                let mut mask = vec![0f32; dx.len()];
-                vector::vectorized(|| {
-                    self.sum(x, residual, start, d_sum, &mut mask);
-                    for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
-                        row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);
-                    }
-                    for ((dx, &d), &m) in dx.iter_mut().zip(d_sum.iter()).zip(&mask) {
-                        *dx = d * m;
-                    }
-                });
-                partial
+                let at = start..start + d_sum.len();
+                let inputs = [x, residual, grad].map(|values| &values[at.clone()]);
+                self.backward_rows(inputs, gamma, start, d_sum, dx)
             })
             .collect();
-        let mut d_parameters = vec![0f32; 2 * width];
-        for partial in &partials {
-            for (total, value) in d_parameters.iter_mut().zip(partial) {
-                *total += value;
-            }
-        }
-        (d_sum, self.key.map(|_| dx), d_parameters)
+        (d_sum, self.key.map(|_| dx), total(&partials, 2 * width))
     }
+}
+
+/// Sums of the blocks' gradients of γ and β, in the order of the blocks.
+pub(super) fn total(partials: &[Vec<f32>], len: usize) -> Vec<f32> {
+    let mut total = vec![0f32; len];
+    for partial in partials {
+        for (total, value) in total.iter_mut().zip(partial) {
+            *total += value;
+        }
+    }
+    total
 }
 
 /// Turns a row of sums into the gradient of that row, and adds to the gradients of γ and β.

@@ -130,7 +130,7 @@ impl CustomOp3 for Projected {
                         });
                         let d_view = View::dense(&d, rows, classes);
                         dx.extend(multiply(d_view, weight));
-                        multiply_add(&mut dw, d_view.transposed(), View::dense(x, rows, width));
+                        multiply_add(&mut dw, d_view.transposed(), View::dense(x, rows, width), true);
                         for (sum, more) in db.iter_mut().zip(column_sums(&d, rows, classes)) {
                             *sum += more;
                         }

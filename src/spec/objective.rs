@@ -331,14 +331,11 @@ impl ObjectiveSpec {
 
     /// Whether a generator network stands beside that encoder.
     pub fn has_generator(&self) -> bool {
-        match self {
-            Self::Rtd { generator, .. } => *generator == GeneratorKind::Network,
-            Self::Mlm { .. } => false,
-            _ => true,
-        }
+        let Self::Rtd { generator, .. } = self else { return !matches!(self, Self::Mlm { .. }) };
+        *generator == GeneratorKind::Network
     }
 
-    /// Whether that generator is two towers, for which transformers has no class.
+    /// Whether that generator is two towers (no class of transformers).
     pub fn has_two_towers(&self) -> bool {
         matches!(self, Self::Electric { .. })
     }
