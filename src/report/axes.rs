@@ -27,6 +27,8 @@ pub struct Axes {
     pub x_labels: Vec<String>,
     /// Names of the lines; a single line has an empty name.
     pub lines: Vec<String>,
+    /// What `report.series` is on each of the lines; null where it is not swept.
+    pub series: Vec<Value>,
     /// Points in the plan's order.
     pub points: Vec<Point>,
 }
@@ -70,7 +72,17 @@ impl Axes {
             })
             .collect();
         let x_labels = if x_path.is_some() { labels(&x_values) } else { vec!["base configuration".into()] };
-        Self { x_path, x_values, x_labels, lines: line_names(&line_paths, &keys), points }
+        let place = line_paths.iter().position(|path| *path == report.series);
+        let series_of =
+            |key: &Vec<Value>| place.and_then(|place| key.get(place)).cloned().unwrap_or_default();
+        let series = keys.iter().map(series_of).collect();
+        Self { x_path, x_values, x_labels, lines: line_names(&line_paths, &keys), series, points }
+    }
+
+    /// Index of the last point of a line: where the x axis is a cost, what the line ends in.
+    pub fn end_of(&self, line: usize) -> Option<usize> {
+        let of_line = self.points.iter().enumerate().filter(|(_, point)| point.line == line);
+        of_line.max_by_key(|(_, point)| point.x).map(|(index, _)| index)
     }
 
     /// The label of a point's place on the x axis.

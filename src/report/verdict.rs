@@ -2,6 +2,8 @@
 //!
 //! Must never: call a difference clear that its spread does not carry, or judge a sweep that is not finished.
 
+use serde_json::Value;
+
 use super::axes::{Axes, last_word, matches_expected};
 use super::statistics::{Spread, Summary};
 use crate::spec::ExpectSpec;
@@ -18,10 +20,12 @@ const STUDENT_T: [f64; 30] = [
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-/// One point of a line, by its x value.
+/// A point that the best one is looked for among.
 struct Candidate<'a> {
     label: &'a str,
     spread: &'a Spread,
+    /// Whether it is one of the expected.
+    expected: bool,
 }
 
 /// What the experiment expects, as a sentence.
@@ -31,11 +35,13 @@ pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
         parts.push(expect.shape.clone());
     }
     if !expect.best_at.is_empty() {
-        let path = axes.x_path.as_deref().unwrap_or("the x axis");
-        parts.push(format!(
-            "the best mean is expected at {path} = {}",
-            super::axes::labels(&expect.best_at).join(" or ")
-        ));
+        let labels = super::axes::labels(&expect.best_at).join(" or ");
+        parts.push(if expects_a_line(expect, axes) {
+            format!("the best mean is expected at the end of the line of {labels}")
+        } else {
+            let path = axes.x_path.as_deref().unwrap_or("the x axis");
+            format!("the best mean is expected at {path} = {labels}")
+        });
     }
     if parts.is_empty() {
         return "Nothing was stated.".into();
@@ -44,58 +50,85 @@ pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
     format!("{}{source}.", parts.join("; "))
 }
 
-/// Whether the expectation was seen: one sentence a line of the figure.
+/// Whether what is expected is a line of the figure and no place on its x axis: an algorithm over FLOPs.
+fn expects_a_line(expect: &ExpectSpec, axes: &Axes) -> bool {
+    let named = |values: &[Value]| values.iter().any(|value| is_expected(expect, value));
+    named(&axes.series) && !named(&axes.x_values)
+}
+
+fn is_expected(expect: &ExpectSpec, value: &Value) -> bool {
+    expect.best_at.iter().any(|wanted| matches_expected(wanted, value))
+}
+
+/// Whether the expectation was seen: one sentence a line of the figure, or one that compares what the lines end in.
 pub fn judge(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
     let Some(y) = summary.y_quantity() else {
         return "Nothing to judge: no task of the y axis was evaluated.".into();
     };
+    if expects_a_line(expect, axes) {
+        let ends = axes.lines.iter().zip(&axes.series).enumerate().filter_map(|(line, (label, value))| {
+            Some((axes.end_of(line)?, label.as_str(), is_expected(expect, value)))
+        });
+        return judge_points(expect, axes, summary, &ends.collect::<Vec<_>>(), "the end of", &y.label);
+    }
     let sentences: Vec<String> = axes
         .lines
         .iter()
         .enumerate()
         .map(|(line, name)| {
-            let sentence = judge_line(expect, axes, summary, line, &y.label);
+            let points = axes.points.iter().enumerate().filter(|(_, point)| point.line == line);
+            let described = points.map(|(index, point)| {
+                let expected = axes.x_values.get(point.x).is_some_and(|value| is_expected(expect, value));
+                (index, axes.x_label(point), expected)
+            });
+            let path = axes.x_path.as_deref().map(last_word).unwrap_or_default();
+            let sentence =
+                judge_points(expect, axes, summary, &described.collect::<Vec<_>>(), &path, &y.label);
             if name.is_empty() { sentence } else { format!("{name}: {sentence}") }
         })
         .collect();
     sentences.join("\n")
 }
 
-fn judge_line(expect: &ExpectSpec, axes: &Axes, summary: &Summary, line: usize, y_label: &str) -> String {
-    let points = || axes.points.iter().enumerate().filter(|(_, point)| point.line == line);
-    let expected = |x: usize| {
-        axes.x_values
-            .get(x)
-            .is_some_and(|value| expect.best_at.iter().any(|wanted| matches_expected(wanted, value)))
+/// Judges among points, each with its label and whether it is expected to be the best. `place` goes before a label.
+fn judge_points(
+    expect: &ExpectSpec,
+    axes: &Axes,
+    summary: &Summary,
+    points: &[(usize, &str, bool)],
+    place: &str,
+    y_label: &str,
+) -> String {
+    let candidates: Vec<Candidate> = points
+        .iter()
+        .filter_map(|&(index, label, expected)| {
+            Some(Candidate { label, spread: summary.y_cell(index)?.spread.as_ref()?, expected })
+        })
+        .collect();
+    let best = |wanted: &dyn Fn(&Candidate) -> bool| {
+        let among = candidates.iter().filter(|candidate| wanted(candidate));
+        among.reduce(|best, other| if other.spread.mean > best.spread.mean { other } else { best })
     };
-    let best = |inside: Option<bool>| -> Option<Candidate> {
-        points()
-            .filter(|(_, point)| inside.is_none_or(|inside| expected(point.x) == inside))
-            .filter_map(|(index, point)| {
-                let spread = summary.y_cell(index)?.spread.as_ref()?;
-                Some(Candidate { label: axes.x_label(point), spread })
-            })
-            .reduce(|best, other| if other.spread.mean > best.spread.mean { other } else { best })
-    };
-    let Some(top) = best(None) else {
+    let Some(top) = best(&|_| true) else {
         return format!("Cannot be judged: {y_label} has no defined score.");
     };
-    let Some(path) = &axes.x_path else {
+    if axes.x_path.is_none() {
         return format!("Nothing to judge: no value is swept. The {y_label} is {}.", in_words(top.spread));
-    };
-    let where_best =
-        format!("the best {y_label} is {} at {} {}", in_words(top.spread), last_word(path), top.label);
+    }
+    let where_best = format!("the best {y_label} is {} at {place} {}", in_words(top.spread), top.label);
 
-    let n_done: usize = points().filter_map(|(index, _)| Some(summary.points.get(index)?.n_done)).sum();
-    let n_trials: usize = points().map(|(_, point)| point.trials.len()).sum();
+    let n_done: usize =
+        points.iter().filter_map(|(index, ..)| Some(summary.points.get(*index)?.n_done)).sum();
+    let trials = |index: usize| axes.points.get(index).map_or(0, |point| point.trials.len());
+    let n_trials: usize = points.iter().map(|(index, ..)| trials(*index)).sum();
     if n_done < n_trials {
         return format!("Not yet decided ({n_done} of {n_trials} trials done): so far {where_best}.");
     }
     if expect.best_at.is_empty() {
         return format!("No place of the best mean was stated: {where_best}.");
     }
-    match (best(Some(true)), best(Some(false))) {
-        (Some(inside), Some(outside)) => compare(&inside, &outside, &where_best),
+    match (best(&|candidate| candidate.expected), best(&|candidate| !candidate.expected)) {
+        (Some(inside), Some(outside)) => compare(inside, outside, &where_best),
         (None, _) => {
             format!("Cannot be judged: no expected value is in the sweep and has a score; {where_best}.")
         }
@@ -244,6 +277,16 @@ mod tests {
         steps 200: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 45.70 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 40.70 ± 1.38 (n = 2) at mlm.
         steps 800: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at mlm.
         ");
+        // Over FLOPs an expectation of a word is one of a line: what the lines end in is compared.
+        let report =
+            ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
+        let mut fixture = Fixture::of(
+            vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)],
+            &[1, 2],
+            report,
+        );
+        fixture.experiment.expect.best_at = vec![json!("rtd")];
+        insta::assert_snapshot!(verdict(&fixture), @"Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at the end of objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at objective mlm.");
         let unswept = Fixture::of(vec![vec![]], &[1, 2], ReportSpec::default());
         insta::assert_snapshot!(verdict(&unswept), @"Nothing to judge: no value is swept. The mean of cola, rte is 45.70 ± 1.38 (n = 2).");
     }
