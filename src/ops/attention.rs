@@ -48,11 +48,10 @@ pub fn attention(
     reach: Reach,
     key: Option<DropoutKey>,
 ) -> Result<Tensor> {
-    let key = key.filter(|key| !key.is_off());
     if fused(qkv) {
-        qkv.contiguous()?.apply_op1(Attention { offsets: offsets.clone(), heads, reach, key })
+        qkv.contiguous()?.apply_op1(Attention::new(offsets, heads, reach, key))
     } else {
-        reference(qkv, offsets, heads, reach, key)
+        reference(qkv, offsets, heads, reach, key.filter(|key| !key.is_off()))
     }
 }
 
@@ -122,9 +121,11 @@ fn first_element(token: usize, head: usize, heads: usize, longest: usize) -> usi
 /// The operation on slices; the encoder layer (`encoder_layer/`) runs it sequence by sequence.
 pub(super) struct Attention {
     pub(super) offsets: Arc<[usize]>,
-    pub(super) heads: usize,
-    pub(super) reach: Reach,
-    pub(super) key: Option<DropoutKey>,
+    heads: usize,
+    reach: Reach,
+    key: Option<DropoutKey>,
+    /// Tokens of the longest sequence.
+    longest: usize,
 }
 
 /// Square matrices of one task, kept by each thread from task to task.
@@ -144,7 +145,6 @@ struct Task<'a> {
     op: &'a Attention,
     qkv: &'a [f32],
     hidden: usize,
-    longest: usize,
     /// The sequence's first token in the batch: addresses its dropout.
     start: usize,
     /// Its first row in the slices: less where they hold a part of the batch.
@@ -154,6 +154,12 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
+    fn run(&self, body: &impl Fn(&Self, &mut Scratch)) {
+        if self.len > 0 {
+            SCRATCH.with_borrow_mut(|scratch| body(self, scratch));
+        }
+    }
+
     fn width(&self) -> usize {
         self.hidden / self.op.heads
     }
@@ -193,7 +199,7 @@ impl<'a> Task<'a> {
             scratch.mask.resize(len * len, 0.0);
             vector::vectorized(|| {
                 for (i, row) in scratch.mask.chunks_exact_mut(len).enumerate() {
-                    key.fill(first_element(self.start + i, self.head, self.op.heads, self.longest), row);
+                    key.fill(first_element(self.start + i, self.head, self.op.heads, self.op.longest), row);
                 }
             });
         }
@@ -260,14 +266,15 @@ fn softmax(row: &mut [f32]) {
 }
 
 impl Attention {
+    pub(super) fn new(offsets: &Arc<[usize]>, heads: usize, reach: Reach, key: Option<DropoutKey>) -> Self {
+        let key = key.filter(|key| !key.is_off());
+        Self { offsets: offsets.clone(), heads, reach, key, longest: longest(offsets) }
+    }
+
     /// Runs `body` on every (sequence, head), in parallel.
     fn each(&self, qkv: &[f32], hidden: usize, body: impl Fn(&Task<'_>, &mut Scratch) + Sync) {
-        let longest = longest(&self.offsets);
         let tasks = (self.offsets.len() - 1) * self.heads;
-        (0..tasks).into_par_iter().for_each(|index| {
-            let (sequence, head) = (index / self.heads, index % self.heads);
-            self.one(qkv, hidden, longest, 0, sequence, head, &body);
-        });
+        (0..tasks).into_par_iter().for_each(|index| self.task(qkv, hidden, 0, index).run(&body));
     }
 
     /// Runs `body` on every head of some sequences, on this thread; the slices begin with the first of them.
@@ -278,31 +285,18 @@ impl Attention {
         sequences: Range<usize>,
         body: impl Fn(&Task<'_>, &mut Scratch),
     ) {
-        let (longest, first) = (longest(&self.offsets), self.offsets[sequences.start]);
-        for sequence in sequences {
-            for head in 0..self.heads {
-                self.one(qkv, hidden, longest, first, sequence, head, &body);
-            }
+        let first = self.offsets[sequences.start];
+        for index in sequences.start * self.heads..sequences.end * self.heads {
+            self.task(qkv, hidden, first, index).run(&body);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two callers above, nothing to bundle")]
-    fn one(
-        &self,
-        qkv: &[f32],
-        hidden: usize,
-        longest: usize,
-        first: usize,
-        sequence: usize,
-        head: usize,
-        body: &impl Fn(&Task<'_>, &mut Scratch),
-    ) {
+    /// Task number `index` of the batch, on slices that begin with token `first`.
+    fn task<'a>(&'a self, qkv: &'a [f32], hidden: usize, first: usize, index: usize) -> Task<'a> {
+        let (sequence, head) = (index / self.heads, index % self.heads);
         let start = self.offsets[sequence];
         let len = self.offsets[sequence + 1] - start;
-        let task = Task { op: self, qkv, hidden, longest, start, row: start - first, len, head };
-        if len > 0 {
-            SCRATCH.with_borrow_mut(|scratch| body(&task, scratch));
-        }
+        Task { op: self, qkv, hidden, start, row: start - first, len, head }
     }
 
     /// The output of some sequences, on this thread. `qkv` and `output` hold their rows only.

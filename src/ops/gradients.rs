@@ -87,7 +87,7 @@ impl HostGradient {
             let mut other = vec![0f32; len];
             write(&mut other);
             self.values.par_chunks_mut(BLOCK).zip(other.par_chunks(BLOCK)).for_each(|(sums, values)| {
-                vector::vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+                vector::add(sums, values);
             });
         }
         self.extent = Extent::Whole;

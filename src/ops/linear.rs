@@ -57,10 +57,7 @@ impl CustomOp3 for Linear {
             let dx = host::with(weight, |weight| Ok(multiply(g, View::dense(weight, o, i))))?;
             let dw = host::with(x, |x| {
                 let x = View::dense(x, n, i);
-                let collected = n > 0
-                    && deposit(weight, |out| {
-                        multiply_into(Target::new(out, i), 1.0, g.transposed(), x, true);
-                    });
+                let collected = n > 0 && deposit_weight(weight, g, x);
                 Ok((!collected).then(|| multiply(g.transposed(), x)))
             })?;
             let db = column_sums(grad, n, o);
@@ -79,6 +76,15 @@ pub(super) fn dense(x: View<'_>, weight: View<'_>, bias: &[f32], n: usize) -> Ve
     let mut y = bias.repeat(n);
     multiply_add(&mut y, x, weight.transposed(), true);
     y
+}
+
+/// Adds to the gradient of a weight [O, I] what its output's gradient [N, O] and its input [N, I], N > 0, give; false as
+/// in [`deposit`].
+pub(super) fn deposit_weight(weight: &Tensor, grad: View<'_>, input: View<'_>) -> bool {
+    deposit(weight, |out| {
+        let width = input.columns();
+        multiply_into(Target::new(out, width), 1.0, grad.transposed(), input, true);
+    })
 }
 
 /// Sums of the columns of a row-major [n, width] matrix.

@@ -29,6 +29,11 @@ impl<'a> View<'a> {
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
+    /// Columns.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
     /// The transpose, without moving anything.
     pub fn transposed(self) -> Self {
         Self {

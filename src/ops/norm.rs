@@ -34,10 +34,10 @@ pub fn residual_norm(
     key: Option<DropoutKey>,
     epsilon: f64,
 ) -> Result<Tensor> {
-    let key = key.filter(|key| !key.is_off());
     if fused(x) {
-        x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm { key, residual: true, epsilon })
+        x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm::behind(key, epsilon))
     } else {
+        let key = key.filter(|key| !key.is_off());
         residual_reference(x, residual, parameters, key, epsilon)
     }
 }
@@ -68,8 +68,8 @@ pub fn residual_reference(
 /// The operation on slices; the encoder layer (`encoder_layer/`) runs it chunk by chunk.
 pub(super) struct Norm {
     pub(super) key: Option<DropoutKey>,
-    pub(super) residual: bool,
-    pub(super) epsilon: f64,
+    residual: bool,
+    epsilon: f64,
 }
 
 /// Mean and reciprocal standard deviation of a row.
@@ -82,6 +82,11 @@ fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 impl Norm {
+    /// Behind a residual connection.
+    pub(super) fn behind(key: Option<DropoutKey>, epsilon: f64) -> Self {
+        Self { key: key.filter(|key| !key.is_off()), residual: true, epsilon }
+    }
+
     /// Writes residual + dropout(x) into `sum`; `start` is the first element's number among all of the batch, and
     /// `mask` receives the factors.
     #[inline(always)]
@@ -134,20 +139,34 @@ impl Norm {
         y
     }
 
-    /// Gradients of a block of rows: of the sum, of x (empty where it is the sum's) and, returned, of γ and β.
+    /// Gradients of some rows, of which the first begins with element `start` of the batch: of the sum, of x (empty where it
+    /// is the sum's) and, returned, of γ and β by the block.
     pub(super) fn backward_rows(
         &self,
-        [x, residual, grad]: [&[f32]; 3],
+        inputs: [&[f32]; 3],
         gamma: &[f32],
         start: usize,
         d_sum: &mut [f32],
         dx: &mut [f32],
+    ) -> Vec<Vec<f32>> {
+        let blocks = blocks(d_sum, dx, gamma.len()).into_iter();
+        blocks.map(|block| self.backward_block(inputs, gamma, start, block)).collect()
+    }
+
+    /// One block of [`Self::backward_rows`]; returns the gradients of γ and β.
+    fn backward_block(
+        &self,
+        inputs: [&[f32]; 3],
+        gamma: &[f32],
+        start: usize,
+        Block { first, d_sum, dx }: Block<'_>,
     ) -> Vec<f32> {
         let width = gamma.len();
+        let [x, residual, grad] = inputs.map(|values| &values[first..first + d_sum.len()]);
         let mut partial = vec![0f32; 2 * width];
         let mut mask = vec![0f32; dx.len()];
         vector::vectorized(|| {
-            self.sum(x, residual, start, d_sum, &mut mask);
+            self.sum(x, residual, start + first, d_sum, &mut mask);
             for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
                 row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);
             }
@@ -159,44 +178,32 @@ impl Norm {
     }
 
     /// Gradients of the sum, of x (None where it is the sum's) and of the parameters.
-    fn backward(
-        &self,
-        x: &[f32],
-        residual: &[f32],
-        gamma: &[f32],
-        grad: &[f32],
-        width: usize,
-    ) -> (Vec<f32>, Option<Vec<f32>>, Vec<f32>) {
-        let block = rows::block_rows(width) * width;
-        let mut d_sum = vec![0f32; x.len()];
-        let mut dx = vec![0f32; if self.key.is_some() { x.len() } else { 0 }];
-        // Without dropout there is no dx to write; give the zip empty chunks.
-        let mut dx_chunks: Vec<&mut [f32]> = dx.chunks_mut(block).collect();
-        dx_chunks.resize_with(x.len().div_ceil(block), Default::default);
-        let partials: Vec<Vec<f32>> = d_sum
-            .par_chunks_mut(block)
-            .zip(dx_chunks)
-            .enumerate()
-            .map(|(index, (d_sum, dx))| {
-                let start = index * block;
-                let at = start..start + d_sum.len();
-                let inputs = [x, residual, grad].map(|values| &values[at.clone()]);
-                self.backward_rows(inputs, gamma, start, d_sum, dx)
-            })
-            .collect();
-        (d_sum, self.key.map(|_| dx), total(&partials, 2 * width))
+    fn backward(&self, inputs: [&[f32]; 3], gamma: &[f32]) -> (Vec<f32>, Option<Vec<f32>>, Vec<f32>) {
+        let len = inputs[0].len();
+        let mut d_sum = vec![0f32; len];
+        let mut dx = vec![0f32; if self.key.is_some() { len } else { 0 }];
+        let blocks = blocks(&mut d_sum, &mut dx, gamma.len()).into_par_iter();
+        let partials: Vec<Vec<f32>> =
+            blocks.map(|block| self.backward_block(inputs, gamma, 0, block)).collect();
+        let d_parameters = rows::total(&partials, 2 * gamma.len());
+        (d_sum, self.key.map(|_| dx), d_parameters)
     }
 }
 
-/// Sums of the blocks' gradients of γ and β, in the order of the blocks.
-pub(super) fn total(partials: &[Vec<f32>], len: usize) -> Vec<f32> {
-    let mut total = vec![0f32; len];
-    for partial in partials {
-        for (total, value) in total.iter_mut().zip(partial) {
-            *total += value;
-        }
-    }
-    total
+/// A block of the rows whose gradients are summed together ([`rows::block_rows`]).
+struct Block<'a> {
+    /// Its first element among the rows at hand.
+    first: usize,
+    d_sum: &'a mut [f32],
+    /// Empty without dropout: there the gradient of x is the sum's.
+    dx: &'a mut [f32],
+}
+
+fn blocks<'a>(d_sum: &'a mut [f32], dx: &'a mut [f32], width: usize) -> Vec<Block<'a>> {
+    let len = rows::block_rows(width) * width;
+    let mut dx = dx.chunks_mut(len);
+    let block = |(index, d_sum)| Block { first: index * len, d_sum, dx: dx.next().unwrap_or_default() };
+    d_sum.chunks_mut(len).enumerate().map(block).collect()
 }
 
 /// Turns a row of sums into the gradient of that row, and adds to the gradients of γ and β.
@@ -256,7 +263,7 @@ impl CustomOp3 for Norm {
         let (d_sum, dx, d_parameters) = host::with(x, |x| {
             host::with(residual, |residual| {
                 host::with(parameters, |p| {
-                    host::with(grad, |grad| Ok(self.backward(x, residual, &p[..width], grad, width)))
+                    host::with(grad, |grad| Ok(self.backward([x, residual, grad], &p[..width])))
                 })
             })
         })?;

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::vector;
+
 /// Elements a block of rows should hold: large enough to pay for a task, small enough to stay in cache.
 const BLOCK_ELEMENTS: usize = 16 * 1024;
 
@@ -38,11 +40,14 @@ pub fn sum_blocks(
             partial
         })
         .collect();
-    let mut total = vec![0f32; sums];
-    for partial in &partials {
-        for (sum, value) in total.iter_mut().zip(partial) {
-            *sum += value;
-        }
+    total(&partials, sums)
+}
+
+/// The sum of partial sums of `len` elements each, in their order.
+pub fn total(partials: &[Vec<f32>], len: usize) -> Vec<f32> {
+    let mut total = vec![0f32; len];
+    for partial in partials {
+        vector::add(&mut total, partial);
     }
     total
 }

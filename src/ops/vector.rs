@@ -63,6 +63,11 @@ pub fn erf(x: f32) -> f32 {
     x * p / q
 }
 
+/// Adds `values` to `sums`, element by element.
+pub fn add(sums: &mut [f32], values: &[f32]) {
+    vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+}
+
 /// Sum of `f(i)` for i in 0..n, in fixed lanes.
 #[inline(always)]
 pub fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {

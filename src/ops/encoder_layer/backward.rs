@@ -1,6 +1,8 @@
 //! The backward pass: from the output to the attention by the row, the attention by the sequence, and then the
 //! gradients of the parameters, which are products over all rows.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -9,9 +11,10 @@ use super::forward::Kept;
 use super::{Dense, EncoderLayer, Numbers};
 use crate::ops::buffers::Buffer;
 use crate::ops::gradients::deposit;
-use crate::ops::linear::column_sums;
+use crate::ops::linear::{column_sums, deposit_weight};
 use crate::ops::matmul::{Target, View, multiply_into};
-use crate::ops::{gelu, norm, rows};
+use crate::ops::norm::Norm;
+use crate::ops::{gelu, rows, vector};
 
 /// Gradients of N rows each; of a dense layer's output under the layer's name.
 struct Turning {
@@ -29,16 +32,6 @@ struct Turning {
     active: Buffer,
     /// [N, H].
     output: Buffer,
-}
-
-/// The rows of one chunk in what is written between the output and the attention.
-struct Rows<'a> {
-    context: &'a mut [f32],
-    attended: &'a mut [f32],
-    sum: &'a mut [f32],
-    inner: &'a mut [f32],
-    active: &'a mut [f32],
-    output: &'a mut [f32],
 }
 
 /// Gradients of γ and β of both norms, block by block.
@@ -74,8 +67,8 @@ impl EncoderLayer {
         place_dense(&parameters.intermediate, inner, &kept.middle)?;
         place_dense(&parameters.attention_output, attended, &kept.context)?;
         place_dense(&parameters.qkv, qkv, x)?;
-        place(&parameters.output_norm, &norm::total(&output_norm, 2 * h))?;
-        place(&parameters.attention_norm, &norm::total(&attention_norm, 2 * h))?;
+        place(&parameters.output_norm, &rows::total(&output_norm, 2 * h))?;
+        place(&parameters.attention_norm, &rows::total(&attention_norm, 2 * h))?;
         Ok(dx)
     }
 
@@ -91,20 +84,19 @@ impl EncoderLayer {
         let (h, f) = (self.hidden, self.ffn);
         let n = x.len() / h;
         let chunks = chunks::of_rows(n, rows::block_rows(h), rayon::current_num_threads());
-        let bounds = || chunks.iter().cloned();
-        let parts = split(&mut turning.context, h, bounds())
+        let Turning { context, attended, sum, inner, active, output, .. } = turning;
+        let written = [
+            (&mut **context, h),
+            (&mut **attended, h),
+            (&mut **sum, h),
+            (&mut **inner, f),
+            (&mut **active, f),
+            (&mut **output, h),
+        ];
+        let partials: Vec<NormPartials> = split(written, chunks.iter().cloned())
             .into_par_iter()
-            .zip(split(&mut turning.attended, h, bounds()))
-            .zip(split(&mut turning.sum, h, bounds()))
-            .zip(split(&mut turning.inner, f, bounds()))
-            .zip(split(&mut turning.active, f, bounds()))
-            .zip(split(&mut turning.output, h, bounds()));
-        let partials: Vec<NormPartials> = parts
             .zip(&chunks)
-            .map(|((((((context, attended), sum), inner), active), output), rows)| {
-                let parts = Rows { context, attended, sum, inner, active, output };
-                self.rows_to_attention(x, kept, numbers, grad, rows.start, parts)
-            })
+            .map(|(written, rows)| self.rows_to_attention(x, kept, numbers, grad, rows.clone(), written))
             .collect();
         let mut all = NormPartials::default();
         for partials in partials {
@@ -115,48 +107,40 @@ impl EncoderLayer {
         all
     }
 
+    /// `written` are the rows of context, attended, sum, inner, active and output in what [`Turning`] has.
     fn rows_to_attention(
         &self,
         x: &[f32],
         kept: &Kept,
         numbers: Numbers<'_>,
         grad: &[f32],
-        first: usize,
-        rows: Rows<'_>,
+        rows: Range<usize>,
+        written: [&mut [f32]; 6],
     ) -> NormPartials {
-        let (h, f) = (self.hidden, self.ffn);
-        let n = rows.sum.len() / h;
-        let at = first * h..(first + n) * h;
+        let (h, f, n) = (self.hidden, self.ffn, rows.len());
+        let [d_context, d_attended, d_sum, d_inner, active, d_output] = written;
+        let at = rows.start * h..rows.end * h;
         // y = norm(middle + dropout(output))
         let mut d_middle = Buffer::stale(n * h);
-        let (before, middle) = (&kept.output[at.clone()], &kept.middle[at.clone()]);
-        let parameters = numbers.output_norm;
-        let of_output = self.norm_backward(
-            1,
-            [before, middle, &grad[at.clone()]],
-            parameters,
-            at.start,
-            &mut d_middle,
-            rows.output,
-        );
+        let inputs = [&kept.output[at.clone()], &kept.middle[at.clone()], &grad[at.clone()]];
+        let (norm, parameters) = (&self.output_norm, numbers.output_norm);
+        let of_output = self.norm_backward(norm, inputs, parameters, at.start, [&mut d_middle, d_output]);
         // output = active · W2ᵀ
-        let d_output = View::dense(rows.output, n, h);
         let weight = View::dense(numbers.output[0], h, f);
-        multiply_into(Target::new(rows.inner, f), 1.0, d_output, weight, false);
-        gelu::apply_and_turn(&kept.inner[first * f..(first + n) * f], rows.active, rows.inner);
+        multiply_into(Target::new(d_inner, f), 1.0, View::dense(d_output, n, h), weight, false);
+        gelu::apply_and_turn(&kept.inner[rows.start * f..rows.end * f], active, d_inner);
         // inner = middle · W1ᵀ; what comes this way is added to what came past it.
         let mut through = Buffer::stale(n * h);
         let weight = View::dense(numbers.intermediate[0], f, h);
-        multiply_into(Target::new(&mut through, h), 1.0, View::dense(rows.inner, n, f), weight, false);
-        add(&mut d_middle, &through);
+        multiply_into(Target::new(&mut through, h), 1.0, View::dense(d_inner, n, f), weight, false);
+        vector::add(&mut d_middle, &through);
         // middle = norm(x + dropout(attended))
-        let (attended, x) = (&kept.attended[at.clone()], &x[at.clone()]);
-        let parameters = numbers.attention_norm;
-        let of_attention =
-            self.norm_backward(0, [attended, x, &d_middle], parameters, at.start, rows.sum, rows.attended);
+        let inputs = [&kept.attended[at.clone()], &x[at.clone()], &d_middle[..]];
+        let (norm, parameters) = (&self.attention_norm, numbers.attention_norm);
+        let of_attention = self.norm_backward(norm, inputs, parameters, at.start, [d_sum, d_attended]);
         // attended = context · Woᵀ
         let weight = View::dense(numbers.attention_output[0], h, h);
-        multiply_into(Target::new(rows.context, h), 1.0, View::dense(rows.attended, n, h), weight, false);
+        multiply_into(Target::new(d_context, h), 1.0, View::dense(d_attended, n, h), weight, false);
         [of_attention, of_output]
     }
 
@@ -164,63 +148,46 @@ impl EncoderLayer {
     /// those of γ and β by the block.
     fn norm_backward(
         &self,
-        which: usize,
+        norm: &Norm,
         inputs: [&[f32]; 3],
         parameters: &[f32],
         start: usize,
-        d_sum: &mut [f32],
-        dx: &mut [f32],
+        [d_sum, dx]: [&mut [f32]; 2],
     ) -> Vec<Vec<f32>> {
-        let norm = self.norm(which);
         let gamma = &parameters[..self.hidden];
-        let block = rows::block_rows(self.hidden) * self.hidden;
-        let blocks = d_sum.chunks_mut(block).zip(dx.chunks_mut(block)).enumerate();
-        let body = |(index, (d_sum, dx)): (usize, (&mut [f32], &mut [f32]))| {
-            let at = index * block..index * block + d_sum.len();
-            let inputs = inputs.map(|values| &values[at.clone()]);
-            let dropped: &mut [f32] = if norm.key.is_some() { &mut *dx } else { &mut [] };
-            let partial = norm.backward_rows(inputs, gamma, start + at.start, d_sum, dropped);
-            if norm.key.is_none() {
-                dx.copy_from_slice(d_sum);
-            }
-            partial
-        };
-        blocks.map(body).collect()
+        if norm.key.is_some() {
+            return norm.backward_rows(inputs, gamma, start, d_sum, dx);
+        }
+        let partials = norm.backward_rows(inputs, gamma, start, d_sum, &mut []);
+        dx.copy_from_slice(d_sum);
+        partials
     }
 
     /// From what attention gives to x.
     fn to_input(&self, kept: &Kept, numbers: Numbers<'_>, turning: &mut Turning) -> Vec<f32> {
         let h = self.hidden;
-        let chunks = chunks::of_sequences(&self.settings.offsets, rayon::current_num_threads());
-        let bounds = || chunks.iter().map(|chunk| chunk.rows.clone());
+        let chunks = chunks::of_sequences(&self.attention.offsets, rayon::current_num_threads());
         let Turning { qkv, context, sum, .. } = turning;
         let mut dx = vec![0f32; sum.len()];
-        let parts = split(qkv, 3 * h, bounds()).into_par_iter().zip(split(&mut dx, h, bounds())).zip(&chunks);
+        let written = [(&mut **qkv, 3 * h), (&mut dx[..], h)];
+        let parts = split(written, chunks.iter().map(|chunk| chunk.rows.clone()));
         let weight = View::dense(numbers.qkv[0], 3 * h, h);
-        parts.for_each(|((d_qkv, dx), Chunk { sequences, rows })| {
+        parts.into_par_iter().zip(&chunks).for_each(|([d_qkv, dx], Chunk { sequences, rows })| {
             let qkv = &kept.qkv[rows.start * 3 * h..rows.end * 3 * h];
             let at = rows.start * h..rows.end * h;
-            self.attention().backward_sequences(qkv, &context[at.clone()], d_qkv, sequences.clone(), h);
+            self.attention.backward_sequences(qkv, &context[at.clone()], d_qkv, sequences.clone(), h);
             multiply_into(Target::new(dx, h), 1.0, View::dense(d_qkv, rows.len(), 3 * h), weight, false);
-            add(dx, &sum[at]);
+            vector::add(dx, &sum[at]);
         });
         dx
     }
-}
-
-fn add(sums: &mut [f32], values: &[f32]) {
-    crate::ops::vector::vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
 }
 
 /// Gradients of a dense layer's weight and bias from that of its output and from its input.
 fn place_dense([weight, bias]: &Dense, grad: &[f32], input: &[f32]) -> Result<()> {
     let (o, i) = weight.dims2()?;
     let n = input.len() / i;
-    let placed = deposit(weight, |out| {
-        let grad = View::dense(grad, n, o).transposed();
-        multiply_into(Target::new(out, i), 1.0, grad, View::dense(input, n, i), true);
-    });
-    check(placed)?;
+    check(deposit_weight(weight, View::dense(grad, n, o), View::dense(input, n, i)))?;
     place(bias, &column_sums(grad, n, o))
 }
 

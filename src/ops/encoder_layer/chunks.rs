@@ -70,16 +70,17 @@ fn rows_for(n_rows: usize, threads: usize) -> usize {
     (n_rows / (2 * threads)).clamp(FEWEST, ROWS)
 }
 
-/// Parts of a row-major buffer, in the order of `rows`, which follow each other and cover it.
-pub fn split(
-    mut buffer: &mut [f32],
-    width: usize,
+/// The rows of several row-major buffers, each with its width, part by part; `rows` follow each other and cover them.
+pub fn split<const K: usize>(
+    mut buffers: [(&mut [f32], usize); K],
     rows: impl Iterator<Item = Range<usize>>,
-) -> Vec<&mut [f32]> {
+) -> Vec<[&mut [f32]; K]> {
     let part = |rows: Range<usize>| {
-        let (part, rest) = std::mem::take(&mut buffer).split_at_mut(rows.len() * width);
-        buffer = rest;
-        part
+        buffers.each_mut().map(|(buffer, width)| {
+            let (part, rest) = std::mem::take(buffer).split_at_mut(rows.len() * *width);
+            *buffer = rest;
+            part
+        })
     };
     rows.map(part).collect()
 }

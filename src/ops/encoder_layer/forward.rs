@@ -24,17 +24,6 @@ pub struct Kept {
     pub output: Buffer,
 }
 
-/// The rows of one chunk in all that is written.
-struct Rows<'a> {
-    qkv: &'a mut [f32],
-    context: &'a mut [f32],
-    attended: &'a mut [f32],
-    middle: &'a mut [f32],
-    inner: &'a mut [f32],
-    output: &'a mut [f32],
-    y: &'a mut [f32],
-}
-
 /// A weight [O, I] turned into [I, O], which products read without rearranging it, and the bias.
 struct Turned<'a> {
     weight: Buffer,
@@ -46,8 +35,7 @@ impl EncoderLayer {
     pub(super) fn forward(&self, x: &[f32], numbers: Numbers<'_>) -> (Vec<f32>, Kept) {
         let (h, f) = (self.hidden, self.ffn);
         let n = x.len() / h;
-        let chunks = chunks::of_sequences(&self.settings.offsets, rayon::current_num_threads());
-        let bounds = || chunks.iter().map(|chunk| chunk.rows.clone());
+        let chunks = chunks::of_sequences(&self.attention.offsets, rayon::current_num_threads());
         let stale = |width: usize| Buffer::stale(n * width);
         let mut kept = Kept {
             qkv: stale(3 * h),
@@ -64,51 +52,52 @@ impl EncoderLayer {
             turned(numbers.intermediate, h),
             turned(numbers.output, f),
         ];
-        let parts = split(&mut kept.qkv, 3 * h, bounds())
-            .into_par_iter()
-            .zip(split(&mut kept.context, h, bounds()))
-            .zip(split(&mut kept.attended, h, bounds()))
-            .zip(split(&mut kept.middle, h, bounds()))
-            .zip(split(&mut kept.inner, f, bounds()))
-            .zip(split(&mut kept.output, h, bounds()))
-            .zip(split(&mut y, h, bounds()));
-        parts.zip(&chunks).for_each(
-            |(((((((qkv, context), attended), middle), inner), output), y), chunk)| {
-                let rows = Rows { qkv, context, attended, middle, inner, output, y };
-                let x = &x[chunk.rows.start * h..chunk.rows.end * h];
-                self.forward_chunk(x, chunk, &weights, numbers, rows);
-            },
-        );
+        let Kept { qkv, context, attended, middle, inner, output } = &mut kept;
+        let written = [
+            (&mut **qkv, 3 * h),
+            (&mut **context, h),
+            (&mut **attended, h),
+            (&mut **middle, h),
+            (&mut **inner, f),
+            (&mut **output, h),
+            (&mut y[..], h),
+        ];
+        let parts = split(written, chunks.iter().map(|chunk| chunk.rows.clone()));
+        parts.into_par_iter().zip(&chunks).for_each(|(written, chunk)| {
+            let x = &x[chunk.rows.start * h..chunk.rows.end * h];
+            self.forward_chunk(x, chunk, &weights, numbers, written);
+        });
         (y, kept)
     }
 
+    /// `written` are the rows of the chunk in all that [`Kept`] has, in its order, and in y.
     fn forward_chunk(
         &self,
         x: &[f32],
         chunk: &Chunk,
-        [qkv, attention_output, intermediate, output]: &[Turned<'_>; 4],
+        weights: &[Turned<'_>; 4],
         numbers: Numbers<'_>,
-        rows: Rows<'_>,
+        written: [&mut [f32]; 7],
     ) {
-        let h = self.hidden;
-        qkv.multiply(x, rows.qkv);
-        self.attention().forward_sequences(rows.qkv, rows.context, chunk.sequences.clone(), h);
+        let (h, f) = (self.hidden, self.ffn);
+        let [to_qkv, to_attended, to_inner, to_output] = weights;
+        let [qkv, context, attended, middle, inner, output, y] = written;
+        to_qkv.multiply(x, qkv);
+        self.attention.forward_sequences(qkv, context, chunk.sequences.clone(), h);
         let pieces = chunks::pieces(chunk.rows.len());
-        let mut active = Buffer::stale(pieces.iter().map(|piece| piece.len()).max().unwrap_or(0) * self.ffn);
+        let mut active = Buffer::stale(pieces.iter().map(|piece| piece.len()).max().unwrap_or(0) * f);
         for piece in pieces {
             let at = piece.start * h..piece.end * h;
             let start = chunk.rows.start * h + at.start;
-            let attended = &mut rows.attended[at.clone()];
-            attention_output.multiply(&rows.context[at.clone()], attended);
-            let middle = &mut rows.middle[at.clone()];
-            self.norm(0).forward_rows(attended, &x[at.clone()], numbers.attention_norm, start, middle);
-            let inner = &mut rows.inner[piece.start * self.ffn..piece.end * self.ffn];
-            intermediate.multiply(middle, inner);
+            let (x, attended, middle) = (&x[at.clone()], &mut attended[at.clone()], &mut middle[at.clone()]);
+            let (inner, output) = (&mut inner[piece.start * f..piece.end * f], &mut output[at.clone()]);
+            to_attended.multiply(&context[at.clone()], attended);
+            self.attention_norm.forward_rows(attended, x, numbers.attention_norm, start, middle);
+            to_inner.multiply(middle, inner);
             let active = &mut active[..inner.len()];
             gelu::apply(inner, active);
-            let before = &mut rows.output[at.clone()];
-            output.multiply(active, before);
-            self.norm(1).forward_rows(before, middle, numbers.output_norm, start, &mut rows.y[at]);
+            to_output.multiply(active, output);
+            self.output_norm.forward_rows(output, middle, numbers.output_norm, start, &mut y[at]);
         }
     }
 }

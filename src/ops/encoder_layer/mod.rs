@@ -77,8 +77,17 @@ pub fn encoder_layer(x: &Tensor, parameters: &Parameters, settings: &Settings) -
     let own = fused(x) && parameters.all().iter().all(|tensor| tensor.is_variable() && fused(tensor));
     // For outputs of a few numbers the matrix product sums in another order, which depends on how the weight lies.
     if own && n * hidden.min(ffn) > FEW && !taken_apart() {
-        let (parameters, settings) = (parameters.clone(), settings.clone());
-        x.contiguous()?.apply_op1(EncoderLayer { parameters, settings, hidden, ffn, kept: Mutex::new(None) })
+        let Settings { offsets, heads, reach, dropout, epsilon } = settings;
+        let [in_attention, after_attention, after_output] = *dropout;
+        x.contiguous()?.apply_op1(EncoderLayer {
+            parameters: parameters.clone(),
+            attention: Attention::new(offsets, *heads, *reach, in_attention),
+            attention_norm: Norm::behind(after_attention, *epsilon),
+            output_norm: Norm::behind(after_output, *epsilon),
+            hidden,
+            ffn,
+            kept: Mutex::new(None),
+        })
     } else {
         reference(x, parameters, settings)
     }
@@ -150,25 +159,13 @@ struct Numbers<'a> {
 
 struct EncoderLayer {
     parameters: Parameters,
-    settings: Settings,
+    attention: Attention,
+    attention_norm: Norm,
+    output_norm: Norm,
     hidden: usize,
     ffn: usize,
     /// What the forward pass leaves for the backward pass.
     kept: Mutex<Option<Kept>>,
-}
-
-impl EncoderLayer {
-    fn attention(&self) -> Attention {
-        let Settings { offsets, heads, reach, dropout, .. } = &self.settings;
-        let key = dropout[0].filter(|key| !key.is_off());
-        Attention { offsets: offsets.clone(), heads: *heads, reach: *reach, key }
-    }
-
-    /// LayerNorm behind the attention (0) or the layer (1).
-    fn norm(&self, which: usize) -> Norm {
-        let key = self.settings.dropout[1 + which].filter(|key| !key.is_off());
-        Norm { key, residual: true, epsilon: self.settings.epsilon }
-    }
 }
 
 impl CustomOp1 for EncoderLayer {
