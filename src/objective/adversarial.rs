@@ -21,7 +21,7 @@ use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::entropy::entropy;
-use crate::ops::sampling::sample;
+use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
 
 /// Weights of the losses that are summed.
@@ -83,9 +83,11 @@ impl Objective for Adversarial {
         let AdversarialElectra { electra: Electra { generator, discriminator }, baseline } = &self.network;
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let predicted = predict(generator, &tokens(batch, masked.ids.clone()), &masked, at.mode())?;
-        let draws = sample(&predicted.logits, 1.0, at.seed, at.draw())?;
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, &draws.samples);
+        let sampler = Some(Sampler { temperature: 1.0, seed: at.seed, step: at.draw() });
+        let input = tokens(batch, masked.ids.clone());
+        let predicted = predict(generator, &input, &masked, sampler, at.mode())?;
+        let samples = &predicted.samples;
+        let (corrupted, replaced) = corrupt(batch, &masked.positions, samples);
         let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
         let rtd_loss = detection_loss(&logits, &replaced)?;
 
@@ -96,7 +98,7 @@ impl Objective for Adversarial {
         let baselines: Vec<f64> = guessed.iter().map(|&logit| softplus(-f64::from(logit))).collect();
         let advantages: Vec<f32> = rewards.iter().zip(&baselines).map(|(r, b)| (r - b) as f32).collect();
         let targets: Vec<f32> = rewards.iter().map(|reward| (-reward).exp() as f32).collect();
-        let policy = policy_loss(&predicted.logits, &draws.samples, &advantages)?;
+        let policy = policy_loss(&predicted.logits, samples, &advantages)?;
         let baseline_loss = binary_cross_entropy(&expected, &targets.into())?;
 
         let mut total = (&rtd_loss * weights.discriminator)?;
@@ -110,9 +112,9 @@ impl Objective for Adversarial {
         }
 
         let mut measures = Measures::default();
-        predicted.measure(&draws.best, &masked.originals, &mut measures)?;
+        predicted.measure(&masked.originals, &mut measures)?;
         let n = rewards.len() as f64;
-        let hits = draws.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
+        let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
         measures.add("sample_accuracy", hits.count() as f64, n);
         measures.add("reward", rewards.iter().sum(), n);
         measures.add("baseline", baselines.iter().sum(), n);
@@ -124,7 +126,7 @@ impl Objective for Adversarial {
         let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
         let mut parts = predicted.parts(&masked)?;
         parts.extend([
-            ("samples", integers(&draws.samples)?),
+            ("samples", integers(samples)?),
             ("discriminator_input", integers(&corrupted)?),
             ("discriminator_logits", logits.detach()),
             ("rtd_loss", rtd_loss.detach()),

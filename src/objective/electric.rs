@@ -19,8 +19,8 @@ use crate::data::Batch;
 use crate::fault::Result;
 use crate::model;
 use crate::nn::Parameters;
-use crate::ops::cross_entropy::{cross_entropy, row_cross_entropy};
-use crate::ops::sampling::sample;
+use crate::ops::cross_entropy::row_cross_entropy;
+use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
 
 /// Numbers of the objective.
@@ -81,9 +81,11 @@ impl Objective for Electric {
         let slots = integers(&masked.positions)?.to_device(hidden.device())?;
         let known = hidden.detach().index_select(&slots, 0)?;
         let logits = generator.head.forward(&known)?.detach();
-        let draws = sample(&logits, 1.0, at.seed, at.draw())?;
-        let (corrupted, _) = corrupt(batch, &masked.positions, &draws.samples);
-        let drawn = numbers(&row_cross_entropy(&logits, &draws.samples.as_slice().into())?)?;
+        let sampler = Sampler { temperature: 1.0, seed: at.seed, step: at.draw() };
+        let predicted = Prediction::new(known, logits, &masked, Some(sampler))?;
+        let samples = &predicted.samples;
+        let (corrupted, _) = corrupt(batch, &masked.positions, samples);
+        let drawn = numbers(&row_cross_entropy(&predicted.logits, &samples.as_slice().into())?)?;
         let mut log_q: Vec<f32> = numbers(&surprises)?.iter().map(|surprise| -surprise).collect();
         let mut noise = vec![false; corrupted.len()];
         for (&position, surprise) in masked.positions.iter().zip(drawn) {
@@ -96,9 +98,8 @@ impl Objective for Electric {
         let total = (&cloze_loss + (&nce_loss * weight)?)?;
 
         let mut measures = Measures::default();
-        let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
-        Prediction { hidden: known, logits, loss }.measure(&draws.best, &masked.originals, &mut measures)?;
-        let hits = draws.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
+        predicted.measure(&masked.originals, &mut measures)?;
+        let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
         measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
         measures.loss("cloze_loss", &cloze_loss, learnt.elem_count() as f64)?;
         measures.loss("nce_loss", &nce_loss, noise.len() as f64)?;
@@ -112,7 +113,7 @@ impl Objective for Electric {
         let parts = vec![
             ("masked_positions", integers(&masked.positions)?),
             ("originals", integers(&masked.originals)?),
-            ("samples", integers(&draws.samples)?),
+            ("samples", integers(samples)?),
             ("discriminator_input", integers(&corrupted)?),
             ("discriminator_logits", noise_logits.detach()),
             ("log_q", Tensor::from_vec(log_q, noise.len(), &Device::Cpu)?),

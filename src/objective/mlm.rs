@@ -10,9 +10,8 @@ use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
-use crate::ops::cross_entropy::cross_entropy;
-use crate::ops::entropy::entropy;
-use crate::ops::sampling::most_probable;
+use crate::ops::readings::{Readings, read};
+use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
 
 /// Of the chosen tokens 80 % become [MASK], 10 % a random token, 10 % stay (BERT).
@@ -37,9 +36,10 @@ impl MaskedLanguageModelling {
 impl Objective for MaskedLanguageModelling {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let predicted = predict(&self.network, &tokens(batch, masked.ids.clone()), &masked, at.mode())?;
+        let input = tokens(batch, masked.ids.clone());
+        let predicted = predict(&self.network, &input, &masked, None, at.mode())?;
         let mut measures = Measures::default();
-        predicted.measure(&most_probable(&predicted.logits)?, &masked.originals, &mut measures)?;
+        predicted.measure(&masked.originals, &mut measures)?;
         measures.loss("loss", &predicted.loss, batch.n_sequences() as f64)?;
         let parts = predicted.parts(&masked)?;
         Ok(Losses { total: predicted.loss, measures, parts })
@@ -58,17 +58,28 @@ pub struct Prediction {
     pub logits: Tensor,
     /// Mean cross-entropy over the M slots: a position that was drawn twice counts twice.
     pub loss: Tensor,
+    /// The most probable tokens. [M]
+    pub best: Vec<u32>,
+    /// Tokens drawn from the softmax; none without a sampler. [M]
+    pub samples: Vec<u32>,
+    /// Mean entropy of the softmax, in nats.
+    entropy: f32,
 }
 
 impl Prediction {
-    /// Adds `mlm_loss`, `generator_entropy` (nats) and, with the most probable tokens, `mlm_accuracy`.
-    pub fn measure(&self, best: &[u32], originals: &[u32], measures: &mut Measures) -> Result<()> {
+    /// Of hidden states [M, H] and their logits [M, V] over the slots of `masked`.
+    pub fn new(hidden: Tensor, logits: Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
+        let Readings { loss, best, entropy, samples } = read(&logits, &masked.originals, sampler)?;
+        Ok(Self { hidden, logits, loss, best, samples, entropy })
+    }
+
+    /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats).
+    pub fn measure(&self, originals: &[u32], measures: &mut Measures) -> Result<()> {
         let n = originals.len() as f64;
-        let hits = best.iter().zip(originals).filter(|(best, original)| best == original).count();
+        let hits = self.best.iter().zip(originals).filter(|(best, original)| best == original).count();
         measures.loss("mlm_loss", &self.loss, n)?;
         measures.add("mlm_accuracy", hits as f64, n);
-        let entropy = entropy(&self.logits.detach())?.to_scalar::<f32>()?;
-        measures.mean("generator_entropy", f64::from(entropy), n);
+        measures.mean("generator_entropy", f64::from(self.entropy), n);
         Ok(())
     }
 
@@ -81,13 +92,18 @@ impl Prediction {
 }
 
 /// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary.
-pub fn predict(network: &MaskedLm, input: &Tokens, masked: &Masked, mode: Mode) -> Result<Prediction> {
+pub fn predict(
+    network: &MaskedLm,
+    input: &Tokens,
+    masked: &Masked,
+    sampler: Option<Sampler>,
+    mode: Mode,
+) -> Result<Prediction> {
     let hidden = network.encoder.forward(input, mode)?;
     let rows = integers(&masked.positions)?.to_device(hidden.device())?;
     let hidden = hidden.index_select(&rows, 0)?;
     let logits = network.head.forward(&hidden)?;
-    let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
-    Ok(Prediction { hidden, logits, loss })
+    Prediction::new(hidden, logits, masked, sampler)
 }
 
 #[cfg(test)]
@@ -133,7 +149,7 @@ mod tests {
             let originals = positions.iter().map(|&position| batch.ids[position as usize]).collect();
             let masked = Masked { positions: positions.into(), originals, ids: batch.ids.clone() };
             let input = tokens(&batch, masked.ids.clone());
-            let predicted = predict(&objective.network, &input, &masked, Mode::evaluate()).unwrap();
+            let predicted = predict(&objective.network, &input, &masked, None, Mode::evaluate()).unwrap();
             predicted.loss.to_scalar::<f32>().unwrap()
         };
         let (twice, once) = (loss(&[2]), loss(&[3]));

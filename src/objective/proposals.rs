@@ -14,7 +14,7 @@ use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::MaskedLm;
 use crate::nn::Mode;
-use crate::ops::sampling::{most_probable, sample};
+use crate::ops::sampling::{Sampler, sample};
 
 /// What a generator's logits are lowered by at the original (google-research/electra, `disallow_correct`), for
 /// temperatures up to 1; above it is scaled with the temperature, so that the original is never drawn.
@@ -41,8 +41,8 @@ pub enum Proposer {
 pub struct Proposals {
     /// One a slot. [M]
     pub samples: Vec<u32>,
-    /// What a network predicted, and its most probable tokens [M].
-    pub predicted: Option<(Prediction, Vec<u32>)>,
+    /// What a network predicted.
+    pub predicted: Option<Prediction>,
     /// Entropy of a table, in nats.
     entropy: Option<f64>,
 }
@@ -64,32 +64,32 @@ impl Proposer {
                 return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
             }
         };
-        let prediction = predict(network, &tokens(batch, masked.ids.clone()), masked, mode)?;
-        let (samples, best) = draw(&prediction.logits, &masked.originals, sampling, at)?;
-        Ok(Proposals { samples, predicted: Some((prediction, best)), entropy: None })
+        let input = tokens(batch, masked.ids.clone());
+        let sampler = Sampler { temperature: sampling.temperature, seed: at.seed, step: at.draw() };
+        let own = (!sampling.disallow_correct).then_some(sampler);
+        let mut prediction = predict(network, &input, masked, own, mode)?;
+        let samples = match sampling.disallow_correct {
+            false => std::mem::take(&mut prediction.samples),
+            true => draw_others(&prediction.logits, &masked.originals, sampler)?,
+        };
+        Ok(Proposals { samples, predicted: Some(prediction), entropy: None })
     }
 }
 
-/// Samples of logits [M, V], and the most probable tokens.
-fn draw(logits: &Tensor, originals: &[u32], sampling: Sampling, at: Moment) -> Result<(Vec<u32>, Vec<u32>)> {
-    let Sampling { temperature, disallow_correct } = sampling;
-    if !disallow_correct {
-        let draws = sample(logits, temperature, at.seed, at.draw())?;
-        return Ok((draws.samples, draws.best));
-    }
+/// Samples of logits [M, V] other than the originals.
+fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Vec<u32>> {
     let logits = logits.detach();
     let (rows, device) = (originals.len(), logits.device());
     let columns = Tensor::from_slice(originals, (rows, 1), device)?;
-    let lowered = -DISALLOWED * temperature.max(1.0);
+    let lowered = -DISALLOWED * sampler.temperature.max(1.0);
     let lowered = Tensor::full(lowered as f32, (rows, 1), device)?.to_dtype(logits.dtype())?;
-    let draws = sample(&logits.scatter_add(&columns, &lowered, 1)?, temperature, at.seed, at.draw())?;
-    Ok((draws.samples, most_probable(&logits)?))
+    Ok(sample(&logits.scatter_add(&columns, &lowered, 1)?, sampler)?.samples)
 }
 
 impl Proposals {
     /// The generator's own loss, where it is a network.
     pub fn loss(&self) -> Option<&Tensor> {
-        self.predicted.as_ref().map(|(prediction, _)| &prediction.loss)
+        self.predicted.as_ref().map(|prediction| &prediction.loss)
     }
 
     /// Adds a network's `mlm_loss` and `mlm_accuracy`, and of every generator `generator_entropy` (nats) and
@@ -101,8 +101,8 @@ impl Proposals {
         if let Some(entropy) = self.entropy {
             measures.mean("generator_entropy", entropy, n);
         }
-        if let Some((prediction, best)) = &self.predicted {
-            prediction.measure(best, &masked.originals, measures)?;
+        if let Some(prediction) = &self.predicted {
+            prediction.measure(&masked.originals, measures)?;
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Proposals {
     /// The parts of a step that the generator knows.
     pub fn parts(&self, masked: &Masked) -> Result<Parts> {
         let mut parts = match &self.predicted {
-            Some((prediction, _)) => prediction.parts(masked)?,
+            Some(prediction) => prediction.parts(masked)?,
             None => masked.parts()?,
         };
         parts.push(("samples", integers(&self.samples)?));
@@ -139,11 +139,8 @@ mod tests {
         for temperature in [0.5, 1.0, 100.0] {
             let mut drawn = [0; 4];
             for step in 0..300 {
-                let at = Moment { seed: 1, step, training: true };
-                let sampling = Sampling { temperature, disallow_correct: true };
-                let (samples, best) = draw(&logits, &[1], sampling, at).unwrap();
+                let samples = draw_others(&logits, &[1], Sampler { temperature, seed: 1, step }).unwrap();
                 drawn[samples[0] as usize] += 1;
-                assert_eq!(best, [1], "what the generator thinks is measured as it is");
             }
             assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");
         }

@@ -51,9 +51,9 @@ pub fn adam(
                     let gradient = gradient.block(index);
                     *alive |= gradient.is_some();
                     if *alive {
-                        vector::vectorized(|| block(p, m, v, gradient, update));
+                        vector::vectorized!(|| block(p, m, v, gradient, update));
                     } else if update.decay != 0.0 {
-                        vector::vectorized(|| decay(p, update));
+                        vector::vectorized!(|| decay(p, update));
                     }
                 });
                 Ok(())

@@ -187,7 +187,7 @@ impl<'a> Task<'a> {
         scratch.probabilities.resize(len * len, 0.0);
         let target = Target::new(&mut scratch.probabilities, len);
         multiply_into(target, self.scale(), self.part(0), self.part(1).transposed(), false);
-        vector::vectorized(|| {
+        vector::vectorized!(|| {
             for (i, row) in scratch.probabilities.chunks_exact_mut(len).enumerate() {
                 let keys = self.op.reach.keys(i, len);
                 softmax(&mut row[keys.clone()]);
@@ -197,7 +197,7 @@ impl<'a> Task<'a> {
         });
         if let Some(key) = &self.op.key {
             scratch.mask.resize(len * len, 0.0);
-            vector::vectorized(|| {
+            vector::vectorized!(|| {
                 for (i, row) in scratch.mask.chunks_exact_mut(len).enumerate() {
                     key.fill(first_element(self.start + i, self.head, self.op.heads, self.op.longest), row);
                 }
@@ -208,7 +208,7 @@ impl<'a> Task<'a> {
     fn forward(&self, output: Target, scratch: &mut Scratch) {
         self.probabilities(scratch);
         if self.op.key.is_some() {
-            vector::vectorized(|| multiply_elements(&mut scratch.probabilities, &scratch.mask));
+            vector::vectorized!(|| multiply_elements(&mut scratch.probabilities, &scratch.mask));
         }
         let probabilities = View::dense(&scratch.probabilities, self.len, self.len);
         multiply_into(output.at(self.output_offset()), 1.0, probabilities, self.part(2), false);
@@ -223,7 +223,7 @@ impl<'a> Task<'a> {
         // Gradient of the dropped-out probabilities, then of the probabilities.
         multiply_into(Target::new(gradient, len), 1.0, d_output, self.part(2).transposed(), false);
         if self.op.key.is_some() {
-            vector::vectorized(|| {
+            vector::vectorized!(|| {
                 multiply_elements(gradient, mask);
                 multiply_elements(mask, probabilities);
             });
@@ -232,7 +232,7 @@ impl<'a> Task<'a> {
         let dropped = View::dense(dropped, len, len).transposed();
         multiply_into(d_qkv.at(self.offset(2)), 1.0, dropped, d_output, false);
         // Gradient of the scores: P ∘ (dP - Σ dP ∘ P).
-        vector::vectorized(|| {
+        vector::vectorized!(|| {
             for (d, p) in gradient.chunks_exact_mut(len).zip(probabilities.chunks_exact(len)) {
                 let along = vector::sum(len, |i| d[i] * p[i]);
                 for (d, &p) in d.iter_mut().zip(p) {

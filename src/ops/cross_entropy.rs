@@ -19,6 +19,14 @@ pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
     }
 }
 
+/// The mean of rows whose log Σ exp is known.
+pub(super) fn cross_entropy_of(logits: &Tensor, targets: &Arc<[u32]>, log_sums: Vec<f32>) -> Result<Tensor> {
+    check(logits, targets)?;
+    let mut op = CrossEntropy::new(targets, Output::Mean);
+    op.log_sums = OnceLock::from(log_sums);
+    logits.apply_op1(op)
+}
+
 /// The cross-entropy of every row, [M].
 pub fn row_cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
     check(logits, targets)?;
@@ -70,7 +78,7 @@ impl CrossEntropy {
 
 /// log Σ exp of a row.
 pub(super) fn log_sum(row: &[f32]) -> f32 {
-    vector::vectorized(|| {
+    vector::vectorized!(|| {
         let max = vector::max(row);
         max + vector::sum(row.len(), |i| vector::exp(row[i] - max)).ln()
     })
@@ -84,7 +92,8 @@ impl CustomOp1 for CrossEntropy {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, classes) = layout.shape().dims2()?;
         let logits = host::slice(storage, layout)?;
-        let log_sums: Vec<f32> = logits.par_chunks_exact(classes).map(log_sum).collect();
+        let log_sums =
+            self.log_sums.get_or_init(|| logits.par_chunks_exact(classes).map(log_sum).collect());
         let losses = log_sums
             .iter()
             .zip(logits.chunks_exact(classes))
@@ -95,7 +104,6 @@ impl CustomOp1 for CrossEntropy {
             Output::Mean => (vec![(losses.sum::<f64>() / n as f64) as f32], Shape::from(())),
             Output::Rows => (losses.map(|loss| loss as f32).collect(), Shape::from(n)),
         };
-        let _ = self.log_sums.set(log_sums);
         Ok((CpuStorage::F32(values), shape))
     }
 
@@ -112,7 +120,7 @@ impl CustomOp1 for CrossEntropy {
         host::with(logits, |logits| {
             d_logits.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
                 let (row, scale) = (&logits[i * classes..(i + 1) * classes], scales[i]);
-                vector::vectorized(|| {
+                vector::vectorized!(|| {
                     for (d, &logit) in d.iter_mut().zip(row) {
                         *d = scale * vector::exp(logit - log_sums[i]);
                     }

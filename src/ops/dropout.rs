@@ -116,7 +116,7 @@ impl Dropout {
         let mut out = vec![0f32; x.len()];
         rows::for_each_block(&mut out, 1024, |row, out| {
             let start = row * 1024;
-            vector::vectorized(|| {
+            vector::vectorized!(|| {
                 self.0.fill(start, out);
                 for (y, &x) in out.iter_mut().zip(&x[start..]) {
                     *y *= x;

@@ -30,12 +30,17 @@ struct Entropy;
 
 /// What a row's entropy is made of: its largest logit, log Σ exp(logit - largest), and the entropy.
 fn row_entropy(row: &[f32]) -> (f32, f32, f32) {
-    vector::vectorized(|| {
+    vector::vectorized!(|| {
         let max = vector::max(row);
         let sum = vector::sum(row.len(), |i| vector::exp(row[i] - max));
         let weighted = vector::sum(row.len(), |i| vector::exp(row[i] - max) * (row[i] - max));
-        (max, sum.ln(), sum.ln() - weighted / sum)
+        (max, sum.ln(), entropy_of(sum, weighted))
     })
+}
+
+/// The entropy of a row from Σ exp(z) and Σ exp(z) · z of its logits z, less the largest.
+pub(super) fn entropy_of(sum: f32, weighted: f32) -> f32 {
+    sum.ln() - weighted / sum
 }
 
 impl CustomOp1 for Entropy {
@@ -59,7 +64,7 @@ impl CustomOp1 for Entropy {
             let each = d_logits.par_chunks_exact_mut(classes).zip(logits.par_chunks_exact(classes));
             each.for_each(|(d, row)| {
                 let (max, log_sum, entropy) = row_entropy(row);
-                vector::vectorized(|| {
+                vector::vectorized!(|| {
                     for (d, &logit) in d.iter_mut().zip(row) {
                         let log_probability = logit - max - log_sum;
                         *d = -scale * vector::exp(log_probability) * (log_probability + entropy);

@@ -34,7 +34,7 @@ fn slope(x: f32, distribution: f32) -> f32 {
 
 /// y = gelu(x).
 pub(super) fn apply(x: &[f32], y: &mut [f32]) {
-    vector::vectorized(|| {
+    vector::vectorized!(|| {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = x * distribution(x);
         }
@@ -43,7 +43,7 @@ pub(super) fn apply(x: &[f32], y: &mut [f32]) {
 
 /// y = gelu(x) again, and the gradient of y turned into that of x.
 pub(super) fn apply_and_turn(x: &[f32], y: &mut [f32], gradient: &mut [f32]) {
-    vector::vectorized(|| {
+    vector::vectorized!(|| {
         for ((y, gradient), &x) in y.iter_mut().zip(gradient).zip(x) {
             let distribution = distribution(x);
             *y = x * distribution;
@@ -72,7 +72,7 @@ impl CustomOp1 for Gelu {
                 let mut dx = vec![0f32; x.len()];
                 rows::for_each_block(&mut dx, BLOCK, |row, dx| {
                     let (x, grad) = (&x[row * BLOCK..], &grad[row * BLOCK..]);
-                    vector::vectorized(|| {
+                    vector::vectorized!(|| {
                         for ((dx, &x), &grad) in dx.iter_mut().zip(x).zip(grad) {
                             *dx = grad * slope(x, distribution(x));
                         }

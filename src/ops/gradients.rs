@@ -135,7 +135,7 @@ impl HostGradient {
 
 /// Sum of the squares of a block.
 fn squares(block: &[f32]) -> f32 {
-    vector::vectorized(|| vector::sum(block.len(), |i| block[i] * block[i]))
+    vector::vectorized!(|| vector::sum(block.len(), |i| block[i] * block[i]))
 }
 
 /// The gradient of one parameter.

@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::gradients::deposit;
-use super::matmul::{Target, View, multiply, multiply_add, multiply_into};
+use super::matmul::{Target, View, multiply, multiply_add, multiply_into, transpose};
 use super::{fused, host, rows, vector};
 
 /// The dense layer.
@@ -81,16 +81,23 @@ pub(super) fn dense(x: View<'_>, weight: View<'_>, bias: &[f32], n: usize) -> Ve
 /// Adds to the gradient of a weight [O, I] what its output's gradient [N, O] and its input [N, I], N > 0, give; false as
 /// in [`deposit`].
 pub(super) fn deposit_weight(weight: &Tensor, grad: View<'_>, input: View<'_>) -> bool {
-    deposit(weight, |out| {
-        let width = input.columns();
-        multiply_into(Target::new(out, width), 1.0, grad.transposed(), input, true);
-    })
+    deposit(weight, |out| weight_gradient(grad, input, out))
+}
+
+/// gradᵀ · input. The product rearranges its left factor in small pieces, so that is the narrower one of the two.
+fn weight_gradient(grad: View<'_>, input: View<'_>, out: &mut [f32]) {
+    let (o, i) = (grad.columns(), input.columns());
+    if i < o {
+        transpose(&multiply(input.transposed(), grad), o, out);
+    } else {
+        multiply_into(Target::new(out, i), 1.0, grad.transposed(), input, true);
+    }
 }
 
 /// Sums of the columns of a row-major [n, width] matrix.
 pub(super) fn column_sums(values: &[f32], n: usize, width: usize) -> Vec<f32> {
     rows::sum_blocks(n, width, width, |first, n_rows, sums| {
-        vector::vectorized(|| {
+        vector::vectorized!(|| {
             for row in values[first * width..(first + n_rows) * width].chunks_exact(width) {
                 for (sum, value) in sums.iter_mut().zip(row) {
                     *sum += value;
@@ -104,6 +111,17 @@ pub(super) fn column_sums(values: &[f32], n: usize, width: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::ops::testing;
+
+    #[test]
+    fn either_order_of_the_factors_gives_the_same_bits() {
+        for (n, o, i) in [(1500, 40, 24), (70, 300, 128), (9, 17, 16), (3, 5, 2), (1100, 70, 1)] {
+            let (grad, input) = (testing::numbers(n * o, 1), testing::numbers(n * i, 2));
+            let (grad, input) = (View::dense(&grad, n, o), View::dense(&input, n, i));
+            let mut out = vec![0.0; o * i];
+            weight_gradient(grad, input, &mut out);
+            assert!(out == multiply(grad.transposed(), input), "{n} rows, {o}×{i}");
+        }
+    }
 
     #[test]
     fn fused_agrees_with_the_reference() {

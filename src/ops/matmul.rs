@@ -5,6 +5,7 @@
 //! dimension, so the bits do not depend on the number of threads (a test holds it to that).
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 /// A matrix inside a slice: its first element and the distance between rows and between columns.
 #[derive(Clone, Copy)]
@@ -102,6 +103,25 @@ pub fn multiply_add(out: &mut [f32], a: View<'_>, b: View<'_>, parallel: bool) {
     unsafe { run(target, true, 1.0, a, b, parallel) }
 }
 
+/// Side of the squares that are turned at once.
+const SQUARE: usize = 16;
+
+/// Writes the transpose of a row-major matrix of so many columns.
+pub fn transpose(matrix: &[f32], columns: usize, out: &mut [f32]) {
+    let rows = matrix.len() / columns;
+    out.par_chunks_mut(SQUARE * rows).enumerate().for_each(|(stripe, out)| {
+        let first = stripe * SQUARE;
+        for left in (0..rows).step_by(SQUARE) {
+            let right = (left + SQUARE).min(rows);
+            for (i, out) in out.chunks_exact_mut(rows).enumerate() {
+                for (row, value) in (left..right).zip(&mut out[left..right]) {
+                    *value = matrix[row * columns + first + i];
+                }
+            }
+        }
+    });
+}
+
 unsafe fn run(target: Target, add: bool, scale: f32, a: View<'_>, b: View<'_>, parallel: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "inner dimensions of a product");
@@ -158,6 +178,17 @@ mod tests {
         let mut out = vec![1.0; 4];
         multiply_add(&mut out, View::dense(&a, 2, 3), View::dense(&b, 3, 2), true);
         assert_eq!(out, [6.0, 12.0, 15.0, 24.0]);
+    }
+
+    #[test]
+    fn transposes() {
+        for (rows, columns) in [(1, 5), (3, 2), (40, 33), (16, 16)] {
+            let matrix = numbers(rows * columns, 3);
+            let mut out = vec![0.0; matrix.len()];
+            transpose(&matrix, columns, &mut out);
+            let at = |i: usize| matrix[i % rows * columns + i / rows];
+            assert!((0..out.len()).all(|i| out[i] == at(i)), "{rows}×{columns}");
+        }
     }
 
     #[test]

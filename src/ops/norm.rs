@@ -119,7 +119,7 @@ impl Norm {
         let width = parameters.len() / 2;
         let (gamma, beta) = parameters.split_at(width);
         let mut mask = vec![0f32; if self.key.is_some() { y.len() } else { 0 }];
-        vector::vectorized(|| {
+        vector::vectorized!(|| {
             self.sum(x, residual, start, y, &mut mask);
             for row in y.chunks_exact_mut(width) {
                 let (mean, rstd) = statistics(row, self.epsilon as f32);
@@ -165,7 +165,7 @@ impl Norm {
         let [x, residual, grad] = inputs.map(|values| &values[first..first + d_sum.len()]);
         let mut partial = vec![0f32; 2 * width];
         let mut mask = vec![0f32; dx.len()];
-        vector::vectorized(|| {
+        vector::vectorized!(|| {
             self.sum(x, residual, start + first, d_sum, &mut mask);
             for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
                 row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);

@@ -84,7 +84,7 @@ impl CustomOp3 for Projected {
         for (x, targets) in x.chunks(CHUNK * width).zip(self.targets.chunks(CHUNK)) {
             let logits = dense(View::dense(x, targets.len(), width), weight, bias, targets.len());
             let rows = logits.par_chunks_exact(classes);
-            let rows = rows.map(|row| (log_sum(row), largest(row, vector::vectorized(|| vector::max(row)))));
+            let rows = rows.map(|row| (log_sum(row), largest(row, vector::vectorized!(|| vector::max(row)))));
             for (((sum, best), row), &target) in
                 rows.collect::<Vec<_>>().into_iter().zip(logits.chunks_exact(classes)).zip(targets)
             {
@@ -121,7 +121,7 @@ impl CustomOp3 for Projected {
                         let mut d = dense(View::dense(x, rows, width), weight, bias, rows);
                         d.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
                             let (scale, log_sum) = (scales[first + i], log_sums[first + i]);
-                            vector::vectorized(|| {
+                            vector::vectorized!(|| {
                                 for d in d.iter_mut() {
                                     *d = scale * vector::exp(*d - log_sum);
                                 }

@@ -22,19 +22,30 @@ pub struct Draws {
     pub best: Vec<u32>,
 }
 
-/// Draws a class for every row; row i uses stream (seed, Sample, step, i).
-pub fn sample(logits: &Tensor, temperature: f64, seed: u64, step: u64) -> Result<Draws> {
+/// How a class is drawn for each row: row i takes stream (seed, Sample, step, i).
+#[derive(Clone, Copy, Debug)]
+pub struct Sampler {
+    /// Divides the logits; 1 is the softmax itself.
+    pub temperature: f64,
+    /// Seed of the trial.
+    pub seed: u64,
+    /// Step, or what stands for it.
+    pub step: u64,
+}
+
+/// Draws a class for every row.
+pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Draws> {
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {
-        let (samples, best) = logits
-            .par_chunks_exact(classes)
-            .enumerate()
-            .map(|(row, logits)| {
-                let uniform = Stream::new(seed, Purpose::Sample, step, row as u64).uniform();
-                draw(logits, 1.0 / temperature as f32, uniform)
-            })
-            .unzip();
+        let rows = logits.par_chunks_exact(classes).enumerate();
+        let drawn = rows.map_init(Vec::new, |weights, (row, logits)| {
+            let max = vector::vectorized!(|| vector::max(logits));
+            weights.resize(classes, 0.0);
+            sampler.weigh(logits, max, weights);
+            (sampler.draw(weights, row), largest(logits, max))
+        });
+        let (samples, best) = drawn.unzip();
         Ok(Draws { samples, best })
     })
 }
@@ -44,7 +55,7 @@ pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {
-        let best = |row: &[f32]| largest(row, vector::vectorized(|| vector::max(row)));
+        let best = |row: &[f32]| largest(row, vector::vectorized!(|| vector::max(row)));
         Ok(logits.par_chunks_exact(classes).map(best).collect())
     })
 }
@@ -54,29 +65,43 @@ pub(super) fn largest(row: &[f32], max: f32) -> u32 {
     row.iter().position(|&logit| logit == max).unwrap_or(0) as u32
 }
 
-/// The class at which the cumulative probability passes `uniform`, and the most probable one.
-fn draw(logits: &[f32], sharpness: f32, uniform: f64) -> (u32, u32) {
-    let max = vector::vectorized(|| vector::max(logits));
-    let best = largest(logits, max);
-    let weight = |logit: f32| vector::exp((logit - max) * sharpness);
-    let sums: Vec<f64> = vector::vectorized(|| {
-        logits.chunks(BLOCK).map(|block| f64::from(vector::sum(block.len(), |i| weight(block[i])))).collect()
+impl Sampler {
+    /// Writes the classes' shares, not yet divided by their sum; `max` is the largest logit.
+    pub(super) fn weigh(&self, logits: &[f32], max: f32, weights: &mut [f32]) {
+        let sharpness = 1.0 / self.temperature as f32;
+        vector::vectorized!(|| {
+            for (weight, &logit) in weights.iter_mut().zip(logits) {
+                *weight = vector::exp((logit - max) * sharpness);
+            }
+        });
+    }
+
+    /// A class of row `row` by its weights.
+    pub(super) fn draw(&self, weights: &[f32], row: usize) -> u32 {
+        pick(weights, Stream::new(self.seed, Purpose::Sample, self.step, row as u64).uniform())
+    }
+}
+
+/// The class at which the cumulative share passes `uniform`.
+fn pick(weights: &[f32], uniform: f64) -> u32 {
+    let sums: Vec<f64> = vector::vectorized!(|| {
+        weights.chunks(BLOCK).map(|block| f64::from(vector::sum(block.len(), |i| block[i]))).collect()
     });
     let mut left = uniform * sums.iter().sum::<f64>();
-    for (sum, (block, logits)) in sums.iter().zip(logits.chunks(BLOCK).enumerate()) {
+    for (sum, (block, weights)) in sums.iter().zip(weights.chunks(BLOCK).enumerate()) {
         if left < *sum {
-            for (i, &logit) in logits.iter().enumerate() {
-                left -= f64::from(weight(logit));
+            for (i, &weight) in weights.iter().enumerate() {
+                left -= f64::from(weight);
                 if left < 0.0 {
-                    return ((block * BLOCK + i) as u32, best);
+                    return (block * BLOCK + i) as u32;
                 }
             }
             // Rounding left a sliver of the block's sum: it belongs to its last class.
-            return ((block * BLOCK + logits.len() - 1) as u32, best);
+            return (block * BLOCK + weights.len() - 1) as u32;
         }
         left -= sum;
     }
-    (logits.len().saturating_sub(1) as u32, best)
+    weights.len().saturating_sub(1) as u32
 }
 
 #[cfg(test)]
@@ -95,7 +120,7 @@ mod tests {
         let slice = |class: u32| if class == 123 { 10 } else { class as usize * 10 / classes };
         let mut counts = [0f64; 11];
         for step in 0..n {
-            let draws = sample(&logits, temperature, 1, step).unwrap();
+            let draws = sample(&logits, Sampler { temperature, seed: 1, step }).unwrap();
             assert_eq!((&draws.best, most_probable(&logits).unwrap()), (&vec![123], vec![123]));
             counts[slice(draws.samples[0])] += 1.0;
         }
@@ -126,9 +151,11 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_unit_interval_stay_in_range() {
-        let logits = vec![0.5f32; 700];
-        assert_eq!(draw(&logits, 1.0, 0.0).0, 0);
-        assert_eq!(draw(&logits, 1.0, 1.0 - 1e-16).0, 699);
-        assert_eq!(draw(&[-1e30, 3.0, -1e30], 1.0, 0.5).0, 1);
+        let weights = vec![0.5f32; 700];
+        assert_eq!((pick(&weights, 0.0), pick(&weights, 1.0 - 1e-16)), (0, 699));
+        let sampler = Sampler { temperature: 1.0, seed: 1, step: 1 };
+        let mut weights = [0.0; 3];
+        sampler.weigh(&[-1e30, 3.0, -1e30], 3.0, &mut weights);
+        assert_eq!(pick(&weights, 0.5), 1);
     }
 }

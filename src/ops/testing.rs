@@ -5,11 +5,15 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use crate::rng::{Purpose, Stream};
 
+/// Standard normal numbers.
+pub fn numbers(n: usize, index: u64) -> Vec<f32> {
+    let mut stream = Stream::new(11, Purpose::Test, 1, index);
+    (0..n).map(|_| stream.normal() as f32).collect()
+}
+
 /// A tensor of standard normal numbers.
 pub fn tensor(shape: &[usize], index: u64) -> Tensor {
-    let mut stream = Stream::new(11, Purpose::Test, 1, index);
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| stream.normal() as f32).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(numbers(shape.iter().product(), index), shape, &Device::Cpu).unwrap()
 }
 
 /// A scalar that weighs every element of `y` differently, so that no gradient hides behind a symmetry.

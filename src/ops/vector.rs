@@ -10,9 +10,21 @@ pub const LANES: usize = 16;
 
 static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
-/// Runs `body` compiled for the widest instruction set of this machine.
+/// Runs a closure compiled for the widest instruction set of this machine. A macro, since the closure has to be
+/// inlined: one that is called is compiled for the oldest processor, whoever calls it (LOG.md, 2026-11-23).
+macro_rules! vectorized {
+    (|| $body:expr) => {
+        $crate::ops::vector::dispatch(
+            #[inline(always)]
+            || $body,
+        )
+    };
+}
+pub(crate) use vectorized;
+
+/// Used by [`vectorized`] alone.
 #[inline]
-pub fn vectorized<R>(body: impl FnOnce() -> R) -> R {
+pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
     ARCH.dispatch(body)
 }
 
@@ -34,11 +46,12 @@ pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 × 2^23: adding and subtracting it rounds to an integer
     let below = x < -50.0;
     let x = x.clamp(-50.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let tail = 1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0));
     let poly = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * tail))));
-    let value = poly * f32::from_bits(((n as i32 + 127) as u32) << 23);
+    let value = poly * f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
     if below { 0.0 } else { value }
 }
 
@@ -65,7 +78,7 @@ pub fn erf(x: f32) -> f32 {
 
 /// Adds `values` to `sums`, element by element.
 pub fn add(sums: &mut [f32], values: &[f32]) {
-    vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+    vectorized!(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
 }
 
 /// Sum of `f(i)` for i in 0..n, in fixed lanes.
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn sum_and_max_take_every_element() {
         let values: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(vectorized(|| sum(values.len(), |i| values[i])), 666.0);
+        assert_eq!(vectorized!(|| sum(values.len(), |i| values[i])), 666.0);
         assert_eq!(max(&values), 36.0);
         assert_eq!(max(&[]), f32::NEG_INFINITY);
     }

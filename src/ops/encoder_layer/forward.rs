@@ -6,7 +6,7 @@ use super::chunks::{self, Chunk, split};
 use super::{EncoderLayer, Numbers};
 use crate::ops::buffers::Buffer;
 use crate::ops::gelu;
-use crate::ops::matmul::{View, multiply_add};
+use crate::ops::matmul::{View, multiply_add, transpose};
 
 /// What the backward pass needs of the forward pass, N rows each.
 pub struct Kept {
@@ -114,23 +114,9 @@ impl Turned<'_> {
     }
 }
 
-/// Side of the squares that are turned at once.
-const SQUARE: usize = 16;
-
 /// The transpose of a weight with `input` columns.
 fn turned<'a>([weight, bias]: [&'a [f32]; 2], input: usize) -> Turned<'a> {
-    let output = bias.len();
-    let mut transpose = Buffer::stale(weight.len());
-    transpose.par_chunks_mut(SQUARE * output).enumerate().for_each(|(stripe, rows)| {
-        let first = stripe * SQUARE;
-        for left in (0..output).step_by(SQUARE) {
-            let right = (left + SQUARE).min(output);
-            for (i, row) in rows.chunks_exact_mut(output).enumerate() {
-                for (o, value) in (left..right).zip(&mut row[left..right]) {
-                    *value = weight[o * input + first + i];
-                }
-            }
-        }
-    });
-    Turned { weight: transpose, bias }
+    let mut turned = Buffer::stale(weight.len());
+    transpose(weight, input, &mut turned);
+    Turned { weight: turned, bias }
 }
