@@ -92,8 +92,7 @@ impl CustomOp1 for CrossEntropy {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, classes) = layout.shape().dims2()?;
         let logits = host::slice(storage, layout)?;
-        let log_sums =
-            self.log_sums.get_or_init(|| logits.par_chunks_exact(classes).map(log_sum).collect());
+        let log_sums = self.log_sums.get_or_init(|| logits.par_chunks_exact(classes).map(log_sum).collect());
         let losses = log_sums
             .iter()
             .zip(logits.chunks_exact(classes))
@@ -119,10 +118,10 @@ impl CustomOp1 for CrossEntropy {
         let mut d_logits = vec![0f32; rows * classes];
         host::with(logits, |logits| {
             d_logits.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
-                let (row, scale) = (&logits[i * classes..(i + 1) * classes], scales[i]);
+                let (row, scale, log_sum) = (&logits[i * classes..(i + 1) * classes], scales[i], log_sums[i]);
                 vector::vectorized!(|| {
                     for (d, &logit) in d.iter_mut().zip(row) {
-                        *d = scale * vector::exp(logit - log_sums[i]);
+                        *d = scale * vector::exp(logit - log_sum);
                     }
                 });
                 d[self.targets[i] as usize] -= scale;

@@ -81,12 +81,7 @@ fn read_row(logits: &[f32], row: usize, sampler: Option<Sampler>, powers: &mut V
         }
         sampler.draw(powers, row)
     });
-    Row {
-        log_sum: max + sum.ln(),
-        entropy: entropy_of(sum, weighted),
-        best: largest(logits, max),
-        sample,
-    }
+    Row { log_sum: max + sum.ln(), entropy: entropy_of(sum, weighted), best: largest(logits, max), sample }
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ pub fn exp(x: f32) -> f32 {
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let tail = 1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0));
     let poly = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * tail))));
-    let value = poly * f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
+    let value =
+        poly * f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
     if below { 0.0 } else { value }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::flops;
-use crate::objective::{Moment, Vocabulary, build};
+use crate::objective::{Moment, Objective, Vocabulary, build};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{ModelSize, ModelSpec, TrainSpec, TrialSpec};
 use crate::train::Optimizer;
@@ -21,7 +21,7 @@ use crate::train::Optimizer;
 const VOCAB: usize = 30_522;
 
 /// Steps before the clock starts.
-const WARM_UP: u64 = 2;
+const WARM_UP: usize = 2;
 
 /// What to time.
 #[derive(Clone, Debug)]
@@ -77,21 +77,47 @@ pub fn step(options: &BenchOptions) -> Result<BenchResult> {
     pool.install(|| timed(options, threads))
 }
 
+/// A model in training on random words, one step after the other.
+pub struct Steps {
+    options: BenchOptions,
+    objective: Box<dyn Objective>,
+    optimizer: Optimizer,
+    next: u64,
+}
+
+impl Steps {
+    /// Makes the model. Computes on the threads of the caller's pool, whatever the options say.
+    pub fn new(options: &BenchOptions) -> Result<Self> {
+        let spec = trial(options);
+        let never_masked = vec![0, 101, 102, 103];
+        let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new() };
+        let objective = build(&spec, &vocabulary, &Device::Cpu)?;
+        let optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
+        Ok(Self { options: options.clone(), objective, optimizer, next: 0 })
+    }
+
+    /// One step.
+    pub fn advance(&mut self) -> Result<()> {
+        let batch = random_batch(&self.options, self.next);
+        let at = Moment { seed: 1, step: self.next, training: true };
+        let losses = self.objective.losses(&batch, at)?;
+        self.optimizer.step(self.objective.parameters(), &losses.total, |_| 5e-4)?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
 fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     let spec = trial(options);
-    let never_masked = vec![0, 101, 102, 103];
-    let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new() };
-    let objective = build(&spec, &vocabulary, &Device::Cpu)?;
-    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
+    let mut steps = Steps::new(options)?;
+    for _ in 0..WARM_UP {
+        steps.advance()?;
+    }
     let mut seconds = Vec::new();
-    for step in 0..WARM_UP + options.steps.max(1) as u64 {
+    for _ in 0..options.steps.max(1) {
         let began = Instant::now();
-        let batch = random_batch(options, step);
-        let losses = objective.losses(&batch, Moment { seed: 1, step, training: true })?;
-        optimizer.step(objective.parameters(), &losses.total, |_| 5e-4)?;
-        if step >= WARM_UP {
-            seconds.push(began.elapsed().as_secs_f64());
-        }
+        steps.advance()?;
+        seconds.push(began.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
     let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
