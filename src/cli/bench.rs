@@ -1,10 +1,13 @@
-//! `electra-lab bench`: times whole training steps on this machine.
+//! `electra-lab bench`: times whole training steps, and the making of a corpus, on this machine.
 
 use clap::{Args, Subcommand};
 
+use super::spec_arguments::SpecArguments;
 use super::{exit, output};
 use crate::fault::{Fault, Result};
+use crate::run::Terminal;
 use crate::run::bench::{self, BenchOptions, BenchResult};
+use crate::run::bench_corpus::{self, CorpusResult};
 use crate::spec::ModelSize;
 
 /// Arguments of `bench`.
@@ -19,6 +22,26 @@ pub struct BenchArguments {
 enum What {
     /// Times the whole joint step: generator, sampling, discriminator, backward, clipping, optimizer
     Step(StepArguments),
+    /// Times reading, tokenising and packing the text of an experiment's first trial, whatever the cache has
+    Corpus(CorpusArguments),
+}
+
+#[derive(Args, Debug)]
+struct CorpusArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+
+    /// Threads that compute [default: one a core, or RAYON_NUM_THREADS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// Uses nothing but what the hub's cache has: downloads are in the time otherwise
+    #[arg(long)]
+    offline: bool,
+
+    /// Prints one line of JSON [default: a sentence a number]
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -61,22 +84,37 @@ fn ratio(text: &str) -> std::result::Result<f64, String> {
 
 /// Times what was asked for, prints it, and returns the exit code.
 pub fn bench(arguments: &BenchArguments) -> Result<u8> {
-    let What::Step(step) = &arguments.what;
-    let options = BenchOptions {
-        size: size(&step.size)?,
-        batch: step.batch as usize,
-        seq: step.seq as usize,
-        threads: step.threads.map(usize::from),
-        steps: step.steps as usize,
-        ratio: step.ratio,
-    };
-    let result = bench::step(&options)?;
-    if step.json {
-        let line = serde_json::to_string(&result)
+    match &arguments.what {
+        What::Step(step) => {
+            let result = bench::step(&BenchOptions {
+                size: size(&step.size)?,
+                batch: step.batch as usize,
+                seq: step.seq as usize,
+                threads: step.threads.map(usize::from),
+                steps: step.steps as usize,
+                ratio: step.ratio,
+            })?;
+            print(&result, step.json, text)
+        }
+        What::Corpus(arguments) => {
+            let experiment = arguments.spec.load()?;
+            let trial =
+                experiment.trials.first().ok_or_else(|| Fault::internal("an experiment has no trial"))?;
+            let threads = arguments.threads.map(usize::from);
+            let watch = Terminal::on_stderr().watch("corpus");
+            let result = bench_corpus::corpus(&trial.spec, threads, arguments.offline, &watch)?;
+            print(&result, arguments.json, corpus_text)
+        }
+    }
+}
+
+fn print<R: serde::Serialize>(result: &R, json: bool, text: impl Fn(&R) -> String) -> Result<u8> {
+    if json {
+        let line = serde_json::to_string(result)
             .map_err(|error| Fault::internal("cannot write the timings as JSON").because(error))?;
         output::data(&format!("{line}\n"))?;
     } else {
-        output::data(&text(&result))?;
+        output::data(&text(result))?;
     }
     Ok(exit::OK)
 }
@@ -97,8 +135,23 @@ fn text(result: &BenchResult) -> String {
          {:.1} % of the {:.0} GFLOP/s that a large matrix product reaches here\n",
         result.tokens_per_s_median,
         result.tokens_per_s_best,
-        result.peak_rss_mib.map_or("unknown MiB".into(), |mib| format!("{mib} MiB")),
+        memory(result.peak_rss_mib),
         result.gemm_share * 100.0,
         result.gemm_gflops
     )
+}
+
+fn corpus_text(result: &CorpusResult) -> String {
+    format!(
+        "{:.2} s for {} tokens of {}, {:.0} tokens/s\n{} of memory at the peak\n",
+        result.seconds,
+        result.tokens,
+        result.source,
+        result.tokens_per_s,
+        memory(result.peak_rss_mib)
+    )
+}
+
+fn memory(mib: Option<u64>) -> String {
+    mib.map_or("unknown MiB".into(), |mib| format!("{mib} MiB"))
 }

@@ -118,9 +118,9 @@ enum Command {
         Example:\n  electra-lab submission 3f2a --to /tmp/glue.zip --partial"
     )]
     Submission(submission::SubmissionArguments),
-    /// Times training on this machine
-    #[command(long_about = "Times training on this machine.\n\n\
-        Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json")]
+    /// Times training, or making a corpus, on this machine
+    #[command(long_about = "Times training, or making a corpus, on this machine.\n\n\
+        Example:\n  electra-lab bench step --size small --batch 32 --seq 128 --threads 2 --json\n  electra-lab bench corpus experiments/gen_ratio.yaml --profile small")]
     Bench(bench::BenchArguments),
     /// Writes everything that happens in a trial's first steps to a file, to check it elsewhere
     #[command(long_about = trace::ABOUT)]
@@ -226,7 +226,7 @@ mod tests {
           probe        Asks a model which tokens of a text were replaced, or what belongs at [MASK]
           score        Scores anyone's predictions for GLUE or SQuAD, without training
           submission   Writes a trial's test predictions as the zip that the GLUE leaderboard takes
-          bench        Times training on this machine
+          bench        Times training, or making a corpus, on this machine
           trace        Writes everything that happens in a trial's first steps to a file, to check it
                        elsewhere
           schema       Prints the JSON Schema of experiment files

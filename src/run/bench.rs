@@ -69,12 +69,20 @@ pub struct BenchResult {
 
 /// Times `options.steps` joint steps after two unmeasured ones.
 pub fn step(options: &BenchOptions) -> Result<BenchResult> {
-    let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
+    on_threads(options.threads, |threads| timed(options, threads))
+}
+
+/// Runs `body` on so many threads, or the machine's, and tells it how many.
+pub(super) fn on_threads<R: Send>(
+    threads: Option<usize>,
+    body: impl FnOnce(usize) -> Result<R> + Send,
+) -> Result<R> {
+    let threads = threads.unwrap_or_else(rayon::current_num_threads);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|error| Fault::internal("cannot start the threads").because(error))?;
-    pool.install(|| timed(options, threads))
+    pool.install(|| body(threads))
 }
 
 /// A model in training on random words, one step after the other.
@@ -173,7 +181,7 @@ fn gemm_rate() -> Result<f64> {
 }
 
 /// The process's largest resident memory so far.
-fn peak_rss_mib() -> Option<u64> {
+pub(super) fn peak_rss_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)

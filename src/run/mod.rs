@@ -4,6 +4,7 @@
 //! from text to scores, is `trial`. Must never: print (`cli` and `track`'s terminal do that).
 
 pub mod bench;
+pub mod bench_corpus;
 mod context;
 mod device;
 mod doctor;
