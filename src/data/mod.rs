@@ -31,6 +31,7 @@ mod task_table;
 mod tokenizer;
 mod tokenizer_files;
 mod tsv;
+mod word_cache;
 
 pub use batch::Batch;
 pub use corpus::{Corpus, open_corpus};

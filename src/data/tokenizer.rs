@@ -11,6 +11,7 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
 use super::hub::RepoKind;
+use super::word_cache::{WordCache, is_local};
 use super::{DataEnv, language};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::{DataSpec, TokenizerSpec};
@@ -44,6 +45,8 @@ pub struct Tokenizer {
     vocab_size: usize,
     hash: String,
     origin: String,
+    /// None where words cannot be read one by one.
+    words: Option<WordCache>,
 }
 
 /// The tokenizer that a data section asks for.
@@ -145,11 +148,20 @@ impl Tokenizer {
         };
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
         let hash = blake3::hash(content.as_bytes()).to_hex().to_string();
-        Ok(Self { inner, special, vocab_size, hash, origin: origin.to_string() })
+        let words = is_local(&inner).then(WordCache::new);
+        Ok(Self { inner, special, vocab_size, hash, origin: origin.to_string(), words })
     }
 
     /// The ids of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        match self.words {
+            Some(words) => words.encode(text, |word| self.encode_whole(word)),
+            None => self.encode_whole(text),
+        }
+    }
+
+    /// The same by the library alone, the slow twin of `word_cache.rs`.
+    fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(|error| self.unread(text, error))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -262,6 +274,74 @@ mod tests {
         assert_eq!(ids, small().encode(text).unwrap());
         let shown: Vec<&str> = places.iter().map(|&(start, end)| &text[start..end]).collect();
         assert_eq!(shown, ["The", "CAFÉ", "(", "cafe\u{301}", ")", "\u{130}", "play", "ed"]);
+    }
+
+    /// White space of every kind, control characters within words, accents, letters that stand alone, long words.
+    #[test]
+    fn words_one_by_one_are_the_whole_text() {
+        let (tokenizer, other) = (
+            small(),
+            Tokenizer::from_vocabulary(
+                &words("[PAD] [UNK] [CLS] [SEP] [MASK] cat the ##s p ##l ##a ##y"),
+                "another",
+            )
+            .unwrap(),
+        );
+        let pieces = [
+            "the",
+            "The",
+            "CAT",
+            "cats",
+            "play",
+            "played.",
+            "CAFÉ",
+            "cafe\u{301}",
+            "\u{301}",
+            "[MASK]",
+            "猫the",
+            "a\u{b}b",
+            "the\u{c}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{3000}",
+            "\u{2028}",
+            "\u{200b}",
+            "\u{fffd}",
+            "\0",
+            "İ",
+            "ς",
+            "...",
+            "play\u{ad}ed",
+        ];
+        let gaps = [" ", "  ", "\n", "\t", "\r\n", "\u{a0}", "\u{b}", "", "\u{2003}"];
+        let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Test, 4, 0);
+        for _ in 0..2000 {
+            let mut text = String::new();
+            for _ in 0..stream.below(8) {
+                text += stream.choose(&pieces).unwrap();
+                text += stream.choose(&gaps).unwrap();
+            }
+            for tokenizer in [&tokenizer, &other, &tokenizer.clone()] {
+                assert!(tokenizer.words.is_some());
+                assert_eq!(
+                    tokenizer.encode(&text).unwrap(),
+                    tokenizer.encode_whole(&text).unwrap(),
+                    "{text:?}"
+                );
+            }
+        }
+        let long = "play".repeat(30);
+        assert_eq!(tokenizer.encode(&long).unwrap(), tokenizer.encode_whole(&long).unwrap());
+    }
+
+    #[test]
+    fn a_tokenizer_that_looks_beyond_spaces_reads_whole_texts() {
+        let mut inner = small().inner;
+        inner.with_pre_tokenizer(Some(tokenizers::pre_tokenizers::metaspace::Metaspace::default()));
+        assert!(Tokenizer::finish(inner, "spaces").unwrap().words.is_none());
+        let mut inner = small().inner;
+        inner.add_tokens([tokenizers::AddedToken::from("the cat", false)]).unwrap();
+        assert!(Tokenizer::finish(inner, "added").unwrap().words.is_none());
     }
 
     #[test]
