@@ -19,7 +19,7 @@ use crate::disk::{create_folder, storage_fault, write_whole};
 use crate::fault::Result;
 use crate::spec::{Budget, TrialId, TrialSpec};
 use crate::track::{Outcome, Provenance, TrialRecord, truncate_after};
-use crate::train::{FINAL, file_name};
+use crate::train::{Checkpoint, FINAL, file_name};
 
 /// A trial to take from.
 pub struct Donor {
@@ -58,7 +58,7 @@ impl Donor {
             let is_twin = is_twin(&record, spec, provenance);
             let is_better =
                 best.as_ref().is_none_or(|best| (last_step, is_twin) > (best.last_step, best.is_twin));
-            if last_step <= wanted && is_better && has_final(&folder) {
+            if last_step <= wanted && is_better && is_whole(&folder) {
                 let name = format!("{}/{}", record.experiment, record.id);
                 best = Some(Self { name, folder, last_step, is_twin });
             }
@@ -88,6 +88,11 @@ impl Donor {
 
 fn has_final(folder: &TrialFolder) -> bool {
     folder.checkpoints().join(FINAL).is_file()
+}
+
+/// Whether what the trial has trained can be read: a damaged file is nobody's beginning, and its owner will hear of it.
+fn is_whole(folder: &TrialFolder) -> bool {
+    Checkpoint::read(&folder.checkpoints().join(FINAL)).is_ok()
 }
 
 /// Whether a trial's pre-training is `spec`'s, or a part of it, made from the same text by code that gives the same numbers.

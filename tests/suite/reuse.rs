@@ -78,6 +78,18 @@ fn a_longer_trial_goes_on_from_a_shorter_one() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_not_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, trials) = run_file(folder.path(), &EXPERIMENT.replace("[1.0, 0.5]", "[0.5]"), &[]);
+    let checkpoint = trials[0].join("checkpoints/final.safetensors");
+    let bytes = std::fs::read(&checkpoint).unwrap();
+    std::fs::remove_file(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
+    let (_, trials) = run_file(folder.path(), EXPERIMENT, &[]);
+    assert_eq!((trials.len(), taken_from(&trials[1])), (2, None));
+}
+
+#[test]
 fn a_trial_of_two_experiments_is_trained_once() {
     let folder = tempfile::tempdir().unwrap();
     let (_, first) = run_file(folder.path(), EXPERIMENT, &[]);
