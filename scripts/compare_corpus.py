@@ -12,10 +12,9 @@ Run:   python scripts/compare_corpus.py --tokenizer tokenizer.json --documents 2
 import argparse
 import json
 import os
-import subprocess
 import sys
 
-from compare_step import HERE, machine, spread
+from compare_step import HERE, machine, measured, spread
 
 
 def experiment(arguments):
@@ -38,8 +37,7 @@ def run(arguments, side, spec):
         limit = ["--documents", str(arguments.documents)] if arguments.documents else []
         command = [sys.executable, os.path.join(HERE, "peer_tokenise.py"), "--tokenizer", arguments.tokenizer, "--column",
                    arguments.column, *limit, "--processes", str(threads if side == "processes" else 1), *arguments.files]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return measured(command)
 
 
 def main():
@@ -79,12 +77,17 @@ def main():
                       spread(values("peak_rss_mib")), "" if side == "ours" else spread(ratios, 1)])
     version = next((row["version"] for row in rows if "version" in row), "")
     peer = next((row["peer"] for row in rows if "peer" in row), "no peer")
+    files = " ".join(os.path.basename(path) for path in sorted(arguments.files))
+    limit = f"--documents {arguments.documents} " if arguments.documents else ""
+    command = f"python scripts/compare_corpus.py --tokenizer {os.path.basename(arguments.tokenizer)} {limit}{files}"
     page = [
         "# Tokenising a corpus, ours and datasets.map", "",
         f"{arguments.documents or 'All'} documents, the same fast tokenizer. Medians over alternating rounds, with the range; a ratio is taken",
         "within a round. Ours reads, tokenises, packs into examples of 128 tokens and writes the file; the peer's time is the map alone,",
         "without packing, and its tokens are without [CLS] and [SEP] and before packing drops any.", "",
-        f"- ours: electra-lab {version}", f"- peer: {peer}", f"- machine: {machine()}; {arguments.threads} threads", "",
+        f"- ours: electra-lab {version}", f"- peer: {peer}", f"- machine: {machine()}; {arguments.threads} threads",
+        f"- command: `{command}`", "",
+        "- The peer's memory with several processes is an upper bound: that of the first and so many times the largest of the others.", "",
         "| side | rounds | seconds | tokens | peak MiB | it / ours |", "| --- | ---: | ---: | ---: | ---: | ---: |",
         *("| " + " | ".join(line) + " |" for line in lines), "",
     ]

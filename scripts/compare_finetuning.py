@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 
+from compare_step import measured
+
 # Training examples a task: about as many tokens each.
 EXAMPLES = {"rte": 400, "mrpc": 600, "stsb": 1000, "cola": 2500, "sst2": 2000}
 RECIPE = {"learning_rate": 2e-4, "layer_decay": 0.8}
@@ -68,8 +70,7 @@ def peer(arguments, task, seed, epochs, pad):
     else:
         command += ["--learning-rate", str(RECIPE["learning_rate"]), "--epochs", str(epochs),
                     "--max-train-examples", str(EXAMPLES[task])]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    line = json.loads(done.stdout.strip().splitlines()[-1])
+    line = measured(command)
     return dict(score=line["f1" if is_squad else "score"], seconds=line["train_s"] + line["predict_s"])
 
 

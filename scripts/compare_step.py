@@ -24,14 +24,19 @@ CASES = [("tiny", 32, 128), ("small", 32, 128), ("base", 8, 128)]
 SIDES = ("ours", "tuned", "typical")
 
 
+def measured(command):
+    """What a program printed as its last line, a line of JSON."""
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
 def run(arguments, side, size, batch, seq):
     shape = ["--size", size, "--batch", str(batch), "--seq", str(seq), "--threads", str(arguments.threads),
              "--steps", str(arguments.steps)]
     command = [arguments.program, "bench", "step", *shape, "--json"]
     if side != "ours":
         command = [sys.executable, os.path.join(HERE, "peer_step.py"), *shape, "--style", side]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return measured(command)
 
 
 def machine():

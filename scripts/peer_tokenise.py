@@ -2,7 +2,8 @@
 """The peer of `electra-lab bench corpus`: `datasets.map` with the fast tokenizer of the same vocabulary.
 
 The same documents, tokenised without special tokens; nothing is packed, which ours does besides. Times the map alone: neither
-the loading of the data set before it nor a cache from an earlier run is counted. Memory is the largest of the processes', summed over them.
+the loading of the data set before it nor a cache from an earlier run is counted. Memory with several
+processes is an upper bound: the peak of the first and so many times the largest peak of the others.
 
 Prints one JSON line: seconds, tokens, tokens/s, peak resident memory, versions.
 
