@@ -21,7 +21,6 @@ use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::entropy::entropy;
-use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
 
 /// Weights of the losses that are summed.
@@ -83,9 +82,8 @@ impl Objective for Adversarial {
         let AdversarialElectra { electra: Electra { generator, discriminator }, baseline } = &self.network;
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let sampler = Some(Sampler { temperature: 1.0, seed: at.seed, step: at.draw() });
         let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(generator, &input, &masked, sampler, at.mode())?;
+        let predicted = predict(generator, &input, &masked, Some(at.sampler(1.0)), at.mode())?;
         let samples = &predicted.samples;
         let (corrupted, replaced) = corrupt(batch, &masked.positions, samples);
         let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;

@@ -20,7 +20,6 @@ use crate::fault::Result;
 use crate::model;
 use crate::nn::Parameters;
 use crate::ops::cross_entropy::row_cross_entropy;
-use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
 
 /// Numbers of the objective.
@@ -81,8 +80,7 @@ impl Objective for Electric {
         let slots = integers(&masked.positions)?.to_device(hidden.device())?;
         let known = hidden.detach().index_select(&slots, 0)?;
         let logits = generator.head.forward(&known)?.detach();
-        let sampler = Sampler { temperature: 1.0, seed: at.seed, step: at.draw() };
-        let predicted = Prediction::new(known, logits, &masked, Some(sampler))?;
+        let predicted = Prediction::new(known, logits, &masked, Some(at.sampler(1.0)))?;
         let samples = &predicted.samples;
         let (corrupted, _) = corrupt(batch, &masked.positions, samples);
         let drawn = numbers(&row_cross_entropy(&predicted.logits, &samples.as_slice().into())?)?;

@@ -37,6 +37,7 @@ use crate::data::Batch;
 use crate::fault::Result;
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::embedding::Indices;
+use crate::ops::sampling::Sampler;
 use crate::spec::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
 
 /// Where in a run a batch is: addresses every random number that it draws.
@@ -59,6 +60,11 @@ impl Moment {
     /// and the same ones at every evaluation.
     fn draw(self) -> u64 {
         if self.training { self.step } else { (1 << 62) + self.step }
+    }
+
+    /// Draws tokens from a softmax at a temperature.
+    fn sampler(self, temperature: f64) -> Sampler {
+        Sampler { temperature, seed: self.seed, step: self.draw() }
     }
 }
 

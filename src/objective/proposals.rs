@@ -65,7 +65,7 @@ impl Proposer {
             }
         };
         let input = tokens(batch, masked.ids.clone());
-        let sampler = Sampler { temperature: sampling.temperature, seed: at.seed, step: at.draw() };
+        let sampler = at.sampler(sampling.temperature);
         let own = (!sampling.disallow_correct).then_some(sampler);
         let mut prediction = predict(network, &input, masked, own, mode)?;
         let samples = match sampling.disallow_correct {
@@ -83,7 +83,7 @@ fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<V
     let columns = Tensor::from_slice(originals, (rows, 1), device)?;
     let lowered = -DISALLOWED * sampler.temperature.max(1.0);
     let lowered = Tensor::full(lowered as f32, (rows, 1), device)?.to_dtype(logits.dtype())?;
-    Ok(sample(&logits.scatter_add(&columns, &lowered, 1)?, sampler)?.samples)
+    Ok(sample(&logits.scatter_add(&columns, &lowered, 1)?, sampler)?)
 }
 
 impl Proposals {
@@ -131,6 +131,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::ops::readings::read;
 
     /// The original has nearly all of the probability, and is not drawn even at a temperature that flattens 1000.
     #[test]
@@ -141,6 +142,8 @@ mod tests {
             for step in 0..300 {
                 let samples = draw_others(&logits, &[1], Sampler { temperature, seed: 1, step }).unwrap();
                 drawn[samples[0] as usize] += 1;
+                let best = read(&logits, &[1], None).unwrap().best;
+                assert_eq!(best, [1], "what the generator thinks is measured as it is");
             }
             assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");
         }

@@ -53,7 +53,7 @@ pub fn reference(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> 
         loss: cross_entropy::cross_entropy(logits, &targets.into())?,
         best: most_probable(logits)?,
         entropy: entropy(&logits.detach())?.to_dtype(candle_core::DType::F32)?.to_scalar()?,
-        samples: samples.map(|draws| draws.samples).unwrap_or_default(),
+        samples: samples.unwrap_or_default(),
     })
 }
 

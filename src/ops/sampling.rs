@@ -13,15 +13,6 @@ use crate::rng::{Purpose, Stream};
 /// Classes whose weights are summed before the walk looks inside.
 const BLOCK: usize = 256;
 
-/// What was drawn, and what the largest logit would have been.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draws {
-    /// A sample of every row.
-    pub samples: Vec<u32>,
-    /// The most probable class of every row.
-    pub best: Vec<u32>,
-}
-
 /// How a class is drawn for each row: row i takes stream (seed, Sample, step, i).
 #[derive(Clone, Copy, Debug)]
 pub struct Sampler {
@@ -34,7 +25,7 @@ pub struct Sampler {
 }
 
 /// Draws a class for every row.
-pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Draws> {
+pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {
@@ -43,10 +34,9 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Draws> {
             let max = vector::vectorized!(|| vector::max(logits));
             weights.resize(classes, 0.0);
             sampler.weigh(logits, max, weights);
-            (sampler.draw(weights, row), largest(logits, max))
+            sampler.draw(weights, row)
         });
-        let (samples, best) = drawn.unzip();
-        Ok(Draws { samples, best })
+        Ok(drawn.collect())
     })
 }
 
@@ -120,9 +110,9 @@ mod tests {
         let slice = |class: u32| if class == 123 { 10 } else { class as usize * 10 / classes };
         let mut counts = [0f64; 11];
         for step in 0..n {
-            let draws = sample(&logits, Sampler { temperature, seed: 1, step }).unwrap();
-            assert_eq!((&draws.best, most_probable(&logits).unwrap()), (&vec![123], vec![123]));
-            counts[slice(draws.samples[0])] += 1.0;
+            let samples = sample(&logits, Sampler { temperature, seed: 1, step }).unwrap();
+            assert_eq!(most_probable(&logits).unwrap(), [123]);
+            counts[slice(samples[0])] += 1.0;
         }
         let peak_weight = (f64::from(peak) / temperature).exp();
         let total = peak_weight + classes as f64 - 1.0;
