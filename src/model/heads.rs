@@ -9,6 +9,9 @@ use crate::nn::{Builder, Init, Linear, Norm};
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
 use crate::ops::projected_cross_entropy::{RowLosses, projected_cross_entropy};
+use crate::ops::projected_readings::read_projected;
+use crate::ops::readings::Readings;
+use crate::ops::sampling::Sampler;
 use crate::spec::EncoderShape;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
@@ -35,6 +38,11 @@ impl MaskedLmHead {
     /// Hidden states [M, H] of the masked positions → logits [M, V].
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         Ok(linear(&self.inner(hidden)?, &self.word, &self.bias)?)
+    }
+
+    /// Hidden states [M, H] → what [`forward`](Self::forward)'s logits tell, each row with its target, without giving them away.
+    pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
+        Ok(read_projected(&self.inner(hidden)?, &self.word, &self.bias, targets, sampler)?)
     }
 
     /// Hidden states [N, H] → the cross-entropy of every row against its target, without holding N rows of

@@ -8,11 +8,12 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::embeddings::difference_table;
 use crate::fault::{Fault, Result};
 use crate::rng::{Purpose, Stream};
+use crate::spec::INITIALIZER_RANGE;
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal, cut at two standard deviations of 0.02 (google-research/electra, every encoder weight).
+    /// Normal, cut at two standard deviations of the store's range (google-research/electra, every encoder weight).
     TruncatedNormal,
     /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code leaves to the
     /// embedding projection, the discriminator's output and the task heads.
@@ -44,6 +45,7 @@ pub struct Parameters {
     entries: Vec<Parameter>,
     device: Device,
     seed: u64,
+    range: f64,
     sites: u64,
     expected: fn(&str) -> bool,
 }
@@ -57,7 +59,19 @@ impl Parameters {
     /// An empty store, some of whose parameters are going to be loaded: those that `expected` accepts by name are not
     /// numbers until then, and drawing millions of initial values for them is saved.
     pub fn expecting(seed: u64, device: &Device, expected: fn(&str) -> bool) -> Self {
-        Self { entries: Vec::new(), device: device.clone(), seed, sites: 0, expected }
+        Self {
+            entries: Vec::new(),
+            device: device.clone(),
+            seed,
+            range: INITIALIZER_RANGE,
+            sites: 0,
+            expected,
+        }
+    }
+
+    /// The same store with another standard deviation of the truncated normal numbers that are still to be drawn.
+    pub fn with_initializer_range(self, range: f64) -> Self {
+        Self { range, ..self }
     }
 
     /// A builder at the root.
@@ -152,7 +166,7 @@ impl Builder<'_> {
         }
         let values = match (self.store.expected)(&name) {
             true => vec![f32::NAN; shape.iter().product()],
-            false => initial(self.store.seed, &name, shape, init),
+            false => initial(self.store.seed, self.store.range, &name, shape, init),
         };
         let tensor = Tensor::from_vec(values, shape, &self.store.device)?.to_dtype(DType::F32)?;
         let var = Var::from_tensor(&tensor)?;
@@ -163,13 +177,13 @@ impl Builder<'_> {
     }
 }
 
-fn initial(seed: u64, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
+fn initial(seed: u64, range: f64, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
     let n = shape.iter().product();
     let hash = blake3::hash(name.as_bytes());
     let index = hash.as_bytes().iter().take(8).fold(0u64, |word, &byte| word << 8 | u64::from(byte));
     let mut stream = Stream::new(seed, Purpose::Init, 0, index);
     match init {
-        Init::TruncatedNormal => (0..n).map(|_| (0.02 * stream.truncated_normal()) as f32).collect(),
+        Init::TruncatedNormal => (0..n).map(|_| (range * stream.truncated_normal()) as f32).collect(),
         Init::Glorot => {
             let limit = (6.0 / shape.iter().sum::<usize>().max(1) as f64).sqrt();
             (0..n).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32).collect()
@@ -200,6 +214,18 @@ mod tests {
         assert_ne!(a[0], a[1]);
         assert_ne!(a[0], values(2, &["x"])[0]);
         assert!(a.iter().flatten().all(|v| v.abs() <= 0.04));
+    }
+
+    #[test]
+    fn the_range_scales_initial_values() {
+        let first = |mut store: Parameters| {
+            let tensor = store.builder().parameter("x", &[4, 3], Init::TruncatedNormal).unwrap();
+            tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let usual = first(Parameters::new(1, &Device::Cpu));
+        let wide = first(Parameters::new(1, &Device::Cpu).with_initializer_range(4.0 * INITIALIZER_RANGE));
+        let mut pairs = usual.iter().zip(&wide);
+        assert!(pairs.all(|(usual, wide)| (wide - 4.0 * usual).abs() < 1e-7 && *wide != 0.0));
     }
 
     #[test]

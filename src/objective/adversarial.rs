@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 
 use super::detection::measure_detection;
 use super::masking::Masker;
-use super::mlm::predict;
+use super::mlm::{Prediction, hidden_at_slots};
 use super::proposals::corrupt;
 use super::rtd::detection_loss;
 use super::{Losses, Measures, Moment, Objective, integers, tokens};
@@ -83,20 +83,22 @@ impl Objective for Adversarial {
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(generator, &input, &masked, Some(at.sampler(1.0)), at.mode())?;
+        let hidden = hidden_at_slots(generator, &input, &masked, at.mode())?;
+        let proposed = generator.head.forward(&hidden)?;
+        let predicted = Prediction::of_logits(&proposed, &masked, Some(at.sampler(1.0)))?;
         let samples = &predicted.samples;
         let (corrupted, replaced) = corrupt(batch, &masked.positions, samples);
         let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
         let rtd_loss = detection_loss(&logits, &replaced)?;
 
-        let expected = baseline.forward(&predicted.hidden.detach())?;
+        let expected = baseline.forward(&hidden.detach())?;
         let (said, guessed): (Vec<f32>, Vec<f32>) = (numbers(&logits)?, numbers(&expected)?);
         let at_slot = |&position: &u32| reward(said[position as usize], replaced[position as usize]);
         let rewards: Vec<f64> = masked.positions.iter().map(at_slot).collect();
         let baselines: Vec<f64> = guessed.iter().map(|&logit| softplus(-f64::from(logit))).collect();
         let advantages: Vec<f32> = rewards.iter().zip(&baselines).map(|(r, b)| (r - b) as f32).collect();
         let targets: Vec<f32> = rewards.iter().map(|reward| (-reward).exp() as f32).collect();
-        let policy = policy_loss(&predicted.logits, samples, &advantages)?;
+        let policy = policy_loss(&proposed, samples, &advantages)?;
         let baseline_loss = binary_cross_entropy(&expected, &targets.into())?;
 
         let mut total = (&rtd_loss * weights.discriminator)?;
@@ -106,7 +108,7 @@ impl Objective for Adversarial {
             total = (total + (&predicted.loss * weights.likelihood)?)?;
         }
         if weights.entropy > 0.0 {
-            total = (total - (entropy(&predicted.logits)? * weights.entropy)?)?;
+            total = (total - (entropy(&proposed)? * weights.entropy)?)?;
         }
 
         let mut measures = Measures::default();
@@ -121,16 +123,19 @@ impl Objective for Adversarial {
         measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
         measures.loss("loss", &total, batch.n_sequences() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
-        let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
-        let mut parts = predicted.parts(&masked)?;
-        parts.extend([
-            ("samples", integers(samples)?),
-            ("discriminator_input", integers(&corrupted)?),
-            ("discriminator_logits", logits.detach()),
-            ("rtd_loss", rtd_loss.detach()),
-            ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
-            ("advantages", Tensor::from_vec(advantages, masked.positions.len(), &Device::Cpu)?),
-        ]);
+        let parts = at.parts(|| {
+            let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
+            let mut parts = predicted.parts(&masked)?;
+            parts.extend([
+                ("samples", integers(samples)?),
+                ("discriminator_input", integers(&corrupted)?),
+                ("discriminator_logits", logits.detach()),
+                ("rtd_loss", rtd_loss.detach()),
+                ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
+                ("advantages", Tensor::from_vec(advantages, masked.positions.len(), &Device::Cpu)?),
+            ]);
+            Ok(parts)
+        })?;
         Ok(Losses { total, measures, parts })
     }
 

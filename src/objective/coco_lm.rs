@@ -174,8 +174,11 @@ impl Objective for CorrectAndContrast {
         }
         proposals.measure(&masked, &mut measures)?;
         measures.loss("loss", &total, batch.n_sequences() as f64)?;
-        let mut parts = proposals.parts(&masked)?;
-        parts.push(("restorer_input", integers(&corrupted.ids)?));
+        let parts = at.parts(|| {
+            let mut parts = proposals.parts(&masked)?;
+            parts.push(("restorer_input", integers(&corrupted.ids)?));
+            Ok(parts)
+        })?;
         Ok(Losses { total, measures, parts })
     }
 

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::ops::testing;
 
-    const AT: Moment = Moment { seed: 3, step: 7, training: true };
+    const AT: Moment = Moment { seed: 3, step: 7, training: true, parts: false };
 
     /// Cosines: a·b 0, a·a' 3/5, a·b' -1, b·a' 4/5, b·b' 0, a'·b' -3/5, whatever the vectors' lengths. A row for each
     /// view: the cosine of its partner, then those of the two others.

@@ -80,10 +80,10 @@ impl Objective for Electric {
         let slots = integers(&masked.positions)?.to_device(hidden.device())?;
         let known = hidden.detach().index_select(&slots, 0)?;
         let logits = generator.head.forward(&known)?.detach();
-        let predicted = Prediction::new(known, logits, &masked, Some(at.sampler(1.0)))?;
+        let predicted = Prediction::of_logits(&logits, &masked, Some(at.sampler(1.0)))?;
         let samples = &predicted.samples;
         let (corrupted, _) = corrupt(batch, &masked.positions, samples);
-        let drawn = numbers(&row_cross_entropy(&predicted.logits, &samples.as_slice().into())?)?;
+        let drawn = numbers(&row_cross_entropy(&logits, &samples.as_slice().into())?)?;
         let mut log_q: Vec<f32> = numbers(&surprises)?.iter().map(|surprise| -surprise).collect();
         let mut noise = vec![false; corrupted.len()];
         for (&position, surprise) in masked.positions.iter().zip(drawn) {
@@ -108,14 +108,16 @@ impl Objective for Electric {
         {
             measures.mean("energy_auc", area, 1.0);
         }
-        let parts = vec![
-            ("masked_positions", integers(&masked.positions)?),
-            ("originals", integers(&masked.originals)?),
-            ("samples", integers(samples)?),
-            ("discriminator_input", integers(&corrupted)?),
-            ("discriminator_logits", noise_logits.detach()),
-            ("log_q", Tensor::from_vec(log_q, noise.len(), &Device::Cpu)?),
-        ];
+        let parts = at.parts(|| {
+            Ok(vec![
+                ("masked_positions", integers(&masked.positions)?),
+                ("originals", integers(&masked.originals)?),
+                ("samples", integers(samples)?),
+                ("discriminator_input", integers(&corrupted)?),
+                ("discriminator_logits", noise_logits.detach()),
+                ("log_q", Tensor::from_vec(log_q, noise.len(), &Device::Cpu)?),
+            ])
+        })?;
         Ok(Losses { total, measures, parts })
     }
 

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::objective::masking::tests::vocabulary;
 
-    const AT: Moment = Moment { seed: 1, step: 5, training: true };
+    const AT: Moment = Moment { seed: 1, step: 5, training: true, parts: false };
 
     fn counted() -> Vocabulary {
         // Half of the text are special tokens; of the rest 6 is 1/4, 7 is 3/4.

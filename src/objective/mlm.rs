@@ -8,7 +8,7 @@ use super::masking::{Masked, Masker, Shares};
 use super::{Losses, Measures, Moment, Objective, Parts, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::{EncoderNetwork, MaskedLm};
+use crate::model::{EncoderNetwork, MaskedLm, MaskedLmHead};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::readings::{Readings, read};
 use crate::ops::sampling::Sampler;
@@ -37,11 +37,11 @@ impl Objective for MaskedLanguageModelling {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(&self.network, &input, &masked, None, at.mode())?;
+        let predicted = predict(&self.network, &input, &masked, None, at.mode(), at.parts)?;
         let mut measures = Measures::default();
         predicted.measure(&masked.originals, &mut measures)?;
         measures.loss("loss", &predicted.loss, batch.n_sequences() as f64)?;
-        let parts = predicted.parts(&masked)?;
+        let parts = at.parts(|| predicted.parts(&masked))?;
         Ok(Losses { total: predicted.loss, measures, parts })
     }
 
@@ -50,12 +50,10 @@ impl Objective for MaskedLanguageModelling {
     }
 }
 
-/// Logits at the chosen positions and their loss.
+/// What was predicted at the chosen positions, and its loss.
 pub struct Prediction {
-    /// Hidden states of the last layer at the chosen positions, [M, H].
-    pub hidden: Tensor,
-    /// [M, V].
-    pub logits: Tensor,
+    /// [M, V], where somebody else needs them.
+    logits: Option<Tensor>,
     /// Mean cross-entropy over the M slots: a position that was drawn twice counts twice.
     pub loss: Tensor,
     /// The most probable tokens. [M]
@@ -67,10 +65,24 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Of hidden states [M, H] and their logits [M, V] over the slots of `masked`.
-    pub fn new(hidden: Tensor, logits: Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
-        let Readings { loss, best, entropy, samples } = read(&logits, &masked.originals, sampler)?;
-        Ok(Self { hidden, logits, loss, best, samples, entropy })
+    /// Of hidden states [M, H] at the slots of `masked`, without logits that anybody could read.
+    pub fn of_hidden(
+        head: &MaskedLmHead,
+        hidden: &Tensor,
+        masked: &Masked,
+        sampler: Option<Sampler>,
+    ) -> Result<Self> {
+        Ok(Self::new(head.read(hidden, &masked.originals, sampler)?, None))
+    }
+
+    /// Of logits [M, V] at the slots of `masked`.
+    pub fn of_logits(logits: &Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
+        Ok(Self::new(read(logits, &masked.originals, sampler)?, Some(logits.detach())))
+    }
+
+    fn new(readings: Readings, logits: Option<Tensor>) -> Self {
+        let Readings { loss, best, entropy, samples } = readings;
+        Self { logits, loss, best, samples, entropy }
     }
 
     /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats).
@@ -86,24 +98,34 @@ impl Prediction {
     /// The parts of a step that this prediction knows.
     pub fn parts(&self, masked: &Masked) -> Result<Parts> {
         let mut parts = masked.parts()?;
-        parts.extend([("generator_logits", self.logits.detach()), ("mlm_loss", self.loss.detach())]);
+        parts.extend(self.logits.iter().map(|logits| ("generator_logits", logits.clone())));
+        parts.push(("mlm_loss", self.loss.detach()));
         Ok(parts)
     }
 }
 
-/// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary.
+/// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary. The logits are held on to
+/// where they are to be among the parts.
 pub fn predict(
     network: &MaskedLm,
     input: &Tokens,
     masked: &Masked,
     sampler: Option<Sampler>,
     mode: Mode,
+    held: bool,
 ) -> Result<Prediction> {
+    let hidden = hidden_at_slots(network, input, masked, mode)?;
+    match held {
+        false => Prediction::of_hidden(&network.head, &hidden, masked, sampler),
+        true => Prediction::of_logits(&network.head.forward(&hidden)?, masked, sampler),
+    }
+}
+
+/// Hidden states of the last layer at the slots of `masked`, [M, H].
+pub fn hidden_at_slots(network: &MaskedLm, input: &Tokens, masked: &Masked, mode: Mode) -> Result<Tensor> {
     let hidden = network.encoder.forward(input, mode)?;
     let rows = integers(&masked.positions)?.to_device(hidden.device())?;
-    let hidden = hidden.index_select(&rows, 0)?;
-    let logits = network.head.forward(&hidden)?;
-    Prediction::new(hidden, logits, masked, sampler)
+    Ok(hidden.index_select(&rows, 0)?)
 }
 
 #[cfg(test)]
@@ -130,7 +152,7 @@ mod tests {
     fn every_parameter_gets_a_gradient() {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
             let objective = objective(masking);
-            let at = Moment { seed: 1, step: 1, training: true };
+            let at = Moment { seed: 1, step: 1, training: true, parts: true };
             let grads = objective.parameters().gradients(&objective.losses(&batch(), at).unwrap().total);
             for parameter in objective.parameters().iter() {
                 let grad =
@@ -149,7 +171,8 @@ mod tests {
             let originals = positions.iter().map(|&position| batch.ids[position as usize]).collect();
             let masked = Masked { positions: positions.into(), originals, ids: batch.ids.clone() };
             let input = tokens(&batch, masked.ids.clone());
-            let predicted = predict(&objective.network, &input, &masked, None, Mode::evaluate()).unwrap();
+            let predicted =
+                predict(&objective.network, &input, &masked, None, Mode::evaluate(), false).unwrap();
             predicted.loss.to_scalar::<f32>().unwrap()
         };
         let (twice, once) = (loss(&[2]), loss(&[3]));

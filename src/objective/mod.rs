@@ -49,6 +49,8 @@ pub struct Moment {
     pub step: u64,
     /// Training (dropout on) or held-out evaluation (dropout off, masks and samples of their own).
     pub training: bool,
+    /// Whether somebody looks at the parts of the step.
+    pub parts: bool,
 }
 
 impl Moment {
@@ -60,6 +62,11 @@ impl Moment {
     /// and the same ones at every evaluation.
     fn draw(self) -> u64 {
         if self.training { self.step } else { (1 << 62) + self.step }
+    }
+
+    /// The parts of the step, if anybody looks at them.
+    fn parts(self, make: impl FnOnce() -> Result<Parts>) -> Result<Parts> {
+        if self.parts { make() } else { Ok(Parts::new()) }
     }
 
     /// Draws tokens from a softmax at a temperature.
@@ -74,7 +81,7 @@ pub struct Losses {
     pub total: Tensor,
     /// Means over the batch, mergeable across batches.
     pub measures: Measures,
-    /// What happened on the way to the loss.
+    /// What happened on the way to the loss; none unless they were asked for.
     pub parts: Parts,
 }
 
@@ -136,7 +143,7 @@ pub struct Span {
 
 /// The objective of a trial, with freshly initialised networks on `device`.
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
-    let parameters = Parameters::new(spec.seed, device);
+    let parameters = Parameters::new(spec.seed, device).with_initializer_range(spec.model.initializer_range);
     let masker = |masking, paper| {
         Masker::new(masking, spec.objective.mask_fraction(), spec.train.seq_len, vocabulary, paper)
     };

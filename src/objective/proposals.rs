@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::frequencies::Frequencies;
 use super::masking::{Masked, filled};
-use super::mlm::{Prediction, predict};
+use super::mlm::{Prediction, hidden_at_slots, predict};
 use super::{Measures, Moment, Parts, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
@@ -66,13 +66,15 @@ impl Proposer {
         };
         let input = tokens(batch, masked.ids.clone());
         let sampler = at.sampler(sampling.temperature);
-        let own = (!sampling.disallow_correct).then_some(sampler);
-        let mut prediction = predict(network, &input, masked, own, mode)?;
-        let samples = match sampling.disallow_correct {
-            false => std::mem::take(&mut prediction.samples),
-            true => draw_others(&prediction.logits, &masked.originals, sampler)?,
-        };
-        Ok(Proposals { samples, predicted: Some(prediction), entropy: None })
+        if sampling.disallow_correct {
+            let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
+            let samples = draw_others(&logits, &masked.originals, sampler)?;
+            let predicted = Prediction::of_logits(&logits, masked, None)?;
+            return Ok(Proposals { samples, predicted: Some(predicted), entropy: None });
+        }
+        let mut predicted = predict(network, &input, masked, Some(sampler), mode, at.parts)?;
+        let samples = std::mem::take(&mut predicted.samples);
+        Ok(Proposals { samples, predicted: Some(predicted), entropy: None })
     }
 }
 

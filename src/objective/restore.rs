@@ -141,9 +141,12 @@ impl Objective for TokenRestoration {
         let weight = if self.weights.all_tokens { replaced.len() as f64 } else { n };
         measures.loss("restore_loss", &restored.loss, weight)?;
         measures.loss("loss", &total, batch.n_sequences() as f64)?;
-        let mut parts = proposals.parts(&masked)?;
-        parts.push(("restorer_input", integers(&corrupted)?));
-        parts.push(("restore_loss", restored.loss.detach()));
+        let parts = at.parts(|| {
+            let mut parts = proposals.parts(&masked)?;
+            parts.push(("restorer_input", integers(&corrupted)?));
+            parts.push(("restore_loss", restored.loss.detach()));
+            Ok(parts)
+        })?;
         Ok(Losses { total, measures, parts })
     }
 

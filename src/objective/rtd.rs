@@ -90,14 +90,17 @@ impl Objective for ReplacedTokenDetection {
         measures.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
         measures.loss("loss", &total, batch.n_sequences() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
-        let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
-        let mut parts = proposals.parts(&masked)?;
-        parts.extend([
-            ("discriminator_input", integers(&corrupted)?),
-            ("labels", integers(&labels)?),
-            ("discriminator_logits", logits.detach()),
-            ("rtd_loss", rtd_loss.detach()),
-        ]);
+        let parts = at.parts(|| {
+            let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
+            let mut parts = proposals.parts(&masked)?;
+            parts.extend([
+                ("discriminator_input", integers(&corrupted)?),
+                ("labels", integers(&labels)?),
+                ("discriminator_logits", logits.detach()),
+                ("rtd_loss", rtd_loss.detach()),
+            ]);
+            Ok(parts)
+        })?;
         Ok(Losses { total, measures, parts })
     }
 
@@ -170,7 +173,7 @@ mod tests {
         batch
     }
 
-    const AT: Moment = Moment { seed: 1, step: 5, training: true };
+    const AT: Moment = Moment { seed: 1, step: 5, training: true, parts: true };
 
     /// The guard against candle's silently dropped gradients.
     #[test]

@@ -83,7 +83,7 @@ fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = Moment { seed: 1, step, training: true };
+    let at = Moment { seed: 1, step, training: true, parts: true };
     let grads = objective.parameters().gradients(&objective.losses(&batch, at).unwrap().total);
     let of = |parameter: &crate::nn::Parameter| {
         let gradient = grads.get(&parameter.name)?.flatten_all().unwrap().to_vec1().unwrap();
@@ -200,7 +200,7 @@ fn what_the_adversarial_losses_reach() {
 fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measures; 2] {
     let n_steps = spec.train.steps;
     let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
-    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps, objective };
+    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps, objective, parts: false };
     let before = held_out(objective, corpus);
     for step in 0..n_steps {
         let batch = corpus.batch_at(1, step, spec.train.batch);
@@ -211,7 +211,7 @@ fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measu
 
 fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Measures {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    objective.losses(&batch, Moment { seed: 1, step: 0, training: false }).unwrap().measures
+    objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap().measures
 }
 
 /// Cross-entropy of the best constant answer to "was it replaced?".
@@ -223,7 +223,8 @@ fn chance(measures: &Measures) -> f64 {
 /// The loss of electric's noise distribution with the best energy that is the same for every token.
 fn best_constant_energy(objective: &dyn Objective, corpus: &Corpus) -> f64 {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    let parts = objective.losses(&batch, Moment { seed: 1, step: 0, training: false }).unwrap().parts;
+    let parts =
+        objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap().parts;
     let part = |wanted: &str| parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
     let (log_q, noise): (Vec<f32>, Vec<u32>) =
         (part("log_q").to_vec1().unwrap(), part("masked_positions").to_vec1().unwrap());
@@ -296,7 +297,7 @@ fn the_adversarial_generator_raises_its_reward() {
     let opponent = |name: &str| name.starts_with("generator.") || name.starts_with("baseline.");
     for step in 0..80 {
         let batch = corpus.batch_at(1, 100 + step, spec.train.batch);
-        let at = Moment { seed: 1, step: 100 + step, training: true };
+        let at = Moment { seed: 1, step: 100 + step, training: true, parts: true };
         let loss = objective.losses(&batch, at).unwrap().total;
         let parameters = objective.parameters();
         optimizer.step_of(parameters, &loss, |parameter| opponent(&parameter.name), |_| 4e-3).unwrap();

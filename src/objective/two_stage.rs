@@ -59,7 +59,7 @@ impl Objective for TwoStage {
         let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
         let mut measures = Measures::default();
         proposals.measure(&masked, &mut measures)?;
-        let mut parts = proposals.parts(&masked)?;
+        let mut parts = at.parts(|| proposals.parts(&masked))?;
         let mlm_loss =
             proposals.loss().ok_or_else(|| Fault::internal("two stages need a generator network"))?;
         let n_sequences = batch.n_sequences() as f64;
@@ -73,8 +73,9 @@ impl Objective for TwoStage {
         let rtd_loss = detection_loss(&logits, &replaced)?;
         measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
-        parts.push(("discriminator_input", integers(&corrupted)?));
-        parts.push(("rtd_loss", rtd_loss.detach()));
+        let own =
+            || Ok(vec![("discriminator_input", integers(&corrupted)?), ("rtd_loss", rtd_loss.detach())]);
+        parts.extend(at.parts(own)?);
         let total = if at.training { rtd_loss } else { (rtd_loss + mlm_loss)? };
         measures.loss("loss", &total, n_sequences)?;
         Ok(Losses { total, measures, parts })

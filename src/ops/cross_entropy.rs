@@ -12,7 +12,7 @@ use super::{fused, host, vector};
 
 /// The mean cross-entropy.
 pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
-    check(logits, targets)?;
+    check_logits(logits, targets)?;
     match fused(logits) {
         true => logits.contiguous()?.apply_op1(CrossEntropy::new(targets, Output::Mean)),
         false => reference(logits, targets),
@@ -21,7 +21,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
 
 /// The mean of rows whose log Σ exp is known.
 pub(super) fn cross_entropy_of(logits: &Tensor, targets: &Arc<[u32]>, log_sums: Vec<f32>) -> Result<Tensor> {
-    check(logits, targets)?;
+    check_logits(logits, targets)?;
     let mut op = CrossEntropy::new(targets, Output::Mean);
     op.log_sums = OnceLock::from(log_sums);
     logits.apply_op1(op)
@@ -29,15 +29,20 @@ pub(super) fn cross_entropy_of(logits: &Tensor, targets: &Arc<[u32]>, log_sums: 
 
 /// The cross-entropy of every row, [M].
 pub fn row_cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
-    check(logits, targets)?;
+    check_logits(logits, targets)?;
     match fused(logits) {
         true => logits.contiguous()?.apply_op1(CrossEntropy::new(targets, Output::Rows)),
         false => row_reference(logits, targets),
     }
 }
 
-fn check(logits: &Tensor, targets: &[u32]) -> Result<()> {
+fn check_logits(logits: &Tensor, targets: &[u32]) -> Result<()> {
     let (rows, classes) = logits.dims2()?;
+    check(rows, classes, targets)
+}
+
+/// Errors unless there is a target among the classes for every row, and a row.
+pub(super) fn check(rows: usize, classes: usize, targets: &[u32]) -> Result<()> {
     if rows == 0 || rows != targets.len() || targets.iter().any(|&target| target as usize >= classes) {
         candle_core::bail!("cross-entropy of {rows} rows of {classes} classes got {} targets", targets.len());
     }
@@ -84,6 +89,27 @@ pub(super) fn log_sum(row: &[f32]) -> f32 {
     })
 }
 
+/// The loss of every row, in f64.
+fn losses(logits: &[f32], classes: usize, targets: &[u32], log_sums: &[f32]) -> impl Iterator<Item = f64> {
+    let chosen = logits.chunks_exact(classes).zip(targets).map(|(row, &target)| row[target as usize]);
+    log_sums.iter().zip(chosen).map(|(&log_sum, logit)| f64::from(log_sum) - f64::from(logit))
+}
+
+/// Their mean.
+pub(super) fn mean_loss(logits: &[f32], classes: usize, targets: &[u32], log_sums: &[f32]) -> f32 {
+    (losses(logits, classes, targets, log_sums).sum::<f64>() / log_sums.len() as f64) as f32
+}
+
+/// Turns a row of logits into the gradient of its loss times `scale`.
+pub(super) fn turn_row(row: &mut [f32], log_sum: f32, target: u32, scale: f32) {
+    vector::vectorized!(|| {
+        for value in row.iter_mut() {
+            *value = scale * vector::exp(*value - log_sum);
+        }
+    });
+    row[target as usize] -= scale;
+}
+
 impl CustomOp1 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross-entropy"
@@ -93,15 +119,12 @@ impl CustomOp1 for CrossEntropy {
         let (_, classes) = layout.shape().dims2()?;
         let logits = host::slice(storage, layout)?;
         let log_sums = self.log_sums.get_or_init(|| logits.par_chunks_exact(classes).map(log_sum).collect());
-        let losses = log_sums
-            .iter()
-            .zip(logits.chunks_exact(classes))
-            .zip(self.targets.iter())
-            .map(|((&log_sum, row), &target)| f64::from(log_sum) - f64::from(row[target as usize]));
-        let n = log_sums.len();
         let (values, shape) = match self.output {
-            Output::Mean => (vec![(losses.sum::<f64>() / n as f64) as f32], Shape::from(())),
-            Output::Rows => (losses.map(|loss| loss as f32).collect(), Shape::from(n)),
+            Output::Mean => (vec![mean_loss(logits, classes, &self.targets, log_sums)], Shape::from(())),
+            Output::Rows => {
+                let losses = losses(logits, classes, &self.targets, log_sums);
+                (losses.map(|loss| loss as f32).collect(), Shape::from(log_sums.len()))
+            }
         };
         Ok((CpuStorage::F32(values), shape))
     }
@@ -115,19 +138,10 @@ impl CustomOp1 for CrossEntropy {
         let Some(log_sums) = self.log_sums.get() else {
             candle_core::bail!("the backward pass of a cross-entropy that had no forward pass")
         };
-        let mut d_logits = vec![0f32; rows * classes];
-        host::with(logits, |logits| {
-            d_logits.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
-                let (row, scale, log_sum) = (&logits[i * classes..(i + 1) * classes], scales[i], log_sums[i]);
-                vector::vectorized!(|| {
-                    for (d, &logit) in d.iter_mut().zip(row) {
-                        *d = scale * vector::exp(logit - log_sum);
-                    }
-                });
-                d[self.targets[i] as usize] -= scale;
-            });
-            Ok(())
-        })?;
+        let mut d_logits = host::with(logits, |logits| Ok(logits.to_vec()))?;
+        d_logits.par_chunks_exact_mut(classes).enumerate().for_each(|(i, row)| {
+            turn_row(row, log_sums[i], self.targets[i], scales[i]);
+        });
         Ok(Some(Tensor::from_vec(d_logits, logits.shape(), logits.device())?))
     }
 }

@@ -3,6 +3,7 @@
 //! x [N, I], w [O, I], b [O] → y [N, O]. Cost: 2·N·I·O FLOPs forward, twice that backward.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::gradients::deposit;
 use super::matmul::{Target, View, multiply, multiply_add, multiply_into, transpose};
@@ -49,26 +50,31 @@ impl CustomOp3 for Linear {
         bias: &Tensor,
         _res: &Tensor,
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (n, i) = x.dims2()?;
-        let (o, _) = weight.dims2()?;
-        host::with(grad, |grad| {
-            let g = View::dense(grad, n, o);
-            let dx = host::with(weight, |weight| Ok(multiply(g, View::dense(weight, o, i))))?;
-            let dw = host::with(x, |x| {
-                let x = View::dense(x, n, i);
-                let collected = n > 0 && deposit_weight(weight, g, x);
-                Ok((!collected).then(|| multiply(g.transposed(), x)))
-            })?;
-            let db = column_sums(grad, n, o);
-            let db = if deposit(bias, |out| out.copy_from_slice(&db)) { None } else { Some(db) };
-            Ok((
-                Some(Tensor::from_vec(dx, (n, i), x.device())?),
-                dw.map(|dw| Tensor::from_vec(dw, (o, i), x.device())).transpose()?,
-                db.map(|db| Tensor::from_vec(db, bias.shape(), x.device())).transpose()?,
-            ))
-        })
+    ) -> Result<Gradients> {
+        host::with(grad, |grad| dense_gradients(x, weight, bias, grad))
     }
+}
+
+/// Of x, weight and bias, less what has a place of its own.
+pub(super) type Gradients = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
+
+/// The gradients of x [N, I], weight [O, I] and bias [O], from that of the output [N, O].
+pub(super) fn dense_gradients(x: &Tensor, weight: &Tensor, bias: &Tensor, grad: &[f32]) -> Result<Gradients> {
+    let ((n, i), (o, _)) = (x.dims2()?, weight.dims2()?);
+    let g = View::dense(grad, n, o);
+    let dx = host::with(weight, |weight| Ok(multiply(g, View::dense(weight, o, i))))?;
+    let dw = host::with(x, |x| {
+        let x = View::dense(x, n, i);
+        let collected = n > 0 && deposit_weight(weight, g, x);
+        Ok((!collected).then(|| multiply(g.transposed(), x)))
+    })?;
+    let db = column_sums(grad, n, o);
+    let db = if deposit(bias, |out| out.copy_from_slice(&db)) { None } else { Some(db) };
+    Ok((
+        Some(Tensor::from_vec(dx, (n, i), x.device())?),
+        dw.map(|dw| Tensor::from_vec(dw, (o, i), x.device())).transpose()?,
+        db.map(|db| Tensor::from_vec(db, bias.shape(), x.device())).transpose()?,
+    ))
 }
 
 /// x · wᵀ + b of `n` rows x.
@@ -76,6 +82,12 @@ pub(super) fn dense(x: View<'_>, weight: View<'_>, bias: &[f32], n: usize) -> Ve
     let mut y = bias.repeat(n);
     multiply_add(&mut y, x, weight.transposed(), true);
     y
+}
+
+/// Writes x · wᵀ + b over `out`, row-major.
+pub(super) fn dense_into(out: &mut [f32], x: View<'_>, weight: View<'_>, bias: &[f32]) {
+    out.par_chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+    multiply_add(out, x, weight.transposed(), true);
 }
 
 /// Adds to the gradient of a weight [O, I] what its output's gradient [N, O] and its input [N, I], N > 0, give; false as

@@ -29,6 +29,7 @@ pub mod linear;
 mod matmul;
 pub mod norm;
 pub mod projected_cross_entropy;
+pub mod projected_readings;
 pub mod readings;
 mod rows;
 pub mod sampling;

@@ -2,14 +2,14 @@
 //!
 //! x [N, E], w [V, E], b [V], targets of N rows in 0..V → [N]: log Σ exp(z) - z[target] of z = x · wᵀ + b.
 //! `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs forward,
-//! 6·N·E·V backward. For the logits of a few masked positions, `linear` and `cross_entropy` are cheaper.
+//! 6·N·E·V backward. For the logits of a few masked positions, `projected_readings` is cheaper.
 
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::cross_entropy::{log_sum, row_reference};
+use super::cross_entropy::{log_sum, row_reference, turn_row};
 use super::gradients::deposit;
 use super::linear::{column_sums, dense};
 use super::matmul::{View, multiply, multiply_add};
@@ -120,13 +120,7 @@ impl CustomOp3 for Projected {
                         let (first, rows) = (chunk * CHUNK, x.len() / width);
                         let mut d = dense(View::dense(x, rows, width), weight, bias, rows);
                         d.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
-                            let (scale, log_sum) = (scales[first + i], log_sums[first + i]);
-                            vector::vectorized!(|| {
-                                for d in d.iter_mut() {
-                                    *d = scale * vector::exp(*d - log_sum);
-                                }
-                            });
-                            d[self.targets[first + i] as usize] -= scale;
+                            turn_row(d, log_sums[first + i], self.targets[first + i], scales[first + i]);
                         });
                         let d_view = View::dense(&d, rows, classes);
                         dx.extend(multiply(d_view, weight));

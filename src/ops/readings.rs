@@ -32,18 +32,43 @@ pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Resul
         return reference(logits, targets, sampler);
     }
     let logits = logits.contiguous()?;
-    let rows: Vec<Row> = host::with(&logits, |logits| {
+    let rows = host::with(&logits, |logits| Ok(Rows::of(logits, classes, sampler)))?;
+    let loss = cross_entropy_of(&logits, &targets.into(), rows.log_sums.clone())?;
+    Ok(rows.readings(loss))
+}
+
+/// What one pass over the rows tells.
+pub(super) struct Rows {
+    log_sums: Vec<f32>,
+    best: Vec<u32>,
+    entropy: f32,
+    samples: Vec<u32>,
+}
+
+impl Rows {
+    /// Of row-major logits of so many classes.
+    pub fn of(logits: &[f32], classes: usize, sampler: Option<Sampler>) -> Self {
         let rows = logits.par_chunks_exact(classes).enumerate();
-        Ok(rows.map_init(Vec::new, |powers, (row, logits)| read_row(logits, row, sampler, powers)).collect())
-    })?;
-    let log_sums = rows.iter().map(|row| row.log_sum).collect();
-    let total: f64 = rows.iter().map(|row| f64::from(row.entropy)).sum();
-    Ok(Readings {
-        loss: cross_entropy_of(&logits, &targets.into(), log_sums)?,
-        best: rows.iter().map(|row| row.best).collect(),
-        entropy: (total / rows.len() as f64) as f32,
-        samples: rows.iter().filter_map(|row| row.sample).collect(),
-    })
+        let rows: Vec<Row> =
+            rows.map_init(Vec::new, |powers, (row, logits)| read_row(logits, row, sampler, powers)).collect();
+        let total: f64 = rows.iter().map(|row| f64::from(row.entropy)).sum();
+        Self {
+            log_sums: rows.iter().map(|row| row.log_sum).collect(),
+            best: rows.iter().map(|row| row.best).collect(),
+            entropy: (total / rows.len() as f64) as f32,
+            samples: rows.iter().filter_map(|row| row.sample).collect(),
+        }
+    }
+
+    /// log Σ exp of every row.
+    pub fn log_sums(&self) -> &[f32] {
+        &self.log_sums
+    }
+
+    /// Beside their loss.
+    pub fn readings(&self, loss: Tensor) -> Readings {
+        Readings { loss, best: self.best.clone(), entropy: self.entropy, samples: self.samples.clone() }
+    }
 }
 
 /// The same from the operations of this folder.

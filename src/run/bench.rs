@@ -107,7 +107,7 @@ impl Steps {
     /// One step.
     pub fn advance(&mut self) -> Result<()> {
         let batch = random_batch(&self.options, self.next);
-        let at = Moment { seed: 1, step: self.next, training: true };
+        let at = Moment { seed: 1, step: self.next, training: true, parts: false };
         let losses = self.objective.losses(&batch, at)?;
         self.optimizer.step(self.objective.parameters(), &losses.total, |_| 5e-4)?;
         self.next += 1;

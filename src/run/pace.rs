@@ -102,7 +102,7 @@ fn measure(
     let objective = build(&trial, vocabulary, &context.device)?;
     let mut optimizer = Optimizer::new((&trial.train).into(), objective.parameters())?;
     let (seed, objective) = (trial.seed, objective.as_ref());
-    let stepper = Stepper { seed, spec: &trial.train, n_steps, objective };
+    let stepper = Stepper { seed, spec: &trial.train, n_steps, objective, parts: false };
     let mut began = Instant::now();
     for step in 0..n_steps {
         context.stop.check()?;

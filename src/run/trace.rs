@@ -169,8 +169,13 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     let objective = build(spec, &vocabulary, device)?;
     let parameters = objective.parameters();
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters)?;
-    let stepper =
-        Stepper { seed: spec.seed, spec: &spec.train, n_steps: total_steps, objective: objective.as_ref() };
+    let stepper = Stepper {
+        seed: spec.seed,
+        spec: &spec.train,
+        n_steps: total_steps,
+        objective: objective.as_ref(),
+        parts: true,
+    };
     let mut entries = TensorFile::default();
     for parameter in parameters.iter() {
         entries.add(format!("initial/{}", parameter.name), parameter.var.as_tensor())?;

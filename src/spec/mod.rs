@@ -50,7 +50,7 @@ pub use experiment::{BaseSpec, CostAxis, ExpectSpec, ExperimentSpec, ProfileSpec
 pub use glue_mean::{GlueMean, MeanScore};
 pub use intermediate::IntermediateSpec;
 pub use load::{DEFAULT_PROFILE, Experiment, load};
-pub use model::{EncoderShape, ModelSize, ModelSpec, Sharing};
+pub use model::{EncoderShape, INITIALIZER_RANGE, ModelSize, ModelSpec, Sharing};
 pub use objective::{
     Correction, GeneratorKind, MainTask, Masking, ObjectiveSpec, Stage, StageSchedule, cropped,
 };

@@ -123,7 +123,7 @@ impl Pretraining<'_> {
         let batch = (self.source.training)(state.step);
         let Self { seed, spec, n_steps, objective, .. } = *self;
         let Step { losses, rate, norm, .. } =
-            Stepper { seed, spec, n_steps, objective }.step(optimizer, state.step, &batch)?;
+            Stepper { seed, spec, n_steps, objective, parts: false }.step(optimizer, state.step, &batch)?;
         state.window.merge(&losses.measures);
         state.window.mean("gradient_norm", norm, 1.0);
         state.window.mean("learning_rate", rate, 1.0);
@@ -157,7 +157,7 @@ impl Pretraining<'_> {
         let mut all = Measures::default();
         for index in 0..VALIDATION_BATCHES {
             let Some(batch) = (self.source.held_out)(index) else { break };
-            let at = Moment { seed: self.seed, step: index as u64, training: false };
+            let at = Moment { seed: self.seed, step: index as u64, training: false, parts: false };
             all.merge(&self.objective.losses(&batch, at)?.measures);
         }
         if let Some((name, _)) = all.values().into_iter().find(|(_, value)| !value.is_finite()) {

@@ -20,6 +20,8 @@ pub struct Stepper<'a> {
     pub n_steps: u64,
     /// What is trained.
     pub objective: &'a dyn Objective,
+    /// Whether somebody looks at the parts of the losses.
+    pub parts: bool,
 }
 
 /// What a step did.
@@ -44,7 +46,7 @@ impl Stepper<'_> {
             objective.begin_stage()?;
             optimizer.restart(parameters)?;
         }
-        let at = Moment { seed: self.seed, step, training: true };
+        let at = Moment { seed: self.seed, step, training: true, parts: self.parts };
         let losses = objective.losses(batch, at)?;
         if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
             return Err(diverged(&format!("at step {step} the loss is")));

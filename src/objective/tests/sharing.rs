@@ -19,7 +19,7 @@ fn rtd(sharing: Sharing, disc_weight: f64, n_steps: u64) -> TrialSpec {
 fn first_gradients(sharing: Sharing, disc_weight: f64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(&rtd(sharing, disc_weight, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = Moment { seed: 1, step: 0, training: true };
+    let at = Moment { seed: 1, step: 0, training: true, parts: true };
     let grads =
         objective.parameters().gradients(&objective.losses(&corpus.batch_at(1, 0, 4), at).unwrap().total);
     let of = |parameter: &crate::nn::Parameter| {
@@ -91,7 +91,7 @@ fn other_objectives_share() {
 fn shared_parameters_get_the_sum_of_their_gradients() {
     let (corpus, vocabulary) = language();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = Moment { seed: 1, step: 0, training: true };
+    let at = Moment { seed: 1, step: 0, training: true, parts: true };
     for sharing in ALL {
         let mut spec = rtd(sharing, 50.0, 10);
         (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
@@ -114,7 +114,7 @@ fn differences_are_trained_by_rows() {
     let (corpus, mut vocabulary) = language();
     vocabulary.size = 40 * BLOCK / 24;
     let objective = build(&rtd(Sharing::Gdes, 50.0, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = Moment { seed: 1, step: 0, training: true };
+    let at = Moment { seed: 1, step: 0, training: true, parts: true };
     let total = objective.losses(&corpus.batch_at(1, 0, 2), at).unwrap().total;
     let mut gradients = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
     gradients.backward(&total).unwrap();
@@ -172,7 +172,8 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
     }
 
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters).unwrap();
-    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps: 10, objective: objective.as_ref() };
+    let stepper =
+        Stepper { seed: 1, spec: &spec.train, n_steps: 10, objective: objective.as_ref(), parts: false };
     for step in 0..10 {
         stepper.step(&mut optimizer, step, &corpus.batch_at(1, step, 4)).unwrap();
     }
@@ -190,7 +191,7 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
         assert!(sums == numbers(theirs) && sums == table(name), "{name}");
     }
     let batch = corpus.validation_batch(0, 8).unwrap();
-    let losses = objective.losses(&batch, Moment { seed: 1, step: 0, training: false }).unwrap();
+    let losses = objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap();
     let part = |wanted: &str| losses.parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
     let read = tokens(&batch, part("discriminator_input").to_vec1().unwrap());
     let logits = discriminator.forward(&read, Mode::evaluate()).unwrap();
