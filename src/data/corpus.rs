@@ -12,10 +12,11 @@ use rayon::prelude::*;
 
 use super::corpus_file::{CorpusFile, CorpusWriter, FORMAT_VERSION};
 use super::documents::{Document, Documents};
+use super::open_tokenizer::open_tokenizer;
 use super::packing::{Packed, pack_document};
 use super::shuffle::EpochOrder;
 use super::source::{Source, open_source};
-use super::tokenizer::{Tokenizer, open_tokenizer};
+use super::tokenizer::Tokenizer;
 use super::{Batch, DataEnv};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::DataSpec;
@@ -37,7 +38,7 @@ pub struct Corpus {
 /// # Errors
 /// The text or the tokenizer cannot be had, the cache cannot be written, or the text is too short for one example.
 pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<Corpus> {
-    let tokenizer = open_tokenizer(spec, env)?;
+    let tokenizer = open_tokenizer(spec, env, sink)?;
     let source = open_source(spec, env, sink)?;
     let path = cache_path(&source, &tokenizer, seq_len, env);
     let file = match CorpusFile::open(&path) {

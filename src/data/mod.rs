@@ -1,6 +1,6 @@
 //! Text in, token batches out: the hub, tokenizers, the packed corpus, and the tasks' examples.
 //!
-//! The way of pre-training text: `source.rs` (which text) → `documents.rs` (lines) → `tokenizer.rs` (ids) →
+//! The way of pre-training text: `source.rs` (which text) → `documents.rs` (lines) → `open_tokenizer.rs` (which one), `tokenizer.rs` (ids) →
 //! `packing.rs` (examples) → `corpus_file.rs` (cached bytes) → `corpus.rs` (batches in a seeded order). The way
 //! of a task: `glue.rs` or `squad.rs`;
 //! of predictions to be scored: `glue_files.rs`, `squad_files.rs`. Everything remote goes through `hub.rs`.
@@ -19,6 +19,8 @@ mod hub;
 pub mod language;
 mod leaderboard;
 mod model_folder;
+mod open_tokenizer;
+mod own_vocabulary;
 mod packing;
 mod parquet;
 mod pattern;
@@ -43,11 +45,12 @@ pub use glue_splits::{ExtraSplit, MISMATCHED};
 pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
 pub use leaderboard::{LEADERBOARD, LeaderboardFile};
 pub use model_folder::{ModelFolder, model_folder};
+pub use open_tokenizer::open_tokenizer;
 pub use scored_tasks::{ScoredTask, scored_task, scored_tasks};
 pub use squad::{SquadAnswer, SquadData, SquadExample, open_squad};
 pub use squad_files::{SquadQuestion, squad_answers, squad_no_answer, squad_questions};
 pub use task_table::{LabelKind, Metric, TaskInfo, task_info};
-pub use tokenizer::{SpecialIds, Tokenizer, open_tokenizer};
+pub use tokenizer::{SpecialIds, Tokenizer};
 pub use tokenizer_files::tokenizer_in;
 
 /// The folder of real data that the ignored tests use.

@@ -1,8 +1,9 @@
-//! WordPiece tokenizers: from a hub's `tokenizer.json`, from a `vocab.txt`, from the built-in language.
+//! WordPiece tokenizers, from a `tokenizer.json`, a `vocab.txt` or a list of tokens.
 //!
 //! Whatever the file says, nothing is truncated, padded or wrapped in special tokens here, and text that spells
 //! a special token (`[MASK]`) is read as text: training data cannot smuggle one in.
-//! Must never: decide on lengths or segments. Next: `packing.rs` builds sequences from the ids.
+//! Must never: decide on lengths or segments. Next: `open_tokenizer.rs` says which one, `packing.rs` builds sequences from
+//! the ids.
 
 use std::path::Path;
 
@@ -10,11 +11,8 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
-use super::hub::RepoKind;
 use super::word_cache::{WordCache, is_local};
-use super::{DataEnv, language};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{DataSpec, TokenizerSpec};
 
 /// File of a model repository that defines its tokenizer.
 pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -47,29 +45,6 @@ pub struct Tokenizer {
     origin: String,
     /// None where words cannot be read one by one.
     words: Option<WordCache>,
-}
-
-/// The tokenizer that a data section asks for.
-///
-/// # Errors
-/// The file is missing, is not a tokenizer, or lacks a special token.
-pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv) -> Result<Tokenizer> {
-    let tokenizer = match spec {
-        DataSpec::Language { .. } => {
-            return Tokenizer::from_vocabulary(&language::vocabulary(), "built-in language");
-        }
-        DataSpec::Hub { tokenizer, .. } | DataSpec::Files { tokenizer, .. } => tokenizer,
-    };
-    match tokenizer {
-        TokenizerSpec::Hub { repo, revision } => {
-            let found = env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?;
-            match found.paths.first() {
-                Some((_, path)) => Tokenizer::from_file(path),
-                None => Err(Fault::internal(format!("{repo} gave no {TOKENIZER_FILE}"))),
-            }
-        }
-        TokenizerSpec::File { path } => Tokenizer::from_file(Path::new(path)),
-    }
 }
 
 /// Where a part of a text begins and ends, in bytes.

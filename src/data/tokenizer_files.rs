@@ -15,7 +15,7 @@ use crate::disk::{create_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 
 /// In the order of their usual ids.
-const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+pub(super) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// The tokenizer of a model's folder: tokenizer.json, or else vocab.txt; None if it has neither.
 ///

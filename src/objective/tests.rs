@@ -66,7 +66,7 @@ fn language() -> (Corpus, Vocabulary) {
     let cache = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cache");
     let env = DataEnv { cache, ..DataEnv::new(true).unwrap() };
     let data = trial(KINDS[0], 1).data;
-    let tokenizer = open_tokenizer(&data, &env).unwrap();
+    let tokenizer = open_tokenizer(&data, &env, &Silent).unwrap();
     let corpus = open_corpus(&data, SEQ_LEN, &env, &Silent).unwrap();
     let special = tokenizer.special();
     let vocabulary = Vocabulary {

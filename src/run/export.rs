@@ -23,7 +23,7 @@ use crate::model::EncoderNetwork;
 use crate::model::published::{TrainedNetwork, TrainedNetworks};
 use crate::spec::{TrialId, TrialSpec};
 use crate::task::{GENERATOR_FOLDER, classifier_parameters};
-use crate::track::TrialRecord;
+use crate::track::{Silent, TrialRecord};
 use crate::train::{Checkpoint, FINAL};
 
 /// Folder of the fine-tuned models.
@@ -60,7 +60,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
         return Err(Fault::new(FaultKind::Data, what, hint));
     }
     let outcome = folder.outcome()?;
-    let tokenizer = open_tokenizer(&record.spec.data, env)?;
+    let tokenizer = open_tokenizer(&record.spec.data, env, &Silent)?;
     check_tokenizer(&record, &tokenizer)?;
     let checkpoint = Checkpoint::read(&checkpoint)?;
     let (spec, vocab) = (&record.spec, tokenizer.vocab_size());

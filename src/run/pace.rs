@@ -126,6 +126,7 @@ mod tests {
     use crate::run::store::TrialFolder;
     use crate::run::trial::vocabulary;
     use crate::spec::ModelSpec;
+    use crate::track::Silent;
 
     /// A budget in seconds is measured once and then kept; the trial that comes of it counts steps.
     #[test]
@@ -139,7 +140,7 @@ mod tests {
         let folder = TrialFolder::new(results.path(), "test", &spec.id());
         let _lock = folder.lock().unwrap();
         let context = a_context(&folder, &env, &stop);
-        let tokenizer = open_tokenizer(&spec.data, &env).unwrap();
+        let tokenizer = open_tokenizer(&spec.data, &env, &Silent).unwrap();
         let corpus = open_corpus(&spec.data, 16, &env, context.sink).unwrap();
         let words = vocabulary(&spec, &tokenizer, &corpus);
         let counted = || with_known_steps(&spec, &context, &words, &corpus).unwrap();

@@ -16,7 +16,7 @@ use crate::data::DataEnv;
 use crate::fault::Result;
 use crate::model::flops;
 use crate::spec::{Experiment, Trial, TrialSpec};
-use crate::track::Outcome;
+use crate::track::{Outcome, Silent};
 
 /// Side of the matrices whose product is timed, and for how long.
 const GEMM_SIDE: usize = 768;
@@ -137,7 +137,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
                 let n_parameters = opened.published.n_encoder_parameters();
                 PlannedTrial { n_parameters, steps: Some(0), ..planned }
             }
-            None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env)?),
+            None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env, &Silent)?),
         });
     }
     share_steps(&mut trials, &experiment.trials);

@@ -9,7 +9,7 @@ use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_tokenizer};
 use crate::fault::Result;
 use crate::model::flops;
 use crate::spec::{DataSpec, Experiment, Trial};
-use crate::track::Sink;
+use crate::track::{Silent, Sink};
 
 /// Bytes of a parameter in a final checkpoint (f32), and in one to resume from (with Adam's two moments).
 const WEIGHT_BYTES: u64 = 4;
@@ -40,7 +40,7 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
     }
     let mut vocabularies = Vocabularies::default();
     for trial in trials.iter().filter(|trial| trial.spec.published.is_none()) {
-        if let Some(steps) = flops::resolved_steps(&trial.spec, vocabularies.size_of(trial, env)?) {
+        if let Some(steps) = flops::resolved_steps(&trial.spec, vocabularies.size_of(trial, env, sink)?) {
             check_steps(&trial.spec, steps)?;
         }
     }
@@ -63,7 +63,7 @@ pub fn checkpoint_bytes(trials: &[&Trial], n_at_once: usize, env: &DataEnv) -> R
     let mut vocabularies = Vocabularies::default();
     // A published checkpoint is not trained, and writes none.
     for trial in trials.iter().filter(|trial| trial.spec.published.is_none()) {
-        let count = flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env)?);
+        let count = flops::n_parameters(&trial.spec, vocabularies.size_of(trial, env, &Silent)?);
         counts.push(count);
         // A longer trial may go on from one that stops early, which therefore keeps its moments.
         finals += count * if trial.spec.train.stop_at < 1.0 { STATE_BYTES } else { WEIGHT_BYTES };
@@ -79,12 +79,12 @@ pub struct Vocabularies<'a>(Vec<(&'a DataSpec, usize)>);
 
 impl<'a> Vocabularies<'a> {
     /// Entries of the vocabulary that a trial's tokenizer has.
-    pub fn size_of(&mut self, trial: &'a Trial, env: &DataEnv) -> Result<usize> {
+    pub fn size_of(&mut self, trial: &'a Trial, env: &DataEnv, sink: &dyn Sink) -> Result<usize> {
         let data = &trial.spec.data;
         if let Some((_, size)) = self.0.iter().find(|(known, _)| *known == data) {
             return Ok(*size);
         }
-        let size = open_tokenizer(data, env)?.vocab_size();
+        let size = open_tokenizer(data, env, sink)?.vocab_size();
         self.0.push((data, size));
         Ok(size)
     }

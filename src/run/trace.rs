@@ -151,7 +151,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         return Err(Fault::new(FaultKind::Spec, what, "trace a trial without `published`"));
     }
     check_objective(trial)?;
-    let tokenizer = open_tokenizer(&spec.data, env)?;
+    let tokenizer = open_tokenizer(&spec.data, env, sink)?;
     let Some(total_steps) = flops::resolved_steps(spec, tokenizer.vocab_size()) else {
         let what = format!("trial {} has a budget in seconds, so its steps depend on a clock", trial.id);
         return Err(Fault::new(FaultKind::Spec, what, "trace it with --set base.train.budget=steps"));

@@ -57,7 +57,7 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
 
 fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
     let spec = &trial.spec;
-    let tokenizer = open_tokenizer(&spec.data, context.env)?;
+    let tokenizer = open_tokenizer(&spec.data, context.env, context.sink)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
     let tasks = Tasks::open(&spec.evaluate, &spec.data, context.env)?;
     let vocabulary = vocabulary(spec, &tokenizer, &corpus);

@@ -76,6 +76,22 @@ pub enum TokenizerSpec {
         /// Path, from the folder where the command runs.
         path: String,
     },
+    /// A vocabulary made of the training text itself, uncased; kept in the cache. For models that see too few tokens to learn
+    /// BERT's 30,522.
+    Own {
+        /// Tokens, special ones and single letters counted.
+        #[serde(default = "default_vocabulary")]
+        #[schemars(range(min = 10, max = 1000000))]
+        size: usize,
+        /// Reads at most this many documents for it, the first.
+        #[serde(default = "default_documents")]
+        #[schemars(range(min = 1, max = 100000000))]
+        documents: u64,
+    },
+}
+
+fn default_vocabulary() -> usize {
+    4096
 }
 
 fn default_documents() -> u64 {

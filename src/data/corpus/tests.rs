@@ -78,7 +78,7 @@ fn every_hundredth_document_is_held_out() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(open(&language(99), folder.path()).n_validation(), 0);
     let corpus = open(&language(250), folder.path());
-    let tokenizer = open_tokenizer(&language(1), &DataEnv::at(folder.path())).unwrap();
+    let tokenizer = open_tokenizer(&language(1), &DataEnv::at(folder.path()), &Silent).unwrap();
     let mut expected = Vec::new();
     for index in [99, 199] {
         let document = crate::data::language::document(5, index);

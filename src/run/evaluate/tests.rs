@@ -9,6 +9,7 @@ use crate::run::interrupt::StopFlag;
 use crate::run::store::TrialFolder;
 use crate::spec::{ModelSpec, TaskName};
 use crate::task::fixture::{load_encoder, random_encoder};
+use crate::track::Silent;
 
 fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<Example> {
     let texts = ["the cat sat", "a dog ran", "the bird"];
@@ -44,7 +45,7 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
     trial.spec.evaluate.tasks = vec![TaskName::Mnli];
     trial.spec.evaluate.finetune.batch = 4;
     let env = an_env();
-    let tokenizer = open_tokenizer(&trial.spec.data, &env).unwrap();
+    let tokenizer = open_tokenizer(&trial.spec.data, &env, &Silent).unwrap();
     let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
     let random = random_encoder(&network);
     let load = |parameters: &Parameters| load_encoder(parameters, &random);

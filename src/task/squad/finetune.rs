@@ -120,6 +120,7 @@ mod tests {
     use crate::spec::{DataSpec, EvaluateSpec, ModelSpec, SquadHead, TaskSource};
     use crate::task::fixture::{load_encoder, random_encoder};
     use crate::task::squad::tokenize_questions;
+    use crate::track::Silent;
 
     #[test]
     fn steps_cover_the_epochs() {
@@ -135,7 +136,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let env = DataEnv::at(folder.path());
         let data = DataSpec::default();
-        let tokenizer = open_tokenizer(&data, &env).unwrap();
+        let tokenizer = open_tokenizer(&data, &env, &Silent).unwrap();
         let model = ModelSpec { layers: Some(1), hidden: Some(8), embedding: Some(8), ..Default::default() };
         let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
         let random = random_encoder(&network);

@@ -5,6 +5,7 @@ use super::features::tokenize_questions;
 use crate::data::{DataEnv, Hub, HubConfig, Tokenizer, open_squad, open_tokenizer};
 use crate::spec::{DataSpec, EvaluateSpec, SquadSpec, TaskName, TaskSource, TokenizerSpec};
 use crate::task::exact_match;
+use crate::track::Silent;
 
 fn bert() -> (DataEnv, DataSpec, Tokenizer) {
     let cache = crate::data::test_hub();
@@ -16,7 +17,7 @@ fn bert() -> (DataEnv, DataSpec, Tokenizer) {
         max_documents: None,
         tokenizer: TokenizerSpec::default(),
     };
-    let tokenizer = open_tokenizer(&data, &env).unwrap();
+    let tokenizer = open_tokenizer(&data, &env, &Silent).unwrap();
     (env, data, tokenizer)
 }
 

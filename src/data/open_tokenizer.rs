@@ -1,0 +1,42 @@
+//! Which tokenizer a data section asks for.
+//!
+//! Next: `tokenizer.rs` (what it does), `own_vocabulary.rs` (one made of the text).
+
+use std::path::Path;
+
+use super::hub::RepoKind;
+use super::own_vocabulary::own_vocabulary;
+use super::source::open_source;
+use super::tokenizer::{TOKENIZER_FILE, Tokenizer};
+use super::{DataEnv, language};
+use crate::fault::{Fault, Result};
+use crate::spec::{DataSpec, TokenizerSpec};
+use crate::track::{Silent, Sink};
+
+/// The tokenizer that a data section asks for.
+///
+/// # Errors
+/// The file is missing, is not a tokenizer, or lacks a special token; for a vocabulary of the text, the text cannot be read.
+pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
+    let tokenizer = match spec {
+        DataSpec::Language { .. } => {
+            return Tokenizer::from_vocabulary(&language::vocabulary(), "built-in language");
+        }
+        DataSpec::Hub { tokenizer, .. } | DataSpec::Files { tokenizer, .. } => tokenizer,
+    };
+    match tokenizer {
+        TokenizerSpec::Hub { repo, revision } => {
+            let found = env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?;
+            match found.paths.first() {
+                Some((_, path)) => Tokenizer::from_file(path),
+                None => Err(Fault::internal(format!("{repo} gave no {TOKENIZER_FILE}"))),
+            }
+        }
+        TokenizerSpec::File { path } => Tokenizer::from_file(Path::new(path)),
+        TokenizerSpec::Own { size, documents } => {
+            let source = open_source(spec, env, &Silent)?;
+            let tokens = own_vocabulary(&source, *size, *documents, env, sink)?;
+            Tokenizer::from_vocabulary(&tokens, &format!("vocabulary of {}", source.name))
+        }
+    }
+}
