@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
-use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{
     AddedToken, Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString,
@@ -20,6 +19,7 @@ use tokenizers::{
 
 use super::DataEnv;
 use super::source::Source;
+use super::tokenizer::uncased;
 use super::tokenizer_files::SPECIAL;
 use crate::disk::{create_folder, folder_of, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
@@ -101,7 +101,7 @@ fn words(line: &str) -> Result<Vec<String>> {
         Fault::new(FaultKind::Data, what, "give another tokenizer, such as {kind: hub}").because(error)
     };
     let mut line = NormalizedString::from(line);
-    BertNormalizer::new(true, true, None, true).normalize(&mut line).map_err(unreadable)?;
+    uncased().normalize(&mut line).map_err(unreadable)?;
     let mut line = PreTokenizedString::from(line);
     BertPreTokenizer.pre_tokenize(&mut line).map_err(unreadable)?;
     let splits = line.get_splits(OffsetReferential::Normalized, OffsetType::None);

@@ -93,9 +93,7 @@ impl Tokenizer {
             .build()
             .map_err(|error| unreadable(origin).because(error))?;
         let mut inner = tokenizers::Tokenizer::new(model);
-        inner
-            .with_normalizer(Some(BertNormalizer::new(true, true, None, true)))
-            .map_err(|error| unreadable(origin).because(error))?;
+        inner.with_normalizer(Some(uncased())).map_err(|error| unreadable(origin).because(error))?;
         inner.with_pre_tokenizer(Some(BertPreTokenizer));
         Self::finish(inner, origin)
     }
@@ -202,6 +200,11 @@ impl Tokenizer {
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
     }
+}
+
+/// BERT's normaliser of uncased text.
+pub(super) fn uncased() -> BertNormalizer {
+    BertNormalizer::new(true, true, None, true)
 }
 
 fn unreadable(origin: &str) -> Fault {

@@ -8,7 +8,7 @@ use super::masking::{Masked, Masker, Shares};
 use super::{Losses, Measures, Moment, Objective, Parts, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::model::{EncoderNetwork, MaskedLm, MaskedLmHead};
+use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::readings::{Readings, read};
 use crate::ops::sampling::Sampler;
@@ -52,7 +52,7 @@ impl Objective for MaskedLanguageModelling {
 
 /// What was predicted at the chosen positions, and its loss.
 pub struct Prediction {
-    /// [M, V], where somebody else needs them.
+    /// [M, V], where they were asked for or are there anyway.
     logits: Option<Tensor>,
     /// Mean cross-entropy over the M slots: a position that was drawn twice counts twice.
     pub loss: Tensor,
@@ -65,16 +65,6 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Of hidden states [M, H] at the slots of `masked`, without logits that anybody could read.
-    pub fn of_hidden(
-        head: &MaskedLmHead,
-        hidden: &Tensor,
-        masked: &Masked,
-        sampler: Option<Sampler>,
-    ) -> Result<Self> {
-        Ok(Self::new(head.read(hidden, &masked.originals, sampler)?, None))
-    }
-
     /// Of logits [M, V] at the slots of `masked`.
     pub fn of_logits(logits: &Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
         Ok(Self::new(read(logits, &masked.originals, sampler)?, Some(logits.detach())))
@@ -104,21 +94,20 @@ impl Prediction {
     }
 }
 
-/// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary. The logits are held on to
-/// where they are to be among the parts.
+/// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary. The logits are computed once more
+/// where they are to be among the parts: what is looked at is trained as ever.
 pub fn predict(
     network: &MaskedLm,
     input: &Tokens,
     masked: &Masked,
     sampler: Option<Sampler>,
     mode: Mode,
-    held: bool,
+    parts: bool,
 ) -> Result<Prediction> {
     let hidden = hidden_at_slots(network, input, masked, mode)?;
-    match held {
-        false => Prediction::of_hidden(&network.head, &hidden, masked, sampler),
-        true => Prediction::of_logits(&network.head.forward(&hidden)?, masked, sampler),
-    }
+    let readings = network.head.read(&hidden, &masked.originals, sampler)?;
+    let logits = parts.then(|| network.head.forward(&hidden.detach())).transpose()?;
+    Ok(Prediction::new(readings, logits.map(|logits| logits.detach())))
 }
 
 /// Hidden states of the last layer at the slots of `masked`, [M, H].

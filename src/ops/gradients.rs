@@ -255,6 +255,12 @@ pub(super) fn deposit(parameter: &Tensor, write: impl FnOnce(&mut [f32])) -> boo
     with_host(parameter, |gradient| gradient.add(parameter.elem_count(), write))
 }
 
+/// Puts a parameter's whole gradient in its place, or returns it where it has none, for candle to take.
+pub(super) fn hand_over(parameter: &Tensor, gradient: Vec<f32>) -> Result<Option<Tensor>> {
+    let placed = deposit(parameter, |out| out.copy_from_slice(&gradient));
+    (!placed).then(|| Tensor::from_vec(gradient, parameter.shape(), parameter.device())).transpose()
+}
+
 /// Adds `values` [N, W] to N rows of the gradient of `table` [R, W]; false as in [`deposit`].
 pub(super) fn deposit_rows(table: &Tensor, rows: &[u32], values: &[f32]) -> Result<bool> {
     let (_, width) = table.dims2()?;

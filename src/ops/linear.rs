@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::gradients::deposit;
+use super::gradients::{deposit, hand_over};
 use super::matmul::{Target, View, multiply, multiply_add, multiply_into, transpose};
 use super::{fused, host, rows, vector};
 
@@ -35,11 +35,9 @@ impl CustomOp3 for Linear {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (n, i) = x_layout.shape().dims2()?;
-        let (o, _) = weight_layout.shape().dims2()?;
-        let (x, weight) = (host::slice(x, x_layout)?, host::slice(weight, weight_layout)?);
-        let bias = host::slice(bias, bias_layout)?;
-        let y = dense(View::dense(x, n, i), View::dense(weight, o, i), bias, n);
+        let operands = Operands::of([(x, x_layout), (weight, weight_layout), (bias, bias_layout)])?;
+        let (n, o) = (operands.rows(), operands.bias.len());
+        let y = dense(View::dense(operands.x, n, operands.width), operands.weight, operands.bias, n);
         Ok((CpuStorage::F32(y), Shape::from((n, o))))
     }
 
@@ -52,6 +50,51 @@ impl CustomOp3 for Linear {
         grad: &Tensor,
     ) -> Result<Gradients> {
         host::with(grad, |grad| dense_gradients(x, weight, bias, grad))
+    }
+}
+
+/// The numbers that a dense layer reads.
+pub(super) struct Operands<'a> {
+    /// [N, I].
+    pub x: &'a [f32],
+    /// [O, I].
+    pub weight: View<'a>,
+    /// [O].
+    pub bias: &'a [f32],
+    /// I.
+    pub width: usize,
+}
+
+impl<'a> Operands<'a> {
+    /// Of x, weight and bias as candle hands them to an operation.
+    pub fn of([x, weight, bias]: [(&'a CpuStorage, &Layout); 3]) -> Result<Self> {
+        let (classes, width) = weight.1.shape().dims2()?;
+        let slice = |(storage, layout): (&'a CpuStorage, &Layout)| host::slice(storage, layout);
+        Ok(Self {
+            x: slice(x)?,
+            weight: View::dense(slice(weight)?, classes, width),
+            bias: slice(bias)?,
+            width,
+        })
+    }
+
+    /// Calls `body` with those of tensors.
+    pub fn with<R>(
+        [x, weight, bias]: [&Tensor; 3],
+        body: impl FnOnce(Operands<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let (classes, width) = weight.dims2()?;
+        host::with(x, |x| {
+            host::with(weight, |weight| {
+                let weight = View::dense(weight, classes, width);
+                host::with(bias, |bias| body(Operands { x, weight, bias, width }))
+            })
+        })
+    }
+
+    /// N.
+    pub fn rows(&self) -> usize {
+        self.x.len() / self.width
     }
 }
 
@@ -68,12 +111,10 @@ pub(super) fn dense_gradients(x: &Tensor, weight: &Tensor, bias: &Tensor, grad: 
         let collected = n > 0 && deposit_weight(weight, g, x);
         Ok((!collected).then(|| multiply(g.transposed(), x)))
     })?;
-    let db = column_sums(grad, n, o);
-    let db = if deposit(bias, |out| out.copy_from_slice(&db)) { None } else { Some(db) };
     Ok((
         Some(Tensor::from_vec(dx, (n, i), x.device())?),
         dw.map(|dw| Tensor::from_vec(dw, (o, i), x.device())).transpose()?,
-        db.map(|db| Tensor::from_vec(db, bias.shape(), x.device())).transpose()?,
+        hand_over(bias, column_sums(grad, n, o))?,
     ))
 }
 

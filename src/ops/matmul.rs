@@ -30,11 +30,6 @@ impl<'a> View<'a> {
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// Rows.
-    pub fn rows(self) -> usize {
-        self.rows
-    }
-
     /// Columns.
     pub fn columns(self) -> usize {
         self.columns

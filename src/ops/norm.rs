@@ -12,7 +12,7 @@ use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::dropout::{self, DropoutKey};
-use super::gradients::deposit;
+use super::gradients::hand_over;
 use super::{fused, host, rows, vector};
 
 /// LayerNorm of x [N, H] with parameters [2, H].
@@ -272,11 +272,7 @@ impl CustomOp3 for Norm {
             Some(dx) => Tensor::from_vec(dx, x.shape(), x.device())?,
             None => d_sum.clone(),
         };
-        let d_parameters = match deposit(parameters, |out| out.copy_from_slice(&d_parameters)) {
-            true => None,
-            false => Some(Tensor::from_vec(d_parameters, parameters.shape(), x.device())?),
-        };
-        Ok((Some(dx), self.residual.then_some(d_sum), d_parameters))
+        Ok((Some(dx), self.residual.then_some(d_sum), hand_over(parameters, d_parameters)?))
     }
 }
 

@@ -10,11 +10,11 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::cross_entropy::{log_sum, row_reference, turn_row};
-use super::gradients::deposit;
-use super::linear::{column_sums, dense};
+use super::gradients::hand_over;
+use super::linear::{Operands, column_sums, dense};
 use super::matmul::{View, multiply, multiply_add};
 use super::sampling::{largest, most_probable};
-use super::{fused, host, linear, vector};
+use super::{fused, linear, vector};
 
 /// Rows whose logits are held at once: 32 MB of them over 30,522 tokens.
 const CHUNK: usize = 256;
@@ -74,11 +74,9 @@ impl CustomOp3 for Projected {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (n, width) = x_layout.shape().dims2()?;
-        let (classes, _) = weight_layout.shape().dims2()?;
-        let x = host::slice(x, x_layout)?;
-        let weight = View::dense(host::slice(weight, weight_layout)?, classes, width);
-        let bias = host::slice(bias, bias_layout)?;
+        let operands = Operands::of([(x, x_layout), (weight, weight_layout), (bias, bias_layout)])?;
+        let (n, classes) = (operands.rows(), operands.bias.len());
+        let Operands { x, weight, bias, width } = operands;
         let mut seen = Seen { log_sums: Vec::with_capacity(n), best: Vec::with_capacity(n) };
         let mut losses = Vec::with_capacity(n);
         for (x, targets) in x.chunks(CHUNK * width).zip(self.targets.chunks(CHUNK)) {
@@ -112,35 +110,24 @@ impl CustomOp3 for Projected {
         let scales = grad.to_vec1::<f32>()?;
         let mut dx = Vec::with_capacity(n * width);
         let (mut dw, mut db) = (vec![0f32; classes * width], vec![0f32; classes]);
-        host::with(x, |x| {
-            host::with(weight, |weight| {
-                host::with(bias, |bias| {
-                    let weight = View::dense(weight, classes, width);
-                    for (chunk, x) in x.chunks(CHUNK * width).enumerate() {
-                        let (first, rows) = (chunk * CHUNK, x.len() / width);
-                        let mut d = dense(View::dense(x, rows, width), weight, bias, rows);
-                        d.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
-                            turn_row(d, log_sums[first + i], self.targets[first + i], scales[first + i]);
-                        });
-                        let d_view = View::dense(&d, rows, classes);
-                        dx.extend(multiply(d_view, weight));
-                        multiply_add(&mut dw, d_view.transposed(), View::dense(x, rows, width), true);
-                        for (sum, more) in db.iter_mut().zip(column_sums(&d, rows, classes)) {
-                            *sum += more;
-                        }
-                    }
-                    Ok(())
-                })
-            })
+        Operands::with([x, weight, bias], |Operands { x, weight, bias, width }| {
+            for (chunk, x) in x.chunks(CHUNK * width).enumerate() {
+                let (first, rows) = (chunk * CHUNK, x.len() / width);
+                let mut d = dense(View::dense(x, rows, width), weight, bias, rows);
+                d.par_chunks_exact_mut(classes).enumerate().for_each(|(i, d)| {
+                    turn_row(d, log_sums[first + i], self.targets[first + i], scales[first + i]);
+                });
+                let d_view = View::dense(&d, rows, classes);
+                dx.extend(multiply(d_view, weight));
+                multiply_add(&mut dw, d_view.transposed(), View::dense(x, rows, width), true);
+                for (sum, more) in db.iter_mut().zip(column_sums(&d, rows, classes)) {
+                    *sum += more;
+                }
+            }
+            Ok(())
         })?;
-        let device = x.device();
-        let left = |parameter: &Tensor, gradient: Vec<f32>| match deposit(parameter, |out| {
-            out.copy_from_slice(&gradient)
-        }) {
-            true => Ok(None),
-            false => Tensor::from_vec(gradient, parameter.shape(), device).map(Some),
-        };
-        Ok((Some(Tensor::from_vec(dx, (n, width), device)?), left(weight, dw)?, left(bias, db)?))
+        let dx = Tensor::from_vec(dx, (n, width), x.device())?;
+        Ok((Some(dx), hand_over(weight, dw)?, hand_over(bias, db)?))
     }
 }
 

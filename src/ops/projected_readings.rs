@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use super::buffers::Buffer;
 use super::cross_entropy::{check, mean_loss, turn_row};
-use super::linear::{Gradients, dense_gradients, dense_into};
+use super::linear::{Gradients, Operands, dense_gradients, dense_into};
 use super::matmul::View;
 use super::readings::{Readings, Rows, read};
 use super::sampling::Sampler;
-use super::{fused, host, linear};
+use super::{fused, linear};
 
 /// Reads the rows of x · wᵀ + b, each with its target class.
 pub fn read_projected(
@@ -71,11 +71,8 @@ impl CustomOp3 for Projected {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (n, width) = x_layout.shape().dims2()?;
-        let (classes, _) = weight_layout.shape().dims2()?;
-        let x = View::dense(host::slice(x, x_layout)?, n, width);
-        let weight = View::dense(host::slice(weight, weight_layout)?, classes, width);
-        let logits = project(x, weight, host::slice(bias, bias_layout)?);
+        let operands = Operands::of([(x, x_layout), (weight, weight_layout), (bias, bias_layout)])?;
+        let (logits, classes) = (project(&operands), operands.bias.len());
         let rows = self.rows.get_or_init(|| Rows::of(&logits, classes, self.sampler));
         let loss = mean_loss(&logits, classes, &self.targets, rows.log_sums());
         self.keep(Some(logits))?;
@@ -90,7 +87,7 @@ impl CustomOp3 for Projected {
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<Gradients> {
-        let ((n, width), (classes, _)) = (x.dims2()?, weight.dims2()?);
+        let (n, classes) = (x.dim(0)?, weight.dim(0)?);
         let Some(rows) = self.rows.get() else {
             bail!("a reading's backward pass came before its forward pass")
         };
@@ -98,13 +95,7 @@ impl CustomOp3 for Projected {
         let mut d = match self.keep(None)? {
             Some(logits) => logits,
             // A second backward pass: the first has written over them.
-            None => host::with(x, |x| {
-                host::with(weight, |weight| {
-                    host::with(bias, |bias| {
-                        Ok(project(View::dense(x, n, width), View::dense(weight, classes, width), bias))
-                    })
-                })
-            })?,
+            None => Operands::with([x, weight, bias], |operands| Ok(project(&operands)))?,
         };
         let turning = d.par_chunks_exact_mut(classes).zip(rows.log_sums().par_iter()).zip(&self.targets[..]);
         turning.for_each(|((row, &log_sum), &target)| turn_row(row, log_sum, target, scale));
@@ -123,9 +114,11 @@ impl Projected {
 }
 
 /// x · wᵀ + b.
-fn project(x: View<'_>, weight: View<'_>, bias: &[f32]) -> Buffer {
-    let mut logits = Buffer::stale(x.rows() * weight.rows());
-    dense_into(&mut logits, x, weight, bias);
+fn project(operands: &Operands<'_>) -> Buffer {
+    let Operands { x, weight, bias, width } = *operands;
+    let n = operands.rows();
+    let mut logits = Buffer::stale(n * bias.len());
+    dense_into(&mut logits, View::dense(x, n, width), weight, bias);
     logits
 }
 
