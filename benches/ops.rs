@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
+use electra_lab::ops::Precision;
 use electra_lab::ops::attention::{self, Reach, attention};
 use electra_lab::ops::binary_cross_entropy::{self, binary_cross_entropy};
 use electra_lab::ops::cross_entropy;
@@ -62,7 +63,7 @@ fn ops(criterion: &mut Criterion) {
     pair(criterion, "gelu", &[inner], &|t| gelu(&t[0]), &|t| gelu::reference(&t[0]));
 
     let dense = [tensor(&[TOKENS, HIDDEN], 1), tensor(&[FFN, HIDDEN], 2), tensor(&[FFN], 3)];
-    pair(criterion, "linear", &dense, &|t| linear(&t[0], &t[1], &t[2]), &|t| {
+    pair(criterion, "linear", &dense, &|t| linear(&t[0], &t[1], &t[2], Precision::F32), &|t| {
         linear::reference(&t[0], &t[1], &t[2])
     });
 

@@ -77,6 +77,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
         only: Vec::new(),
         jobs: 1,
         device: arguments.device,
+        max_seconds: None,
         results: arguments.results.clone(),
         reports: arguments.reports.clone(),
         offline: arguments.offline,

@@ -1,6 +1,7 @@
 //! `electra-lab run`: runs experiments, then builds their reports.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -33,6 +34,11 @@ pub struct RunArguments {
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub(super) device: DeviceChoice,
 
+    /// Stops after N seconds as an interrupt does: the running trials save their state, and the same command goes on from there
+    /// [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_seconds: Option<u64>,
+
     #[command(flatten)]
     pub(super) results: ResultsArgument,
 
@@ -61,6 +67,10 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
         force: arguments.force,
     };
     let stop = StopFlag::on_signals()?;
+    let stop = match arguments.max_seconds {
+        Some(limit) => stop.after(Duration::from_secs(limit)),
+        None => stop,
+    };
     let terminal = Terminal::on_stderr();
     let summary = run_experiments(&experiments, &options, stop, &run_trial, &terminal)?;
     output::note(&summary.sentence());

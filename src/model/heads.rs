@@ -6,6 +6,7 @@ use candle_core::Tensor;
 
 use crate::fault::Result;
 use crate::nn::{Builder, Init, Linear, Norm};
+use crate::ops::Precision;
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
 use crate::ops::projected_cross_entropy::{RowLosses, projected_cross_entropy};
@@ -21,6 +22,7 @@ pub struct MaskedLmHead {
     norm: Norm,
     word: Tensor,
     bias: Tensor,
+    precision: Precision,
 }
 
 impl MaskedLmHead {
@@ -32,23 +34,26 @@ impl MaskedLmHead {
             norm: Norm::new(builder.within("norm"), embedding, shape.norm_epsilon)?,
             word: word.clone(),
             bias: builder.parameter("bias", &[vocab], Init::Zeros)?,
+            precision: builder.precision(),
         })
     }
 
     /// Hidden states [M, H] of the masked positions → logits [M, V].
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(linear(&self.inner(hidden)?, &self.word, &self.bias)?)
+        Ok(linear(&self.inner(hidden)?, &self.word, &self.bias, self.precision)?)
     }
 
     /// Hidden states [M, H] → what [`forward`](Self::forward)'s logits tell, each row with its target, without giving them away.
     pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
-        Ok(read_projected(&self.inner(hidden)?, &self.word, &self.bias, targets, sampler)?)
+        let inner = self.inner(hidden)?;
+        Ok(read_projected(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
     }
 
     /// Hidden states [N, H] → the cross-entropy of every row against its target, without holding N rows of
     /// logits.
     pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
-        Ok(projected_cross_entropy(&self.inner(hidden)?, &self.word, &self.bias, targets)?)
+        let inner = self.inner(hidden)?;
+        Ok(projected_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
     }
 
     fn inner(&self, hidden: &Tensor) -> Result<Tensor> {

@@ -10,6 +10,7 @@ use super::{Discriminator, DiscriminatorHead, EncoderNetwork, MaskedLmHead};
 use crate::fault::Result;
 use crate::nn::{Builder, Encoder, Mode, Parameters, Tokens};
 use crate::ops::attention::Reach;
+use crate::ops::gather::gather;
 use crate::spec::ModelSpec;
 
 /// A model of every token given all others, in one pass.
@@ -56,8 +57,7 @@ fn neighbours(offsets: &[usize]) -> (Vec<u32>, Vec<u32>) {
 fn rows_or_zeros(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
     let (_, width) = hidden.dims2()?;
     let zeros = Tensor::zeros((1, width), hidden.dtype(), hidden.device())?;
-    let rows = Tensor::from_slice(rows, rows.len(), hidden.device())?;
-    Ok(Tensor::cat(&[hidden, &zeros], 0)?.index_select(&rows, 0)?)
+    Ok(gather(&Tensor::cat(&[hidden, &zeros], 0)?, rows)?)
 }
 
 /// The noise distribution and the encoder that learns to tell text from it.

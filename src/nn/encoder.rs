@@ -7,6 +7,7 @@ use candle_core::Tensor;
 
 use super::{Builder, Embeddings, Init, Linear, Mode, Norm, Tokens};
 use crate::fault::Result;
+use crate::ops::Precision;
 use crate::ops::attention::Reach;
 use crate::ops::encoder_layer::{Dense, Parameters, Settings, encoder_layer};
 use crate::spec::EncoderShape;
@@ -86,6 +87,7 @@ struct Layer {
     epsilon: f64,
     rates: Rates,
     sites: [u64; 3],
+    precision: Precision,
 }
 
 impl Layer {
@@ -104,23 +106,26 @@ impl Layer {
             epsilon: shape.norm_epsilon,
             rates,
             sites: [builder.site(), builder.site(), builder.site()],
+            precision: builder.precision(),
         })
     }
 
     fn forward(&self, x: &Tensor, tokens: &Tokens, reach: Reach, mode: Mode) -> Result<Tensor> {
-        let Self { heads, epsilon, rates, sites: [in_attention, after_attention, after_output], .. } = *self;
+        let Self { heads, epsilon, rates, sites, precision, .. } = *self;
+        let [in_attention, after_attention, after_output] = sites;
         let dropout = [
             mode.dropout(in_attention, rates.attention),
             mode.dropout(after_attention, rates.hidden),
             mode.dropout(after_output, rates.hidden),
         ];
-        let settings = Settings { offsets: tokens.offsets.clone(), heads, reach, dropout, epsilon };
+        let settings =
+            Settings { offsets: tokens.offsets.clone(), heads, reach, dropout, epsilon, precision };
         Ok(encoder_layer(x, &self.parameters, &settings)?)
     }
 }
 
 fn dense(builder: Builder<'_>, input: usize, output: usize) -> Result<Dense> {
-    let Linear { weight, bias } = Linear::new(builder, input, output, Init::TruncatedNormal)?;
+    let Linear { weight, bias, .. } = Linear::new(builder, input, output, Init::TruncatedNormal)?;
     Ok([weight, bias])
 }
 

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::{Builder, Init};
 use crate::fault::Result;
+use crate::ops::Precision;
 use crate::ops::dropout::DropoutKey;
 use crate::ops::{linear, norm};
 use crate::rng::{Purpose, StreamKey};
@@ -36,6 +37,8 @@ pub struct Linear {
     pub weight: Tensor,
     /// [O].
     pub bias: Tensor,
+    /// Of its product on a CUDA device.
+    pub precision: Precision,
 }
 
 impl Linear {
@@ -44,12 +47,13 @@ impl Linear {
         Ok(Self {
             weight: builder.parameter("weight", &[output, input], init)?,
             bias: builder.parameter("bias", &[output], Init::Zeros)?,
+            precision: builder.precision(),
         })
     }
 
     /// x [N, I] → [N, O].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(linear::linear(x, &self.weight, &self.bias)?)
+        Ok(linear::linear(x, &self.weight, &self.bias, self.precision)?)
     }
 }
 

@@ -7,8 +7,9 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::embeddings::difference_table;
 use crate::fault::{Fault, Result};
+use crate::ops::Precision;
 use crate::rng::{Purpose, Stream};
-use crate::spec::INITIALIZER_RANGE;
+use crate::spec::{self, INITIALIZER_RANGE};
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +48,7 @@ pub struct Parameters {
     seed: u64,
     range: f64,
     sites: u64,
+    precision: Precision,
     expected: fn(&str) -> bool,
 }
 
@@ -65,6 +67,7 @@ impl Parameters {
             seed,
             range: INITIALIZER_RANGE,
             sites: 0,
+            precision: Precision::F32,
             expected,
         }
     }
@@ -72,6 +75,16 @@ impl Parameters {
     /// The same store with another standard deviation of the truncated normal numbers that are still to be drawn.
     pub fn with_initializer_range(self, range: f64) -> Self {
         Self { range, ..self }
+    }
+
+    /// The same store, whose layers multiply in another precision.
+    pub fn with_precision(self, precision: spec::Precision) -> Self {
+        let precision = match precision {
+            spec::Precision::F32 => Precision::F32,
+            spec::Precision::Tf32 => Precision::Tf32,
+            spec::Precision::Bf16 => Precision::Bf16,
+        };
+        Self { precision, ..self }
     }
 
     /// A builder at the root.
@@ -150,6 +163,11 @@ impl Builder<'_> {
     /// The same place at another depth.
     pub fn at_depth(&mut self, depth: usize) -> Builder<'_> {
         Builder { store: self.store, prefix: self.prefix.clone(), depth }
+    }
+
+    /// In which its layers multiply.
+    pub fn precision(&self) -> Precision {
+        self.store.precision
     }
 
     /// A number for a dropout site, never given twice.

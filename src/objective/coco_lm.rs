@@ -21,6 +21,7 @@ use crate::model::{CopyGate, MaskedLm, Restorer};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
+use crate::ops::gather::gather;
 use crate::ops::sampling::most_probable;
 use crate::spec::{Correction, ModelSpec};
 
@@ -89,7 +90,7 @@ impl CorrectAndContrast {
         let copy_loss = binary_cross_entropy(&gate, &kept.as_slice().into())?;
 
         let rows = integers(&masked.positions)?.to_device(hidden.device())?;
-        let logits = self.main.head.forward(&hidden.index_select(&rows, 0)?)?;
+        let logits = self.main.head.forward(&gather(hidden, &masked.positions)?)?;
         let surprises = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
         let at_slots: Vec<f32> = masked.positions.iter().map(|&position| kept[position as usize]).collect();
         let gate_there = gate.index_select(&rows, 0)?;
@@ -117,8 +118,7 @@ impl CorrectAndContrast {
     /// L_SCL of hidden states of which the first of every sequence is a view's vector.
     fn contrast(&self, hidden: &Tensor, views: &Batch, measures: &mut Measures) -> Result<Tensor> {
         let first: Vec<u32> = views.offsets.iter().take(views.n_sequences()).map(|&at| at as u32).collect();
-        let rows = integers(&first)?.to_device(hidden.device())?;
-        let contrasted = contrast(&hidden.index_select(&rows, 0)?, self.weights.scl_temperature)?;
+        let contrasted = contrast(&gather(hidden, &first)?, self.weights.scl_temperature)?;
         let n = first.len() as f64;
         measures.loss("contrast_loss", &contrasted.loss, n)?;
         measures.add("contrast_accuracy", contrasted.hits as f64, n);

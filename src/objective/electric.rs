@@ -20,6 +20,7 @@ use crate::fault::Result;
 use crate::model;
 use crate::nn::Parameters;
 use crate::ops::cross_entropy::row_cross_entropy;
+use crate::ops::gather::gather;
 use crate::spec::ModelSpec;
 
 /// Numbers of the objective.
@@ -77,8 +78,7 @@ impl Objective for Electric {
         let learnt = integers(&learnt)?.to_device(hidden.device())?;
         let cloze_loss = surprises.index_select(&learnt, 0)?.mean_all()?;
 
-        let slots = integers(&masked.positions)?.to_device(hidden.device())?;
-        let known = hidden.detach().index_select(&slots, 0)?;
+        let known = gather(&hidden.detach(), &masked.positions)?;
         let logits = generator.head.forward(&known)?.detach();
         let predicted = Prediction::of_logits(&logits, &masked, Some(at.sampler(1.0)))?;
         let samples = &predicted.samples;

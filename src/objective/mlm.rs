@@ -5,11 +5,12 @@
 use candle_core::Tensor;
 
 use super::masking::{Masked, Masker, Shares};
-use super::{Losses, Measures, Moment, Objective, Parts, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, Parts, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
+use crate::ops::gather::gather;
 use crate::ops::readings::{Readings, read};
 use crate::ops::sampling::Sampler;
 use crate::spec::ModelSpec;
@@ -113,8 +114,7 @@ pub fn predict(
 /// Hidden states of the last layer at the slots of `masked`, [M, H].
 pub fn hidden_at_slots(network: &MaskedLm, input: &Tokens, masked: &Masked, mode: Mode) -> Result<Tensor> {
     let hidden = network.encoder.forward(input, mode)?;
-    let rows = integers(&masked.positions)?.to_device(hidden.device())?;
-    Ok(hidden.index_select(&rows, 0)?)
+    Ok(gather(&hidden, &masked.positions)?)
 }
 
 #[cfg(test)]

@@ -143,7 +143,9 @@ pub struct Span {
 
 /// The objective of a trial, with freshly initialised networks on `device`.
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
-    let parameters = Parameters::new(spec.seed, device).with_initializer_range(spec.model.initializer_range);
+    let parameters = Parameters::new(spec.seed, device)
+        .with_initializer_range(spec.model.initializer_range)
+        .with_precision(spec.train.precision);
     let masker = |masking, paper| {
         Masker::new(masking, spec.objective.mask_fraction(), spec.train.seq_len, vocabulary, paper)
     };

@@ -16,6 +16,7 @@ use crate::fault::{Fault, Result};
 use crate::model::{CopyGate, MaskedLm, Restorer};
 use crate::nn::Parameters;
 use crate::ops::cross_entropy::cross_entropy;
+use crate::ops::gather::gather;
 use crate::ops::sampling::most_probable;
 use crate::spec::ModelSpec;
 
@@ -63,8 +64,7 @@ impl TokenRestoration {
 
     /// Cross-entropy at the slots.
     fn restore_slots(&self, hidden: &Tensor, masked: &Masked) -> Result<Restored> {
-        let rows = integers(&masked.positions)?.to_device(hidden.device())?;
-        let logits = self.restorer.head.forward(&hidden.index_select(&rows, 0)?)?;
+        let logits = self.restorer.head.forward(&gather(hidden, &masked.positions)?)?;
         let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
         Ok(Restored { loss, written: most_probable(&logits)? })
     }

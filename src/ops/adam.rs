@@ -7,7 +7,7 @@
 use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
-use super::gradients::{BLOCK, HostGradient};
+use super::host_gradient::{BLOCK, HostGradient};
 use super::{host, vector};
 
 /// The numbers of one update.

@@ -48,6 +48,10 @@ pub fn attention(
     reach: Reach,
     key: Option<DropoutKey>,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(qkv) && qkv.dim(1)? / 3 / heads <= super::gpu::attention::WIDEST_HEAD {
+        return super::gpu::tensors::attention::attention(qkv, offsets, heads, reach, key);
+    }
     if fused(qkv) {
         qkv.contiguous()?.apply_op1(Attention::new(offsets, heads, reach, key))
     } else {

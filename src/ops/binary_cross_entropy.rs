@@ -13,6 +13,10 @@ pub fn binary_cross_entropy(logits: &Tensor, labels: &Arc<[f32]>) -> Result<Tens
     if logits.dims1()? != labels.len() || labels.is_empty() {
         candle_core::bail!("binary cross-entropy of {:?} logits got {} labels", logits.dims(), labels.len());
     }
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::detection::binary_cross_entropy(logits, labels);
+    }
     if fused(logits) {
         logits.contiguous()?.apply_op1(BinaryCrossEntropy(labels.clone()))
     } else {

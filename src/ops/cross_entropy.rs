@@ -13,6 +13,10 @@ use super::{fused, host, vector};
 /// The mean cross-entropy.
 pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
     check_logits(logits, targets)?;
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::readings::cross_entropy(logits, targets, false);
+    }
     match fused(logits) {
         true => logits.contiguous()?.apply_op1(CrossEntropy::new(targets, Output::Mean)),
         false => reference(logits, targets),
@@ -30,6 +34,10 @@ pub(super) fn cross_entropy_of(logits: &Tensor, targets: &Arc<[u32]>, log_sums: 
 /// The cross-entropy of every row, [M].
 pub fn row_cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
     check_logits(logits, targets)?;
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::readings::cross_entropy(logits, targets, true);
+    }
     match fused(logits) {
         true => logits.contiguous()?.apply_op1(CrossEntropy::new(targets, Output::Rows)),
         false => row_reference(logits, targets),

@@ -26,7 +26,7 @@ pub struct DropoutKey {
 
 impl DropoutKey {
     /// Elements are kept when their 16 bits are at least this.
-    fn threshold(&self) -> u16 {
+    pub fn threshold(&self) -> u16 {
         (self.probability * 65536.0).round().clamp(0.0, 65535.0) as u16
     }
 
@@ -94,11 +94,11 @@ impl DropoutKey {
 pub fn dropout(x: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
     match key {
         Some(key) if !key.is_off() => {
-            if fused(x) {
-                x.contiguous()?.apply_op1(Dropout(key))
-            } else {
-                reference(x, key)
+            #[cfg(feature = "cuda")]
+            if super::gpu::tensors::takes(x) {
+                return super::gpu::tensors::elementwise::dropout(x, key);
             }
+            if fused(x) { x.contiguous()?.apply_op1(Dropout(key)) } else { reference(x, key) }
         }
         _ => Ok(x.clone()),
     }

@@ -36,11 +36,21 @@ impl Base {
     pub fn new(word: &Tensor, position: &Tensor) -> Self {
         Self { word: word.detach(), position: position.detach() }
     }
+
+    /// Both.
+    #[cfg(feature = "cuda")]
+    pub fn tables(&self) -> [&Tensor; 2] {
+        [&self.word, &self.position]
+    }
 }
 
 /// The sum of the three embeddings of every token.
 pub fn embedding(word: &Tensor, position: &Tensor, kind: &Tensor, indices: &Indices) -> Result<Tensor> {
     check(word, position, kind, indices)?;
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(word) {
+        return super::gpu::tensors::embedding::embed([word, position, kind], None, indices);
+    }
     if fused(word) {
         word.apply_op3(position, kind, Embedding { indices: indices.clone(), base: None })
     } else {
@@ -60,6 +70,10 @@ pub fn difference_embedding(
     if base.word.shape() != word.shape() || base.position.shape() != position.shape() {
         let (word, position) = (base.word.dims(), base.position.dims());
         candle_core::bail!("embedding tables are differences from others of {word:?} and {position:?}");
+    }
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(word) {
+        return super::gpu::tensors::embedding::embed([word, position, kind], Some(base), indices);
     }
     if fused(word) {
         let op = Embedding { indices: indices.clone(), base: Some(base.clone()) };

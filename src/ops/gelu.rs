@@ -9,6 +9,10 @@ const BLOCK: usize = 1024;
 
 /// GELU, element by element.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(x) {
+        return super::gpu::tensors::elementwise::gelu(x);
+    }
     if fused(x) { x.contiguous()?.apply_op1(Gelu) } else { reference(x) }
 }
 

@@ -15,128 +15,9 @@ use std::mem;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, TensorId, Var};
-use rayon::prelude::*;
 
-use super::{fused, host, vector};
-
-/// Numbers a block: what is known of a gradient ("all zero") is known by the block.
-pub const BLOCK: usize = 4096;
-
-/// A gradient in host memory.
-#[derive(Default)]
-pub struct HostGradient {
-    values: Vec<f32>,
-    extent: Extent,
-}
-
-/// Which blocks of the values may differ from zero.
-#[derive(Default)]
-enum Extent {
-    /// Left over from the last backward pass: to be overwritten before it is read.
-    #[default]
-    Stale,
-    /// Some: a flag a block. The others are zero.
-    Blocks(Vec<bool>),
-    /// All.
-    Whole,
-}
-
-impl HostGradient {
-    /// The numbers of block `index`, or None where all of them are zero.
-    pub fn block(&self, index: usize) -> Option<&[f32]> {
-        let touched = match &self.extent {
-            Extent::Stale => false,
-            Extent::Blocks(touched) => touched.get(index).copied().unwrap_or(false),
-            Extent::Whole => true,
-        };
-        let end = self.values.len().min((index + 1) * BLOCK);
-        if touched { self.values.get(index * BLOCK..end) } else { None }
-    }
-
-    /// Sum of the squares, in f64 and in a fixed order.
-    pub fn sum_of_squares(&self) -> f64 {
-        let partials: Vec<f32> = (0..self.values.len().div_ceil(BLOCK))
-            .into_par_iter()
-            .map(|index| self.block(index).map_or(0.0, squares))
-            .collect();
-        partials.iter().map(|&partial| f64::from(partial)).sum()
-    }
-
-    /// Forgets the numbers; those of single blocks are zeroed, since the next pass may touch others.
-    fn clear(&mut self) {
-        match &mut self.extent {
-            Extent::Stale => {}
-            Extent::Whole => self.extent = Extent::Stale,
-            Extent::Blocks(touched) => {
-                for (block, touched) in self.values.chunks_mut(BLOCK).zip(touched) {
-                    if mem::take(touched) {
-                        block.fill(0.0);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Adds what `write` puts into every element of the slice that it is given.
-    fn add(&mut self, len: usize, write: impl FnOnce(&mut [f32])) {
-        self.values.resize(len, 0.0);
-        // A pass over rows leaves its untouched blocks zero; only a stale buffer may be overwritten in place.
-        if let Extent::Stale = self.extent {
-            write(&mut self.values);
-        } else {
-            let mut other = vec![0f32; len];
-            write(&mut other);
-            self.values.par_chunks_mut(BLOCK).zip(other.par_chunks(BLOCK)).for_each(|(sums, values)| {
-                vector::add(sums, values);
-            });
-        }
-        self.extent = Extent::Whole;
-    }
-
-    /// Adds `values` to rows of a [R, `width`] table.
-    fn add_rows(&mut self, len: usize, width: usize, rows: &[u32], values: &[f32]) {
-        self.values.resize(len, 0.0);
-        if let Extent::Stale = self.extent {
-            self.values.fill(0.0);
-            self.extent = Extent::Blocks(vec![false; len.div_ceil(BLOCK)]);
-        }
-        // Each row's own sum first, as if it had been made apart: the order in which candle adds.
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|&token| rows[token]);
-        let mut sum = vec![0f32; width];
-        for tokens in order.chunk_by(|&a, &b| rows[a] == rows[b]) {
-            sum.fill(0.0);
-            for &token in tokens {
-                let values = &values[token * width..(token + 1) * width];
-                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            }
-            let start = rows[tokens[0]] as usize * width;
-            if let Extent::Blocks(touched) = &mut self.extent {
-                touched[start / BLOCK..=(start + width - 1) / BLOCK].fill(true);
-            }
-            self.values[start..start + width].iter_mut().zip(&sum).for_each(|(total, sum)| *total += sum);
-        }
-    }
-}
-
-#[cfg(test)]
-impl HostGradient {
-    /// A gradient whose all-zero blocks count as untouched.
-    pub fn of(values: Vec<f32>) -> Self {
-        let touched = values.chunks(BLOCK).map(|block| block.iter().any(|&v| v != 0.0)).collect();
-        Self { values, extent: Extent::Blocks(touched) }
-    }
-
-    /// A gradient all of whose blocks count as touched.
-    pub fn whole(values: Vec<f32>) -> Self {
-        Self { values, extent: Extent::Whole }
-    }
-}
-
-/// Sum of the squares of a block.
-fn squares(block: &[f32]) -> f32 {
-    vector::vectorized!(|| vector::sum(block.len(), |i| block[i] * block[i]))
-}
+use super::host_gradient::HostGradient;
+use super::{fused, host};
 
 /// The gradient of one parameter.
 pub enum Gradient {
@@ -210,14 +91,15 @@ impl Gradients {
     fn take_over(&mut self, mut rest: GradStore) -> Result<()> {
         for entry in &mut self.entries {
             let Some(tensor) = rest.remove(&entry.parameter) else { continue };
-            entry.reached = true;
             match &mut entry.gradient {
                 Gradient::Host(gradient) if fused(&tensor) => host::with(&tensor, |values| {
                     gradient.add(values.len(), |own| own.copy_from_slice(values));
                     Ok(())
                 })?,
-                gradient => *gradient = Gradient::Device(tensor),
+                Gradient::Device(own) => entry.gradient = Gradient::Device((&*own + tensor)?),
+                gradient @ Gradient::Host(_) => *gradient = Gradient::Device(tensor),
             }
+            entry.reached = true;
         }
         Ok(())
     }
@@ -237,6 +119,25 @@ impl Gradients {
             }
             Gradient::Device(tensor) => Ok(Some(tensor.clone())),
         }
+    }
+
+    #[cfg(any(test, feature = "cuda"))]
+    fn add_tensor(
+        &mut self,
+        parameter: &Tensor,
+        sum: impl FnOnce(Option<&Tensor>) -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        let place = self.places.get(&parameter.id());
+        let Some(entry) = place.and_then(|&place| self.entries.get_mut(place)) else {
+            return sum(None).map(Some);
+        };
+        let before = match &entry.gradient {
+            Gradient::Device(before) if entry.reached => Some(before),
+            _ => None,
+        };
+        entry.gradient = Gradient::Device(sum(before)?);
+        entry.reached = true;
+        Ok(None)
     }
 
     fn host(&mut self, parameter: &Tensor) -> Option<&mut HostGradient> {
@@ -267,6 +168,19 @@ pub(super) fn deposit_rows(table: &Tensor, rows: &[u32], values: &[f32]) -> Resu
     Ok(with_host(table, |gradient| gradient.add_rows(table.elem_count(), width, rows, values)))
 }
 
+/// Puts what `sum` makes of a parameter's gradient so far, if there is any, in its place; where it has none, returns what `sum`
+/// makes of nothing, for candle to take. The place holds the only copy of what it holds. For tensors outside host memory.
+#[cfg(any(test, feature = "cuda"))]
+pub(super) fn deposit_tensor(
+    parameter: &Tensor,
+    sum: impl FnOnce(Option<&Tensor>) -> Result<Tensor>,
+) -> Result<Option<Tensor>> {
+    let Some(mut collecting) = COLLECTING.take() else { return sum(None).map(Some) };
+    let result = collecting.add_tensor(parameter, sum);
+    COLLECTING.set(Some(collecting));
+    result
+}
+
 fn with_host(parameter: &Tensor, body: impl FnOnce(&mut HostGradient)) -> bool {
     // Taken out meanwhile: `body` computes in parallel, and this thread may run other work while it waits.
     let Some(mut collecting) = COLLECTING.take() else { return false };
@@ -278,7 +192,9 @@ fn with_host(parameter: &Tensor, body: impl FnOnce(&mut HostGradient)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Precision;
     use crate::ops::embedding::{Indices, embedding};
+    use crate::ops::host_gradient::BLOCK;
     use crate::ops::linear::linear;
     use crate::ops::projected_cross_entropy::projected_cross_entropy;
     use crate::ops::{norm, testing};
@@ -316,13 +232,19 @@ mod tests {
         };
         let x = embedding(&p[0], &p[1], &p[2], &indices).unwrap();
         let x = norm::norm(&x, &p[3], 1e-12).unwrap();
-        let x = linear(&x, &p[4], &p[5]).unwrap().broadcast_mul(&p[7]).unwrap();
+        let x = linear(&x, &p[4], &p[5], Precision::F32).unwrap().broadcast_mul(&p[7]).unwrap();
         match tied {
             Tied::No => x.sqr().unwrap().mean_all().unwrap(),
-            Tied::Logits => linear(&x, &p[0], &p[6]).unwrap().sqr().unwrap().mean_all().unwrap(),
+            Tied::Logits => {
+                linear(&x, &p[0], &p[6], Precision::F32).unwrap().sqr().unwrap().mean_all().unwrap()
+            }
             Tied::Losses => {
                 let targets: std::sync::Arc<[u32]> = words.as_slice().into();
-                projected_cross_entropy(&x, &p[0], &p[6], &targets).unwrap().losses.mean_all().unwrap()
+                projected_cross_entropy(&x, &p[0], &p[6], &targets, Precision::F32)
+                    .unwrap()
+                    .losses
+                    .mean_all()
+                    .unwrap()
             }
         }
     }
@@ -396,5 +318,42 @@ mod tests {
                 Ok((candle_core::CpuStorage::F32(zeros.to_vec()), layout.shape().clone()))
             })
         }
+    }
+
+    /// What operations outside host memory do: the first contribution is kept, later ones see it, and candle's own is added.
+    #[test]
+    fn tensors_are_put_in_their_places() {
+        struct Double(Var);
+        impl candle_core::CustomOp1 for Double {
+            fn name(&self) -> &'static str {
+                "double"
+            }
+            fn cpu_fwd(
+                &self,
+                storage: &candle_core::CpuStorage,
+                layout: &candle_core::Layout,
+            ) -> Result<(candle_core::CpuStorage, candle_core::Shape)> {
+                let twice = host::slice(storage, layout)?.iter().map(|v| 2.0 * v).collect();
+                Ok((candle_core::CpuStorage::F32(twice), layout.shape().clone()))
+            }
+            fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+                let own = (grad * 2.0)?;
+                deposit_tensor(self.0.as_tensor(), |before| match before {
+                    Some(before) => before + &own,
+                    None => Ok(own.clone()),
+                })
+            }
+        }
+        let x = var(&[3], 1);
+        let twice = || x.apply_op1(Double(x.clone())).unwrap().sum_all().unwrap();
+        let loss = (twice() + twice()).unwrap();
+        let placed = |loss: &Tensor| {
+            let mut gradients = Gradients::new([&x].into_iter());
+            gradients.backward(loss).unwrap();
+            values(&gradients.tensor(0).unwrap().unwrap())
+        };
+        assert_eq!(placed(&loss), [4.0; 3]);
+        assert_eq!(placed(&(&loss + x.sum_all().unwrap()).unwrap()), [5.0; 3]);
+        assert_eq!(values(loss.backward().unwrap().get(&x).unwrap()), [4.0; 3]);
     }
 }

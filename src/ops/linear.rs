@@ -7,10 +7,16 @@ use rayon::prelude::*;
 
 use super::gradients::{deposit, hand_over};
 use super::matmul::{Target, View, multiply, multiply_add, multiply_into, transpose};
-use super::{fused, host, rows, vector};
+use super::{Precision, fused, host, rows, vector};
 
-/// The dense layer.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+/// The dense layer; `precision` is that of a CUDA device.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(x) {
+        return super::gpu::tensors::linear::linear(x, weight, bias, precision);
+    }
+    #[cfg(not(feature = "cuda"))]
+    let _ = precision;
     if fused(x) { x.contiguous()?.apply_op3(weight, bias, Linear) } else { reference(x, weight, bias) }
 }
 
@@ -180,6 +186,10 @@ mod tests {
     fn fused_agrees_with_the_reference() {
         let inputs =
             [testing::tensor(&[2000, 24], 1), testing::tensor(&[40, 24], 2), testing::tensor(&[40], 3)];
-        testing::compare(&inputs, |t| linear(&t[0], &t[1], &t[2]), |t| reference(&t[0], &t[1], &t[2]));
+        testing::compare(
+            &inputs,
+            |t| linear(&t[0], &t[1], &t[2], Precision::F32),
+            |t| reference(&t[0], &t[1], &t[2]),
+        );
     }
 }

@@ -17,6 +17,10 @@ use super::{fused, host, rows, vector};
 
 /// LayerNorm of x [N, H] with parameters [2, H].
 pub fn norm(x: &Tensor, parameters: &Tensor, epsilon: f64) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(x) {
+        return super::gpu::tensors::norm::norm(x, parameters, epsilon);
+    }
     if fused(x) {
         let x = x.contiguous()?;
         // The residual argument is not read: the op is told that there is none.
@@ -34,6 +38,10 @@ pub fn residual_norm(
     key: Option<DropoutKey>,
     epsilon: f64,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(x) {
+        return super::gpu::tensors::norm::residual_norm(x, residual, parameters, key, epsilon);
+    }
     if fused(x) {
         x.contiguous()?.apply_op3(&residual.contiguous()?, parameters, Norm::behind(key, epsilon))
     } else {

@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::cross_entropy::{log_sum, row_reference, turn_row};
+use super::cross_entropy::{log_sum, row_cross_entropy, turn_row};
 use super::gradients::hand_over;
 use super::linear::{Operands, column_sums, dense};
 use super::matmul::{View, multiply, multiply_add};
 use super::sampling::{largest, most_probable};
-use super::{fused, linear, vector};
+use super::{Precision, fused, linear, vector};
 
 /// Rows whose logits are held at once: 32 MB of them over 30,522 tokens.
 const CHUNK: usize = 256;
@@ -33,14 +33,15 @@ pub fn projected_cross_entropy(
     weight: &Tensor,
     bias: &Tensor,
     targets: &Arc<[u32]>,
+    precision: Precision,
 ) -> Result<RowLosses> {
     let ((n, _), (classes, _)) = (x.dims2()?, weight.dims2()?);
     if n == 0 || n != targets.len() || targets.iter().any(|&target| target as usize >= classes) {
         candle_core::bail!("cross-entropy of {n} rows over {classes} classes got {} targets", targets.len());
     }
     if !fused(x) {
-        let logits = linear::reference(x, weight, bias)?;
-        return Ok(RowLosses { losses: row_reference(&logits, targets)?, best: most_probable(&logits)? });
+        let logits = linear::linear(x, weight, bias, precision)?;
+        return Ok(RowLosses { losses: row_cross_entropy(&logits, targets)?, best: most_probable(&logits)? });
     }
     let seen = Arc::new(OnceLock::new());
     let op = Projected { targets: targets.clone(), seen: seen.clone() };
@@ -134,6 +135,7 @@ impl CustomOp3 for Projected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::cross_entropy::row_reference;
     use crate::ops::testing;
 
     /// Over more than one chunk.
@@ -144,11 +146,11 @@ mod tests {
         let inputs = [testing::tensor(&[n, 6], 1), testing::tensor(&[30, 6], 2), testing::tensor(&[30], 3)];
         testing::compare(
             &inputs,
-            |t| Ok(projected_cross_entropy(&t[0], &t[1], &t[2], &targets)?.losses),
+            |t| Ok(projected_cross_entropy(&t[0], &t[1], &t[2], &targets, Precision::F32)?.losses),
             |t| row_reference(&linear::reference(&t[0], &t[1], &t[2])?, &targets),
         );
         let [x, weight, bias] = &inputs;
-        let best = projected_cross_entropy(x, weight, bias, &targets).unwrap().best;
+        let best = projected_cross_entropy(x, weight, bias, &targets, Precision::F32).unwrap().best;
         assert_eq!(best, most_probable(&linear::reference(x, weight, bias).unwrap()).unwrap());
     }
 }

@@ -15,7 +15,7 @@ use super::linear::{Gradients, Operands, dense_gradients, dense_into};
 use super::matmul::View;
 use super::readings::{Readings, Rows, read};
 use super::sampling::Sampler;
-use super::{fused, linear};
+use super::{Precision, fused, linear};
 
 /// Reads the rows of x · wᵀ + b, each with its target class.
 pub fn read_projected(
@@ -24,11 +24,16 @@ pub fn read_projected(
     bias: &Tensor,
     targets: &[u32],
     sampler: Option<Sampler>,
+    precision: Precision,
 ) -> Result<Readings> {
-    if !fused(x) {
-        return reference(x, weight, bias, targets, sampler);
-    }
     check(x.dim(0)?, weight.dim(0)?, targets)?;
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(x) {
+        return super::gpu::tensors::readings::read_projected([x, weight, bias], targets, sampler, precision);
+    }
+    if !fused(x) {
+        return reference(x, weight, bias, targets, sampler, precision);
+    }
     let rows = Arc::new(OnceLock::new());
     let op = Projected { targets: targets.into(), sampler, rows: rows.clone(), logits: Mutex::new(None) };
     let loss = x.contiguous()?.apply_op3(weight, bias, op)?;
@@ -45,8 +50,9 @@ pub fn reference(
     bias: &Tensor,
     targets: &[u32],
     sampler: Option<Sampler>,
+    precision: Precision,
 ) -> Result<Readings> {
-    read(&linear::linear(x, weight, bias)?, targets, sampler)
+    read(&linear::linear(x, weight, bias, precision)?, targets, sampler)
 }
 
 struct Projected {
@@ -148,8 +154,8 @@ mod tests {
     fn one_operation_is_two_to_the_bit() {
         let p = parameters();
         for sampler in [None, Some(Sampler { temperature: 1.0, seed: 3, step: 9 })] {
-            let one = read_projected(&p[0], &p[1], &p[2], &TARGETS, sampler).unwrap();
-            let two = reference(&p[0], &p[1], &p[2], &TARGETS, sampler).unwrap();
+            let one = read_projected(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
+            let two = reference(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
             assert_eq!((bits(&one.loss), one.entropy.to_bits()), (bits(&two.loss), two.entropy.to_bits()));
             assert_eq!((one.best, one.samples), (two.best, two.samples));
             // Whichever way the gradients go, and a second time.
@@ -169,8 +175,9 @@ mod tests {
     #[test]
     fn a_target_outside_the_vocabulary_is_an_error() {
         let p = parameters();
-        let message =
-            |targets: &[u32]| read_projected(&p[0], &p[1], &p[2], targets, None).err().unwrap().to_string();
+        let message = |targets: &[u32]| {
+            read_projected(&p[0], &p[1], &p[2], targets, None, Precision::F32).err().unwrap().to_string()
+        };
         assert!(message(&[900; 7]).contains("7 rows of 900 classes"));
         assert!(message(&[1; 6]).contains("got 6 targets"));
     }

@@ -27,7 +27,12 @@ pub struct Readings {
 
 /// Reads rows of logits, each with its target class.
 pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
-    let (_, classes) = logits.dims2()?;
+    let (rows, classes) = logits.dims2()?;
+    cross_entropy::check(rows, classes, targets)?;
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::readings::read(logits, targets, sampler);
+    }
     if !fused(logits) {
         return reference(logits, targets, sampler);
     }

@@ -26,6 +26,10 @@ pub struct Sampler {
 
 /// Draws a class for every row.
 pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::readings::sample(logits, Some(sampler)).map(|[samples, _]| samples);
+    }
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {
@@ -42,6 +46,10 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
 
 /// The most probable class of every row of logits [M, V]; the first of equals.
 pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::tensors::takes(logits) {
+        return super::gpu::tensors::readings::sample(logits, None).map(|[_, best]| best);
+    }
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use candle_core::{Device, DeviceLocation};
 
 use crate::fault::{Fault, FaultKind, Result};
+use crate::spec::{Precision, Trial};
 
 /// What a person may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,18 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
+/// Errors where a trial asks for what the device does not do.
+pub fn check_precision<'a>(device: &Device, trials: impl IntoIterator<Item = &'a Trial>) -> Result<()> {
+    let rounds = |trial: &&Trial| trial.spec.train.precision != Precision::F32;
+    let Some(trial) = trials.into_iter().find(rounds).filter(|_| device.is_cpu()) else { return Ok(()) };
+    let precision = if trial.spec.train.precision == Precision::Bf16 { "bf16" } else { "tf32" };
+    Err(Fault::new(
+        FaultKind::Device,
+        format!("trial {}: base.train.precision = {precision}: the CPU computes in f32 alone", trial.label()),
+        "set base.train.precision to f32, or pass --device cuda where there is one",
+    ))
+}
+
 /// `cpu` or `cuda:0`: the device's name in records.
 pub fn describe(device: &Device) -> String {
     match device.location() {
@@ -78,6 +91,18 @@ pub fn describe(device: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::fixture::a_trial;
+
+    #[test]
+    fn the_cpu_computes_in_f32_alone() {
+        let mut trial = a_trial(1);
+        assert!(check_precision(&Device::Cpu, [&trial]).is_ok());
+        trial.spec.train.precision = Precision::Bf16;
+        insta::assert_snapshot!(check_precision(&Device::Cpu, [&trial]).unwrap_err(), @r#"
+        trial seed=1: base.train.precision = bf16: the CPU computes in f32 alone
+        hint: set base.train.precision to f32, or pass --device cuda where there is one
+        "#);
+    }
 
     #[test]
     fn words_become_choices() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Runner;
-use super::device::{DeviceChoice, choose};
+use super::device::{DeviceChoice, check_precision, choose};
 use super::executor::{End, Job, Surroundings, Watcher, execute};
 use super::interrupt::StopFlag;
 use super::prepare::{checkpoint_bytes, prepare};
@@ -58,6 +58,7 @@ pub fn run_experiments(
             pending.push(job.trial);
         }
     }
+    check_precision(&device, pending.iter().copied())?;
     if !pending.is_empty() {
         let needed_bytes = checkpoint_bytes(&pending, options.n_at_once, &env)?;
         for experiment in experiments {

@@ -5,18 +5,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, FaultKind, Result};
 
 /// What an interrupted process reports to its parent, by the shells' convention 128 + SIGINT.
 pub const INTERRUPTED_STATUS: i32 = 130;
 
-/// Whether a person asked to stop; clones share one answer.
+/// Whether a person asked to stop, or a limit of time is reached; clones share one answer.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag {
     raised: Arc<AtomicBool>,
     /// Whether the next signal ends the process at once.
     impatient: Arc<AtomicBool>,
+    /// When it raises itself.
+    deadline: Option<Instant>,
 }
 
 impl StopFlag {
@@ -38,10 +41,15 @@ impl StopFlag {
 
     /// Does work that has something to save: in it the first signal only raises the flag.
     pub fn patiently<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.impatient.store(self.is_raised(), Ordering::SeqCst);
+        self.impatient.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
         let result = work();
         self.impatient.store(true, Ordering::SeqCst);
         result
+    }
+
+    /// The same flag, which raises itself after this time.
+    pub fn after(self, limit: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(limit), ..self }
     }
 
     /// Asks to stop, as a signal does.
@@ -51,7 +59,7 @@ impl StopFlag {
 
     /// Whether to stop.
     pub fn is_raised(&self) -> bool {
-        self.raised.load(Ordering::SeqCst)
+        self.raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// The fault with which a trial ends after it saved its state; raised or not, for use in `?` chains.
@@ -76,6 +84,15 @@ mod tests {
         assert!(other.check().is_ok());
         stop.raise();
         assert_eq!(other.check().unwrap_err().kind, FaultKind::Interrupted);
+    }
+
+    #[test]
+    fn a_limit_of_time_raises_the_flag() {
+        assert!(!StopFlag::default().after(Duration::from_secs(3600)).is_raised());
+        let stop = StopFlag::default().after(Duration::ZERO);
+        assert!(stop.is_raised() && stop.clone().is_raised());
+        // Nobody has asked yet, so the first signal is still patient.
+        assert!(!stop.patiently(|| stop.impatient.load(Ordering::SeqCst)));
     }
 
     #[test]

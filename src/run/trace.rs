@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use super::device::{DeviceChoice, choose};
+use super::device::{DeviceChoice, check_precision, choose};
 use super::experiment::check_only;
 use super::trial::vocabulary;
 use crate::data::{DataEnv, open_corpus, open_tokenizer};
@@ -106,6 +106,7 @@ pub fn trace_experiment(experiment: &Experiment, options: &TraceOptions, sink: &
     }
     check_writable(folder, 0)?;
     let device = choose(options.device)?;
+    check_precision(&device, [trial])?;
     let bytes = trace(trial, options.n_steps, &device, &DataEnv::new(options.offline)?, sink)?;
     write_whole(&options.out, &bytes)?;
     let model = &trial.spec.model;

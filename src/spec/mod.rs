@@ -59,5 +59,5 @@ pub use published::PublishedSpec;
 pub use recipe::{Recipe, RecipeSize};
 pub use schema::schema;
 pub use squad::{SquadHead, SquadSpec};
-pub use train::{Budget, OptimizerKind, TrainSpec};
+pub use train::{Budget, OptimizerKind, Precision, TrainSpec};
 pub use trial::{Trial, TrialId, TrialSpec, plain};

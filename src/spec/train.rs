@@ -51,6 +51,26 @@ pub enum OptimizerKind {
     Adamw,
 }
 
+/// How the factors of pre-training's matrix products are rounded. Parameters, sums, softmax, losses and sampling are f32 in any of
+/// them. The CPU computes in f32 alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// To 10 bits of mantissa, by the tensor cores of a CUDA device.
+    Tf32,
+    /// To bfloat16, 7 bits of mantissa.
+    Bf16,
+}
+
+impl Precision {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Pre-training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -97,6 +117,9 @@ pub struct TrainSpec {
     /// Added to the root of the second moment.
     #[schemars(range(min = 1e-12, max = 1.0))]
     pub epsilon: f64,
+    /// Of the factors of matrix products: `f32`, or `tf32` or `bf16` on a CUDA device.
+    #[serde(skip_serializing_if = "Precision::is_usual")]
+    pub precision: Precision,
     /// Steps between two lines of metrics.jsonl.
     #[schemars(range(min = 1, max = 1000000))]
     pub log_every: u64,
@@ -136,6 +159,7 @@ impl Default for TrainSpec {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-6,
+            precision: Precision::F32,
             log_every: 20,
             validate_every: 500,
             checkpoint_every: 500,
@@ -153,7 +177,9 @@ mod tests {
         assert_eq!([last(1.0, 1000), last(0.0625, 1000), last(0.5, 3), last(0.001, 10)], [1000, 63, 2, 1]);
         // Ids hash this text: what was written before there was a share is still written.
         let text = serde_json::to_string(&TrainSpec::default()).unwrap();
-        assert!(!text.contains("stop_at") && !text.contains("amount"), "{text}");
+        for word in ["stop_at", "amount", "precision"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
     }
 
     /// Facts, section 2.1 and trap 22: the released code's optimizer is the default.

@@ -14,6 +14,7 @@ use crate::nn::{Builder, Encoder, Init, Linear, Mode, Parameters};
 use crate::objective::tokens;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::dropout::dropout;
+use crate::ops::gather::gather;
 use crate::ops::gelu::gelu;
 use crate::spec::{EncoderShape, HeadKind};
 
@@ -100,8 +101,7 @@ impl Classifier {
         let hidden = self.encoder.forward(&tokens(&batch, batch.ids.clone()), mode)?;
         let firsts: Vec<u32> =
             batch.offsets.iter().take(examples.len()).map(|&offset| offset as u32).collect();
-        let firsts = Tensor::from_vec(firsts, examples.len(), hidden.device())?;
-        self.head.forward(&hidden.index_select(&firsts, 0)?, self.dropout, mode)
+        self.head.forward(&gather(&hidden, &firsts)?, self.dropout, mode)
     }
 
     /// Mean loss of the examples.

@@ -5,7 +5,8 @@ use candle_core::{DType, Tensor, Var};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::{Parameter, Parameters};
 use crate::ops::adam::{self, Update};
-use crate::ops::gradients::{BLOCK, Gradient, Gradients};
+use crate::ops::gradients::{Gradient, Gradients};
+use crate::ops::host_gradient::BLOCK;
 use crate::spec::{OptimizerKind, TrainSpec};
 
 /// Numbers of the update rule.
@@ -89,18 +90,16 @@ impl Optimizer {
         self.gradients.backward(loss)?;
         let trained: Vec<(usize, &Parameter)> =
             parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
+        #[cfg(feature = "cuda")]
+        if let Some(norm) = self.step_on_device(&trained, &rate)? {
+            return Ok(norm);
+        }
         let mut squares = 0.0;
         for &(place, parameter) in &trained {
             squares += gradient_of(&self.gradients, place, parameter)?.sum_of_squares()?;
         }
         let norm = squares.sqrt();
-        if !norm.is_finite() {
-            return Err(Fault::new(
-                FaultKind::Training,
-                format!("the gradients are not finite after {} updates", self.n_updates),
-                "lower the learning rate or lengthen the warm-up",
-            ));
-        }
+        self.check(norm)?;
         let update = self.update(norm, self.n_updates + 1);
         for (place, parameter) in trained {
             let missing = || Fault::internal("a parameter was added after the optimizer");
@@ -119,6 +118,44 @@ impl Optimizer {
         }
         self.n_updates += 1;
         Ok(norm)
+    }
+
+    /// The whole step by the kernels of a CUDA device; None where they do not take all of the parameters.
+    #[cfg(feature = "cuda")]
+    fn step_on_device(
+        &mut self,
+        trained: &[(usize, &Parameter)],
+        rate: &impl Fn(&Parameter) -> f64,
+    ) -> Result<Option<f64>> {
+        use crate::ops::gpu::tensors::adam::{Job, step};
+        let mut jobs = Vec::with_capacity(trained.len());
+        for &(place, parameter) in trained {
+            let gradient = gradient_of(&self.gradients, place, parameter)?;
+            let (Gradient::Device(gradient), Some((first, second))) = (gradient, self.moments.get(place))
+            else {
+                return Ok(None);
+            };
+            let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
+            let rate = rate(parameter) as f32;
+            jobs.push(Job { parameter: &parameter.var, moments: [first, second], gradient, rate, decay });
+        }
+        // The norm is not known yet, and the kernel clips by itself.
+        let rule = self.update(0.0, self.n_updates + 1);
+        let Some(norm) = step(&jobs, rule, self.settings.clip_norm as f32)? else { return Ok(None) };
+        self.check(norm)?;
+        self.n_updates += 1;
+        Ok(Some(norm))
+    }
+
+    fn check(&self, norm: f64) -> Result<()> {
+        if norm.is_finite() {
+            return Ok(());
+        }
+        Err(Fault::new(
+            FaultKind::Training,
+            format!("the gradients are not finite after {} updates", self.n_updates),
+            "lower the learning rate or lengthen the warm-up",
+        ))
     }
 
     /// Zero moments again, for a stage of training with another aim.

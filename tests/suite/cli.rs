@@ -206,6 +206,18 @@ fn an_interrupt_saves_and_says_how_to_go_on() {
     assert!(stdout.contains("partial") && stdout.contains("new"), "{stdout}");
 }
 
+/// The long run has minutes to go.
+#[cfg(unix)]
+#[test]
+fn a_limit_of_time_stops_as_an_interrupt_does() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 1_000_000);
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--max-seconds", "2"]);
+    assert!(code == 130 && stderr.contains("run the same command again to continue"), "{code}: {stderr}");
+    let (_, stdout, _) = run(folder.path(), &["status", "test.yaml"]);
+    assert!(!stdout.contains("running") && stdout.contains("new"), "{stdout}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_killed_run_leaves_no_lock() {

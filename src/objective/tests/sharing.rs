@@ -4,7 +4,8 @@
 use super::*;
 use crate::model::{Discriminator, EncoderNetwork};
 use crate::ops::encoder_layer::with_layers_taken_apart;
-use crate::ops::gradients::{BLOCK, Gradient, Gradients};
+use crate::ops::gradients::{Gradient, Gradients};
+use crate::ops::host_gradient::BLOCK;
 
 const ALL: [Sharing; 4] = [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes];
 

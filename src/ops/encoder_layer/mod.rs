@@ -29,7 +29,7 @@ use super::dropout::DropoutKey;
 use super::gelu::gelu;
 use super::linear::linear;
 use super::norm::{Norm, residual_norm};
-use super::{fused, host};
+use super::{Precision, fused, host};
 use forward::Kept;
 
 /// Weight [O, I] and bias [O] of a dense layer.
@@ -65,6 +65,8 @@ pub struct Settings {
     pub dropout: [Option<DropoutKey>; 3],
     /// Added to the variance under LayerNorm's root.
     pub epsilon: f64,
+    /// Of matrix products on a CUDA device.
+    pub precision: Precision,
 }
 
 /// Numbers in the output of a product that is too small to be cut.
@@ -74,10 +76,14 @@ const FEW: usize = 256;
 pub fn encoder_layer(x: &Tensor, parameters: &Parameters, settings: &Settings) -> Result<Tensor> {
     let (n, hidden) = x.dims2()?;
     let ffn = parameters.intermediate[1].elem_count();
+    #[cfg(feature = "cuda")]
+    if gpu_takes(x, parameters, settings) {
+        return super::gpu::tensors::layer::encoder_layer(x, parameters, settings);
+    }
     let own = fused(x) && parameters.all().iter().all(|tensor| tensor.is_variable() && fused(tensor));
     // For outputs of a few numbers the matrix product sums in another order, which depends on how the weight lies.
     if own && n * hidden.min(ffn) > FEW && !taken_apart() {
-        let Settings { offsets, heads, reach, dropout, epsilon } = settings;
+        let Settings { offsets, heads, reach, dropout, epsilon, .. } = settings;
         let [in_attention, after_attention, after_output] = *dropout;
         x.contiguous()?.apply_op1(EncoderLayer {
             parameters: parameters.clone(),
@@ -93,6 +99,15 @@ pub fn encoder_layer(x: &Tensor, parameters: &Parameters, settings: &Settings) -
     }
 }
 
+/// Whether the kernels take the whole layer, on a CUDA device.
+#[cfg(feature = "cuda")]
+fn gpu_takes(x: &Tensor, parameters: &Parameters, settings: &Settings) -> bool {
+    use super::gpu::{attention::WIDEST_HEAD, tensors::takes};
+    let narrow = x.dims2().is_ok_and(|(_, hidden)| hidden / settings.heads <= WIDEST_HEAD);
+    let own = |tensor: &Tensor| tensor.is_variable() && takes(tensor);
+    takes(x) && narrow && parameters.all().into_iter().all(own) && !taken_apart()
+}
+
 #[cfg(not(test))]
 fn taken_apart() -> bool {
     false
@@ -103,7 +118,7 @@ pub use tests::{taken_apart, with_layers_taken_apart};
 
 /// The same from the operations of this folder, each over the whole batch.
 pub fn reference(x: &Tensor, parameters: &Parameters, settings: &Settings) -> Result<Tensor> {
-    let dense = |x: &Tensor, [weight, bias]: &Dense| linear(x, weight, bias);
+    let dense = |x: &Tensor, [weight, bias]: &Dense| linear(x, weight, bias, settings.precision);
     let [in_attention, after_attention, after_output] = settings.dropout;
     let qkv = dense(x, &parameters.qkv)?;
     let context = attention(&qkv, &settings.offsets, settings.heads, settings.reach, in_attention)?;
@@ -115,7 +130,8 @@ pub fn reference(x: &Tensor, parameters: &Parameters, settings: &Settings) -> Re
 }
 
 impl Parameters {
-    fn all(&self) -> [&Tensor; 10] {
+    /// In order.
+    pub(super) fn all(&self) -> [&Tensor; 10] {
         let Self { qkv, attention_output, attention_norm, intermediate, output, output_norm } = self;
         [
             &qkv[0],

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use candle_core::{Tensor, Var};
 
 use super::{Parameters, Settings, encoder_layer, reference};
+use crate::ops::Precision;
 use crate::ops::attention::Reach;
 use crate::ops::dropout::DropoutKey;
 use crate::ops::gradients::Gradients;
@@ -70,7 +71,7 @@ fn settings(lengths: &[usize], heads: usize, reach: Reach, probability: f64) -> 
         let key = StreamKey::new(1, Purpose::Dropout, 4);
         (probability > 0.0).then_some(DropoutKey { key, site, probability })
     });
-    Settings { offsets: offsets.into(), heads, reach, dropout, epsilon: 1e-12 }
+    Settings { offsets: offsets.into(), heads, reach, dropout, epsilon: 1e-12, precision: Precision::F32 }
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {

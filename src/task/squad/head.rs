@@ -205,7 +205,7 @@ impl PaperHead {
 
     /// The token's half, with the bias.
     fn of_tokens(&self, hidden: &Tensor) -> Result<Tensor> {
-        let half = Linear { weight: self.half(1)?, bias: self.end_inner.bias.clone() };
+        let half = Linear { weight: self.half(1)?, ..self.end_inner.clone() };
         half.forward(hidden)
     }
 

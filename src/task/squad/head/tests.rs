@@ -166,7 +166,11 @@ fn gradients_are_finite_differences() {
         let [start, start_b, inner, inner_b, end, end_b, c_inner, c_inner_b, c, c_b, hidden] = values else {
             panic!("eleven tensors")
         };
-        let dense = |weight: &Tensor, bias: &Tensor| Linear { weight: weight.clone(), bias: bias.clone() };
+        let dense = |weight: &Tensor, bias: &Tensor| Linear {
+            weight: weight.clone(),
+            bias: bias.clone(),
+            precision: crate::ops::Precision::F32,
+        };
         let classifier = Classifier { inner: dense(c_inner, c_inner_b), output: dense(c, c_b), weight: 0.5 };
         let head = PaperHead {
             start: dense(start, start_b),

@@ -1,0 +1,148 @@
+// Runs CUDA kernels from their own source on a CPU, one block after the other, so that their index arithmetic, their
+// sums and their barriers can be tested where there is no GPU. Every thread of a block is a fiber; one that waits for its
+// warp or for its block hands over to the next. A kernel whose threads wait for each other in vain is an error.
+#pragma once
+#include <cmath>
+#include <csetjmp>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+#include <ucontext.h>
+
+struct dim3 { unsigned x = 1, y = 1, z = 1; };
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+#define __global__ static
+#define __device__ static
+#define __forceinline__ inline
+#define __restrict__
+#define __shared__ static
+#define __launch_bounds__(...)
+
+namespace emulate {
+enum class State { Ready, AtWarp, AtBlock, Done };
+struct Fiber { ucontext_t context; std::unique_ptr<char[]> stack; jmp_buf place; State state; };
+constexpr size_t STACK = 64 << 10;
+static jmp_buf scheduler;
+static std::vector<std::unique_ptr<Fiber>> fibers;
+static unsigned current;
+static std::function<void()> body;
+static unsigned lanes[1024];
+
+// Jumps, since they do not enter the system as a change of contexts does.
+static void hand_over(State state) {
+    Fiber& fiber = *fibers[current];
+    fiber.state = state;
+    if (!_setjmp(fiber.place)) _longjmp(scheduler, 1);
+}
+// A fiber outlives its block: it runs the next one's body.
+static void enter() {
+    for (;;) {
+        body();
+        hand_over(State::Done);
+    }
+}
+__attribute__((noinline)) static void resume(bool begun) {
+    if (_setjmp(scheduler)) return;
+    if (begun) _longjmp(fibers[current]->place, 1);
+    setcontext(&fibers[current]->context);
+}
+static void add_fiber() {
+    fibers.emplace_back(new Fiber);
+    Fiber& fiber = *fibers.back();
+    fiber.stack.reset(new char[STACK]);
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = STACK;
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, enter, 0);
+    threadIdx.x = current = (unsigned)fibers.size() - 1;
+    body = [] {};
+    resume(false);
+}
+
+// Whether all that have not ended, among those from `first` on, wait in this state; then they go on.
+static bool release(unsigned first, unsigned end, State state) {
+    bool any = false;
+    for (unsigned i = first; i < end; ++i) {
+        if (fibers[i]->state == State::Done) continue;
+        if (fibers[i]->state != state) return false;
+        any = true;
+    }
+    for (unsigned i = first; any && i < end; ++i)
+        if (fibers[i]->state == state) fibers[i]->state = State::Ready;
+    return any;
+}
+
+// False where threads wait that nobody will wake.
+static bool run_block() {
+    unsigned n = blockDim.x, done = 0;
+    for (unsigned i = 0; i < n; ++i) fibers[i]->state = State::Ready;
+    while (done < n) {
+        bool moved = false;
+        for (unsigned warp = 0; warp < n; warp += 32) {
+            unsigned end = warp + 32 < n ? warp + 32 : n;
+            do {
+                for (current = warp; current < end; ++current) {
+                    if (fibers[current]->state != State::Ready) continue;
+                    moved = true;
+                    threadIdx.x = current;
+                    resume(true);
+                    done += fibers[current]->state == State::Done;
+                }
+            } while (release(warp, end, State::AtWarp));
+        }
+        if (!release(0, n, State::AtBlock) && !moved) return false;
+    }
+    return true;
+}
+
+template <class... A, size_t... I>
+void call(void (*kernel)(A...), void** args, std::index_sequence<I...>) {
+    kernel(*static_cast<std::remove_reference_t<A>*>(args[I])...);
+}
+
+template <class... A>
+int launch(void (*kernel)(A...), const unsigned* grid, unsigned block, void** args, unsigned n_args) {
+    if (n_args != sizeof...(A)) return 2;
+    gridDim = {grid[0], grid[1], 1};
+    blockDim = {block, 1, 1};
+    while (fibers.size() < block) add_fiber();
+    body = [=] { call(kernel, args, std::index_sequence_for<A...>{}); };
+    for (blockIdx.y = 0; blockIdx.y < grid[1]; ++blockIdx.y)
+        for (blockIdx.x = 0; blockIdx.x < grid[0]; ++blockIdx.x)
+            if (!run_block()) {
+                fibers.clear();
+                return 3;
+            }
+    return 0;
+}
+}  // namespace emulate
+
+static void __syncthreads() { emulate::hand_over(emulate::State::AtBlock); }
+static void __syncwarp() { emulate::hand_over(emulate::State::AtWarp); }
+static unsigned exchange(unsigned bits, unsigned from) {
+    emulate::lanes[threadIdx.x] = bits;
+    __syncwarp();
+    unsigned got = from < blockDim.x ? emulate::lanes[from] : bits;
+    __syncwarp();
+    return got;
+}
+static float __uint_as_float(unsigned x) { float f; memcpy(&f, &x, 4); return f; }
+static unsigned __float_as_uint(float x) { unsigned u; memcpy(&u, &x, 4); return u; }
+static float __shfl_xor_sync(unsigned, float value, int mask) {
+    return __uint_as_float(exchange(__float_as_uint(value), threadIdx.x ^ mask));
+}
+static unsigned __shfl_xor_sync(unsigned, unsigned value, int mask) { return exchange(value, threadIdx.x ^ mask); }
+static double __shfl_xor_sync(unsigned, double value, int mask) {
+    unsigned halves[2];
+    memcpy(halves, &value, 8);
+    for (unsigned& half : halves) half = exchange(half, threadIdx.x ^ mask);
+    memcpy(&value, halves, 8);
+    return value;
+}
+template <class T> static T min(T a, T b) { return a < b ? a : b; }
+template <class T> static T max(T a, T b) { return a > b ? a : b; }

@@ -1,0 +1,84 @@
+//! Self-attention within the sequences of a ragged batch.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+use super::super::attention::{self, Plan, Seen};
+use super::super::cuda::{Gpu, at, with};
+use super::super::machine::Machine;
+use super::elsewhere;
+use crate::ops::attention::Reach;
+use crate::ops::dropout::DropoutKey;
+
+/// As `ops::attention::attention`, of heads of [`attention::WIDEST_HEAD`] features at most.
+pub fn attention(
+    qkv: &Tensor,
+    offsets: &Arc<[usize]>,
+    heads: usize,
+    reach: Reach,
+    key: Option<DropoutKey>,
+) -> Result<Tensor> {
+    let key = key.filter(|key| !key.is_off());
+    let op = Attention { offsets: offsets.clone(), heads, reach, key, kept: Mutex::new(None) };
+    qkv.contiguous()?.apply_op1(op)
+}
+
+struct Attention {
+    offsets: Arc<[usize]>,
+    heads: usize,
+    reach: Reach,
+    key: Option<DropoutKey>,
+    /// The tiles and the log-sums, for the backward pass.
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    plan: Plan<<Gpu as Machine>::Words>,
+    log_sums: <Gpu as Machine>::Floats,
+}
+
+impl CustomOp1 for Attention {
+    fn name(&self) -> &'static str {
+        "attention-cuda"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        elsewhere(self.name())
+    }
+
+    fn cuda_fwd(&self, qkv: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let gpu = Gpu::of(qkv);
+        let (n, width) = layout.shape().dims2()?;
+        let hidden = width / 3;
+        let shape = attention::Shape {
+            offsets: &self.offsets,
+            heads: self.heads,
+            width: hidden / self.heads,
+            reach: self.reach,
+        };
+        let plan = Plan::new(&gpu, shape)?;
+        let output = gpu.room(n * hidden)?;
+        let qkv = at::<f32>(qkv, layout)?;
+        let log_sums = attention::forward(&gpu, &plan, qkv, self.key.into(), gpu.at(&output))?;
+        match self.kept.lock() {
+            Ok(mut kept) => *kept = Some(Kept { plan, log_sums }),
+            Err(_) => bail!("another thread failed inside an attention"),
+        }
+        Ok((gpu.storage(output), Shape::from((n, hidden))))
+    }
+
+    fn bwd(&self, qkv: &Tensor, output: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let gpu = Gpu::of_tensor(qkv)?;
+        let Ok(kept) = self.kept.lock() else { bail!("another thread failed inside an attention") };
+        let Some(Kept { plan, log_sums }) = &*kept else {
+            bail!("an attention's backward pass came before its forward pass")
+        };
+        let d_qkv = gpu.room(qkv.elem_count())?;
+        with([qkv, output, &grad.contiguous()?], |[qkv, output, grad]| {
+            let seen = Seen { qkv, output, log_sums: gpu.at(log_sums) };
+            attention::backward(&gpu, plan, seen, self.key.into(), grad, gpu.at(&d_qkv))
+        })?;
+        Ok(Some(gpu.tensor(d_qkv, qkv.shape())))
+    }
+}

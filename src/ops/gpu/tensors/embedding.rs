@@ -1,0 +1,140 @@
+//! The sum of word, position and type embeddings, and chosen rows of a tensor.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::super::cuda::{Gpu, at, with};
+use super::super::embedding::{self, Runs, Tables};
+use super::super::launch::Address;
+use super::super::machine::Machine;
+use super::elsewhere;
+use crate::ops::embedding::{Base, Indices};
+use crate::ops::gradients::deposit_tensor;
+
+/// As `ops::embedding::embedding` and, with a base, `difference_embedding`.
+pub fn embed(tables: [&Tensor; 3], base: Option<&Base>, indices: &Indices) -> Result<Tensor> {
+    let [word, position, kind] = tables;
+    let op = Embedding { indices: indices.clone(), base: base.cloned() };
+    word.contiguous()?.apply_op3(&position.contiguous()?, &kind.contiguous()?, op)
+}
+
+/// Chosen rows of x [N, H] → [M, H].
+pub fn gather(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Gather(rows.clone()))
+}
+
+/// Adds `grad` [N, W] to rows of the gradient of `table` [R, W]; what has no place is returned.
+fn hand_rows_over(gpu: &Gpu, table: &Tensor, rows: &[u32], grad: &Tensor) -> Result<Option<Tensor>> {
+    let width = table.dim(1)?;
+    deposit_tensor(table, |before| {
+        let sums = match before {
+            Some(before) => before.clone(),
+            None => gpu.tensor(gpu.zeros(table.elem_count())?, table.shape()),
+        };
+        // The place holds the only copy of what it holds, so it may be added to.
+        with([grad, &sums], |[grad, sums]| embedding::add_rows(gpu, grad, &Runs::new(rows), sums, width))?;
+        Ok(sums)
+    })
+}
+
+struct Embedding {
+    indices: Indices,
+    base: Option<Base>,
+}
+
+impl CustomOp3 for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding-cuda"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        elsewhere(self.name())
+    }
+
+    fn cuda_fwd(
+        &self,
+        word: &CudaStorage,
+        word_layout: &Layout,
+        position: &CudaStorage,
+        position_layout: &Layout,
+        kind: &CudaStorage,
+        kind_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let gpu = Gpu::of(word);
+        let (_, width) = word_layout.shape().dims2()?;
+        let n = self.indices.words.len();
+        let tables = Tables {
+            word: at::<f32>(word, word_layout)?,
+            position: at::<f32>(position, position_layout)?,
+            kind: at::<f32>(kind, kind_layout)?,
+            base: [Address::NULL; 2],
+            width,
+        };
+        let Indices { words, positions, kinds } = &self.indices;
+        let rows = [gpu.words(words)?, gpu.words(positions)?, gpu.words(kinds)?];
+        let at_rows = [gpu.at_words(&rows[0]), gpu.at_words(&rows[1]), gpu.at_words(&rows[2])];
+        let out = gpu.room(n * width)?;
+        match &self.base {
+            None => embedding::embed(&gpu, tables, at_rows, gpu.at(&out), n)?,
+            Some(base) => with(base.tables(), |base| {
+                embedding::embed(&gpu, Tables { base, ..tables }, at_rows, gpu.at(&out), n)
+            })?,
+        }
+        Ok((gpu.storage(out), Shape::from((n, width))))
+    }
+
+    fn bwd(
+        &self,
+        word: &Tensor,
+        position: &Tensor,
+        kind: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (gpu, grad) = (Gpu::of_tensor(word)?, grad.contiguous()?);
+        let Indices { words, positions, kinds } = &self.indices;
+        Ok((
+            hand_rows_over(&gpu, word, words, &grad)?,
+            hand_rows_over(&gpu, position, positions, &grad)?,
+            hand_rows_over(&gpu, kind, kinds, &grad)?,
+        ))
+    }
+}
+
+struct Gather(Arc<[u32]>);
+
+impl CustomOp1 for Gather {
+    fn name(&self) -> &'static str {
+        "gather-cuda"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        elsewhere(self.name())
+    }
+
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (gpu, (_, width)) = (Gpu::of(x), layout.shape().dims2()?);
+        let (rows, n) = (gpu.words(&self.0)?, self.0.len());
+        let out = gpu.room(n * width)?;
+        embedding::gather(&gpu, at::<f32>(x, layout)?, gpu.at_words(&rows), gpu.at(&out), [n, width])?;
+        Ok((gpu.storage(out), Shape::from((n, width))))
+    }
+
+    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (gpu, width) = (Gpu::of_tensor(x)?, x.dim(1)?);
+        let dx = gpu.zeros(x.elem_count())?;
+        with([&grad.contiguous()?], |[grad]| {
+            embedding::add_rows(&gpu, grad, &Runs::new(&self.0), gpu.at(&dx), width)
+        })?;
+        Ok(Some(gpu.tensor(dx, x.shape())))
+    }
+}

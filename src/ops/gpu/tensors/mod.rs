@@ -1,0 +1,38 @@
+//! The kernels as operations on candle's tensors, where these lie on a CUDA device: one file an operation.
+//!
+//! The functions have the names and the contracts of those in `ops/`, which call them where [`takes`] says so.
+
+pub mod adam;
+pub mod attention;
+pub mod detection;
+pub mod elementwise;
+pub mod embedding;
+pub mod layer;
+pub mod linear;
+pub mod norm;
+pub mod readings;
+
+use candle_core::{CpuStorage, Result, Shape, Tensor, bail};
+
+pub use super::cuda::takes;
+use super::cuda::{Gpu, with};
+use super::elementwise::add_to;
+use crate::ops::gradients::deposit_tensor;
+
+/// What an operation of this folder does with a tensor in host memory.
+fn elsewhere(name: &str) -> Result<(CpuStorage, Shape)> {
+    bail!("the CUDA operation {name} was given a tensor in host memory")
+}
+
+/// Puts a parameter's whole gradient in its place, or returns it where it has none, for candle to take.
+fn hand_over(parameter: &Tensor, gradient: Tensor) -> Result<Option<Tensor>> {
+    deposit_tensor(parameter, |before| match before {
+        None => Ok(gradient),
+        Some(before) => {
+            let gpu = Gpu::of_tensor(before)?;
+            // The place holds the only copy of what it holds, so it may be added to.
+            with([before, &gradient], |[sum, more]| add_to(&gpu, sum, more, gradient.elem_count()))?;
+            Ok(before.clone())
+        }
+    })
+}

@@ -1,0 +1,238 @@
+//! What the softmax of rows of logits tells, and their cross-entropies.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::super::cuda::{Gpu, at, with};
+use super::super::dense;
+use super::super::launch::Address;
+use super::super::machine::Machine;
+use super::super::readings::{self, Outer, Rows};
+use super::{elsewhere, linear};
+use crate::ops::Precision;
+use crate::ops::readings::Readings;
+use crate::ops::sampling::Sampler;
+
+/// As `ops::projected_readings::read_projected`.
+pub fn read_projected(
+    [x, weight, bias]: [&Tensor; 3],
+    targets: &[u32],
+    sampler: Option<Sampler>,
+    precision: Precision,
+) -> Result<Readings> {
+    let told = Arc::new(Mutex::new(None));
+    let op =
+        Projected { targets: targets.into(), sampler, precision, told: told.clone(), kept: Mutex::new(None) };
+    let loss = x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?;
+    let told = told.lock().ok().and_then(|mut told| told.take());
+    let Some(told) = told else { bail!("a reading of logits had no forward pass") };
+    Ok(told.beside(loss, sampler.is_some()))
+}
+
+/// As `ops::readings::read`.
+pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
+    let logits = logits.contiguous()?;
+    let told = tell(&logits, sampler)?;
+    Ok(told.beside(cross_entropy(&logits, &targets.into(), false)?, sampler.is_some()))
+}
+
+/// A sample and the most probable class of every row.
+pub fn sample(logits: &Tensor, sampler: Option<Sampler>) -> Result<[Vec<u32>; 2]> {
+    let Told { samples, best, .. } = tell(&logits.contiguous()?, sampler)?;
+    Ok([samples, best])
+}
+
+/// The cross-entropy of every row, [M], or their mean.
+pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>, each: bool) -> Result<Tensor> {
+    logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone(), each, kept: Mutex::new(None) })
+}
+
+/// What one pass tells, in host memory.
+struct Told {
+    best: Vec<u32>,
+    samples: Vec<u32>,
+    entropy: f32,
+}
+
+impl Told {
+    fn of(gpu: &Gpu, rows: &Rows<Gpu>) -> Result<Self> {
+        let entropies = gpu.read(&rows.entropies)?;
+        let total: f64 = entropies.iter().copied().map(f64::from).sum();
+        Ok(Self {
+            best: gpu.read(&rows.best)?,
+            samples: gpu.read(&rows.samples)?,
+            entropy: (total / entropies.len() as f64) as f32,
+        })
+    }
+
+    fn beside(self, loss: Tensor, sampled: bool) -> Readings {
+        let Self { best, samples, entropy } = self;
+        Readings { loss, best, entropy, samples: if sampled { samples } else { Vec::new() } }
+    }
+}
+
+fn tell(logits: &Tensor, sampler: Option<Sampler>) -> Result<Told> {
+    let (gpu, (rows, classes)) = (Gpu::of_tensor(logits)?, logits.dims2()?);
+    let read = with([logits], |[logits]| readings::read(&gpu, logits, [rows, classes], sampler))?;
+    Told::of(&gpu, &read)
+}
+
+/// From a forward pass to its backward pass.
+struct Kept {
+    /// Where they were made here: the backward pass writes over them.
+    logits: Option<<Gpu as Machine>::Floats>,
+    rows: Rows<Gpu>,
+    targets: <Gpu as Machine>::Words,
+}
+
+impl Kept {
+    fn outer<'a>(&'a self, gpu: &Gpu, grad: Address<'a>, each: bool) -> Outer<'a> {
+        let (log_sums, targets) = (gpu.at(&self.rows.log_sums), gpu.at_words(&self.targets));
+        Outer { log_sums, targets, grad, each }
+    }
+}
+
+struct Projected {
+    targets: Arc<[u32]>,
+    sampler: Option<Sampler>,
+    precision: Precision,
+    told: Arc<Mutex<Option<Told>>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+impl Projected {
+    fn logits(
+        &self,
+        gpu: &Gpu,
+        inputs: dense::Inputs<'_>,
+        bias: Address<'_>,
+    ) -> Result<<Gpu as Machine>::Floats> {
+        let [n, classes, _] = inputs.sizes;
+        let logits = gpu.room(n * classes)?;
+        dense::forward(gpu, inputs, bias, gpu.at(&logits))?;
+        Ok(logits)
+    }
+}
+
+impl CustomOp3 for Projected {
+    fn name(&self) -> &'static str {
+        "projected-readings-cuda"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        elsewhere(self.name())
+    }
+
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        weight: &CudaStorage,
+        weight_layout: &Layout,
+        bias: &CudaStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let gpu = Gpu::of(x);
+        let ((n, i), classes) = (x_layout.shape().dims2()?, bias_layout.shape().elem_count());
+        let inputs = dense::Inputs {
+            x: at::<f32>(x, x_layout)?,
+            weight: at::<f32>(weight, weight_layout)?,
+            sizes: [n, classes, i],
+            precision: self.precision,
+        };
+        let logits = self.logits(&gpu, inputs, at::<f32>(bias, bias_layout)?)?;
+        let rows = readings::read(&gpu, gpu.at(&logits), [n, classes], self.sampler)?;
+        let targets = gpu.words(&self.targets)?;
+        let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
+        let [_, mean] = readings::losses(&gpu, gpu.at(&logits), [n, classes], log_sums, at_targets)?;
+        let told = Told::of(&gpu, &rows)?;
+        let (Ok(mut slot), Ok(mut kept)) = (self.told.lock(), self.kept.lock()) else {
+            bail!("another thread failed inside a reading of logits")
+        };
+        *slot = Some(told);
+        *kept = Some(Kept { logits: Some(logits), rows, targets });
+        Ok((gpu.storage(mean), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let gpu = Gpu::of_tensor(x)?;
+        let ((n, i), classes) = (x.dims2()?, weight.dim(0)?);
+        let Ok(mut kept) = self.kept.lock() else {
+            bail!("another thread failed inside a reading of logits")
+        };
+        let Some(kept) = &mut *kept else { bail!("a reading's backward pass came before its forward pass") };
+        let d = match kept.logits.take() {
+            Some(logits) => logits,
+            // A second backward pass: the first has written over them.
+            None => with([x, weight, bias], |[x, weight, bias]| {
+                let inputs = dense::Inputs { x, weight, sizes: [n, classes, i], precision: self.precision };
+                self.logits(&gpu, inputs, bias)
+            })?,
+        };
+        with([grad], |[grad]| readings::turn(&gpu, gpu.at(&d), [n, classes], kept.outer(&gpu, grad, false)))?;
+        linear::gradients_at([x, weight, bias], gpu.at(&d), self.precision)
+    }
+}
+
+struct CrossEntropy {
+    targets: Arc<[u32]>,
+    each: bool,
+    kept: Mutex<Option<Kept>>,
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross-entropy-cuda"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        elsewhere(self.name())
+    }
+
+    fn cuda_fwd(&self, logits: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let gpu = Gpu::of(logits);
+        let (n, classes) = layout.shape().dims2()?;
+        let logits = at::<f32>(logits, layout)?;
+        let rows = readings::read(&gpu, logits, [n, classes], None)?;
+        let targets = gpu.words(&self.targets)?;
+        let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
+        let [losses, mean] = readings::losses(&gpu, logits, [n, classes], log_sums, at_targets)?;
+        match self.kept.lock() {
+            Ok(mut kept) => *kept = Some(Kept { logits: None, rows, targets }),
+            Err(_) => bail!("another thread failed inside a cross-entropy"),
+        }
+        Ok(match self.each {
+            true => (gpu.storage(losses), Shape::from(n)),
+            false => (gpu.storage(mean), Shape::from(())),
+        })
+    }
+
+    fn bwd(&self, logits: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (gpu, (n, classes)) = (Gpu::of_tensor(logits)?, logits.dims2()?);
+        let Ok(kept) = self.kept.lock() else { bail!("another thread failed inside a cross-entropy") };
+        let Some(kept) = &*kept else {
+            bail!("a cross-entropy's backward pass came before its forward pass")
+        };
+        let d = logits.copy()?;
+        with([&d, &grad.contiguous()?], |[d, grad]| {
+            readings::turn(&gpu, d, [n, classes], kept.outer(&gpu, grad, self.each))
+        })?;
+        Ok(Some(d))
+    }
+}
