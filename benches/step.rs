@@ -5,14 +5,17 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use electra_lab::run::DeviceChoice;
 use electra_lab::run::bench::{BenchOptions, Steps};
-use electra_lab::spec::ModelSize;
+use electra_lab::spec::{ModelSize, Precision};
 
 fn step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("step");
     group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(10));
     for (name, size, batch) in [("tiny", ModelSize::Tiny, 8), ("small", ModelSize::Small, 8)] {
-        let options = BenchOptions { size, batch, seq: 128, threads: None, steps: 1, ratio: 0.25 };
+        let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
+        let options =
+            BenchOptions { size, batch, seq: 128, threads: None, steps: 1, ratio: 0.25, device, precision };
         let mut steps = Steps::new(&options).expect("a model of a named size");
         group.throughput(Throughput::Elements((options.batch * options.seq) as u64));
         group.bench_function(name, |bencher| {

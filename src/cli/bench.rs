@@ -5,10 +5,10 @@ use clap::{Args, Subcommand};
 use super::spec_arguments::SpecArguments;
 use super::{exit, output};
 use crate::fault::{Fault, Result};
-use crate::run::Terminal;
 use crate::run::bench::{self, BenchOptions, BenchResult};
 use crate::run::bench_corpus::{self, CorpusResult};
-use crate::spec::ModelSize;
+use crate::run::{DeviceChoice, Terminal};
+use crate::spec::{ModelSize, Precision};
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
@@ -70,6 +70,14 @@ struct StepArguments {
     #[arg(long, value_name = "RATIO", default_value_t = 0.25, value_parser = ratio)]
     ratio: f64,
 
+    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+
+    /// How a CUDA device rounds the factors of matrix products
+    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = ["f32", "tf32", "bf16"])]
+    precision: String,
+
     /// Prints one line of JSON [default: a sentence a number]
     #[arg(long)]
     json: bool,
@@ -93,6 +101,8 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
                 threads: step.threads.map(usize::from),
                 steps: step.steps as usize,
                 ratio: step.ratio,
+                device: step.device,
+                precision: precision(&step.precision)?,
             })?;
             print(&result, step.json, text)
         }
@@ -125,6 +135,15 @@ fn size(word: &str) -> Result<ModelSize> {
         "small" => Ok(ModelSize::Small),
         "base" => Ok(ModelSize::Base),
         _ => Err(Fault::internal(format!("no size {word}"))),
+    }
+}
+
+fn precision(word: &str) -> Result<Precision> {
+    match word {
+        "f32" => Ok(Precision::F32),
+        "tf32" => Ok(Precision::Tf32),
+        "bf16" => Ok(Precision::Bf16),
+        _ => Err(Fault::internal(format!("no precision {word}"))),
     }
 }
 

@@ -299,6 +299,10 @@ mod tests {
 
                   [default: auto]
 
+              --max-seconds <N>
+                  Stops after N seconds as an interrupt does: the running trials save their state, and the
+                  same command goes on from there [default: no limit]
+
               --results <DIR>
                   Folder of all results; an experiment's are in DIR/NAME/
 

@@ -112,8 +112,11 @@ fn words(line: &str) -> Result<Vec<String>> {
 #[derive(Debug)]
 enum Lacking {
     Words,
-    /// The size that would do.
-    Room(usize),
+    /// The size that was asked for, and the one that would do.
+    Room {
+        size: usize,
+        needed: usize,
+    },
     Trainer(tokenizers::Error),
 }
 
@@ -125,9 +128,9 @@ impl Lacking {
                 format!("the text of {source} has no words to make a vocabulary of"),
                 "check that the files are not empty and that the column holds text",
             ),
-            Self::Room(needed) => Fault::new(
+            Self::Room { size, needed } => Fault::new(
                 FaultKind::Data,
-                format!("tokenizer.size has no room for the letters of {source}"),
+                format!("base.data.tokenizer.size = {size} has no room for the letters of {source}"),
                 format!("use at least {needed}"),
             ),
             Self::Trainer(error) => Fault::new(
@@ -152,7 +155,7 @@ fn train(counts: &Counts, size: usize) -> std::result::Result<Vec<String>, Lacki
         return Err(Lacking::Words);
     }
     if first.len() > size {
-        return Err(Lacking::Room(first.len()));
+        return Err(Lacking::Room { size, needed: first.len() });
     }
     let mut trainer = WordPieceTrainer::builder()
         .vocab_size(size)
@@ -261,7 +264,7 @@ mod tests {
     fn too_little_room_and_no_words_are_errors() {
         let fault = |text, size| of(text, size).unwrap_err().of("texts/*.txt");
         insta::assert_snapshot!(fault("some letters", 10), @r#"
-        tokenizer.size has no room for the letters of texts/*.txt
+        base.data.tokenizer.size = 10 has no room for the letters of texts/*.txt
         hint: use at least 18
         "#);
         insta::assert_snapshot!(fault(" ", 100), @r"

@@ -6,15 +6,16 @@
 
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
+use super::device::{DeviceChoice, choose, describe};
 use crate::data::Batch;
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::{Moment, Objective, Vocabulary, build};
 use crate::rng::{Purpose, Stream};
-use crate::spec::{ModelSize, ModelSpec, TrainSpec, TrialSpec};
+use crate::spec::{ModelSize, ModelSpec, Precision, TrainSpec, TrialSpec};
 use crate::train::Optimizer;
 
 /// Size of BERT's English vocabulary.
@@ -38,6 +39,10 @@ pub struct BenchOptions {
     pub steps: usize,
     /// Generator width as a share of the discriminator's.
     pub ratio: f64,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Of the factors of matrix products.
+    pub precision: Precision,
 }
 
 /// What was timed.
@@ -51,6 +56,10 @@ pub struct BenchResult {
     pub seq: usize,
     /// Threads that computed.
     pub threads: usize,
+    /// Where it was computed, `cpu` or `cuda:0`.
+    pub device: String,
+    /// Of the factors of matrix products.
+    pub precision: Precision,
     /// Timed steps.
     pub steps: usize,
     /// batch × seq over the median step's seconds.
@@ -99,7 +108,7 @@ impl Steps {
         let spec = trial(options);
         let never_masked = vec![0, 101, 102, 103];
         let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new() };
-        let objective = build(&spec, &vocabulary, &Device::Cpu)?;
+        let objective = build(&spec, &vocabulary, &choose(options.device)?)?;
         let optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
         Ok(Self { options: options.clone(), objective, optimizer, next: 0 })
     }
@@ -116,7 +125,14 @@ impl Steps {
 }
 
 fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
-    let spec = trial(options);
+    let (spec, device) = (trial(options), choose(options.device)?);
+    if device.is_cpu() && options.precision != Precision::F32 {
+        return Err(Fault::new(
+            FaultKind::Device,
+            "the CPU computes in f32 alone",
+            "leave out --precision, or pass --device cuda where there is one",
+        ));
+    }
     let mut steps = Steps::new(options)?;
     for _ in 0..WARM_UP {
         steps.advance()?;
@@ -130,13 +146,15 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     seconds.sort_by(f64::total_cmp);
     let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
     let tokens = (options.batch * options.seq) as f64;
-    let gemm_gflops = gemm_rate()?;
+    let gemm_gflops = gemm_rate(&device, options.precision)?;
     let step_gflops = flops::train_flops_per_step(&spec, VOCAB, spec.train.steps) / median / 1e9;
     Ok(BenchResult {
         size: options.size,
         batch: options.batch,
         seq: options.seq,
         threads,
+        device: describe(&device),
+        precision: options.precision,
         steps: seconds.len(),
         tokens_per_s_median: tokens / median,
         tokens_per_s_best: tokens / best,
@@ -151,7 +169,8 @@ fn trial(options: &BenchOptions) -> TrialSpec {
     let positions = options.seq.max(512);
     let model =
         ModelSpec { size: options.size, generator_ratio: options.ratio, positions, ..Default::default() };
-    let train = TrainSpec { batch: options.batch, seq_len: options.seq, ..Default::default() };
+    let BenchOptions { batch, seq: seq_len, precision, .. } = *options;
+    let train = TrainSpec { batch, seq_len, precision, ..Default::default() };
     let (objective, data, evaluate) = Default::default();
     TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
 }
@@ -166,15 +185,17 @@ fn random_batch(options: &BenchOptions, step: u64) -> Batch {
     batch
 }
 
-/// Best rate in GFLOP/s of a 4096×256 by 256×1024 product, the largest of an ELECTRA-Small layer.
-fn gemm_rate() -> Result<f64> {
-    let (m, k, n) = (4096, 256, 1024);
-    let a = Tensor::ones((m, k), candle_core::DType::F32, &Device::Cpu)?;
-    let b = Tensor::ones((k, n), candle_core::DType::F32, &Device::Cpu)?;
+/// Best rate in GFLOP/s of a 4096×256 by 256×1024 product, the largest of an ELECTRA-Small layer; on another device of one of
+/// 8192×8192 by 8192×8192, in bfloat16 where that is the precision.
+fn gemm_rate(device: &Device, precision: Precision) -> Result<f64> {
+    let (m, k, n) = if device.is_cpu() { (4096, 256, 1024) } else { (8192, 8192, 8192) };
+    let kind = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
+    let (a, b) = (Tensor::ones((m, k), kind, device)?, Tensor::ones((k, n), kind, device)?);
     let mut best = f64::INFINITY;
     for _ in 0..20 {
         let began = Instant::now();
         a.matmul(&b)?;
+        device.synchronize()?;
         best = best.min(began.elapsed().as_secs_f64());
     }
     Ok(2.0 * (m * k * n) as f64 / best / 1e9)

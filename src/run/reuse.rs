@@ -73,7 +73,8 @@ impl Donor {
         let is_all = self.last_step == spec.train.last_step(n_steps);
         let name = if is_all { FINAL.into() } else { file_name(self.last_step) };
         create_folder(&context.folder.checkpoints())?;
-        copy(&self.folder.checkpoints().join(FINAL), &context.folder.checkpoints().join(name))
+        let (from, to) = (self.folder.checkpoints().join(FINAL), context.folder.checkpoints().join(name));
+        Checkpoint::copy(&from, &to, copy)
     }
 
     /// If it is the very same trial and done: copies what its fine-tuning left, and returns its outcome.
@@ -87,7 +88,7 @@ impl Donor {
 }
 
 fn has_final(folder: &TrialFolder) -> bool {
-    folder.checkpoints().join(FINAL).is_file()
+    Checkpoint::is_there(&folder.checkpoints().join(FINAL))
 }
 
 /// Whether what the trial has trained can be read: a damaged file is nobody's beginning, and its owner will hear of it.

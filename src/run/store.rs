@@ -110,6 +110,7 @@ impl TrialFolder {
         let step = |entry: std::fs::DirEntry| {
             let name = entry.file_name();
             let digits = name.to_str()?.strip_prefix("step-")?;
+            let digits = digits.strip_suffix(".index.json").unwrap_or(digits);
             digits.strip_suffix(".safetensors").unwrap_or(digits).parse().ok()
         };
         std::fs::read_dir(self.checkpoints()).ok()?.flatten().filter_map(step).max()

@@ -221,6 +221,8 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     entries.into_bytes("trace", header)
 }
 
+#[cfg(all(test, feature = "cuda"))]
+mod cuda_tests;
 #[cfg(test)]
 mod parity_tests;
 #[cfg(test)]

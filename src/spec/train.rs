@@ -129,6 +129,11 @@ pub struct TrainSpec {
     /// Steps between two checkpoints.
     #[schemars(range(min = 1, max = 1000000000))]
     pub checkpoint_every: u64,
+    /// Megabytes (10⁶ bytes) of a checkpoint's file at most: a larger checkpoint is written in shards of so many with an index, as the
+    /// hub has them, for carrying elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub checkpoint_mb: Option<u64>,
 }
 
 fn is_whole(share: &f64) -> bool {
@@ -136,6 +141,11 @@ fn is_whole(share: &f64) -> bool {
 }
 
 impl TrainSpec {
+    /// Bytes of a checkpoint's file at most.
+    pub fn checkpoint_bytes(&self) -> Option<u64> {
+        self.checkpoint_mb.map(|megabytes| 1_000_000 * megabytes)
+    }
+
     /// The step after which a run stops that is scheduled for `n_steps`.
     pub fn last_step(&self, n_steps: u64) -> u64 {
         ((n_steps as f64 * self.stop_at).round() as u64).clamp(1, n_steps.max(1))
@@ -163,6 +173,7 @@ impl Default for TrainSpec {
             log_every: 20,
             validate_every: 500,
             checkpoint_every: 500,
+            checkpoint_mb: None,
         }
     }
 }

@@ -63,6 +63,7 @@ impl TrialSpec {
         content.train.log_every = cadence.log_every;
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
+        content.train.checkpoint_mb = cadence.checkpoint_mb;
         content.evaluate.finetune.keep_models = false;
         content.evaluate.predict_test = false;
         // A named recipe is the numbers that it filled in.
@@ -94,8 +95,10 @@ impl TrialSpec {
     /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
     pub fn pretrains_like(&self, other: &Self) -> bool {
         let own = |spec: &Self| {
-            let TrainSpec { log_every, validate_every, checkpoint_every, stop_at, .. } = TrainSpec::default();
-            TrainSpec { log_every, validate_every, checkpoint_every, stop_at, ..spec.train.clone() }
+            let TrainSpec { log_every, validate_every, checkpoint_every, checkpoint_mb, stop_at, .. } =
+                TrainSpec::default();
+            let train = spec.train.clone();
+            TrainSpec { log_every, validate_every, checkpoint_every, checkpoint_mb, stop_at, ..train }
         };
         self.published.is_none()
             && other.published.is_none()

@@ -1,4 +1,4 @@
-//! Checkpoints: everything that the next step depends on, in one safetensors file.
+//! Checkpoints: everything that the next step depends on, in one safetensors file or in shards of it (`shards.rs`).
 //!
 //! `step-000000500.safetensors` holds parameters (`model.*`), moments (`first.*`, `second.*`) and, as metadata,
 //! the loop's state; `final.safetensors` the parameters alone, or all of it where the schedule goes on. Each is written beside its place and renamed,
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
+use super::shards::{self, Contents, damaged};
 use super::{Optimizer, State};
-use crate::disk::{create_folder, write_whole};
+use crate::disk::create_folder;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::Parameters;
-use crate::tensor_file::TensorFile;
 
 /// File name of the parameters after the last step.
 pub const FINAL: &str = "final.safetensors";
@@ -40,10 +40,12 @@ fn steps(folder: &Path) -> Vec<u64> {
     let mut steps: Vec<u64> = names
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
+            let name = name.strip_suffix(".index.json").unwrap_or(&name);
             name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok()
         })
         .collect();
     steps.sort_unstable();
+    steps.dedup();
     steps
 }
 
@@ -51,31 +53,39 @@ impl Checkpoint {
     /// The newest checkpoint of a folder; None if there is none.
     pub fn newest(folder: &Path) -> Result<Option<Self>> {
         let last = folder.join(FINAL);
-        if last.exists() {
+        if Self::is_there(&last) {
             return Self::read(&last).map(Some);
         }
         steps(folder).last().map(|&step| Self::read(&folder.join(file_name(step)))).transpose()
     }
 
+    /// Whether a checkpoint is there, whole or in shards.
+    pub fn is_there(path: &Path) -> bool {
+        shards::is_there(path)
+    }
+
+    /// Gives a checkpoint a second name, by `link` for each of its files.
+    pub fn copy(from: &Path, to: &Path, link: impl Fn(&Path, &Path) -> Result<()>) -> Result<()> {
+        shards::copy(from, to, link)
+    }
+
     /// Reads a checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).map_err(|error| Fault::storage(path, "read the checkpoint", error))?;
-        let damaged = |what: &str| {
+        let Contents { files, metadata } = shards::read(path)?;
+        let damaged_state = |what: &str| {
             let hint = "run with --force to begin the trial anew";
             Fault::new(FaultKind::Storage, format!("the checkpoint {} {what}", path.display()), hint)
         };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged("is damaged").because(error))?;
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| damaged("is damaged").because(error))?;
-        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE));
-        let text = text.ok_or_else(|| damaged("has no training state"))?;
+        let text = metadata.get(STATE).ok_or_else(|| damaged_state("has no training state"))?;
         let state = serde_json::from_str(text)
-            .map_err(|error| damaged("has an unreadable training state").because(error))?;
+            .map_err(|error| damaged_state("has an unreadable training state").because(error))?;
         let mut tensors = HashMap::new();
-        for (name, view) in file.tensors() {
-            let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
-            tensors.insert(name, tensor);
+        for bytes in &files {
+            let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(path).because(error))?;
+            for (name, view) in file.tensors() {
+                let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
+                tensors.insert(name, tensor);
+            }
         }
         Ok(Self { path: path.into(), tensors, state })
     }
@@ -99,13 +109,19 @@ impl Checkpoint {
         })
     }
 
-    /// Saves a checkpoint to continue from, then removes older ones.
-    pub fn save(folder: &Path, parameters: &Parameters, optimizer: &Optimizer, state: &State) -> Result<()> {
+    /// Saves a checkpoint to continue from, in files of `most` bytes, then removes older ones.
+    pub fn save(
+        folder: &Path,
+        parameters: &Parameters,
+        optimizer: &Optimizer,
+        state: &State,
+        most: Option<u64>,
+    ) -> Result<()> {
         let tensors = with_moments(parameters, optimizer);
-        write(&folder.join(file_name(state.step)), tensors, state)?;
+        write(&folder.join(file_name(state.step)), tensors, state, most)?;
         for step in steps(folder) {
             if step < state.step {
-                remove(&folder.join(file_name(step)))?;
+                shards::remove(&folder.join(file_name(step)))?;
             }
         }
         Ok(())
@@ -113,7 +129,7 @@ impl Checkpoint {
 
     /// Saves parameters alone, of a fine-tuned model say.
     pub fn save_model(path: &Path, parameters: &Parameters) -> Result<()> {
-        write(path, model_tensors(parameters), &State::default())
+        write(path, model_tensors(parameters), &State::default(), None)
     }
 
     /// Saves the parameters after the last step, then removes what only a continuation needs. `to_continue` keeps the
@@ -123,14 +139,15 @@ impl Checkpoint {
         parameters: &Parameters,
         to_continue: Option<&Optimizer>,
         state: &State,
+        most: Option<u64>,
     ) -> Result<()> {
         let tensors = match to_continue {
             Some(optimizer) => with_moments(parameters, optimizer),
             None => model_tensors(parameters),
         };
-        write(&folder.join(FINAL), tensors, state)?;
+        write(&folder.join(FINAL), tensors, state, most)?;
         for step in steps(folder) {
-            remove(&folder.join(file_name(step)))?;
+            shards::remove(&folder.join(file_name(step)))?;
         }
         Ok(())
     }
@@ -149,17 +166,16 @@ fn with_moments(parameters: &Parameters, optimizer: &Optimizer) -> Vec<(String, 
     tensors
 }
 
-fn remove(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|error| Fault::storage(path, "remove the older checkpoint", error))
-}
-
-fn write(path: &Path, tensors: Vec<(String, Tensor)>, state: &State) -> Result<()> {
-    let mut file = TensorFile::default();
-    for (name, tensor) in tensors {
-        file.add(name, &tensor)?;
-    }
+fn write(path: &Path, tensors: Vec<(String, Tensor)>, state: &State, most: Option<u64>) -> Result<()> {
     let state =
         serde_json::to_string(state).map_err(|error| Fault::storage(path, "write the checkpoint", error))?;
     create_folder(path.parent().unwrap_or(Path::new(".")))?;
-    write_whole(path, &file.into_bytes(STATE, state)?)
+    shards::write(path, tensors, (STATE, state), most)
+}
+
+/// Writes a checkpoint again, in shards of so many bytes.
+#[cfg(test)]
+pub fn split(path: &Path, most: u64) {
+    let Checkpoint { tensors, state, .. } = Checkpoint::read(path).unwrap();
+    write(path, tensors.into_iter().collect(), &state, Some(most)).unwrap();
 }

@@ -4,6 +4,7 @@ mod checkpoint;
 mod optimizer;
 mod pretrain;
 mod schedule;
+mod shards;
 mod step;
 
 pub use checkpoint::{Checkpoint, FINAL, file_name};

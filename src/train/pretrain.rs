@@ -91,7 +91,7 @@ impl Pretraining<'_> {
         let mut optimizer = Optimizer::new(self.spec.into(), parameters)?;
         let mut state = State::default();
         if let Some(checkpoint) = Checkpoint::newest(self.checkpoints)? {
-            if self.checkpoints.join(FINAL).exists() {
+            if Checkpoint::is_there(&self.checkpoints.join(FINAL)) {
                 checkpoint.load_parameters(parameters, |_| true)?;
                 return Ok((Ended::Finished, checkpoint.state));
             }
@@ -107,7 +107,13 @@ impl Pretraining<'_> {
             self.report(&mut state)?;
             let stop = (self.stop)();
             if stop || state.step.is_multiple_of(self.spec.checkpoint_every) {
-                Checkpoint::save(self.checkpoints, parameters, &optimizer, &state)?;
+                Checkpoint::save(
+                    self.checkpoints,
+                    parameters,
+                    &optimizer,
+                    &state,
+                    self.spec.checkpoint_bytes(),
+                )?;
             }
             if stop {
                 return Ok((Ended::Stopped, state));
@@ -115,7 +121,13 @@ impl Pretraining<'_> {
         }
         state.elapsed_s = before + began.elapsed().as_secs_f64();
         let to_continue = (self.last_step < self.n_steps).then_some(&optimizer);
-        Checkpoint::save_final(self.checkpoints, parameters, to_continue, &state)?;
+        Checkpoint::save_final(
+            self.checkpoints,
+            parameters,
+            to_continue,
+            &state,
+            self.spec.checkpoint_bytes(),
+        )?;
         Ok((Ended::Finished, state))
     }
 
@@ -343,6 +355,20 @@ mod tests {
         std::fs::create_dir(&to).unwrap();
         std::fs::copy(from.join(FINAL), to.join(crate::train::file_name(4))).unwrap();
         assert_eq!(train(&to, 99), whole);
+    }
+
+    #[test]
+    fn a_checkpoint_in_shards_goes_on_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = train(&folder.path().join("whole"), 99);
+        let part = folder.path().join("part");
+        assert_eq!(train(&part, 4).0, Ended::Stopped);
+        crate::train::checkpoint::split(&part.join(crate::train::file_name(4)), 2000);
+        let names =
+            || -> Vec<_> { std::fs::read_dir(&part).unwrap().map(|f| f.unwrap().file_name()).collect() };
+        assert!(names().len() > 3, "{:?}", names());
+        assert_eq!(train(&part, 99), whole);
+        assert_eq!(names(), [FINAL]);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod layer;
 pub mod linear;
 pub mod norm;
 pub mod readings;
+#[cfg(test)]
+mod tests;
 
 use candle_core::{CpuStorage, Result, Shape, Tensor, bail};
 

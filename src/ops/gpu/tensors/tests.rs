@@ -1,0 +1,176 @@
+//! The operations on a CUDA device against those on the CPU, and against themselves: the same bits twice.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor, Var};
+
+use crate::ops::attention::{Reach, attention};
+use crate::ops::binary_cross_entropy::binary_cross_entropy;
+use crate::ops::cross_entropy::{cross_entropy, row_cross_entropy};
+use crate::ops::dropout::{DropoutKey, dropout};
+use crate::ops::embedding::{Base, Indices, difference_embedding, embedding};
+use crate::ops::encoder_layer::{Parameters, Settings, encoder_layer};
+use crate::ops::gather::gather;
+use crate::ops::gelu::gelu;
+use crate::ops::gradients::Gradients;
+use crate::ops::linear::linear;
+use crate::ops::norm::{norm, residual_norm};
+use crate::ops::projected_readings::read_projected;
+use crate::ops::sampling::Sampler;
+use crate::ops::{Precision, testing};
+use crate::rng::{Purpose, StreamKey};
+
+const OFFSETS: [usize; 5] = [0, 5, 38, 70, 171];
+
+fn cuda() -> Device {
+    Device::new_cuda(0).unwrap()
+}
+
+fn key(site: u64) -> DropoutKey {
+    DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site, probability: 0.25 }
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The output of an operation and the gradients of a weighted sum of it, by the optimizer's way.
+fn run(inputs: &[Tensor], device: &Device, op: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Vec<Vec<f32>> {
+    let vars: Vec<Var> =
+        inputs.iter().map(|input| Var::from_tensor(&input.to_device(device).unwrap()).unwrap()).collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+    let y = op(&tensors).unwrap();
+    let weights = testing::tensor(y.dims(), 99).to_device(device).unwrap();
+    let mut gradients = Gradients::new(vars.iter());
+    gradients.backward(&(&y * weights).unwrap().sum_all().unwrap()).unwrap();
+    let of = |place| values(&gradients.tensor(place).unwrap().unwrap());
+    std::iter::once(values(&y)).chain((0..vars.len()).map(of)).collect()
+}
+
+#[track_caller]
+fn compare(what: &str, inputs: &[Tensor], tolerance: f32, op: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let expected = run(inputs, &Device::Cpu, &op);
+    let got = run(inputs, &cuda(), &op);
+    assert!(run(inputs, &cuda(), &op) == got, "{what}: not the same bits twice");
+    for (place, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        let scale = expected.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
+        for (i, (a, b)) in got.iter().zip(expected).enumerate() {
+            assert!((a - b).abs() <= tolerance * scale, "{what}, {place}[{i}]: {a} against {b} of {scale}");
+        }
+    }
+}
+
+fn tensors<const N: usize>(shapes: [&[usize]; N]) -> Vec<Tensor> {
+    shapes.iter().zip(1..).map(|(shape, index)| testing::tensor(shape, index)).collect()
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_elementwise_operations_and_norms() {
+    compare("gelu", &tensors([&[70, 300]]), 1e-6, |t| gelu(&t[0]));
+    compare("dropout", &tensors([&[70, 300]]), 0.0, |t| dropout(&t[0], Some(key(3))));
+    compare("norm", &tensors([&[300, 96], &[2, 96]]), 1e-5, |t| norm(&t[0], &t[1], 1e-12));
+    for key in [None, Some(key(2))] {
+        let inputs = tensors([&[300, 96], &[300, 96], &[2, 96]]);
+        compare("residual norm", &inputs, 1e-5, |t| residual_norm(&t[0], &t[1], &t[2], key, 1e-12));
+    }
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_attentions() {
+    let offsets: Arc<[usize]> = OFFSETS.as_slice().into();
+    for (heads, hidden, reach) in [
+        (2, 24, Reach::Everything),
+        (1, 64, Reach::Before),
+        (4, 128, Reach::Behind),
+        (1, 96, Reach::Everything),
+    ] {
+        for key in [None, Some(key(1))] {
+            let inputs = tensors([&[171, 3 * hidden]]);
+            compare("attention", &inputs, 1e-5, |t| attention(&t[0], &offsets, heads, reach, key));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_dense_layers_in_every_precision() {
+    let inputs = tensors([&[300, 64], &[40, 64], &[40]]);
+    for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Tf32, 4e-3), (Precision::Bf16, 3e-2)] {
+        compare("linear", &inputs, tolerance, |t| linear(&t[0], &t[1], &t[2], precision));
+    }
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_layers() {
+    let (h, f) = (48, 96);
+    let shapes: [&[usize]; 11] =
+        [&[171, h], &[3 * h, h], &[3 * h], &[h, h], &[h], &[2, h], &[f, h], &[f], &[h, f], &[h], &[2, h]];
+    let inputs: Vec<Tensor> = tensors(shapes).iter().map(|t| (t * 0.3).unwrap()).collect();
+    for (sites, precision, tolerance) in [
+        ([Some(1), Some(2), Some(3)], Precision::F32, 3e-5),
+        ([None; 3], Precision::Tf32, 1e-2),
+        ([None; 3], Precision::Bf16, 1e-1),
+    ] {
+        compare("layer", &inputs, tolerance, |t| {
+            let at = |index: usize| t[index].clone();
+            let parameters = Parameters {
+                qkv: [at(1), at(2)],
+                attention_output: [at(3), at(4)],
+                attention_norm: at(5),
+                intermediate: [at(6), at(7)],
+                output: [at(8), at(9)],
+                output_norm: at(10),
+            };
+            let settings = Settings {
+                offsets: OFFSETS.as_slice().into(),
+                heads: 4,
+                reach: Reach::Everything,
+                dropout: sites.map(|site| site.map(key)),
+                epsilon: 1e-12,
+                precision,
+            };
+            encoder_layer(&t[0], &parameters, &settings)
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_losses_and_readings() {
+    let n = 60;
+    let targets: Arc<[u32]> = (0..n).map(|row| row * 7 % 700).collect();
+    let labels: Arc<[f32]> = (0..n).map(|row| f32::from(u8::from(row % 7 == 0))).collect();
+    compare("cross-entropy", &tensors([&[60, 700]]), 1e-5, |t| cross_entropy(&t[0], &targets));
+    compare("of every row", &tensors([&[60, 700]]), 1e-5, |t| row_cross_entropy(&t[0], &targets));
+    compare("detection", &tensors([&[60]]), 1e-5, |t| binary_cross_entropy(&t[0], &labels));
+    let inputs = tensors([&[60, 32], &[700, 32], &[700]]);
+    let sampler = Some(Sampler { temperature: 1.0, seed: 3, step: 9 });
+    let read = |t: &[Tensor]| read_projected(&t[0], &t[1], &t[2], &targets, sampler, Precision::F32);
+    compare("readings", &inputs, 1e-5, |t| Ok(read(t)?.loss));
+    let there: Vec<Tensor> = inputs.iter().map(|t| t.to_device(&cuda()).unwrap()).collect();
+    let (expected, got) = (read(&inputs).unwrap(), read(&there).unwrap());
+    assert_eq!((got.best, got.samples), (expected.best, expected.samples));
+    assert!((got.entropy - expected.entropy).abs() < 1e-4);
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_embeddings() {
+    let n = 1000u32;
+    let indices = Indices {
+        words: (0..n).map(|i| if i % 3 == 0 { i % 50 } else { 4 }).collect(),
+        positions: (0..n).map(|i| i % 30).collect(),
+        kinds: (0..n).map(|i| u32::from(i % 30 > 11)).collect(),
+    };
+    let inputs = tensors([&[50, 20], &[30, 20], &[2, 20]]);
+    compare("embedding", &inputs, 1e-5, |t| embedding(&t[0], &t[1], &t[2], &indices));
+    compare("differences", &inputs, 1e-5, |t| {
+        let of = |shape: &[usize], index| testing::tensor(shape, index).to_device(t[0].device());
+        let base = Base::new(&of(&[50, 20], 7)?, &of(&[30, 20], 8)?);
+        difference_embedding(&base, &t[0], &t[1], &t[2], &indices)
+    });
+    compare("rows", &tensors([&[50, 20]]), 1e-5, |t| gather(&t[0], &indices.words));
+}
