@@ -191,6 +191,7 @@ fn gemm_rate(device: &Device, precision: Precision) -> Result<f64> {
     let (m, k, n) = if device.is_cpu() { (4096, 256, 1024) } else { (8192, 8192, 8192) };
     let kind = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
     let (a, b) = (Tensor::ones((m, k), kind, device)?, Tensor::ones((k, n), kind, device)?);
+    candle_core::cuda::set_gemm_reduced_precision_f32(precision == Precision::Tf32);
     let mut best = f64::INFINITY;
     for _ in 0..20 {
         let began = Instant::now();

@@ -67,6 +67,14 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
+/// The same device, to be used by this thread: trials at a time share neither cuBLAS's workspace nor each other's errors.
+pub fn on_this_thread(device: &Device) -> Result<Device> {
+    match device.location() {
+        DeviceLocation::Cuda { gpu_id } => choose(DeviceChoice::Cuda(gpu_id)),
+        _ => Ok(device.clone()),
+    }
+}
+
 /// Errors where a trial asks for what the device does not do.
 pub fn check_precision<'a>(device: &Device, trials: impl IntoIterator<Item = &'a Trial>) -> Result<()> {
     let rounds = |trial: &&Trial| trial.spec.train.precision != Precision::F32;

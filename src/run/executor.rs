@@ -13,6 +13,7 @@ use std::time::Duration;
 use candle_core::Device;
 
 use super::context::{Runner, TrialContext};
+use super::device::on_this_thread;
 use super::interrupt::StopFlag;
 use super::provenance::utc_now;
 use super::store::TrialFolder;
@@ -191,7 +192,7 @@ fn run_locked(
         folder: &job.folder,
         sink: &sink,
         stop: &surroundings.stop,
-        device: surroundings.device.clone(),
+        device: on_this_thread(&surroundings.device)?,
         env: &surroundings.env,
         experiment: job.experiment,
         profile: job.profile,

@@ -63,7 +63,7 @@ pub fn norm<M: Machine>(machine: &M, pieces: &Pieces<M::Words>) -> Result<M::Flo
         unsafe {
             machine.launch(Launch::blocks("sums_of_squares", pieces.n, THREADS, arguments![at, sums]))?;
             let arguments = arguments![sums, pieces.n as u32, machine.at(&norm)];
-            machine.launch(Launch::blocks("norm_of_sums", 1, 1024, arguments))?;
+            machine.launch(Launch::blocks("norm_of_sums", 1, 512, arguments))?;
         }
     }
     Ok(norm)

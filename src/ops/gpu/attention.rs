@@ -35,13 +35,17 @@ pub struct Shape<'a> {
 }
 
 impl<W> Plan<W> {
-    /// The tiles of a batch, in the machine's memory.
-    pub fn new<M: Machine<Words = W>>(machine: &M, shape: Shape<'_>) -> Result<Self> {
+    /// The tiles of a batch of `n` tokens, in the machine's memory.
+    pub fn new<M: Machine<Words = W>>(machine: &M, shape: Shape<'_>, n: usize) -> Result<Self> {
         let Shape { offsets, heads, width, reach } = shape;
         if width > WIDEST_HEAD {
             candle_core::bail!(
                 "the attention kernels take heads of {WIDEST_HEAD} features at most, not {width}"
             );
+        }
+        let end = offsets.last().copied().unwrap_or(0);
+        if end != n {
+            candle_core::bail!("sequences end at token {end} of {n}");
         }
         let mut tiles = Vec::new();
         let mut longest = 0;
@@ -59,7 +63,6 @@ impl<W> Plan<W> {
         };
         let scale = 1.0 / (width as f32).sqrt();
         let heads = Heads { count: heads as u32, width: width as u32, longest: longest as u32, reach, scale };
-        let n = offsets.last().copied().unwrap_or(0);
         Ok(Self { n_tiles: tiles.len() / 3, tiles: machine.words(&tiles)?, heads, n })
     }
 

@@ -1,4 +1,4 @@
-//! A CUDA device: kernels compiled at run time, once a process and architecture, and cuBLAS.
+//! A CUDA device: kernels compiled at run time, once a process, and cuBLAS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -39,8 +39,8 @@ pub fn compile(architecture: u32) -> Result<String> {
     Ok(ptx.to_src())
 }
 
-/// What has been compiled.
-static COMPILED: OnceLock<Mutex<HashMap<u32, Arc<str>>>> = OnceLock::new();
+/// What has been compiled, by the device's number.
+static COMPILED: OnceLock<Mutex<HashMap<usize, Arc<str>>>> = OnceLock::new();
 
 impl Gpu {
     /// The device of a storage.
@@ -55,25 +55,25 @@ impl Gpu {
 
     fn ptx(&self) -> Result<Arc<str>> {
         let context = self.0.cuda_stream().context().clone();
-        let attribute = |which| context.attribute(which).w();
-        let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
-        let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-        let architecture = (10 * major + minor) as u32;
+        let device = context.ordinal();
         let Ok(mut compiled) = COMPILED.get_or_init(Mutex::default).lock() else {
             bail!("another thread failed while it compiled the CUDA kernels")
         };
-        if let Some(ptx) = compiled.get(&architecture) {
+        if let Some(ptx) = compiled.get(&device) {
             return Ok(ptx.clone());
         }
-        let ptx: Arc<str> = compile(architecture)?.into();
-        compiled.insert(architecture, ptx.clone());
+        let attribute = |which| context.attribute(which).w();
+        let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        let ptx: Arc<str> = compile((10 * major + minor) as u32)?.into();
+        compiled.insert(device, ptx.clone());
         Ok(ptx)
     }
 
     /// The factor of a product, rounded to bfloat16.
     fn to_bf16(&self, from: Address<'_>, n: usize) -> Result<CudaSlice<u16>> {
         // SAFETY: the kernel writes all of it.
-        let halves = unsafe { self.0.alloc::<u16>(n)? };
+        let halves = unsafe { self.0.alloc::<u16>(n.max(1))? };
         let arguments = arguments![from, address(self, &halves), n as u64];
         // SAFETY: both have n numbers.
         unsafe { self.launch(Launch::over("to_bf16", n, arguments))? };
@@ -103,7 +103,8 @@ impl Gpu {
 }
 
 fn address<'a, T>(gpu: &Gpu, slice: &'a CudaSlice<T>) -> Address<'a> {
-    // All work is given to one stream, in order: there is nothing to wait for or to record.
+    // candle's stream is one a thread, and a tensor stays on the thread that made it (`run/executor.rs`): there is nothing
+    // to wait for or to record.
     Address::new(slice.device_ptr(&gpu.0.cuda_stream()).0)
 }
 

@@ -15,7 +15,7 @@ pub fn loss<M: Machine>(
     let mean = machine.room(1)?;
     let arguments = arguments![logits, labels, machine.at(&mean), n as u32];
     // SAFETY: there are n logits and labels, and room for the mean.
-    unsafe { machine.launch(Launch::blocks("detection_loss", 1, 1024, arguments))? };
+    unsafe { machine.launch(Launch::blocks("detection_loss", 1, 512, arguments))? };
     Ok(mean)
 }
 

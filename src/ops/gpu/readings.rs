@@ -73,7 +73,7 @@ pub fn losses<M: Machine>(
     let at = [machine.at(&losses), machine.at(&mean)];
     let arguments = arguments![logits, classes as u32, log_sums, targets, at[0], at[1], rows as u32];
     // SAFETY: as for `read`; the targets are classes, one a row.
-    unsafe { machine.launch(Launch::blocks("row_losses", 1, 1024, arguments))? };
+    unsafe { machine.launch(Launch::blocks("row_losses", 1, 512, arguments))? };
     Ok([losses, mean])
 }
 

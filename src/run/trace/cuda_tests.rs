@@ -13,8 +13,13 @@ fn traced(trial: &Trial, device: &Device) -> Vec<u8> {
 #[ignore = "needs a CUDA device"]
 fn cuda_ten_steps_are_the_cpus() {
     let cuda = Device::new_cuda(0).unwrap();
-    for (precision, tolerance) in [("f32", 1e-3), ("tf32", 2e-2), ("bf16", 1e-1)] {
-        for name in ["rtd_shared", "mlm_paper"] {
+    // A logit that is rounded draws another sample here and there, and with it another discriminator's input.
+    for (precision, tolerance, names) in [
+        ("f32", 1e-3, &["rtd_shared", "mlm_paper"][..]),
+        ("tf32", 2e-2, &["mlm_paper"]),
+        ("bf16", 1e-1, &["mlm_paper"]),
+    ] {
+        for name in names {
             let usual = golden_trial(name, &["model.dropout=0.1"]);
             let rounded = golden_trial(name, &["model.dropout=0.1", &format!("train.precision={precision}")]);
             let (expected, got) = (numbers(&traced(&usual, &Device::Cpu)), numbers(&traced(&rounded, &cuda)));

@@ -32,11 +32,16 @@ __device__ __forceinline__ void load(float (*tile)[WIDTH + 1], const float* from
     }
 }
 
+// Products of this warp's own rows with the lane's row of the other side: what the lane reads serves all of them.
 template <int WIDTH>
-__device__ __forceinline__ float dot(const float* a, const float* b) {
-    float sum = 0.0f;
-    for (int k = 0; k < WIDTH; ++k) sum += a[k] * b[k];
-    return sum;
+__device__ __forceinline__ void dots(float* sums, const float (*own)[WIDTH + 1], const float* other, unsigned warp) {
+#pragma unroll
+    for (int r = 0; r < OWN; ++r) sums[r] = 0.0f;
+    for (int k = 0; k < WIDTH; ++k) {
+        float factor = other[k];
+#pragma unroll
+        for (int r = 0; r < OWN; ++r) sums[r] += own[warp * OWN + r][k] * factor;
+    }
 }
 
 // Adds Σ_j weights[own row][j] · rows[j] to the features that this lane holds of its warp's rows.
@@ -44,7 +49,9 @@ template <int WIDTH>
 __device__ __forceinline__ void accumulate(float (*sums)[WIDTH / 32], const float (*weights)[TILE + 1],
                                            const float (*rows)[WIDTH + 1], unsigned warp, unsigned lane) {
     for (int j = 0; j < TILE; ++j)
+#pragma unroll
         for (int r = 0; r < OWN; ++r)
+#pragma unroll
             for (int part = 0; part < WIDTH / 32; ++part)
                 sums[r][part] += weights[warp * OWN + r][j] * rows[j][part * 32 + lane];
 }
@@ -67,10 +74,13 @@ __device__ void attention_forward(const float* qkv, const unsigned* tiles, float
         __syncthreads();
         load<WIDTH>(others, sequence + hidden, step, behind, len, h.width);
         __syncthreads();
+        float scores[OWN];
+        dots<WIDTH>(scores, queries, others[lane], warp);
+#pragma unroll
         for (int r = 0; r < OWN; ++r) {
             unsigned row = warp * OWN + r, i = first + row, j = behind + lane;
             bool seen = i < len && j < len && sees(h.reach, i, j);
-            float score = seen ? h.scale * dot<WIDTH>(queries[row], others[lane]) : -1e30f;
+            float score = seen ? h.scale * scores[r] : -1e30f;
             float now = max(largest[r], warp_max(score));
             float power = seen ? expf(score - now) : 0.0f, fade = expf(largest[r] - now);
             total[r] = total[r] * fade + warp_sum(power);
@@ -127,14 +137,18 @@ __device__ void attention_queries(const float* qkv, const unsigned* tiles, const
         load<WIDTH>(keys, sequence + hidden, step, behind, len, h.width);
         load<WIDTH>(values, sequence + 2 * hidden, step, behind, len, h.width);
         __syncthreads();
+        float scores[OWN], gradients[OWN];
+        dots<WIDTH>(scores, queries, keys[lane], warp);
+        dots<WIDTH>(gradients, grads, values[lane], warp);
+#pragma unroll
         for (int r = 0; r < OWN; ++r) {
             unsigned row = warp * OWN + r, i = first + row, j = behind + lane;
             float d = 0.0f;
             if (i < len && j < len && sees(h.reach, i, j)) {
                 unsigned long long at = (unsigned long long)(start + i) * h.count + head;
-                float probability = expf(h.scale * dot<WIDTH>(queries[row], keys[lane]) - log_sums[at]);
+                float probability = expf(h.scale * scores[r] - log_sums[at]);
                 float kept = keep_probability(h, dropout, start, head, i, j);
-                d = probability * (kept * dot<WIDTH>(grads[row], values[lane]) - along[at]) * h.scale;
+                d = probability * (kept * gradients[r] - along[at]) * h.scale;
             }
             d_scores[row][lane] = d;
         }
@@ -173,20 +187,23 @@ __device__ void attention_keys(const float* qkv, const unsigned* tiles, const fl
         __syncthreads();
         load<WIDTH>(others, sequence_grad, hidden, behind, len, h.width);
         __syncthreads();
-        for (int r = 0; r < OWN; ++r) d_scores[warp * OWN + r][lane] = dot<WIDTH>(values[warp * OWN + r], others[lane]);
+        float gradients[OWN], scores[OWN];
+        dots<WIDTH>(gradients, values, others[lane], warp);
         __syncthreads();
         // The gradients are still needed, for the values, once the probabilities are known: the queries come and go between.
         load<WIDTH>(others, sequence, step, behind, len, h.width);
         __syncthreads();
+        dots<WIDTH>(scores, keys, others[lane], warp);
+#pragma unroll
         for (int r = 0; r < OWN; ++r) {
             unsigned row = warp * OWN + r, j = first + row;
             float probability = 0.0f, kept = 0.0f;
             if (i < len && j < len && sees(h.reach, i, j)) {
-                probability = expf(h.scale * dot<WIDTH>(keys[row], others[lane]) - log_sums[at]);
+                probability = expf(h.scale * scores[r] - log_sums[at]);
                 kept = keep_probability(h, dropout, start, head, i, j);
             }
             weights[row][lane] = probability * kept;
-            d_scores[row][lane] = probability == 0.0f ? 0.0f : probability * (kept * d_scores[row][lane] - along[at]) * h.scale;
+            d_scores[row][lane] = probability == 0.0f ? 0.0f : probability * (kept * gradients[r] - along[at]) * h.scale;
         }
         __syncthreads();
         accumulate<WIDTH>(d_keys, d_scores, others, warp, lane);

@@ -57,7 +57,7 @@ impl CustomOp1 for Attention {
             width: hidden / self.heads,
             reach: self.reach,
         };
-        let plan = Plan::new(&gpu, shape)?;
+        let plan = Plan::new(&gpu, shape, n)?;
         let output = gpu.room(n * hidden)?;
         let qkv = at::<f32>(qkv, layout)?;
         let log_sums = attention::forward(&gpu, &plan, qkv, self.key.into(), gpu.at(&output))?;

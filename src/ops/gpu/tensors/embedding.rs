@@ -8,7 +8,7 @@ use super::super::cuda::{Gpu, at, with};
 use super::super::embedding::{self, Runs, Tables};
 use super::super::launch::Address;
 use super::super::machine::Machine;
-use super::elsewhere;
+use super::{elsewhere, expect};
 use crate::ops::embedding::{Base, Indices};
 use crate::ops::gradients::deposit_tensor;
 
@@ -71,7 +71,14 @@ impl CustomOp3 for Embedding {
     ) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(word);
         let (_, width) = word_layout.shape().dims2()?;
-        let n = self.indices.words.len();
+        let Indices { words, positions, kinds } = &self.indices;
+        let n = words.len();
+        if positions.len() != n || kinds.len() != n {
+            candle_core::bail!("{n} tokens have {} positions and {} types", positions.len(), kinds.len());
+        }
+        for layout in [position_layout, kind_layout] {
+            expect("an embedding table", layout, &[layout.dims()[0], width])?;
+        }
         let tables = Tables {
             word: at::<f32>(word, word_layout)?,
             position: at::<f32>(position, position_layout)?,
@@ -79,7 +86,6 @@ impl CustomOp3 for Embedding {
             base: [Address::NULL; 2],
             width,
         };
-        let Indices { words, positions, kinds } = &self.indices;
         let rows = [gpu.words(words)?, gpu.words(positions)?, gpu.words(kinds)?];
         let at_rows = [gpu.at_words(&rows[0]), gpu.at_words(&rows[1]), gpu.at_words(&rows[2])];
         let out = gpu.room(n * width)?;

@@ -52,7 +52,7 @@ impl CustomOp1 for EncoderLayer {
         let Settings { offsets, heads, reach, dropout, epsilon, precision } = &self.settings;
         let shape = attention::Shape { offsets, heads: *heads, width: hidden / heads, reach: *reach };
         let settings = layer::Settings {
-            plan: Plan::new(&gpu, shape)?,
+            plan: Plan::new(&gpu, shape, n)?,
             dropout: dropout.map(|key| key.filter(|key| !key.is_off()).into()),
             epsilon: *epsilon as f32,
             sizes: [n, hidden, self.parameters.intermediate[1].elem_count()],

@@ -6,7 +6,7 @@ use super::super::cuda::{Gpu, at, with};
 use super::super::dense;
 use super::super::launch::Address;
 use super::super::machine::Machine;
-use super::{elsewhere, hand_over};
+use super::{elsewhere, expect, hand_over};
 use crate::ops::Precision;
 
 /// As `ops::linear::linear`.
@@ -64,7 +64,8 @@ impl CustomOp3 for Linear {
         bias_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(x);
-        let ((n, i), (o, _)) = (x_layout.shape().dims2()?, weight_layout.shape().dims2()?);
+        let ((n, i), o) = (x_layout.shape().dims2()?, bias_layout.shape().elem_count());
+        expect("a weight", weight_layout, &[o, i])?;
         let inputs = dense::Inputs {
             x: at::<f32>(x, x_layout)?,
             weight: at::<f32>(weight, weight_layout)?,

@@ -14,7 +14,7 @@ pub mod readings;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{CpuStorage, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, Layout, Result, Shape, Tensor, bail};
 
 pub use super::cuda::takes;
 use super::cuda::{Gpu, with};
@@ -24,6 +24,14 @@ use crate::ops::gradients::deposit_tensor;
 /// What an operation of this folder does with a tensor in host memory.
 fn elsewhere(name: &str) -> Result<(CpuStorage, Shape)> {
     bail!("the CUDA operation {name} was given a tensor in host memory")
+}
+
+/// Errors unless a tensor that a kernel reads by address has this shape.
+fn expect(what: &str, layout: &Layout, shape: &[usize]) -> Result<()> {
+    if layout.dims() == shape {
+        return Ok(());
+    }
+    bail!("{what} of shape {:?} where {shape:?} is needed", layout.dims())
 }
 
 /// Puts a parameter's whole gradient in its place, or returns it where it has none, for candle to take.

@@ -6,7 +6,7 @@ use super::super::cuda::{Gpu, at, with};
 use super::super::launch::Address;
 use super::super::machine::Machine;
 use super::super::norm::{Inputs, backward, forward};
-use super::{elsewhere, hand_over};
+use super::{elsewhere, expect, hand_over};
 use crate::ops::dropout::DropoutKey;
 
 /// As `ops::norm::norm`.
@@ -69,6 +69,8 @@ impl CustomOp3 for Norm {
         parameters_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(x);
+        expect("a residual", residual_layout, x_layout.dims())?;
+        expect("γ and β", parameters_layout, &[2, x_layout.shape().dims2()?.1])?;
         let addresses = [
             at::<f32>(x, x_layout)?,
             at::<f32>(residual, residual_layout)?,

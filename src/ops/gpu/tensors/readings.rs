@@ -9,7 +9,7 @@ use super::super::dense;
 use super::super::launch::Address;
 use super::super::machine::Machine;
 use super::super::readings::{self, Outer, Rows};
-use super::{elsewhere, linear};
+use super::{elsewhere, expect, linear};
 use crate::ops::Precision;
 use crate::ops::readings::Readings;
 use crate::ops::sampling::Sampler;
@@ -39,6 +39,9 @@ pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Resul
 
 /// A sample and the most probable class of every row.
 pub fn sample(logits: &Tensor, sampler: Option<Sampler>) -> Result<[Vec<u32>; 2]> {
+    if logits.dim(0)? == 0 {
+        return Ok([Vec::new(), Vec::new()]);
+    }
     let Told { samples, best, .. } = tell(&logits.contiguous()?, sampler)?;
     Ok([samples, best])
 }
@@ -143,6 +146,7 @@ impl CustomOp3 for Projected {
     ) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(x);
         let ((n, i), classes) = (x_layout.shape().dims2()?, bias_layout.shape().elem_count());
+        expect("an output matrix", weight_layout, &[classes, i])?;
         let inputs = dense::Inputs {
             x: at::<f32>(x, x_layout)?,
             weight: at::<f32>(weight, weight_layout)?,
