@@ -3,13 +3,28 @@
 //! Tensors are copied out when they are added, since the optimizer overwrites parameters in place. Must never: touch
 //! the disk (see `disk.rs`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::fault::{Fault, Result};
+
+/// The files of shards that an index names (its `weight_map`, from tensor to file), in order, each once.
+///
+/// # Errors
+/// One that is not a file beside the index, which may come from anywhere: what is wrong with it, in words.
+pub fn shard_names(weight_map: &BTreeMap<String, String>) -> std::result::Result<Vec<&str>, String> {
+    let mut names: Vec<&str> = weight_map.values().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.iter().find(|name| Path::new(name).file_name() != Some((**name).as_ref())) {
+        Some(name) => Err(format!("it names {name}, which is not a file beside it")),
+        None => Ok(names),
+    }
+}
 
 /// A file in the making. Equal tensors and metadata give equal bytes.
 #[derive(Default)]

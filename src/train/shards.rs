@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{folder_of, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
-use crate::tensor_file::TensorFile;
+use crate::tensor_file::{TensorFile, shard_names};
 
 /// What an index holds: where each tensor is, and what a whole file has as metadata.
 #[derive(Serialize, Deserialize)]
@@ -91,7 +91,11 @@ pub fn read(path: &Path) -> Result<Contents> {
         return Ok(Contents { files: vec![bytes], metadata });
     }
     let index = read_index(path)?;
-    let files = shards(path, &index)?.iter().map(|shard| bytes_of(shard)).collect::<Result<_>>()?;
+    let bytes_of_shard = |shard: &PathBuf| {
+        let hint = "put the shard back, or run with --force to begin the trial anew";
+        bytes_of(shard).map_err(|fault| Fault { hint: hint.into(), ..fault })
+    };
+    let files = shards(path, &index)?.iter().map(bytes_of_shard).collect::<Result<_>>()?;
     Ok(Contents { files, metadata: index.metadata })
 }
 
@@ -143,15 +147,8 @@ fn name_of(path: &Path) -> String {
 
 /// The shards that an index names, in order, each once.
 fn shards(path: &Path, index: &Index) -> Result<Vec<PathBuf>> {
-    let mut names: Vec<&String> = index.weight_map.values().collect();
-    names.sort_unstable();
-    names.dedup();
-    match names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
-        Some(name) => {
-            Err(damaged(&index_of(path)).because(format!("it names {name}, which is not a file beside it")))
-        }
-        None => Ok(names.into_iter().map(|name| folder_of(path).join(name)).collect()),
-    }
+    let names = shard_names(&index.weight_map).map_err(|error| damaged(&index_of(path)).because(error))?;
+    Ok(names.into_iter().map(|name| folder_of(path).join(name)).collect())
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {

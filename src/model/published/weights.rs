@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::legacy::{self, is_legacy};
 use crate::fault::{Fault, FaultKind, Result};
+use crate::tensor_file::shard_names;
 
 /// Files that may hold weights, the first that exists is read.
 const FILES: [&str; 4] = [
@@ -49,7 +50,9 @@ impl Weights {
         })?;
         let mut tensors = BTreeMap::new();
         if path.extension().is_some_and(|extension| extension == "json") {
-            for shard in shards(&path)? {
+            let index = read_index(&path)?;
+            let shards = shard_names(&index.weight_map).map_err(|error| damaged(&path).because(error))?;
+            for shard in shards {
                 read_file(&folder.join(shard), &mut tensors)?;
             }
         } else {
@@ -59,18 +62,9 @@ impl Weights {
     }
 }
 
-/// Names of the files that an index lists, each once.
-fn shards(path: &Path) -> Result<Vec<String>> {
+fn read_index(path: &Path) -> Result<Index> {
     let text = std::fs::read_to_string(path).map_err(|error| damaged(path).because(error))?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| damaged(path).because(error))?;
-    let mut names: Vec<String> = index.weight_map.into_values().collect();
-    names.sort_unstable();
-    names.dedup();
-    // An index comes from anywhere: its files must lie beside it.
-    match names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
-        Some(name) => Err(damaged(path).because(format!("it names {name}, which is not a file beside it"))),
-        None => Ok(names),
-    }
+    serde_json::from_str(&text).map_err(|error| damaged(path).because(error))
 }
 
 fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {

@@ -8,7 +8,7 @@ use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys::CUdevice_attribute,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
-use candle_core::cuda_backend::{CudaDType, CudaStorage, WrapErr};
+use candle_core::cuda_backend::{CudaStorage, WrapErr};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, DType, Error, Layout, Result, Shape, Storage, Tensor, bail};
 
@@ -108,14 +108,13 @@ fn address<'a, T>(gpu: &Gpu, slice: &'a CudaSlice<T>) -> Address<'a> {
     Address::new(slice.device_ptr(&gpu.0.cuda_stream()).0)
 }
 
-/// Where a contiguous storage's elements begin.
-pub fn at<'a, T: CudaDType + 'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<Address<'a>> {
+/// Where a contiguous f32 storage's elements begin.
+pub fn at<'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<Address<'a>> {
     let Some((start, _)) = layout.contiguous_offsets() else {
         bail!("a kernel was given a tensor that is not contiguous: {layout:?}")
     };
-    let slice = storage.as_cuda_slice::<T>()?;
-    let begin = address(&Gpu::of(storage), slice);
-    Ok(Address::new(begin.pointer() + (start * size_of::<T>()) as u64))
+    let slice = storage.as_cuda_slice::<f32>()?;
+    Ok(address(&Gpu::of(storage), slice).floats_on(start))
 }
 
 /// Calls `body` with the addresses of contiguous f32 tensors on one device.
@@ -127,7 +126,7 @@ pub fn with<R, const N: usize>(
     let mut addresses = [Address::NULL; N];
     for (address, (storage, layout)) in addresses.iter_mut().zip(&read) {
         *address = match &**storage {
-            Storage::Cuda(storage) => at::<f32>(storage, layout)?,
+            Storage::Cuda(storage) => at(storage, layout)?,
             _ => bail!("a CUDA kernel was given a tensor of another device"),
         };
     }

@@ -59,7 +59,7 @@ impl CustomOp1 for Attention {
         };
         let plan = Plan::new(&gpu, shape, n)?;
         let output = gpu.room(n * hidden)?;
-        let qkv = at::<f32>(qkv, layout)?;
+        let qkv = at(qkv, layout)?;
         let log_sums = attention::forward(&gpu, &plan, qkv, self.key.into(), gpu.at(&output))?;
         match self.kept.lock() {
             Ok(mut kept) => *kept = Some(Kept { plan, log_sums }),

@@ -32,7 +32,7 @@ impl CustomOp1 for BinaryCrossEntropy {
     fn cuda_fwd(&self, logits: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(logits);
         let labels = gpu.floats(&self.labels)?;
-        let mean = detection::loss(&gpu, at::<f32>(logits, layout)?, gpu.at(&labels), self.labels.len())?;
+        let mean = detection::loss(&gpu, at(logits, layout)?, gpu.at(&labels), self.labels.len())?;
         match self.there.lock() {
             Ok(mut there) => *there = Some(labels),
             Err(_) => bail!("another thread failed inside a binary cross-entropy"),

@@ -32,7 +32,7 @@ impl CustomOp1 for Gelu {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let (gpu, n) = (Gpu::of(x), layout.shape().elem_count());
         let y = gpu.room(n)?;
-        elementwise::gelu(&gpu, at::<f32>(x, layout)?, gpu.at(&y), n)?;
+        elementwise::gelu(&gpu, at(x, layout)?, gpu.at(&y), n)?;
         Ok((gpu.storage(y), layout.shape().clone()))
     }
 
@@ -60,7 +60,7 @@ impl CustomOp1 for Dropout {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let (gpu, n) = (Gpu::of(x), layout.shape().elem_count());
         let y = gpu.room(n)?;
-        elementwise::dropout(&gpu, at::<f32>(x, layout)?, gpu.at(&y), n, Some(self.0).into())?;
+        elementwise::dropout(&gpu, at(x, layout)?, gpu.at(&y), n, Some(self.0).into())?;
         Ok((gpu.storage(y), layout.shape().clone()))
     }
 

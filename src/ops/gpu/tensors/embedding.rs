@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::super::cuda::{Gpu, at, with};
 use super::super::embedding::{self, Runs, Tables};
 use super::super::launch::Address;
 use super::super::machine::Machine;
+use super::three::{self, Gradients, Input, Kernels};
 use super::{elsewhere, expect};
 use crate::ops::embedding::{Base, Indices};
 use crate::ops::gradients::deposit_tensor;
 
 /// As `ops::embedding::embedding` and, with a base, `difference_embedding`.
 pub fn embed(tables: [&Tensor; 3], base: Option<&Base>, indices: &Indices) -> Result<Tensor> {
-    let [word, position, kind] = tables;
-    let op = Embedding { indices: indices.clone(), base: base.cloned() };
-    word.contiguous()?.apply_op3(&position.contiguous()?, &kind.contiguous()?, op)
+    three::apply(tables, Embedding { indices: indices.clone(), base: base.cloned() })
 }
 
 /// Chosen rows of x [N, H] → [M, H].
@@ -43,75 +42,43 @@ struct Embedding {
     base: Option<Base>,
 }
 
-impl CustomOp3 for Embedding {
-    fn name(&self) -> &'static str {
-        "embedding-cuda"
-    }
+impl Kernels for Embedding {
+    const NAME: &'static str = "embedding-cuda";
 
-    fn cpu_fwd(
+    fn forward(
         &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        elsewhere(self.name())
-    }
-
-    fn cuda_fwd(
-        &self,
-        word: &CudaStorage,
-        word_layout: &Layout,
-        position: &CudaStorage,
-        position_layout: &Layout,
-        kind: &CudaStorage,
-        kind_layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let gpu = Gpu::of(word);
-        let (_, width) = word_layout.shape().dims2()?;
+        gpu: &Gpu,
+        [(word, word_shape), (position, position_shape), (kind, kind_shape)]: [Input<'_>; 3],
+    ) -> Result<(<Gpu as Machine>::Floats, Shape)> {
+        let (_, width) = word_shape.dims2()?;
         let Indices { words, positions, kinds } = &self.indices;
         let n = words.len();
         if positions.len() != n || kinds.len() != n {
             candle_core::bail!("{n} tokens have {} positions and {} types", positions.len(), kinds.len());
         }
-        for layout in [position_layout, kind_layout] {
-            expect("an embedding table", layout, &[layout.dims()[0], width])?;
+        for shape in [position_shape, kind_shape] {
+            expect("an embedding table", shape, &[shape.dims()[0], width])?;
         }
-        let tables = Tables {
-            word: at::<f32>(word, word_layout)?,
-            position: at::<f32>(position, position_layout)?,
-            kind: at::<f32>(kind, kind_layout)?,
-            base: [Address::NULL; 2],
-            width,
-        };
+        let tables = Tables { word, position, kind, base: [Address::NULL; 2], width };
         let rows = [gpu.words(words)?, gpu.words(positions)?, gpu.words(kinds)?];
         let at_rows = [gpu.at_words(&rows[0]), gpu.at_words(&rows[1]), gpu.at_words(&rows[2])];
         let out = gpu.room(n * width)?;
         match &self.base {
-            None => embedding::embed(&gpu, tables, at_rows, gpu.at(&out), n)?,
+            None => embedding::embed(gpu, tables, at_rows, gpu.at(&out), n)?,
             Some(base) => with(base.tables(), |base| {
-                embedding::embed(&gpu, Tables { base, ..tables }, at_rows, gpu.at(&out), n)
+                embedding::embed(gpu, Tables { base, ..tables }, at_rows, gpu.at(&out), n)
             })?,
         }
-        Ok((gpu.storage(out), Shape::from((n, width))))
+        Ok((out, Shape::from((n, width))))
     }
 
-    fn bwd(
-        &self,
-        word: &Tensor,
-        position: &Tensor,
-        kind: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (gpu, grad) = (Gpu::of_tensor(word)?, grad.contiguous()?);
+    fn backward(&self, [word, position, kind]: [&Tensor; 3], grad: &Tensor) -> Result<Gradients> {
+        let gpu = Gpu::of_tensor(word)?;
         let Indices { words, positions, kinds } = &self.indices;
         Ok((
-            hand_rows_over(&gpu, word, words, &grad)?,
-            hand_rows_over(&gpu, position, positions, &grad)?,
-            hand_rows_over(&gpu, kind, kinds, &grad)?,
+            hand_rows_over(&gpu, word, words, grad)?,
+            hand_rows_over(&gpu, position, positions, grad)?,
+            hand_rows_over(&gpu, kind, kinds, grad)?,
         ))
     }
 }
@@ -131,7 +98,7 @@ impl CustomOp1 for Gather {
         let (gpu, (_, width)) = (Gpu::of(x), layout.shape().dims2()?);
         let (rows, n) = (gpu.words(&self.0)?, self.0.len());
         let out = gpu.room(n * width)?;
-        embedding::gather(&gpu, at::<f32>(x, layout)?, gpu.at_words(&rows), gpu.at(&out), [n, width])?;
+        embedding::gather(&gpu, at(x, layout)?, gpu.at_words(&rows), gpu.at(&out), [n, width])?;
         Ok((gpu.storage(out), Shape::from((n, width))))
     }
 

@@ -59,7 +59,7 @@ impl CustomOp1 for EncoderLayer {
             precision: *precision,
         };
         let y = gpu.room(n * hidden)?;
-        let x = at::<f32>(x, layout)?;
+        let x = at(x, layout)?;
         let kept = with(self.parameters.all(), |addresses| {
             let parameters = at_parameters(addresses);
             Layer { machine: &gpu, parameters, settings: &settings }.forward(x, gpu.at(&y))

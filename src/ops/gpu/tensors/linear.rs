@@ -1,17 +1,18 @@
 //! A dense layer.
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
-use super::super::cuda::{Gpu, at, with};
+use super::super::cuda::{Gpu, with};
 use super::super::dense;
 use super::super::launch::Address;
 use super::super::machine::Machine;
-use super::{elsewhere, expect, hand_over};
+use super::three::{self, Gradients, Input, Kernels};
+use super::{expect, hand_over};
 use crate::ops::Precision;
 
 /// As `ops::linear::linear`.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Linear(precision))
+    three::apply([x, weight, bias], Linear(precision))
 }
 
 struct Linear(Precision);
@@ -21,7 +22,7 @@ pub fn gradients_at(
     [x, weight, bias]: [&Tensor; 3],
     grad: Address<'_>,
     precision: Precision,
-) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+) -> Result<Gradients> {
     let gpu = Gpu::of_tensor(x)?;
     let ((n, i), o) = (x.dims2()?, weight.dim(0)?);
     let dx = gpu.room(n * i)?;
@@ -37,55 +38,23 @@ pub fn gradients_at(
     ))
 }
 
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear-cuda"
-    }
+impl Kernels for Linear {
+    const NAME: &'static str = "linear-cuda";
 
-    fn cpu_fwd(
+    fn forward(
         &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        elsewhere(self.name())
-    }
-
-    fn cuda_fwd(
-        &self,
-        x: &CudaStorage,
-        x_layout: &Layout,
-        weight: &CudaStorage,
-        weight_layout: &Layout,
-        bias: &CudaStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let gpu = Gpu::of(x);
-        let ((n, i), o) = (x_layout.shape().dims2()?, bias_layout.shape().elem_count());
-        expect("a weight", weight_layout, &[o, i])?;
-        let inputs = dense::Inputs {
-            x: at::<f32>(x, x_layout)?,
-            weight: at::<f32>(weight, weight_layout)?,
-            sizes: [n, o, i],
-            precision: self.0,
-        };
+        gpu: &Gpu,
+        [(x, x_shape), (weight, weight_shape), (bias, bias_shape)]: [Input<'_>; 3],
+    ) -> Result<(<Gpu as Machine>::Floats, Shape)> {
+        let ((n, i), o) = (x_shape.dims2()?, bias_shape.elem_count());
+        expect("a weight", weight_shape, &[o, i])?;
         let y = gpu.room(n * o)?;
-        dense::forward(&gpu, inputs, at::<f32>(bias, bias_layout)?, gpu.at(&y))?;
-        Ok((gpu.storage(y), Shape::from((n, o))))
+        let inputs = dense::Inputs { x, weight, sizes: [n, o, i], precision: self.0 };
+        dense::forward(gpu, inputs, bias, gpu.at(&y))?;
+        Ok((y, Shape::from((n, o))))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        with([&grad], |[grad]| gradients_at([x, weight, bias], grad, self.0))
+    fn backward(&self, inputs: [&Tensor; 3], grad: &Tensor) -> Result<Gradients> {
+        with([grad], |[grad]| gradients_at(inputs, grad, self.0))
     }
 }

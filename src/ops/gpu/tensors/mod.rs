@@ -13,8 +13,9 @@ pub mod norm;
 pub mod readings;
 #[cfg(test)]
 mod tests;
+mod three;
 
-use candle_core::{CpuStorage, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, Result, Shape, Tensor, bail};
 
 pub use super::cuda::takes;
 use super::cuda::{Gpu, with};
@@ -27,11 +28,11 @@ fn elsewhere(name: &str) -> Result<(CpuStorage, Shape)> {
 }
 
 /// Errors unless a tensor that a kernel reads by address has this shape.
-fn expect(what: &str, layout: &Layout, shape: &[usize]) -> Result<()> {
-    if layout.dims() == shape {
+fn expect(what: &str, got: &Shape, shape: &[usize]) -> Result<()> {
+    if got.dims() == shape {
         return Ok(());
     }
-    bail!("{what} of shape {:?} where {shape:?} is needed", layout.dims())
+    bail!("{what} of shape {:?} where {shape:?} is needed", got.dims())
 }
 
 /// Puts a parameter's whole gradient in its place, or returns it where it has none, for candle to take.

@@ -1,18 +1,19 @@
 //! LayerNorm, alone and behind a residual connection.
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
-use super::super::cuda::{Gpu, at, with};
+use super::super::cuda::{Gpu, with};
 use super::super::launch::Address;
 use super::super::machine::Machine;
 use super::super::norm::{Inputs, backward, forward};
-use super::{elsewhere, expect, hand_over};
+use super::three::{self, Gradients, Input, Kernels};
+use super::{expect, hand_over};
 use crate::ops::dropout::DropoutKey;
 
 /// As `ops::norm::norm`.
 pub fn norm(x: &Tensor, parameters: &Tensor, epsilon: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
-    x.apply_op3(&x.detach(), &parameters.contiguous()?, Norm { key: None, residual: false, epsilon })
+    three::apply([&x, &x.detach(), parameters], Norm { key: None, residual: false, epsilon })
 }
 
 /// As `ops::norm::residual_norm`.
@@ -24,7 +25,7 @@ pub fn residual_norm(
     epsilon: f64,
 ) -> Result<Tensor> {
     let op = Norm { key: key.filter(|key| !key.is_off()), residual: true, epsilon };
-    x.contiguous()?.apply_op3(&residual.contiguous()?, &parameters.contiguous()?, op)
+    three::apply([x, residual, parameters], op)
 }
 
 struct Norm {
@@ -42,56 +43,24 @@ impl Norm {
     }
 }
 
-impl CustomOp3 for Norm {
-    fn name(&self) -> &'static str {
-        "layer-norm-cuda"
+impl Kernels for Norm {
+    const NAME: &'static str = "layer-norm-cuda";
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        [(x, shape), (residual, residual_shape), (parameters, parameters_shape)]: [Input<'_>; 3],
+    ) -> Result<(<Gpu as Machine>::Floats, Shape)> {
+        expect("a residual", residual_shape, shape.dims())?;
+        expect("γ and β", parameters_shape, &[2, shape.dims2()?.1])?;
+        let y = gpu.room(shape.elem_count())?;
+        forward(gpu, self.inputs([x, residual, parameters], shape)?, gpu.at(&y))?;
+        Ok((y, shape.clone()))
     }
 
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        elsewhere(self.name())
-    }
-
-    fn cuda_fwd(
-        &self,
-        x: &CudaStorage,
-        x_layout: &Layout,
-        residual: &CudaStorage,
-        residual_layout: &Layout,
-        parameters: &CudaStorage,
-        parameters_layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let gpu = Gpu::of(x);
-        expect("a residual", residual_layout, x_layout.dims())?;
-        expect("γ and β", parameters_layout, &[2, x_layout.shape().dims2()?.1])?;
-        let addresses = [
-            at::<f32>(x, x_layout)?,
-            at::<f32>(residual, residual_layout)?,
-            at::<f32>(parameters, parameters_layout)?,
-        ];
-        let y = gpu.room(x_layout.shape().elem_count())?;
-        forward(&gpu, self.inputs(addresses, x_layout.shape())?, gpu.at(&y))?;
-        Ok((gpu.storage(y), x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        residual: &Tensor,
-        parameters: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn backward(&self, [x, residual, parameters]: [&Tensor; 3], grad: &Tensor) -> Result<Gradients> {
         let gpu = Gpu::of_tensor(x)?;
-        let grad = grad.contiguous()?;
-        let got = with([x, residual, parameters, &grad], |[at_x, residual, parameters, grad]| {
+        let got = with([x, residual, parameters, grad], |[at_x, residual, parameters, grad]| {
             backward(&gpu, self.inputs([at_x, residual, parameters], x.shape())?, grad)
         })?;
         let d_sum = gpu.tensor(got.sum, x.shape());

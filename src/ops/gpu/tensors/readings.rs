@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::super::cuda::{Gpu, at, with};
 use super::super::dense;
 use super::super::launch::Address;
 use super::super::machine::Machine;
 use super::super::readings::{self, Outer, Rows};
+use super::three::{self, Gradients, Input, Kernels};
 use super::{elsewhere, expect, linear};
 use crate::ops::Precision;
 use crate::ops::readings::Readings;
@@ -16,7 +17,7 @@ use crate::ops::sampling::Sampler;
 
 /// As `ops::projected_readings::read_projected`.
 pub fn read_projected(
-    [x, weight, bias]: [&Tensor; 3],
+    operands: [&Tensor; 3],
     targets: &[u32],
     sampler: Option<Sampler>,
     precision: Precision,
@@ -24,7 +25,7 @@ pub fn read_projected(
     let told = Arc::new(Mutex::new(None));
     let op =
         Projected { targets: targets.into(), sampler, precision, told: told.clone(), kept: Mutex::new(None) };
-    let loss = x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?;
+    let loss = three::apply(operands, op)?;
     let told = told.lock().ok().and_then(|mut told| told.take());
     let Some(told) = told else { bail!("a reading of logits had no forward pass") };
     Ok(told.beside(loss, sampler.is_some()))
@@ -118,63 +119,32 @@ impl Projected {
     }
 }
 
-impl CustomOp3 for Projected {
-    fn name(&self) -> &'static str {
-        "projected-readings-cuda"
-    }
+impl Kernels for Projected {
+    const NAME: &'static str = "projected-readings-cuda";
 
-    fn cpu_fwd(
+    fn forward(
         &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        elsewhere(self.name())
-    }
-
-    fn cuda_fwd(
-        &self,
-        x: &CudaStorage,
-        x_layout: &Layout,
-        weight: &CudaStorage,
-        weight_layout: &Layout,
-        bias: &CudaStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let gpu = Gpu::of(x);
-        let ((n, i), classes) = (x_layout.shape().dims2()?, bias_layout.shape().elem_count());
-        expect("an output matrix", weight_layout, &[classes, i])?;
-        let inputs = dense::Inputs {
-            x: at::<f32>(x, x_layout)?,
-            weight: at::<f32>(weight, weight_layout)?,
-            sizes: [n, classes, i],
-            precision: self.precision,
-        };
-        let logits = self.logits(&gpu, inputs, at::<f32>(bias, bias_layout)?)?;
-        let rows = readings::read(&gpu, gpu.at(&logits), [n, classes], self.sampler)?;
+        gpu: &Gpu,
+        [(x, x_shape), (weight, weight_shape), (bias, bias_shape)]: [Input<'_>; 3],
+    ) -> Result<(<Gpu as Machine>::Floats, Shape)> {
+        let ((n, i), classes) = (x_shape.dims2()?, bias_shape.elem_count());
+        expect("an output matrix", weight_shape, &[classes, i])?;
+        let inputs = dense::Inputs { x, weight, sizes: [n, classes, i], precision: self.precision };
+        let logits = self.logits(gpu, inputs, bias)?;
+        let rows = readings::read(gpu, gpu.at(&logits), [n, classes], self.sampler)?;
         let targets = gpu.words(&self.targets)?;
         let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
-        let [_, mean] = readings::losses(&gpu, gpu.at(&logits), [n, classes], log_sums, at_targets)?;
-        let told = Told::of(&gpu, &rows)?;
+        let [_, mean] = readings::losses(gpu, gpu.at(&logits), [n, classes], log_sums, at_targets)?;
+        let told = Told::of(gpu, &rows)?;
         let (Ok(mut slot), Ok(mut kept)) = (self.told.lock(), self.kept.lock()) else {
             bail!("another thread failed inside a reading of logits")
         };
         *slot = Some(told);
         *kept = Some(Kept { logits: Some(logits), rows, targets });
-        Ok((gpu.storage(mean), Shape::from(())))
+        Ok((mean, Shape::from(())))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn backward(&self, [x, weight, bias]: [&Tensor; 3], grad: &Tensor) -> Result<Gradients> {
         let gpu = Gpu::of_tensor(x)?;
         let ((n, i), classes) = (x.dims2()?, weight.dim(0)?);
         let Ok(mut kept) = self.kept.lock() else {
@@ -212,7 +182,7 @@ impl CustomOp1 for CrossEntropy {
     fn cuda_fwd(&self, logits: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let gpu = Gpu::of(logits);
         let (n, classes) = layout.shape().dims2()?;
-        let logits = at::<f32>(logits, layout)?;
+        let logits = at(logits, layout)?;
         let rows = readings::read(&gpu, logits, [n, classes], None)?;
         let targets = gpu.words(&self.targets)?;
         let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
