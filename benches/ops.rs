@@ -14,7 +14,7 @@ use electra_lab::ops::Precision;
 use electra_lab::ops::attention::{self, Reach, attention};
 use electra_lab::ops::binary_cross_entropy::{self, binary_cross_entropy};
 use electra_lab::ops::cross_entropy;
-use electra_lab::ops::dropout::DropoutKey;
+use electra_lab::ops::dropout::{DropoutKey, Place};
 use electra_lab::ops::entropy::{self, entropy};
 use electra_lab::ops::gelu::{self, gelu};
 use electra_lab::ops::linear::{self, linear};
@@ -41,7 +41,12 @@ fn tensor(shape: &[usize], index: u64) -> Var {
 }
 
 fn key() -> Option<DropoutKey> {
-    Some(DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 1), site: 1, probability: 0.1 })
+    Some(DropoutKey {
+        key: StreamKey::new(1, Purpose::Dropout, 1),
+        site: 1,
+        probability: 0.1,
+        place: Place::default(),
+    })
 }
 
 type Op<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
@@ -88,7 +93,7 @@ fn ops(criterion: &mut Criterion) {
         cross_entropy::reference(&t[0], &targets)
     });
     pair(criterion, "entropy", &logits, &|t| entropy(&t[0]), &|t| entropy::reference(&t[0]));
-    let sampler = Some(Sampler { temperature: 1.0, seed: 1, step: 1 });
+    let sampler = Some(Sampler { temperature: 1.0, seed: 1, step: 1, first: 0 });
     pair(criterion, "readings", &logits, &|t| Ok(readings::read(&t[0], &targets, sampler)?.loss), &|t| {
         Ok(readings::reference(&t[0], &targets, sampler)?.loss)
     });

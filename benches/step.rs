@@ -14,8 +14,17 @@ fn step(criterion: &mut Criterion) {
     group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(10));
     for (name, size, batch) in [("tiny", ModelSize::Tiny, 8), ("small", ModelSize::Small, 8)] {
         let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
-        let options =
-            BenchOptions { size, batch, seq: 128, threads: None, steps: 1, ratio: 0.25, device, precision };
+        let options = BenchOptions {
+            size,
+            batch,
+            micro_batch: None,
+            seq: 128,
+            threads: None,
+            steps: 1,
+            ratio: 0.25,
+            device,
+            precision,
+        };
         let mut steps = Steps::new(&options).expect("a model of a named size");
         group.throughput(Throughput::Elements((options.batch * options.seq) as u64));
         group.bench_function(name, |bencher| {

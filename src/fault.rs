@@ -90,7 +90,8 @@ impl From<candle_core::Error> for Fault {
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string().to_lowercase();
         if text.contains("out of memory") || text.contains("out_of_memory") {
-            let hint = "lower base.train.batch or base.train.seq_len, or run on another device";
+            let hint = "pre-training goes on from its checkpoint with --set train.micro_batch=N, a part of train.batch (the same \
+                        numbers but for rounding); fine-tuning needs a smaller evaluate.finetune.batch";
             return Self::new(FaultKind::Device, "the device is out of memory", hint);
         }
         Self::internal("a tensor operation failed").because(error)
@@ -100,6 +101,16 @@ impl From<candle_core::Error> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_device_lacks_is_told_with_a_remedy() {
+        for text in ["CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation: out of memory"] {
+            let fault = Fault::from(candle_core::Error::Msg(format!("DriverError({text})")));
+            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Device, "the device is out of memory"));
+            assert!(fault.hint.contains("--set train.micro_batch=N"), "{fault}");
+        }
+        assert_eq!(Fault::from(candle_core::Error::Msg("shapes".into())).kind, FaultKind::Internal);
+    }
 
     #[test]
     fn a_librarys_back_trace_never_shows() {

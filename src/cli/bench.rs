@@ -54,6 +54,10 @@ struct StepArguments {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
 
+    /// Sequences computed at a time, whose gradients are summed [default: the batch]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    micro_batch: Option<u32>,
+
     /// Tokens a sequence
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=8_192))]
     seq: u32,
@@ -97,6 +101,7 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
             let result = bench::step(&BenchOptions {
                 size: size(&step.size)?,
                 batch: step.batch as usize,
+                micro_batch: step.micro_batch.map(|n| n as usize),
                 seq: step.seq as usize,
                 threads: step.threads.map(usize::from),
                 steps: step.steps as usize,

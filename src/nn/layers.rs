@@ -5,28 +5,37 @@ use candle_core::Tensor;
 use super::{Builder, Init};
 use crate::fault::Result;
 use crate::ops::Precision;
-use crate::ops::dropout::DropoutKey;
+use crate::ops::dropout::{DropoutKey, Place};
 use crate::ops::{linear, norm};
 use crate::rng::{Purpose, StreamKey};
 
 /// Training (dropout on, keyed by seed and step) or evaluation (dropout off).
 #[derive(Clone, Copy, Debug)]
-pub struct Mode(Option<StreamKey>);
+pub struct Mode {
+    key: Option<StreamKey>,
+    place: Place,
+}
 
 impl Mode {
     /// Dropout drawn for this seed and step.
     pub fn train(seed: u64, step: u64) -> Self {
-        Self(Some(StreamKey::new(seed, Purpose::Dropout, step)))
+        Self { key: Some(StreamKey::new(seed, Purpose::Dropout, step)), place: Place::default() }
     }
 
     /// No dropout.
     pub fn evaluate() -> Self {
-        Self(None)
+        Self { key: None, place: Place::default() }
+    }
+
+    /// The same for a part of a batch.
+    pub fn at(self, place: Place) -> Self {
+        Self { place, ..self }
     }
 
     /// The dropout key of a site, or None where nothing is dropped.
     pub fn dropout(self, site: u64, probability: f64) -> Option<DropoutKey> {
-        self.0.map(|key| DropoutKey { key, site, probability })
+        let place = self.place;
+        self.key.map(|key| DropoutKey { key, site, probability, place })
     }
 }
 

@@ -13,7 +13,7 @@ use super::masking::Masker;
 use super::mlm::{Prediction, hidden_at_slots};
 use super::proposals::corrupt;
 use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{AdversarialElectra, Electra};
@@ -83,12 +83,12 @@ impl Objective for Adversarial {
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
-        let hidden = hidden_at_slots(generator, &input, &masked, at.mode())?;
+        let hidden = hidden_at_slots(generator, &input, &masked, at.mode(batch))?;
         let proposed = generator.head.forward(&hidden)?;
-        let predicted = Prediction::of_logits(&proposed, &masked, Some(at.sampler(1.0)))?;
+        let predicted = Prediction::of_logits(&proposed, &masked, Some(at.sampler(1.0, &masked)))?;
         let samples = &predicted.samples;
         let (corrupted, replaced) = corrupt(batch, &masked.positions, samples);
-        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
         let rtd_loss = detection_loss(&logits, &replaced)?;
 
         let expected = baseline.forward(&hidden.detach())?;
@@ -101,14 +101,15 @@ impl Objective for Adversarial {
         let policy = policy_loss(&proposed, samples, &advantages)?;
         let baseline_loss = binary_cross_entropy(&expected, &targets.into())?;
 
-        let mut total = (&rtd_loss * weights.discriminator)?;
-        total = (total + (&policy * weights.policy)?)?;
-        total = (total + (&baseline_loss * weights.baseline)?)?;
+        let mut total = (share::of_tokens(&rtd_loss, batch)? * weights.discriminator)?;
+        let of_slots = |mean: &Tensor| share::of_slots(mean, &masked);
+        total = (total + (of_slots(&policy)? * weights.policy)?)?;
+        total = (total + (of_slots(&baseline_loss)? * weights.baseline)?)?;
         if weights.likelihood > 0.0 {
-            total = (total + (&predicted.loss * weights.likelihood)?)?;
+            total = (total + (of_slots(&predicted.loss)? * weights.likelihood)?)?;
         }
         if weights.entropy > 0.0 {
-            total = (total - (entropy(&proposed)? * weights.entropy)?)?;
+            total = (total - (of_slots(&entropy(&proposed)?)? * weights.entropy)?)?;
         }
 
         let mut measures = Measures::default();
@@ -121,7 +122,7 @@ impl Objective for Adversarial {
         measures.loss("baseline_loss", &baseline_loss, n)?;
         measures.loss("policy_loss", &policy, n)?;
         measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
-        measures.loss("loss", &total, batch.n_sequences() as f64)?;
+        measures.total(&total, batch)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         let parts = at.parts(|| {
             let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();

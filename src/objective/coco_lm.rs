@@ -14,7 +14,7 @@ use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Sampling, corrupt};
 use super::restore::copy_losses;
-use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -76,14 +76,14 @@ impl CorrectAndContrast {
         Ok(Self { generator: Proposer::Network(generator), main, gate, parameters, masker, weights })
     }
 
-    /// L_CLM of hidden states [T, H].
+    /// L_copy and L_LM of hidden states [T, H].
     fn correct(
         &self,
         hidden: &Tensor,
         masked: &Masked,
         corrupted: &Corrupted,
         measures: &mut Measures,
-    ) -> Result<Tensor> {
+    ) -> Result<[Tensor; 2]> {
         let Corrupted { ids, replaced } = corrupted;
         let gate = self.gate.forward(hidden)?;
         let kept: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(!replaced))).collect();
@@ -112,7 +112,7 @@ impl CorrectAndContrast {
         measures.loss("lm_loss", &lm_loss, n)?;
         // The softmax alone, as in replace_mlm: the same whatever L_LM makes of it.
         measures.loss("restore_loss", &surprises.detach().mean_all()?, n)?;
-        Ok(((copy_loss * self.weights.copy)? + lm_loss)?)
+        Ok([copy_loss, lm_loss])
     }
 
     /// L_SCL of hidden states of which the first of every sequence is a view's vector.
@@ -146,24 +146,27 @@ impl Objective for CorrectAndContrast {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode())?;
+        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
         let Some(generator_loss) = proposals.loss() else {
             return Err(Fault::internal("a generator without a network corrects nothing"));
         };
         let (ids, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
         let corrupted = Corrupted { ids, replaced };
         // Both views in one pass: they are sequences like any others.
-        let mut views = Batch { ids: corrupted.ids.clone(), ..batch.clone() };
+        let mut views = batch.clone();
+        views.ids.clone_from(&corrupted.ids);
         if weights.scl > 0.0 {
             push_crops(&mut views, batch, weights.crop, at);
         }
-        let hidden = self.main.encoder.forward(&tokens(&views, views.ids.clone()), at.mode())?;
+        let hidden = self.main.encoder.forward(&tokens(&views, views.ids.clone()), at.mode(&views))?;
 
         let mut measures = Measures::default();
-        let mut total = generator_loss.clone();
+        let mut total = share::of_slots(generator_loss, &masked)?;
         if weights.clm > 0.0 {
             let texts = hidden.narrow(0, 0, batch.n_tokens())?;
-            let loss = self.correct(&texts, &masked, &corrupted, &mut measures)?;
+            let [copy, lm] = self.correct(&texts, &masked, &corrupted, &mut measures)?;
+            let copy = share::of_tokens(&copy, batch)?;
+            let loss = ((copy * weights.copy)? + share::of_slots(&lm, &masked)?)?;
             total = (total + (loss * weights.clm)?)?;
         } else {
             measure_replaced(&corrupted.replaced, &mut measures);
@@ -173,7 +176,7 @@ impl Objective for CorrectAndContrast {
             total = (total + (loss * weights.scl)?)?;
         }
         proposals.measure(&masked, &mut measures)?;
-        measures.loss("loss", &total, batch.n_sequences() as f64)?;
+        measures.total(&total, batch)?;
         let parts = at.parts(|| {
             let mut parts = proposals.parts(&masked)?;
             parts.push(("restorer_input", integers(&corrupted.ids)?));

@@ -14,7 +14,7 @@ use super::measures::area_under_curve;
 use super::mlm::Prediction;
 use super::proposals::corrupt;
 use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model;
@@ -71,16 +71,17 @@ impl Objective for Electric {
         let model::Electric { generator, discriminator } = &self.network;
         let Weights { discriminator: weight, fraction } = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let hidden = generator.forward(&tokens(batch, batch.ids.clone()), at.mode())?;
+        let hidden = generator.forward(&tokens(batch, batch.ids.clone()), at.mode(batch))?;
         let surprises = generator.head.losses(&hidden, &batch.ids.as_slice().into())?.losses;
         let learnt: Vec<u32> =
             (0u32..).zip(&batch.ids).filter(|(_, id)| self.masker.may_mask(**id)).map(|(at, _)| at).collect();
+        let n_learnt = batch.whole().ids.iter().filter(|id| self.masker.may_mask(**id)).count();
         let learnt = integers(&learnt)?.to_device(hidden.device())?;
         let cloze_loss = surprises.index_select(&learnt, 0)?.mean_all()?;
 
         let known = gather(&hidden.detach(), &masked.positions)?;
         let logits = generator.head.forward(&known)?.detach();
-        let predicted = Prediction::of_logits(&logits, &masked, Some(at.sampler(1.0)))?;
+        let predicted = Prediction::of_logits(&logits, &masked, Some(at.sampler(1.0, &masked)))?;
         let samples = &predicted.samples;
         let (corrupted, _) = corrupt(batch, &masked.positions, samples);
         let drawn = numbers(&row_cross_entropy(&logits, &samples.as_slice().into())?)?;
@@ -90,10 +91,11 @@ impl Objective for Electric {
             log_q[position as usize] = -surprise;
             noise[position as usize] = true;
         }
-        let energies = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let energies = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
         let noise_logits = noise_logits(&energies, &log_q, fraction)?;
         let nce_loss = detection_loss(&noise_logits, &noise)?;
-        let total = (&cloze_loss + (&nce_loss * weight)?)?;
+        let cloze_share = share::share(&cloze_loss, learnt.elem_count(), n_learnt)?;
+        let total = (cloze_share + (share::of_tokens(&nce_loss, batch)? * weight)?)?;
 
         let mut measures = Measures::default();
         predicted.measure(&masked.originals, &mut measures)?;
@@ -101,7 +103,7 @@ impl Objective for Electric {
         measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
         measures.loss("cloze_loss", &cloze_loss, learnt.elem_count() as f64)?;
         measures.loss("nce_loss", &nce_loss, noise.len() as f64)?;
-        measures.loss("loss", &total, batch.n_sequences() as f64)?;
+        measures.total(&total, batch)?;
         // Whatever was drawn counts as replaced, also where it is the original: that is what is learnt.
         measure_detection(&noise_logits, &noise, &mut measures)?;
         if let Some(area) = area_under_curve(&numbers(&energies)?, |i| noise.get(i).copied().unwrap_or(false))

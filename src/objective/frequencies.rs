@@ -4,7 +4,7 @@
 //! Tokens that are never masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
 
 use super::Moment;
-use super::masking::Vocabulary;
+use super::masking::{Masked, Vocabulary};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -47,13 +47,13 @@ impl Frequencies {
     }
 
     /// A token for every slot; with `disallow_correct` another one than the original, where there is another.
-    /// Slot i uses stream (seed, Sample, step, i), as a network's samples do.
-    pub fn sample(&self, originals: &[u32], disallow_correct: bool, at: Moment) -> Vec<u32> {
+    /// Slot i of the whole batch uses stream (seed, Sample, step, i), as a network's samples do.
+    pub fn sample(&self, masked: &Masked, disallow_correct: bool, at: Moment) -> Vec<u32> {
         let draw = |(slot, &original): (usize, &u32)| {
             let uniform = Stream::new(at.seed, Purpose::Sample, at.draw(), slot as u64).uniform();
             self.draw(uniform, disallow_correct.then_some(original))
         };
-        originals.iter().enumerate().map(draw).collect()
+        (masked.before..).zip(&masked.originals).map(draw).collect()
     }
 
     /// Entropy in nats: what a network's samples are compared with.
@@ -99,6 +99,7 @@ impl Frequencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::masking::Slots;
     use crate::objective::masking::tests::vocabulary;
 
     const AT: Moment = Moment { seed: 1, step: 5, training: true, parts: false };
@@ -108,9 +109,20 @@ mod tests {
         Vocabulary { counts: vec![0, 0, 500, 400, 100, 0, 250, 750], ..vocabulary(8) }
     }
 
+    fn slots(originals: &[u32]) -> Masked {
+        let positions: Vec<u32> = (0..originals.len() as u32).collect();
+        Masked {
+            originals: originals.into(),
+            ids: Vec::new(),
+            whole: Slots::of(&positions),
+            before: 0,
+            positions,
+        }
+    }
+
     fn shares(table: &Frequencies, originals: &[u32], disallow_correct: bool) -> Vec<f64> {
         let mut shares = vec![0.0; 8];
-        let samples = table.sample(originals, disallow_correct, AT);
+        let samples = table.sample(&slots(originals), disallow_correct, AT);
         for sample in &samples {
             shares[*sample as usize] += 1.0 / samples.len() as f64;
         }
@@ -146,7 +158,7 @@ mod tests {
         }
         let one = Vocabulary { counts: vec![0, 0, 9, 9, 9, 0, 4, 0], ..vocabulary(8) };
         let only = Frequencies::unigram(&one, 1.0).unwrap();
-        assert_eq!(only.sample(&[6, 5], true, AT), [6, 6], "there is no other token");
+        assert_eq!(only.sample(&slots(&[6, 5]), true, AT), [6, 6], "there is no other token");
     }
 
     #[test]

@@ -64,6 +64,27 @@ pub struct Masked {
     pub originals: Vec<u32>,
     /// What the network reads. [T]
     pub ids: Vec<u32>,
+    /// Those of the whole batch, where this is a part of one.
+    pub whole: Slots,
+    /// Slots of the whole batch before these.
+    pub before: usize,
+}
+
+/// Numbers of slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// All.
+    pub all: usize,
+    /// Different positions.
+    pub distinct: usize,
+}
+
+impl Slots {
+    /// Of ascending positions.
+    pub fn of(positions: &[u32]) -> Self {
+        let distinct = positions.chunk_by(|one, next| one == next).count();
+        Self { all: positions.len(), distinct }
+    }
 }
 
 impl Masked {
@@ -115,8 +136,23 @@ impl Masker {
         !self.vocabulary.never_masked.contains(&id)
     }
 
-    /// Masks a batch with the random numbers of (seed, step).
+    /// Masks a batch with the random numbers of (seed, step). A part of a batch gets its part of the whole's mask.
     pub fn mask(&self, batch: &Batch, seed: u64, step: u64) -> Masked {
+        let masked = self.mask_whole(batch.whole(), seed, step);
+        let (start, end) = (batch.first_token(), batch.first_token() + batch.n_tokens());
+        let slot_at =
+            |token: usize| masked.positions.partition_point(|&position| (position as usize) < token);
+        let own = slot_at(start)..slot_at(end);
+        Masked {
+            positions: masked.positions[own.clone()].iter().map(|position| position - start as u32).collect(),
+            originals: masked.originals[own.clone()].to_vec(),
+            ids: masked.ids[start..end].to_vec(),
+            whole: masked.whole,
+            before: own.start,
+        }
+    }
+
+    fn mask_whole(&self, batch: &Batch, seed: u64, step: u64) -> Masked {
         let mut positions = Vec::new();
         for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
             let (start, end) = (bounds[0], bounds[1]);
@@ -136,7 +172,7 @@ impl Masker {
                 ids[position as usize] = random as u32;
             }
         }
-        Masked { positions, originals, ids }
+        Masked { whole: Slots::of(&positions), before: 0, positions, originals, ids }
     }
 }
 

@@ -5,7 +5,7 @@
 use candle_core::Tensor;
 
 use super::masking::{Masked, Masker, Shares};
-use super::{Losses, Measures, Moment, Objective, Parts, tokens};
+use super::{Losses, Measures, Moment, Objective, Parts, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{EncoderNetwork, MaskedLm};
@@ -38,12 +38,13 @@ impl Objective for MaskedLanguageModelling {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(&self.network, &input, &masked, None, at.mode(), at.parts)?;
+        let predicted = predict(&self.network, &input, &masked, None, at.mode(batch), at.parts)?;
         let mut measures = Measures::default();
         predicted.measure(&masked.originals, &mut measures)?;
-        measures.loss("loss", &predicted.loss, batch.n_sequences() as f64)?;
+        let total = share::of_slots(&predicted.loss, &masked)?;
+        measures.total(&total, batch)?;
         let parts = at.parts(|| predicted.parts(&masked))?;
-        Ok(Losses { total: predicted.loss, measures, parts })
+        Ok(Losses { total, measures, parts })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -122,6 +123,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::objective::masking::Slots;
     use crate::objective::masking::tests::vocabulary;
     use crate::spec::Masking;
 
@@ -158,7 +160,8 @@ mod tests {
         let (objective, batch) = (objective(Masking::ReleasedCode), batch());
         let loss = |positions: &[u32]| {
             let originals = positions.iter().map(|&position| batch.ids[position as usize]).collect();
-            let masked = Masked { positions: positions.into(), originals, ids: batch.ids.clone() };
+            let (whole, before, ids) = (Slots::of(positions), 0, batch.ids.clone());
+            let masked = Masked { positions: positions.into(), originals, ids, whole, before };
             let input = tokens(&batch, masked.ids.clone());
             let predicted =
                 predict(&objective.network, &input, &masked, None, Mode::evaluate(), false).unwrap();

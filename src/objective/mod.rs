@@ -14,6 +14,7 @@ mod mlm;
 mod proposals;
 mod restore;
 mod rtd;
+mod share;
 #[cfg(test)]
 mod tests;
 mod two_stage;
@@ -24,8 +25,8 @@ use adversarial::Adversarial;
 use coco_lm::CorrectAndContrast;
 use electric::Electric;
 use frequencies::Frequencies;
-use masking::Masker;
 pub use masking::Vocabulary;
+use masking::{Masked, Masker};
 pub use measures::{Measures, exact};
 use mlm::MaskedLanguageModelling;
 use proposals::Sampling;
@@ -36,6 +37,7 @@ use two_stage::TwoStage;
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::nn::{Mode, Parameters, Tokens};
+use crate::ops::dropout::Place;
 use crate::ops::embedding::Indices;
 use crate::ops::sampling::Sampler;
 use crate::spec::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
@@ -54,8 +56,12 @@ pub struct Moment {
 }
 
 impl Moment {
-    fn mode(self) -> Mode {
-        if self.training { Mode::train(self.seed, self.step) } else { Mode::evaluate() }
+    fn mode(self, batch: &Batch) -> Mode {
+        if !self.training {
+            return Mode::evaluate();
+        }
+        let place = Place { first_token: batch.first_token(), longest: batch.whole().longest() };
+        Mode::train(self.seed, self.step).at(place)
     }
 
     /// Step under which masks and samples are drawn: held-out batches have steps that no training reaches,
@@ -69,15 +75,15 @@ impl Moment {
         if self.parts { make() } else { Ok(Parts::new()) }
     }
 
-    /// Draws tokens from a softmax at a temperature.
-    fn sampler(self, temperature: f64) -> Sampler {
-        Sampler { temperature, seed: self.seed, step: self.draw() }
+    /// Draws tokens for the slots of `masked` from a softmax at a temperature.
+    fn sampler(self, temperature: f64, masked: &Masked) -> Sampler {
+        Sampler { temperature, seed: self.seed, step: self.draw(), first: masked.before as u64 }
     }
 }
 
 /// What a batch gives.
 pub struct Losses {
-    /// Scalar to minimise.
+    /// Scalar to minimise; of a part of a batch what it adds to the whole's.
     pub total: Tensor,
     /// Means over the batch, mergeable across batches.
     pub measures: Measures,

@@ -60,12 +60,12 @@ impl Proposer {
         let network = match self {
             Self::Network(network) => network,
             Self::Table(table) => {
-                let samples = table.sample(&masked.originals, sampling.disallow_correct, at);
+                let samples = table.sample(masked, sampling.disallow_correct, at);
                 return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
             }
         };
         let input = tokens(batch, masked.ids.clone());
-        let sampler = at.sampler(sampling.temperature);
+        let sampler = at.sampler(sampling.temperature, masked);
         if sampling.disallow_correct {
             let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
             let samples = draw_others(&logits, &masked.originals, sampler)?;
@@ -142,7 +142,8 @@ mod tests {
         for temperature in [0.5, 1.0, 100.0] {
             let mut drawn = [0; 4];
             for step in 0..300 {
-                let samples = draw_others(&logits, &[1], Sampler { temperature, seed: 1, step }).unwrap();
+                let samples =
+                    draw_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
                 drawn[samples[0] as usize] += 1;
                 let best = read(&logits, &[1], None).unwrap().best;
                 assert_eq!(best, [1], "what the generator thinks is measured as it is");

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Sampling, corrupt};
-use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -112,12 +112,12 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 impl Objective for TokenRestoration {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, self.weights.sampling, at, at.mode())?;
+        let proposals = self.generator.propose(batch, &masked, self.weights.sampling, at, at.mode(batch))?;
         let Some(generator_loss) = proposals.loss() else {
             return Err(Fault::internal("a generator without a network restores nothing"));
         };
         let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let hidden = self.restorer.encoder.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let hidden = self.restorer.encoder.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
 
         let mut measures = Measures::default();
         let restored = match &self.gate {
@@ -132,7 +132,11 @@ impl Objective for TokenRestoration {
                 restored
             }
         };
-        let total = (generator_loss + (&restored.loss * self.weights.restoring)?)?;
+        let restored_share = match self.weights.all_tokens {
+            true => share::of_tokens(&restored.loss, batch)?,
+            false => share::of_slots(&restored.loss, &masked)?,
+        };
+        let total = (share::of_slots(generator_loss, &masked)? + (restored_share * self.weights.restoring)?)?;
 
         proposals.measure(&masked, &mut measures)?;
         let n = masked.originals.len() as f64;
@@ -140,7 +144,7 @@ impl Objective for TokenRestoration {
         measures.add("restore_accuracy", hits.count() as f64, n);
         let weight = if self.weights.all_tokens { replaced.len() as f64 } else { n };
         measures.loss("restore_loss", &restored.loss, weight)?;
-        measures.loss("loss", &total, batch.n_sequences() as f64)?;
+        measures.total(&total, batch)?;
         let parts = at.parts(|| {
             let mut parts = proposals.parts(&masked)?;
             parts.push(("restorer_input", integers(&corrupted)?));

@@ -12,7 +12,7 @@ use super::detection::measure_detection;
 use super::frequencies::Frequencies;
 use super::masking::{Masker, Shares};
 use super::proposals::{Proposer, Sampling, corrupt};
-use super::{Losses, Measures, Moment, Objective, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{Discriminator, Electra, EncoderNetwork};
@@ -71,24 +71,27 @@ impl Objective for ReplacedTokenDetection {
     fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
         let Self { discriminator, weights, .. } = self;
         let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode())?;
+        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
 
         let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
-        let (rtd_loss, n_judged) = match weights.masked_only {
-            false => (detection_loss(&logits, &replaced)?, replaced.len()),
-            true => masked_detection_loss(&logits, &replaced, &masked.positions)?,
+        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
+        let (rtd_loss, n_judged, of) = match weights.masked_only {
+            false => (detection_loss(&logits, &replaced)?, replaced.len(), batch.whole().n_tokens()),
+            true => {
+                let (loss, n) = masked_detection_loss(&logits, &replaced, &masked.positions)?;
+                (loss, n, masked.whole.distinct)
+            }
         };
-        let weighted = (&rtd_loss * weights.discriminator)?;
+        let weighted = (share::share(&rtd_loss, n_judged, of)? * weights.discriminator)?;
         let total = match proposals.loss() {
-            Some(mlm_loss) => (mlm_loss + weighted)?,
+            Some(mlm_loss) => (share::of_slots(mlm_loss, &masked)? + weighted)?,
             None => weighted,
         };
 
         let mut measures = Measures::default();
         proposals.measure(&masked, &mut measures)?;
         measures.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
-        measures.loss("loss", &total, batch.n_sequences() as f64)?;
+        measures.total(&total, batch)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         let parts = at.parts(|| {
             let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();

@@ -1,6 +1,7 @@
 //! What every objective is held to: which parameter gets a gradient from what, and that it learns the built-in language.
-//! Next: `tests/sharing.rs` for what generator and discriminator may share.
+//! Next: `tests/sharing.rs` for what generator and discriminator may share, `tests/micro_batch.rs` for batches in parts.
 
+mod micro_batch;
 mod sharing;
 
 use std::collections::BTreeMap;
@@ -204,7 +205,7 @@ fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measu
     let before = held_out(objective, corpus);
     for step in 0..n_steps {
         let batch = corpus.batch_at(1, step, spec.train.batch);
-        stepper.step(&mut optimizer, step, &batch).unwrap();
+        stepper.step(&mut optimizer, step, batch).unwrap();
     }
     [before, held_out(objective, corpus)]
 }

@@ -9,7 +9,7 @@ use super::detection::measure_detection;
 use super::masking::Masker;
 use super::proposals::{Proposer, Sampling, corrupt};
 use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, Span, integers, tokens};
+use super::{Losses, Measures, Moment, Objective, Span, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
@@ -55,29 +55,30 @@ impl Objective for TwoStage {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let first_stage = at.training && self.trains_generator(at.step);
         // A frozen generator has no dropout.
-        let mode = if first_stage { at.mode() } else { Mode::evaluate() };
+        let mode = if first_stage { at.mode(batch) } else { Mode::evaluate() };
         let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
         let mut measures = Measures::default();
         proposals.measure(&masked, &mut measures)?;
         let mut parts = at.parts(|| proposals.parts(&masked))?;
         let mlm_loss =
             proposals.loss().ok_or_else(|| Fault::internal("two stages need a generator network"))?;
-        let n_sequences = batch.n_sequences() as f64;
+        let mlm_share = share::of_slots(mlm_loss, &masked)?;
         if first_stage {
-            measures.loss("loss", mlm_loss, n_sequences)?;
-            return Ok(Losses { total: mlm_loss.clone(), measures, parts });
+            measures.total(&mlm_share, batch)?;
+            return Ok(Losses { total: mlm_share, measures, parts });
         }
 
         let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let logits = self.discriminator.forward(&tokens(batch, corrupted.clone()), at.mode())?;
+        let logits = self.discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
         let rtd_loss = detection_loss(&logits, &replaced)?;
         measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
         measure_detection(&logits, &replaced, &mut measures)?;
         let own =
             || Ok(vec![("discriminator_input", integers(&corrupted)?), ("rtd_loss", rtd_loss.detach())]);
         parts.extend(at.parts(own)?);
-        let total = if at.training { rtd_loss } else { (rtd_loss + mlm_loss)? };
-        measures.loss("loss", &total, n_sequences)?;
+        let rtd_share = share::of_tokens(&rtd_loss, batch)?;
+        let total = if at.training { rtd_share } else { (rtd_share + mlm_share)? };
+        measures.total(&total, batch)?;
         Ok(Losses { total, measures, parts })
     }
 

@@ -69,7 +69,7 @@ pub fn reference(
 ) -> Result<Tensor> {
     let (_, width) = qkv.dims2()?;
     let (hidden, head) = (width / 3, width / 3 / heads);
-    let longest = longest(offsets);
+    let numbers = Numbers::new(offsets, heads, key);
     let mut sequences = Vec::new();
     for bounds in offsets.windows(2) {
         let (start, len) = (bounds[0], bounds[1] - bounds[0]);
@@ -87,7 +87,7 @@ pub fn reference(
             if let Some(key) = &key {
                 let mut mask = vec![0f32; len * len];
                 for (i, row) in mask.chunks_exact_mut(len).enumerate() {
-                    key.fill(first_element(start + i, h, heads, longest), row);
+                    key.fill(numbers.first(start + i, h), row);
                 }
                 let mask = Tensor::from_vec(mask, (len, len), qkv.device())?.to_dtype(qkv.dtype())?;
                 probabilities = (probabilities * mask)?;
@@ -112,14 +112,33 @@ fn unseen(reach: Reach, len: usize, like: &Tensor) -> Result<Option<Tensor>> {
 /// A score whose exponential is zero beside any other.
 const OUT_OF_REACH: f32 = -1e9;
 
-/// Tokens of the longest sequence.
-fn longest(offsets: &[usize]) -> usize {
-    offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(0)
+/// How dropout numbers the probabilities: as many a head of a token as the longest sequence of the batch has tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    heads: usize,
+    longest: usize,
+    first_token: usize,
 }
 
-/// Number, for dropout, of the probability of token `token`'s head for its sequence's first key.
-fn first_element(token: usize, head: usize, heads: usize, longest: usize) -> usize {
-    (token * heads + head) * longest
+impl Numbers {
+    /// Of sequences with these offsets.
+    pub fn new(offsets: &[usize], heads: usize, key: Option<DropoutKey>) -> Self {
+        let place = key.map(|key| key.place).unwrap_or_default();
+        let lengths = offsets.windows(2).map(|bounds| bounds[1] - bounds[0]);
+        let longest = lengths.max().unwrap_or(0).max(place.longest);
+        Self { heads, longest, first_token: place.first_token }
+    }
+
+    /// That of the probability of token `token`'s head for its sequence's first key.
+    fn first(self, token: usize, head: usize) -> usize {
+        ((self.first_token + token) * self.heads + head) * self.longest
+    }
+
+    /// Tokens of the longest sequence.
+    #[cfg(any(test, feature = "cuda"))]
+    pub fn longest(self) -> usize {
+        self.longest
+    }
 }
 
 /// The operation on slices; the encoder layer (`encoder_layer/`) runs it sequence by sequence.
@@ -128,8 +147,7 @@ pub(super) struct Attention {
     heads: usize,
     reach: Reach,
     key: Option<DropoutKey>,
-    /// Tokens of the longest sequence.
-    longest: usize,
+    numbers: Numbers,
 }
 
 /// Square matrices of one task, kept by each thread from task to task.
@@ -203,7 +221,7 @@ impl<'a> Task<'a> {
             scratch.mask.resize(len * len, 0.0);
             vector::vectorized!(|| {
                 for (i, row) in scratch.mask.chunks_exact_mut(len).enumerate() {
-                    key.fill(first_element(self.start + i, self.head, self.op.heads, self.op.longest), row);
+                    key.fill(self.op.numbers.first(self.start + i, self.head), row);
                 }
             });
         }
@@ -272,7 +290,7 @@ fn softmax(row: &mut [f32]) {
 impl Attention {
     pub(super) fn new(offsets: &Arc<[usize]>, heads: usize, reach: Reach, key: Option<DropoutKey>) -> Self {
         let key = key.filter(|key| !key.is_off());
-        Self { offsets: offsets.clone(), heads, reach, key, longest: longest(offsets) }
+        Self { offsets: offsets.clone(), heads, reach, key, numbers: Numbers::new(offsets, heads, key) }
     }
 
     /// Runs `body` on every (sequence, head), in parallel.

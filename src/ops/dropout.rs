@@ -22,6 +22,17 @@ pub struct DropoutKey {
     pub site: u64,
     /// Probability that an element is zeroed.
     pub probability: f64,
+    /// Where the tokens stand whose elements are dropped.
+    pub place: Place,
+}
+
+/// Where the tokens of a part of a batch stand in the whole, whose masks they get. The default is that of a whole batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Tokens before its own first.
+    pub first_token: usize,
+    /// Tokens of the longest sequence, unless its own are longer.
+    pub longest: usize,
 }
 
 impl DropoutKey {
@@ -40,7 +51,12 @@ impl DropoutKey {
         (65536.0 / (65536.0 - f64::from(self.threshold()))) as f32
     }
 
-    /// Writes the factors (0 or the scale) of elements `start..start + mask.len()`.
+    /// Number of the first element where each token has so many.
+    pub fn first_element(&self, per_token: usize) -> usize {
+        self.place.first_token * per_token
+    }
+
+    /// Writes the factors (0 or the scale) of elements `start..start + mask.len()`, counted in the whole batch.
     #[inline(always)]
     pub fn fill(&self, start: usize, mask: &mut [f32]) {
         let (threshold, scale) = (self.threshold(), self.scale());
@@ -82,15 +98,20 @@ impl DropoutKey {
         factors
     }
 
-    /// The factors of `n` elements as a tensor, for the reference.
+    /// The factors of all elements as a tensor, for the reference.
     pub fn mask(&self, shape: &Shape, like: &Tensor) -> Result<Tensor> {
         let mut mask = vec![0f32; shape.elem_count()];
-        self.fill(0, &mut mask);
+        self.fill(self.first_element(width(shape)), &mut mask);
         Tensor::from_vec(mask, shape, like.device())?.to_dtype(like.dtype())
     }
 }
 
-/// Dropout of `x` (any shape); the identity when `key` is None or never drops.
+/// Elements of a token: what the last dimension holds.
+fn width(shape: &Shape) -> usize {
+    shape.dims().last().copied().unwrap_or(1)
+}
+
+/// Dropout of `x` (any shape, a token a row); the identity when `key` is None or never drops.
 pub fn dropout(x: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
     match key {
         Some(key) if !key.is_off() => {
@@ -112,12 +133,13 @@ pub fn reference(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
 struct Dropout(DropoutKey);
 
 impl Dropout {
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
+    fn apply(&self, x: &[f32], width: usize) -> Vec<f32> {
         let mut out = vec![0f32; x.len()];
+        let first = self.0.first_element(width);
         rows::for_each_block(&mut out, 1024, |row, out| {
             let start = row * 1024;
             vector::vectorized!(|| {
-                self.0.fill(start, out);
+                self.0.fill(first + start, out);
                 for (y, &x) in out.iter_mut().zip(&x[start..]) {
                     *y *= x;
                 }
@@ -133,11 +155,12 @@ impl CustomOp1 for Dropout {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(self.apply(host::slice(storage, layout)?)), layout.shape().clone()))
+        let y = self.apply(host::slice(storage, layout)?, width(layout.shape()));
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
     fn bwd(&self, _x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let dx = host::with(grad, |grad| Ok(self.apply(grad)))?;
+        let dx = host::with(grad, |grad| Ok(self.apply(grad, width(res.shape()))))?;
         Ok(Some(Tensor::from_vec(dx, res.shape(), res.device())?))
     }
 }
@@ -149,7 +172,24 @@ mod tests {
     use crate::rng::Purpose;
 
     fn key(probability: f64) -> DropoutKey {
-        DropoutKey { key: StreamKey::new(5, Purpose::Dropout, 1), site: 3, probability }
+        DropoutKey {
+            key: StreamKey::new(5, Purpose::Dropout, 1),
+            site: 3,
+            probability,
+            place: Place::default(),
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_tokens_gets_its_part_of_the_mask() {
+        let x = testing::tensor(&[370, 59], 1);
+        let part = DropoutKey { place: Place { first_token: 101, longest: 0 }, ..key(0.2) };
+        let rows = |t: Tensor, first| t.narrow(0, first, 50).unwrap().to_vec2::<f32>().unwrap();
+        let whole = rows(dropout(&x, Some(key(0.2))).unwrap(), 101);
+        let x = x.narrow(0, 101, 50).unwrap();
+        for y in [dropout(&x, Some(part)).unwrap(), reference(&x, part).unwrap()] {
+            assert_eq!(rows(y, 0), whole);
+        }
     }
 
     #[test]

@@ -68,8 +68,14 @@ impl Gradients {
         Self { places, entries }
     }
 
-    /// The gradients of a scalar, in place of those of the last call.
+    /// The gradients of a scalar, in place of what is there.
     pub fn backward(&mut self, loss: &Tensor) -> Result<()> {
+        self.clear();
+        self.accumulate(loss)
+    }
+
+    /// Forgets all gradients.
+    pub fn clear(&mut self) {
         for entry in &mut self.entries {
             entry.reached = false;
             match &mut entry.gradient {
@@ -77,6 +83,10 @@ impl Gradients {
                 Gradient::Device(_) => entry.gradient = Gradient::Host(HostGradient::default()),
             }
         }
+    }
+
+    /// Adds the gradients of a scalar to what is there.
+    pub fn accumulate(&mut self, loss: &Tensor) -> Result<()> {
         let own = Self { places: mem::take(&mut self.places), entries: mem::take(&mut self.entries) };
         // Another pass may run further up this thread's stack, where a thread of the pool waits and helps out.
         let outer = COLLECTING.replace(Some(own));

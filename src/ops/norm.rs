@@ -95,13 +95,13 @@ impl Norm {
         Self { key: key.filter(|key| !key.is_off()), residual: true, epsilon }
     }
 
-    /// Writes residual + dropout(x) into `sum`; `start` is the first element's number among all of the batch, and
-    /// `mask` receives the factors.
+    /// Writes residual + dropout(x) into `sum`, rows of `width`; `start` is the first element's number among all of the
+    /// operation's, and `mask` receives the factors.
     #[inline(always)]
-    fn sum(&self, x: &[f32], residual: &[f32], start: usize, sum: &mut [f32], mask: &mut [f32]) {
+    fn sum(&self, [x, residual]: [&[f32]; 2], width: usize, start: usize, sum: &mut [f32], mask: &mut [f32]) {
         match &self.key {
             Some(key) => {
-                key.fill(start, mask);
+                key.fill(key.first_element(width) + start, mask);
                 for ((s, &x), &m) in sum.iter_mut().zip(x).zip(mask.iter()) {
                     *s = x * m;
                 }
@@ -128,7 +128,7 @@ impl Norm {
         let (gamma, beta) = parameters.split_at(width);
         let mut mask = vec![0f32; if self.key.is_some() { y.len() } else { 0 }];
         vector::vectorized!(|| {
-            self.sum(x, residual, start, y, &mut mask);
+            self.sum([x, residual], width, start, y, &mut mask);
             for row in y.chunks_exact_mut(width) {
                 let (mean, rstd) = statistics(row, self.epsilon as f32);
                 for ((v, &g), &b) in row.iter_mut().zip(gamma).zip(beta) {
@@ -174,7 +174,7 @@ impl Norm {
         let mut partial = vec![0f32; 2 * width];
         let mut mask = vec![0f32; dx.len()];
         vector::vectorized!(|| {
-            self.sum(x, residual, start + first, d_sum, &mut mask);
+            self.sum([x, residual], width, start + first, d_sum, &mut mask);
             for (row, dy) in d_sum.chunks_exact_mut(width).zip(grad.chunks_exact(width)) {
                 row_backward(row, dy, gamma, &mut partial, self.epsilon as f32);
             }
@@ -287,6 +287,7 @@ impl CustomOp3 for Norm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::dropout::Place;
     use crate::ops::testing;
     use crate::rng::{Purpose, StreamKey};
 
@@ -311,7 +312,12 @@ mod tests {
 
     #[test]
     fn residual_norm_agrees_with_the_reference() {
-        let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site: 2, probability: 0.25 };
+        let key = DropoutKey {
+            key: StreamKey::new(1, Purpose::Dropout, 4),
+            site: 2,
+            probability: 0.25,
+            place: Place::default(),
+        };
         for key in [None, Some(key)] {
             let inputs = [
                 testing::tensor(&[1100, 16], 1),

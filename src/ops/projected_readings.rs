@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn one_operation_is_two_to_the_bit() {
         let p = parameters();
-        for sampler in [None, Some(Sampler { temperature: 1.0, seed: 3, step: 9 })] {
+        for sampler in [None, Some(Sampler { temperature: 1.0, seed: 3, step: 9, first: 0 })] {
             let one = read_projected(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
             let two = reference(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
             assert_eq!((bits(&one.loss), one.entropy.to_bits()), (bits(&two.loss), two.entropy.to_bits()));

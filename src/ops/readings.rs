@@ -123,7 +123,7 @@ mod tests {
     fn one_pass_is_the_operations_to_the_bit() {
         let logits = (testing::tensor(&[7, 1000], 1) * 3.0).unwrap();
         let targets = [0, 999, 3, 3, 500, 17, 256];
-        let sampler = |temperature| Some(Sampler { temperature, seed: 3, step: 9 });
+        let sampler = |temperature| Some(Sampler { temperature, seed: 3, step: 9, first: 0 });
         for sampler in [None, sampler(1.0), sampler(0.5), sampler(2.0)] {
             let (one, many) =
                 (read(&logits, &targets, sampler).unwrap(), reference(&logits, &targets, sampler).unwrap());

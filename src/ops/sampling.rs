@@ -13,7 +13,7 @@ use crate::rng::{Purpose, Stream};
 /// Classes whose weights are summed before the walk looks inside.
 const BLOCK: usize = 256;
 
-/// How a class is drawn for each row: row i takes stream (seed, Sample, step, i).
+/// How a class is drawn for each row: row i takes stream (seed, Sample, step, first + i).
 #[derive(Clone, Copy, Debug)]
 pub struct Sampler {
     /// Divides the logits; 1 is the softmax itself.
@@ -22,6 +22,8 @@ pub struct Sampler {
     pub seed: u64,
     /// Step, or what stands for it.
     pub step: u64,
+    /// Stream of the first row.
+    pub first: u64,
 }
 
 /// Draws a class for every row.
@@ -76,7 +78,7 @@ impl Sampler {
 
     /// A class of row `row` by its weights.
     pub(super) fn draw(&self, weights: &[f32], row: usize) -> u32 {
-        pick(weights, Stream::new(self.seed, Purpose::Sample, self.step, row as u64).uniform())
+        pick(weights, Stream::new(self.seed, Purpose::Sample, self.step, self.first + row as u64).uniform())
     }
 }
 
@@ -118,7 +120,7 @@ mod tests {
         let slice = |class: u32| if class == 123 { 10 } else { class as usize * 10 / classes };
         let mut counts = [0f64; 11];
         for step in 0..n {
-            let samples = sample(&logits, Sampler { temperature, seed: 1, step }).unwrap();
+            let samples = sample(&logits, Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
             assert_eq!(most_probable(&logits).unwrap(), [123]);
             counts[slice(samples[0])] += 1.0;
         }
@@ -148,10 +150,19 @@ mod tests {
     }
 
     #[test]
+    fn some_of_the_rows_are_drawn_as_all_are() {
+        let logits = crate::ops::testing::tensor(&[40, 900], 3);
+        let of = |logits: &Tensor, first| {
+            sample(logits, Sampler { temperature: 1.0, seed: 1, step: 2, first }).unwrap()
+        };
+        assert_eq!(of(&logits, 0)[17..29], of(&logits.narrow(0, 17, 12).unwrap(), 17));
+    }
+
+    #[test]
     fn the_ends_of_the_unit_interval_stay_in_range() {
         let weights = vec![0.5f32; 700];
         assert_eq!((pick(&weights, 0.0), pick(&weights, 1.0 - 1e-16)), (0, 699));
-        let sampler = Sampler { temperature: 1.0, seed: 1, step: 1 };
+        let sampler = Sampler { temperature: 1.0, seed: 1, step: 1, first: 0 };
         let mut weights = [0.0; 3];
         sampler.weigh(&[-1e30, 3.0, -1e30], 3.0, &mut weights);
         assert_eq!(pick(&weights, 0.5), 1);

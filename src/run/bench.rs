@@ -13,16 +13,19 @@ use super::device::{DeviceChoice, choose, describe};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
-use crate::objective::{Moment, Objective, Vocabulary, build};
+use crate::objective::{Objective, Vocabulary, build};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{ModelSize, ModelSpec, Precision, TrainSpec, TrialSpec};
-use crate::train::Optimizer;
+use crate::train::{Optimizer, Stepper};
 
 /// Size of BERT's English vocabulary.
 const VOCAB: usize = 30_522;
 
 /// Steps before the clock starts.
 const WARM_UP: usize = 2;
+
+/// Steps of the learning-rate schedule whose first ones are timed.
+const SCHEDULE: u64 = 1_000_000;
 
 /// What to time.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct BenchOptions {
     pub size: ModelSize,
     /// Sequences a step.
     pub batch: usize,
+    /// Sequences computed at a time; None computes the batch at once.
+    pub micro_batch: Option<usize>,
     /// Tokens a sequence.
     pub seq: usize,
     /// Threads that compute; None takes the machine's.
@@ -52,6 +57,9 @@ pub struct BenchResult {
     pub size: ModelSize,
     /// Sequences a step.
     pub batch: usize,
+    /// Sequences computed at a time, where not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
     /// Tokens a sequence.
     pub seq: usize,
     /// Threads that computed.
@@ -97,6 +105,7 @@ pub(super) fn on_threads<R: Send>(
 /// A model in training on random words, one step after the other.
 pub struct Steps {
     options: BenchOptions,
+    train: TrainSpec,
     objective: Box<dyn Objective>,
     optimizer: Optimizer,
     next: u64,
@@ -105,20 +114,24 @@ pub struct Steps {
 impl Steps {
     /// Makes the model. Computes on the threads of the caller's pool, whatever the options say.
     pub fn new(options: &BenchOptions) -> Result<Self> {
+        Self::on(&choose(options.device)?, options)
+    }
+
+    fn on(device: &Device, options: &BenchOptions) -> Result<Self> {
         let spec = trial(options);
         let never_masked = vec![0, 101, 102, 103];
         let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new() };
-        let objective = build(&spec, &vocabulary, &choose(options.device)?)?;
+        let objective = build(&spec, &vocabulary, device)?;
         let optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
-        Ok(Self { options: options.clone(), objective, optimizer, next: 0 })
+        Ok(Self { options: options.clone(), train: spec.train, objective, optimizer, next: 0 })
     }
 
     /// One step.
     pub fn advance(&mut self) -> Result<()> {
         let batch = random_batch(&self.options, self.next);
-        let at = Moment { seed: 1, step: self.next, training: true, parts: false };
-        let losses = self.objective.losses(&batch, at)?;
-        self.optimizer.step(self.objective.parameters(), &losses.total, |_| 5e-4)?;
+        let (spec, objective) = (&self.train, self.objective.as_ref());
+        let stepper = Stepper { seed: 1, spec, n_steps: SCHEDULE, objective, parts: false };
+        stepper.step(&mut self.optimizer, self.next, batch)?;
         self.next += 1;
         Ok(())
     }
@@ -133,7 +146,7 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
             "leave out --precision, or pass --device cuda where there is one",
         ));
     }
-    let mut steps = Steps::new(options)?;
+    let mut steps = Steps::on(&device, options)?;
     for _ in 0..WARM_UP {
         steps.advance()?;
     }
@@ -151,6 +164,7 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     Ok(BenchResult {
         size: options.size,
         batch: options.batch,
+        micro_batch: options.micro_batch,
         seq: options.seq,
         threads,
         device: describe(&device),
@@ -169,8 +183,8 @@ fn trial(options: &BenchOptions) -> TrialSpec {
     let positions = options.seq.max(512);
     let model =
         ModelSpec { size: options.size, generator_ratio: options.ratio, positions, ..Default::default() };
-    let BenchOptions { batch, seq: seq_len, precision, .. } = *options;
-    let train = TrainSpec { batch, seq_len, precision, ..Default::default() };
+    let BenchOptions { batch, micro_batch, seq: seq_len, precision, .. } = *options;
+    let train = TrainSpec { batch, micro_batch, seq_len, precision, ..Default::default() };
     let (objective, data, evaluate) = Default::default();
     TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
 }

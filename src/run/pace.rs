@@ -110,7 +110,7 @@ fn measure(
             began = Instant::now();
         }
         let batch = corpus.batch_at(seed, step, trial.train.batch);
-        stepper.step(&mut optimizer, step, &batch)?;
+        stepper.step(&mut optimizer, step, batch)?;
     }
     let step_s = began.elapsed().as_secs_f64() / TIMED as f64;
     let steps = (spec.train.amount.unwrap_or_default() / step_s).floor().max(1.0) as u64;

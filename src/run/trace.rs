@@ -184,7 +184,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     sink.phase("tracing");
     for k in 0..n_steps {
         let batch = corpus.batch_at(spec.seed, k, spec.train.batch);
-        let step = stepper.step(&mut optimizer, k, &batch)?;
+        let step = stepper.step(&mut optimizer, k, batch.clone())?;
         let offsets: Vec<u32> = batch.offsets.iter().map(|&offset| offset as u32).collect();
         for (name, values) in [("ids", &batch.ids), ("types", &batch.types), ("offsets", &offsets)] {
             let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;

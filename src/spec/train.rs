@@ -92,6 +92,12 @@ pub struct TrainSpec {
     /// Sequences a step.
     #[schemars(range(min = 1, max = 65536))]
     pub batch: usize,
+    /// Sequences computed at a time, where memory does not hold a whole batch: its gradients are summed over parts of so many. The same
+    /// masks, samples, dropout and means, so the same numbers but for rounding; slower. Not a number of the trial: one that ran out of
+    /// memory goes on from its checkpoint with a smaller one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub micro_batch: Option<usize>,
     /// Longest sequence in tokens, [CLS] and [SEP] counted.
     #[schemars(range(min = 8, max = 8192))]
     pub seq_len: usize,
@@ -160,6 +166,7 @@ impl Default for TrainSpec {
             amount: None,
             stop_at: 1.0,
             batch: 32,
+            micro_batch: None,
             seq_len: 128,
             learning_rate: 5e-4,
             warmup: 100,

@@ -55,8 +55,8 @@ pub struct Trial {
 }
 
 impl TrialSpec {
-    /// The trial's name. How often it logs, validates and saves, and what it keeps, changes no number of the
-    /// outcome, so it is left out of the hash.
+    /// The trial's name. How often it logs, validates and saves, how much of a batch it computes at a time, and what it
+    /// keeps, changes no number of the outcome but by rounding, so it is left out of the hash.
     pub fn id(&self) -> TrialId {
         let mut content = self.clone();
         let cadence = TrainSpec::default();
@@ -64,6 +64,7 @@ impl TrialSpec {
         content.train.validate_every = cadence.validate_every;
         content.train.checkpoint_every = cadence.checkpoint_every;
         content.train.checkpoint_mb = cadence.checkpoint_mb;
+        content.train.micro_batch = cadence.micro_batch;
         content.evaluate.finetune.keep_models = false;
         content.evaluate.predict_test = false;
         // A named recipe is the numbers that it filled in.
@@ -95,10 +96,11 @@ impl TrialSpec {
     /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
     pub fn pretrains_like(&self, other: &Self) -> bool {
         let own = |spec: &Self| {
-            let TrainSpec { log_every, validate_every, checkpoint_every, checkpoint_mb, stop_at, .. } =
-                TrainSpec::default();
+            let TrainSpec { log_every, validate_every, checkpoint_every, .. } = TrainSpec::default();
+            let TrainSpec { micro_batch, checkpoint_mb, stop_at, .. } = TrainSpec::default();
             let train = spec.train.clone();
-            TrainSpec { log_every, validate_every, checkpoint_every, checkpoint_mb, stop_at, ..train }
+            let train = TrainSpec { log_every, validate_every, checkpoint_every, ..train };
+            TrainSpec { micro_batch, checkpoint_mb, stop_at, ..train }
         };
         self.published.is_none()
             && other.published.is_none()

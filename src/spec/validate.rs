@@ -324,7 +324,7 @@ mod tests {
         steps [] unknown key -> `steps` is a key of base.train
         base.train.warmpu [] unknown key -> did you mean `warmup`?
         base.train.hidden [] unknown key -> `hidden` is a key of base.model
-        base.train.zzz [] unknown key -> remove it; known here are steps, budget, amount, stop_at, batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, precision, log_every, validate_every, checkpoint_every, checkpoint_mb
+        base.train.zzz [] unknown key -> remove it; known here are steps, budget, amount, stop_at, batch, micro_batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, precision, log_every, validate_every, checkpoint_every, checkpoint_mb
         base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
         base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, from the folder where the command runs)
         base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)

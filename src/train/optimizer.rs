@@ -87,7 +87,28 @@ impl Optimizer {
         trained: impl Fn(&Parameter) -> bool,
         rate: impl Fn(&Parameter) -> f64,
     ) -> Result<f64> {
-        self.gradients.backward(loss)?;
+        self.clear();
+        self.accumulate(loss)?;
+        self.update_of(parameters, trained, rate)
+    }
+
+    /// Forgets the gradients of the last step.
+    pub fn clear(&mut self) {
+        self.gradients.clear();
+    }
+
+    /// Adds the gradients of a loss to those that the next update takes.
+    pub fn accumulate(&mut self, loss: &Tensor) -> Result<()> {
+        Ok(self.gradients.accumulate(loss)?)
+    }
+
+    /// Updates by the gradients that are there; otherwise as [`Self::step_of`].
+    pub fn update_of(
+        &mut self,
+        parameters: &Parameters,
+        trained: impl Fn(&Parameter) -> bool,
+        rate: impl Fn(&Parameter) -> f64,
+    ) -> Result<f64> {
         let trained: Vec<(usize, &Parameter)> =
             parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
         #[cfg(feature = "cuda")]

@@ -20,7 +20,7 @@ pub struct Stepper<'a> {
     pub n_steps: u64,
     /// What is trained.
     pub objective: &'a dyn Objective,
-    /// Whether somebody looks at the parts of the losses.
+    /// Whether somebody looks at the parts of the losses. The batch is then not cut, whatever `micro_batch` says.
     pub parts: bool,
 }
 
@@ -39,25 +39,45 @@ impl Stepper<'_> {
     /// step's number alone, so a run that stops just before, at or after it goes on as if it had not.
     ///
     /// Errors: a loss or gradients that are not finite; nothing is updated then.
-    pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: &Batch) -> Result<Step> {
+    pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());
         let span = objective.span(step, self.n_steps);
         if step == span.first && step > 0 {
             objective.begin_stage()?;
             optimizer.restart(parameters)?;
         }
-        let at = Moment { seed: self.seed, step, training: true, parts: self.parts };
-        let losses = objective.losses(batch, at)?;
-        if losses.measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
-            return Err(diverged(&format!("at step {step} the loss is")));
-        }
+        let losses = self.backward(optimizer, step, batch)?;
         let TrainSpec { learning_rate, warmup, .. } = *self.spec;
         let total = span.schedule_steps;
         let rate =
             Schedule { peak: learning_rate, warmup, total }.rate(step.saturating_sub(span.schedule_first));
         let trained = |parameter: &Parameter| objective.trains(step, &parameter.name);
-        let norm = optimizer.step_of(parameters, &losses.total, trained, |_| rate)?;
+        let norm = optimizer.update_of(parameters, trained, |_| rate)?;
         Ok(Step { losses, rate, norm })
+    }
+
+    /// The gradients of a batch, a part of it after the other. Their losses add up to the batch's; the total has no gradient.
+    fn backward(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Losses> {
+        let at = Moment { seed: self.seed, step, training: true, parts: self.parts };
+        let most = self.spec.micro_batch.filter(|_| !self.parts).unwrap_or(usize::MAX);
+        let mut whole: Option<Losses> = None;
+        optimizer.clear();
+        for part in batch.parts(most) {
+            let Losses { total, measures, parts } = self.objective.losses(&part, at)?;
+            if measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
+                return Err(diverged(&format!("at step {step} the loss is")));
+            }
+            optimizer.accumulate(&total)?;
+            let total = total.detach();
+            whole = Some(match whole {
+                None => Losses { total, measures, parts },
+                Some(mut sum) => {
+                    sum.measures.merge(&measures);
+                    Losses { total: (sum.total + total)?, ..sum }
+                }
+            });
+        }
+        whole.ok_or_else(|| Fault::internal("a batch had no parts"))
     }
 }
 

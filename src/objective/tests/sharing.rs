@@ -176,7 +176,7 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
     let stepper =
         Stepper { seed: 1, spec: &spec.train, n_steps: 10, objective: objective.as_ref(), parts: false };
     for step in 0..10 {
-        stepper.step(&mut optimizer, step, &corpus.batch_at(1, step, 4)).unwrap();
+        stepper.step(&mut optimizer, step, corpus.batch_at(1, step, 4)).unwrap();
     }
     let copied = |made: &Parameters| made.load(|_| true, find);
     let networks = TrainedNetworks::new(&spec, vocabulary.size, copied).unwrap();

@@ -1,12 +1,18 @@
 //! Attention against its reference, and what a token may see.
 
 use super::*;
+use crate::ops::dropout::Place;
 use crate::ops::testing;
 use crate::rng::{Purpose, StreamKey};
 
 #[test]
 fn fused_agrees_with_the_reference() {
-    let key = DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 2), site: 1, probability: 0.2 };
+    let key = DropoutKey {
+        key: StreamKey::new(1, Purpose::Dropout, 2),
+        site: 1,
+        probability: 0.2,
+        place: Place::default(),
+    };
     let offsets: Arc<[usize]> = vec![0, 1, 8, 40].into();
     for (reach, key) in [
         (Reach::Everything, None),

@@ -7,7 +7,7 @@ use candle_core::{Tensor, Var};
 use super::{Parameters, Settings, encoder_layer, reference};
 use crate::ops::Precision;
 use crate::ops::attention::Reach;
-use crate::ops::dropout::DropoutKey;
+use crate::ops::dropout::{DropoutKey, Place};
 use crate::ops::gradients::Gradients;
 use crate::ops::testing;
 use crate::rng::{Purpose, StreamKey};
@@ -69,7 +69,7 @@ fn settings(lengths: &[usize], heads: usize, reach: Reach, probability: f64) -> 
         .collect();
     let dropout = [1, 2, 3].map(|site| {
         let key = StreamKey::new(1, Purpose::Dropout, 4);
-        (probability > 0.0).then_some(DropoutKey { key, site, probability })
+        (probability > 0.0).then_some(DropoutKey { key, site, probability, place: Place::default() })
     });
     Settings { offsets: offsets.into(), heads, reach, dropout, epsilon: 1e-12, precision: Precision::F32 }
 }

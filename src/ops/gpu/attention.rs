@@ -4,7 +4,8 @@ use candle_core::Result;
 
 use super::Machine;
 use super::launch::{Address, Dropout, Heads, Launch, arguments};
-use crate::ops::attention::Reach;
+use crate::ops::attention::{Numbers, Reach};
+use crate::ops::dropout::DropoutKey;
 
 /// Rows of a block's tile (`attention.cu`).
 const TILE: usize = 32;
@@ -13,11 +14,12 @@ const THREADS: u32 = 128;
 /// Features that a head may have.
 pub const WIDEST_HEAD: usize = 64;
 
-/// What does not change from one layer to the next: the sequences, cut into tiles, and their heads.
+/// The sequences, cut into tiles, their heads and dropout site.
 pub struct Plan<W> {
     tiles: W,
     n_tiles: usize,
     heads: Heads,
+    dropout: Dropout,
     n: usize,
 }
 
@@ -32,12 +34,14 @@ pub struct Shape<'a> {
     pub width: usize,
     /// What a token sees.
     pub reach: Reach,
+    /// Of the probabilities.
+    pub key: Option<DropoutKey>,
 }
 
 impl<W> Plan<W> {
     /// The tiles of a batch of `n` tokens, in the machine's memory.
     pub fn new<M: Machine<Words = W>>(machine: &M, shape: Shape<'_>, n: usize) -> Result<Self> {
-        let Shape { offsets, heads, width, reach } = shape;
+        let Shape { offsets, heads, width, reach, key } = shape;
         if width > WIDEST_HEAD {
             candle_core::bail!(
                 "the attention kernels take heads of {WIDEST_HEAD} features at most, not {width}"
@@ -48,10 +52,8 @@ impl<W> Plan<W> {
             candle_core::bail!("sequences end at token {end} of {n}");
         }
         let mut tiles = Vec::new();
-        let mut longest = 0;
         for bounds in offsets.windows(2) {
             let len = bounds[1] - bounds[0];
-            longest = longest.max(len);
             for first in (0..len).step_by(TILE) {
                 tiles.extend([bounds[0] as u32, len as u32, first as u32]);
             }
@@ -62,8 +64,10 @@ impl<W> Plan<W> {
             Reach::Behind => 2,
         };
         let scale = 1.0 / (width as f32).sqrt();
+        let longest = Numbers::new(offsets, heads, key).longest();
+        let dropout = Dropout::new(key, heads * longest);
         let heads = Heads { count: heads as u32, width: width as u32, longest: longest as u32, reach, scale };
-        Ok(Self { n_tiles: tiles.len() / 3, tiles: machine.words(&tiles)?, heads, n })
+        Ok(Self { n_tiles: tiles.len() / 3, tiles: machine.words(&tiles)?, heads, dropout, n })
     }
 
     /// A kernel of either size, over all tiles and heads.
@@ -91,12 +95,11 @@ pub fn forward<M: Machine>(
     machine: &M,
     plan: &Plan<M::Words>,
     qkv: Address<'_>,
-    dropout: Dropout,
     output: Address<'_>,
 ) -> Result<M::Floats> {
     let log_sums = machine.room(plan.rows())?;
     let tiles = machine.at_words(&plan.tiles);
-    let arguments = arguments![qkv, tiles, output, machine.at(&log_sums), plan.heads, dropout];
+    let arguments = arguments![qkv, tiles, output, machine.at(&log_sums), plan.heads, plan.dropout];
     let launch = plan.launch(["attention_forward_32", "attention_forward_64"], arguments);
     if plan.n_tiles > 0 {
         // SAFETY: the tiles cover the N tokens of qkv and output, and the log-sums were made for them.
@@ -121,7 +124,6 @@ pub fn backward<M: Machine>(
     machine: &M,
     plan: &Plan<M::Words>,
     seen: Seen<'_>,
-    dropout: Dropout,
     grad: Address<'_>,
     d_qkv: Address<'_>,
 ) -> Result<()> {
@@ -138,7 +140,7 @@ pub fn backward<M: Machine>(
     for kernels in
         [["attention_queries_32", "attention_queries_64"], ["attention_keys_32", "attention_keys_64"]]
     {
-        let arguments = arguments![qkv, tiles, grad, log_sums, along, d_qkv, plan.heads, dropout];
+        let arguments = arguments![qkv, tiles, grad, log_sums, along, d_qkv, plan.heads, plan.dropout];
         // SAFETY: the tiles cover the N tokens of all of these.
         unsafe { machine.launch(plan.launch(kernels, arguments))? };
     }

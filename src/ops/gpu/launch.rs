@@ -46,23 +46,24 @@ pub struct Dropout {
     site: [u32; 2],
     threshold: u32,
     scale: f32,
+    first: u64,
 }
 
-impl From<Option<DropoutKey>> for Dropout {
-    fn from(key: Option<DropoutKey>) -> Self {
+impl Dropout {
+    /// A site where each token has so many elements.
+    pub fn new(key: Option<DropoutKey>, per_token: usize) -> Self {
         match key {
             Some(dropout) => Self {
                 key: dropout.key.0,
                 site: [dropout.site as u32, (dropout.site >> 32) as u32],
                 threshold: dropout.threshold().into(),
                 scale: dropout.scale(),
+                first: dropout.first_element(per_token) as u64,
             },
-            None => Self { key: [0; 2], site: [0; 2], threshold: 0, scale: 1.0 },
+            None => Self { key: [0; 2], site: [0; 2], threshold: 0, scale: 1.0, first: 0 },
         }
     }
-}
 
-impl Dropout {
     /// Whether nothing is dropped.
     pub fn is_off(&self) -> bool {
         self.threshold == 0

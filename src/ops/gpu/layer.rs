@@ -30,8 +30,8 @@ pub struct Parameters<'a> {
 pub struct Settings<W> {
     /// The sequences and heads.
     pub plan: Plan<W>,
-    /// Of attention probabilities, of the attention's output and of the layer's.
-    pub dropout: [Dropout; 3],
+    /// Of the attention's output and of the layer's.
+    pub dropout: [Dropout; 2],
     /// Added to the variance under LayerNorm's root.
     pub epsilon: f32,
     /// N, H and F.
@@ -80,14 +80,7 @@ impl<M: Machine> Layer<'_, M> {
         };
         let qkv = run(x, parameters.qkv, [3 * h, h])?;
         let context = machine.room(n * h)?;
-        let [in_attention, ..] = settings.dropout;
-        let log_sums = attention::forward(
-            *machine,
-            &settings.plan,
-            machine.at(&qkv),
-            in_attention,
-            machine.at(&context),
-        )?;
+        let log_sums = attention::forward(*machine, &settings.plan, machine.at(&qkv), machine.at(&context))?;
         let attended = run(machine.at(&context), parameters.attention_output, [h, h])?;
         let middle = machine.room(n * h)?;
         norm::forward(*machine, self.first_norm(machine.at(&attended), x), machine.at(&middle))?;
@@ -139,15 +132,7 @@ impl<M: Machine> Layer<'_, M> {
             output: machine.at(&kept.context),
             log_sums: machine.at(&kept.log_sums),
         };
-        let [in_attention, ..] = settings.dropout;
-        attention::backward(
-            machine,
-            &settings.plan,
-            seen,
-            in_attention,
-            machine.at(&d_context),
-            machine.at(&d_qkv),
-        )?;
+        attention::backward(machine, &settings.plan, seen, machine.at(&d_context), machine.at(&d_qkv))?;
         let of_qkv = self.dense(x, parameters.qkv[0], [3 * h, h]);
         let [d_wqkv, d_bqkv] = dense::parameter_gradients(machine, of_qkv, machine.at(&d_qkv))?;
         dense::input_gradient(machine, of_qkv, machine.at(&d_qkv), machine.at(&first.sum), true)?;
@@ -162,11 +147,11 @@ impl<M: Machine> Layer<'_, M> {
     }
 
     fn first_norm<'b>(&'b self, x: Address<'b>, residual: Address<'b>) -> norm::Inputs<'b> {
-        self.norm(x, residual, self.parameters.attention_norm, self.settings.dropout[1])
+        self.norm(x, residual, self.parameters.attention_norm, self.settings.dropout[0])
     }
 
     fn second_norm<'b>(&'b self, x: Address<'b>, residual: Address<'b>) -> norm::Inputs<'b> {
-        self.norm(x, residual, self.parameters.output_norm, self.settings.dropout[2])
+        self.norm(x, residual, self.parameters.output_norm, self.settings.dropout[1])
     }
 
     fn norm<'b>(

@@ -51,6 +51,7 @@ pub fn read<M: Machine>(
         sharpness,
         key[0],
         key[1],
+        sampler.map_or(0, |sampler| sampler.first),
         floats[0],
         floats[1],
         words[0],

@@ -125,7 +125,10 @@ report: { x: objective.kind, series: train.budget }
 fn ids_are_pinned_and_depend_on_numbers_only() {
     let first = |sets: &[&str]| load_text(GEN_RATIO, None, sets).unwrap().trials[0].id.to_string();
     insta::assert_snapshot!(first(&[]), @"bb22b5a1f0a3");
-    assert_eq!(first(&[]), first(&["about=another question", "train.log_every=3", "report.log_x=true"]));
+    assert_eq!(
+        first(&[]),
+        first(&["about=another question", "train.log_every=3", "train.micro_batch=2", "report.log_x=true"])
+    );
     assert_ne!(first(&[]), first(&["train.learning_rate=1e-3"]));
     assert_ne!(first(&[]), first(&["seeds=[2]"]));
 }

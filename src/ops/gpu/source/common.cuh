@@ -16,13 +16,14 @@ __device__ __forceinline__ Words philox(unsigned c0, unsigned c1, unsigned c2, u
     return {c0, c1, c2, c3};
 }
 
-// A dropout site of a step (dropout.rs). A threshold of 0 drops nothing.
-struct Dropout { unsigned key0, key1, site0, site1, threshold; float scale; };
+// A dropout site of a step (dropout.rs). A threshold of 0 drops nothing. `first` is the number of the first element here.
+struct Dropout { unsigned key0, key1, site0, site1, threshold; float scale; unsigned long long first; };
 
 // The factor of an element: element e of a group of 64 takes 16 bits of word (e / 16) of block (e % 8), the upper ones
 // where e % 16 is at least 8.
 __device__ __forceinline__ float keep(const Dropout& d, unsigned long long element) {
     if (d.threshold == 0) return 1.0f;
+    element += d.first;
     unsigned within = (unsigned)(element & 63);
     unsigned long long block = (element >> 6) * 8 + (within & 7);
     Words words = philox((unsigned)block, (unsigned)(block >> 32), d.site0, d.site1, d.key0, d.key1);

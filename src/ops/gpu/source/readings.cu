@@ -4,9 +4,9 @@
 #define MOST_SHARES 4096 // so many of them at most: 1,048,576 classes
 
 // log Σ exp, entropy, the first most probable class, and a sample where `sharpness` (1 / temperature) is positive: row i draws
-// from stream `i` of the key (rng.rs).
+// from stream `first + i` of the key (rng.rs).
 extern "C" __global__ void read_rows(const float* logits, unsigned classes, float sharpness, unsigned key0, unsigned key1,
-                                     float* log_sums, float* entropies, unsigned* best, unsigned* samples) {
+                                     unsigned long long first, float* log_sums, float* entropies, unsigned* best, unsigned* samples) {
     __shared__ float shares[MOST_SHARES];
     __shared__ float found[32];
     __shared__ unsigned places[32];
@@ -54,7 +54,8 @@ extern "C" __global__ void read_rows(const float* logits, unsigned classes, floa
     best[blockIdx.x] = place;
     if (sharpness <= 0.0f) return;
 
-    Words words = philox(0, 0, blockIdx.x, 0, key0, key1);
+    unsigned long long stream = first + blockIdx.x;
+    Words words = philox(0, 0, (unsigned)stream, (unsigned)(stream >> 32), key0, key1);
     unsigned long long bits = words.x | ((unsigned long long)words.y << 32);
     double total = 0.0;
     for (unsigned share = 0; share < n_shares; ++share) total += shares[share];

@@ -56,11 +56,12 @@ impl CustomOp1 for Attention {
             heads: self.heads,
             width: hidden / self.heads,
             reach: self.reach,
+            key: self.key,
         };
         let plan = Plan::new(&gpu, shape, n)?;
         let output = gpu.room(n * hidden)?;
         let qkv = at(qkv, layout)?;
-        let log_sums = attention::forward(&gpu, &plan, qkv, self.key.into(), gpu.at(&output))?;
+        let log_sums = attention::forward(&gpu, &plan, qkv, gpu.at(&output))?;
         match self.kept.lock() {
             Ok(mut kept) => *kept = Some(Kept { plan, log_sums }),
             Err(_) => bail!("another thread failed inside an attention"),
@@ -77,7 +78,7 @@ impl CustomOp1 for Attention {
         let d_qkv = gpu.room(qkv.elem_count())?;
         with([qkv, output, &grad.contiguous()?], |[qkv, output, grad]| {
             let seen = Seen { qkv, output, log_sums: gpu.at(log_sums) };
-            attention::backward(&gpu, plan, seen, self.key.into(), grad, gpu.at(&d_qkv))
+            attention::backward(&gpu, plan, seen, grad, gpu.at(&d_qkv))
         })?;
         Ok(Some(gpu.tensor(d_qkv, qkv.shape())))
     }

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Ten
 
 use super::super::cuda::{Gpu, at, with};
 use super::super::elementwise;
+use super::super::launch::Dropout;
 use super::super::machine::Machine;
 use super::elsewhere;
 use crate::ops::dropout::DropoutKey;
@@ -15,7 +16,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 
 /// As `ops::dropout::dropout`, of a key that drops something.
 pub fn dropout(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Dropout(key))
+    x.contiguous()?.apply_op1(Drop(key))
 }
 
 struct Gelu;
@@ -46,9 +47,15 @@ impl CustomOp1 for Gelu {
     }
 }
 
-struct Dropout(DropoutKey);
+struct Drop(DropoutKey);
 
-impl CustomOp1 for Dropout {
+impl Drop {
+    fn site(&self, shape: &Shape) -> Dropout {
+        Dropout::new(Some(self.0), shape.dims().last().copied().unwrap_or(1))
+    }
+}
+
+impl CustomOp1 for Drop {
     fn name(&self) -> &'static str {
         "dropout-cuda"
     }
@@ -60,7 +67,7 @@ impl CustomOp1 for Dropout {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let (gpu, n) = (Gpu::of(x), layout.shape().elem_count());
         let y = gpu.room(n)?;
-        elementwise::dropout(&gpu, at(x, layout)?, gpu.at(&y), n, Some(self.0).into())?;
+        elementwise::dropout(&gpu, at(x, layout)?, gpu.at(&y), n, self.site(layout.shape()))?;
         Ok((gpu.storage(y), layout.shape().clone()))
     }
 
@@ -68,7 +75,7 @@ impl CustomOp1 for Dropout {
         let (gpu, n) = (Gpu::of_tensor(x)?, x.elem_count());
         let dx = gpu.room(n)?;
         with([&grad.contiguous()?], |[grad]| {
-            elementwise::dropout(&gpu, grad, gpu.at(&dx), n, Some(self.0).into())
+            elementwise::dropout(&gpu, grad, gpu.at(&dx), n, self.site(x.shape()))
         })?;
         Ok(Some(gpu.tensor(dx, x.shape())))
     }

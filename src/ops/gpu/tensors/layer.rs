@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Ten
 
 use super::super::attention::{self, Plan};
 use super::super::cuda::{Gpu, at, with};
-use super::super::launch::Address;
+use super::super::launch::{Address, Dropout};
 use super::super::layer::{self, Kept, Layer};
 use super::super::machine::Machine;
 use super::{elsewhere, hand_over};
@@ -50,10 +50,13 @@ impl CustomOp1 for EncoderLayer {
         let gpu = Gpu::of(x);
         let (n, hidden) = layout.shape().dims2()?;
         let Settings { offsets, heads, reach, dropout, epsilon, precision } = &self.settings;
-        let shape = attention::Shape { offsets, heads: *heads, width: hidden / heads, reach: *reach };
+        let [in_attention, after_attention, after_output] =
+            dropout.map(|key| key.filter(|key| !key.is_off()));
+        let (width, key) = (hidden / heads, in_attention);
+        let shape = attention::Shape { offsets, heads: *heads, width, reach: *reach, key };
         let settings = layer::Settings {
             plan: Plan::new(&gpu, shape, n)?,
-            dropout: dropout.map(|key| key.filter(|key| !key.is_off()).into()),
+            dropout: [after_attention, after_output].map(|key| Dropout::new(key, hidden)),
             epsilon: *epsilon as f32,
             sizes: [n, hidden, self.parameters.intermediate[1].elem_count()],
             precision: *precision,

@@ -3,7 +3,7 @@
 use candle_core::{Result, Shape, Tensor};
 
 use super::super::cuda::{Gpu, with};
-use super::super::launch::Address;
+use super::super::launch::{Address, Dropout};
 use super::super::machine::Machine;
 use super::super::norm::{Inputs, backward, forward};
 use super::three::{self, Gradients, Input, Kernels};
@@ -38,7 +38,7 @@ impl Norm {
     fn inputs<'a>(&self, [x, residual, parameters]: [Address<'a>; 3], shape: &Shape) -> Result<Inputs<'a>> {
         let (rows, width) = shape.dims2()?;
         let residual = if self.residual { residual } else { Address::NULL };
-        let (dropout, epsilon) = (self.key.into(), self.epsilon as f32);
+        let (dropout, epsilon) = (Dropout::new(self.key, width), self.epsilon as f32);
         Ok(Inputs { x, residual, parameters, dropout, epsilon, rows, width })
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor, Var};
 use crate::ops::attention::{Reach, attention};
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::{cross_entropy, row_cross_entropy};
-use crate::ops::dropout::{DropoutKey, dropout};
+use crate::ops::dropout::{DropoutKey, Place, dropout};
 use crate::ops::embedding::{Base, Indices, difference_embedding, embedding};
 use crate::ops::encoder_layer::{Parameters, Settings, encoder_layer};
 use crate::ops::gather::gather;
@@ -27,7 +27,12 @@ fn cuda() -> Device {
 }
 
 fn key(site: u64) -> DropoutKey {
-    DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site, probability: 0.25 }
+    DropoutKey {
+        key: StreamKey::new(1, Purpose::Dropout, 4),
+        site,
+        probability: 0.25,
+        place: Place::default(),
+    }
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -147,7 +152,7 @@ fn cuda_losses_and_readings() {
     compare("of every row", &tensors([&[60, 700]]), 1e-5, |t| row_cross_entropy(&t[0], &targets));
     compare("detection", &tensors([&[60]]), 1e-5, |t| binary_cross_entropy(&t[0], &labels));
     let inputs = tensors([&[60, 32], &[700, 32], &[700]]);
-    let sampler = Some(Sampler { temperature: 1.0, seed: 3, step: 9 });
+    let sampler = Some(Sampler { temperature: 1.0, seed: 3, step: 9, first: 5 });
     let read = |t: &[Tensor]| read_projected(&t[0], &t[1], &t[2], &targets, sampler, Precision::F32);
     compare("readings", &inputs, 1e-5, |t| Ok(read(t)?.loss));
     let there: Vec<Tensor> = inputs.iter().map(|t| t.to_device(&cuda()).unwrap()).collect();

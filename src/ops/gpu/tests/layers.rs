@@ -27,14 +27,14 @@ fn attentions() {
         let (n, hidden) = (OFFSETS[5], heads * width);
         let (x, grad) = (numbers(n * 3 * hidden, 1), numbers(n * hidden, 2));
         let dropout = site.map(key);
-        let shape = Shape { offsets: &OFFSETS, heads, width, reach };
+        let shape = Shape { offsets: &OFFSETS, heads, width, reach, key: dropout };
         let plan = Plan::new(&M, shape, n).unwrap();
         assert_eq!(plan.hidden(), hidden);
         let (qkv, d_output) = (M.floats(&x), M.floats(&grad));
         let (output, d_qkv) = (M.room(n * hidden).unwrap(), M.room(n * 3 * hidden).unwrap());
-        let log_sums = attention::forward(&M, &plan, M.at(&qkv), dropout.into(), M.at(&output)).unwrap();
+        let log_sums = attention::forward(&M, &plan, M.at(&qkv), M.at(&output)).unwrap();
         let seen = Seen { qkv: M.at(&qkv), output: M.at(&output), log_sums: M.at(&log_sums) };
-        attention::backward(&M, &plan, seen, dropout.into(), M.at(&d_output), M.at(&d_qkv)).unwrap();
+        attention::backward(&M, &plan, seen, M.at(&d_output), M.at(&d_qkv)).unwrap();
         let offsets: Arc<[usize]> = OFFSETS.as_slice().into();
         let input = var(&x, &[n, 3 * hidden]);
         let (expected, gradients) = on_cpu(&[&input], &grad, || {
@@ -43,7 +43,7 @@ fn attentions() {
         close("attention", &output.read(), &expected, 1e-5);
         close("its gradient", &d_qkv.read(), &gradients[0], 1e-5);
     }
-    let wide = Shape { offsets: &OFFSETS, heads: 1, width: 65, reach: Reach::Everything };
+    let wide = Shape { offsets: &OFFSETS, heads: 1, width: 65, reach: Reach::Everything, key: None };
     assert!(Plan::new(&M, wide, OFFSETS[5]).is_err());
     let narrow = Shape { width: 64, ..wide };
     assert!(Plan::new(&M, narrow, OFFSETS[5]).is_ok() && Plan::new(&M, narrow, 170).is_err());
@@ -90,10 +90,11 @@ fn layers() {
             output: [at(7), at(8)],
             output_norm: at(9),
         };
-        let shape = Shape { offsets: &OFFSETS, heads, width: hidden / heads, reach: Reach::Everything };
+        let [key, after @ ..] = dropout;
+        let shape = Shape { offsets: &OFFSETS, heads, width: hidden / heads, reach: Reach::Everything, key };
         let settings = layer::Settings {
             plan: Plan::new(&M, shape, n).unwrap(),
-            dropout: dropout.map(Dropout::from),
+            dropout: after.map(|key| Dropout::new(key, hidden)),
             epsilon: 1e-12,
             sizes: [n, hidden, ffn],
             precision,

@@ -6,19 +6,24 @@ mod losses;
 use candle_core::{Device, Tensor, Var};
 
 use super::emulate::Emulated;
-use super::launch::{Address, Launch, arguments};
+use super::launch::{Address, Dropout, Launch, arguments};
 use super::machine::Product;
 use super::{Machine, dense, elementwise, kernels, norm};
 use crate::ops;
 use crate::ops::Precision;
-use crate::ops::dropout::DropoutKey;
+use crate::ops::dropout::{DropoutKey, Place};
 use crate::ops::testing::numbers;
 use crate::rng::{Purpose, StreamKey};
 
 const M: Emulated = Emulated;
 
 fn key(site: u64) -> DropoutKey {
-    DropoutKey { key: StreamKey::new(1, Purpose::Dropout, 4), site, probability: 0.25 }
+    DropoutKey {
+        key: StreamKey::new(1, Purpose::Dropout, 4),
+        site,
+        probability: 0.25,
+        place: Place { first_token: 37, longest: 71 },
+    }
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -69,7 +74,7 @@ fn a_wrong_call_is_an_error() {
 fn elementwise_operations() {
     let n = 70_000;
     let (x, grad) = (numbers(n, 1), numbers(n, 2));
-    let input = var(&x, &[n]);
+    let input = var(&x, &[n / 100, 100]);
     let (x, y, d) = (M.floats(&x), M.room(n).unwrap(), M.floats(&grad));
     elementwise::gelu(&M, M.at(&x), M.at(&y), n).unwrap();
     // In place, as the layer does it.
@@ -77,7 +82,7 @@ fn elementwise_operations() {
     let (expected, gradients) = on_cpu(&[&input], &grad, || ops::gelu::gelu(&input).unwrap());
     close("gelu", &y.read(), &expected, 1e-6);
     close("its gradient", &d.read(), &gradients[0], 1e-6);
-    elementwise::dropout(&M, M.at(&x), M.at(&y), n, Some(key(3)).into()).unwrap();
+    elementwise::dropout(&M, M.at(&x), M.at(&y), n, Dropout::new(Some(key(3)), 100)).unwrap();
     assert_eq!(y.read(), values(&ops::dropout::dropout(&input, Some(key(3))).unwrap()));
     elementwise::add_to(&M, M.at(&y), M.at(&y), 2).unwrap();
     assert_eq!(y.read()[1], 2.0 * values(&ops::dropout::dropout(&input, Some(key(3))).unwrap())[1]);
@@ -116,7 +121,7 @@ fn norms() {
                 x: M.at(&on[0]),
                 residual: at_residual,
                 parameters: M.at(&on[2]),
-                dropout: dropout.into(),
+                dropout: Dropout::new(dropout, width),
                 epsilon: 1e-12,
                 rows,
                 width,
