@@ -98,7 +98,8 @@ fn ops(criterion: &mut Criterion) {
         Ok(readings::reference(&t[0], &targets, sampler)?.loss)
     });
 
-    let labels: Arc<[f32]> = (0..TOKENS).map(|token| f32::from(u8::from(token % 7 == 0))).collect();
+    let labels: Vec<f32> = (0..TOKENS).map(|token| f32::from(u8::from(token % 7 == 0))).collect();
+    let labels = Tensor::from_vec(labels, TOKENS, &Device::Cpu).expect("labels");
     pair(
         criterion,
         "binary_cross_entropy",

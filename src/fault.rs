@@ -106,7 +106,10 @@ mod tests {
     fn what_a_device_lacks_is_told_with_a_remedy() {
         for text in ["CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation: out of memory"] {
             let fault = Fault::from(candle_core::Error::Msg(format!("DriverError({text})")));
-            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Device, "the device is out of memory"));
+            assert_eq!(
+                (fault.kind, fault.message.as_str()),
+                (FaultKind::Device, "the device is out of memory")
+            );
             assert!(fault.hint.contains("--set train.micro_batch=N"), "{fault}");
         }
         assert_eq!(Fault::from(candle_core::Error::Msg("shapes".into())).kind, FaultKind::Internal);

@@ -86,8 +86,12 @@ mod tests {
         let Electra { generator, discriminator } =
             Electra::new(&mut Parameters::new(1, &Device::Cpu), &model, 30).unwrap();
         let ids: Vec<u32> = (0..12).collect();
-        let indices =
-            Indices { words: ids.as_slice().into(), positions: ids.into(), kinds: vec![0; 12].into() };
+        let indices = Indices {
+            words: ids.as_slice().into(),
+            positions: ids.into(),
+            kinds: vec![0; 12].into(),
+            drawn: None,
+        };
         let tokens = Tokens { indices, offsets: vec![0, 12].into() };
         let hidden = |encoder: &Encoder, mode| -> Vec<f32> {
             encoder.forward(&tokens, mode).unwrap().flatten_all().unwrap().to_vec1().unwrap()

@@ -107,6 +107,7 @@ mod tests {
                 words: words.to_vec().into(),
                 positions: positions.into(),
                 kinds: vec![0; 8].into(),
+                drawn: None,
             };
             let tokens = Tokens { indices, offsets: vec![0, 5, 8].into() };
             towers.forward(&tokens, Mode::evaluate()).unwrap().to_vec2::<f32>().unwrap()

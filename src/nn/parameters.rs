@@ -92,6 +92,11 @@ impl Parameters {
         Builder { store: self, prefix: String::new(), depth: 0 }
     }
 
+    /// Where they lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
         self.entries.iter()

@@ -11,9 +11,8 @@ use candle_core::{Device, Tensor};
 use super::detection::measure_detection;
 use super::masking::Masker;
 use super::mlm::{Prediction, hidden_at_slots};
-use super::proposals::corrupt;
-use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
+use super::proposals::Replacements;
+use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{AdversarialElectra, Electra};
@@ -86,10 +85,13 @@ impl Objective for Adversarial {
         let hidden = hidden_at_slots(generator, &input, &masked, at.mode(batch))?;
         let proposed = generator.head.forward(&hidden)?;
         let predicted = Prediction::of_logits(&proposed, &masked, Some(at.sampler(1.0, &masked)))?;
-        let samples = &predicted.samples;
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, samples);
-        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
-        let rtd_loss = detection_loss(&logits, &replaced)?;
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, predicted.samples()?, device)?;
+        let logits = discriminator.forward(&read.tokens, at.mode(batch))?;
+        let rtd_loss = binary_cross_entropy(&logits, &read.replaced)?;
+        // What follows is computed here: it waits for the device.
+        let samples: &Vec<u32> = &predicted.samples()?.to_vec1()?;
+        let replaced = read.flags()?;
 
         let expected = baseline.forward(&hidden.detach())?;
         let (said, guessed): (Vec<f32>, Vec<f32>) = (numbers(&logits)?, numbers(&expected)?);
@@ -99,7 +101,8 @@ impl Objective for Adversarial {
         let advantages: Vec<f32> = rewards.iter().zip(&baselines).map(|(r, b)| (r - b) as f32).collect();
         let targets: Vec<f32> = rewards.iter().map(|reward| (-reward).exp() as f32).collect();
         let policy = policy_loss(&proposed, samples, &advantages)?;
-        let baseline_loss = binary_cross_entropy(&expected, &targets.into())?;
+        let targets = Tensor::from_slice(&targets, targets.len(), device)?;
+        let baseline_loss = binary_cross_entropy(&expected, &targets)?;
 
         let mut total = (share::of_tokens(&rtd_loss, batch)? * weights.discriminator)?;
         let of_slots = |mean: &Tensor| share::of_slots(mean, &masked);
@@ -112,7 +115,7 @@ impl Objective for Adversarial {
             total = (total - (of_slots(&entropy(&proposed)?)? * weights.entropy)?)?;
         }
 
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
         let n = rewards.len() as f64;
         let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
@@ -123,13 +126,13 @@ impl Objective for Adversarial {
         measures.loss("policy_loss", &policy, n)?;
         measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
         measures.total(&total, batch)?;
-        measure_detection(&logits, &replaced, &mut measures)?;
+        measure_detection(&logits, &read.replaced, &mut measures)?;
         let parts = at.parts(|| {
             let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
             let mut parts = predicted.parts(&masked)?;
             parts.extend([
                 ("samples", integers(samples)?),
-                ("discriminator_input", integers(&corrupted)?),
+                ("discriminator_input", integers(&read.ids()?)?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
                 ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),

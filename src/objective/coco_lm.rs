@@ -12,9 +12,9 @@ use candle_core::{Device, Tensor};
 use super::contrast::{contrast, push_crops};
 use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
-use super::proposals::{Proposer, Sampling, corrupt};
+use super::proposals::{Proposer, Replacements, Sampling};
 use super::restore::copy_losses;
-use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
+use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -58,8 +58,8 @@ pub struct CorrectAndContrast {
 struct Corrupted {
     /// [T]
     ids: Vec<u32>,
-    /// [T]
-    replaced: Vec<bool>,
+    /// 1 where a token differs from the original, else 0. [T]
+    replaced: Tensor,
 }
 
 impl CorrectAndContrast {
@@ -82,17 +82,17 @@ impl CorrectAndContrast {
         hidden: &Tensor,
         masked: &Masked,
         corrupted: &Corrupted,
-        measures: &mut Measures,
+        measures: &mut Tally,
     ) -> Result<[Tensor; 2]> {
         let Corrupted { ids, replaced } = corrupted;
         let gate = self.gate.forward(hidden)?;
-        let kept: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(!replaced))).collect();
-        let copy_loss = binary_cross_entropy(&gate, &kept.as_slice().into())?;
+        let kept = (1.0 - replaced)?;
+        let copy_loss = binary_cross_entropy(&gate, &kept)?;
 
         let rows = integers(&masked.positions)?.to_device(hidden.device())?;
         let logits = self.main.head.forward(&gather(hidden, &masked.positions)?)?;
         let surprises = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
-        let at_slots: Vec<f32> = masked.positions.iter().map(|&position| kept[position as usize]).collect();
+        let at_slots: Vec<f32> = kept.index_select(&rows, 0)?.to_vec1()?;
         let gate_there = gate.index_select(&rows, 0)?;
         let each = correction_losses(self.weights.correction, &gate_there, &surprises, &at_slots)?;
         let lm_loss = each.mean_all()?;
@@ -106,7 +106,7 @@ impl CorrectAndContrast {
             let written = if **copy > 0.0 { ids[**position as usize] } else { **best };
             written == **original
         });
-        let (n, n_tokens) = (masked.originals.len() as f64, replaced.len() as f64);
+        let (n, n_tokens) = (masked.originals.len() as f64, ids.len() as f64);
         measures.add("restore_accuracy", right.count() as f64, n);
         measures.loss("copy_loss", &copy_loss, n_tokens)?;
         measures.loss("lm_loss", &lm_loss, n)?;
@@ -116,7 +116,7 @@ impl CorrectAndContrast {
     }
 
     /// L_SCL of hidden states of which the first of every sequence is a view's vector.
-    fn contrast(&self, hidden: &Tensor, views: &Batch, measures: &mut Measures) -> Result<Tensor> {
+    fn contrast(&self, hidden: &Tensor, views: &Batch, measures: &mut Tally) -> Result<Tensor> {
         let first: Vec<u32> = views.offsets.iter().take(views.n_sequences()).map(|&at| at as u32).collect();
         let contrasted = contrast(&gather(hidden, &first)?, self.weights.scl_temperature)?;
         let n = first.len() as f64;
@@ -150,8 +150,10 @@ impl Objective for CorrectAndContrast {
         let Some(generator_loss) = proposals.loss() else {
             return Err(Fault::internal("a generator without a network corrects nothing"));
         };
-        let (ids, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let corrupted = Corrupted { ids, replaced };
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        // The second views are sequences of the host, and so is all of the batch.
+        let corrupted = Corrupted { ids: read.ids()?, replaced: read.replaced };
         // Both views in one pass: they are sequences like any others.
         let mut views = batch.clone();
         views.ids.clone_from(&corrupted.ids);
@@ -160,7 +162,7 @@ impl Objective for CorrectAndContrast {
         }
         let hidden = self.main.encoder.forward(&tokens(&views, views.ids.clone()), at.mode(&views))?;
 
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         let mut total = share::of_slots(generator_loss, &masked)?;
         if weights.clm > 0.0 {
             let texts = hidden.narrow(0, 0, batch.n_tokens())?;
@@ -169,7 +171,7 @@ impl Objective for CorrectAndContrast {
             let loss = ((copy * weights.copy)? + share::of_slots(&lm, &masked)?)?;
             total = (total + (loss * weights.clm)?)?;
         } else {
-            measure_replaced(&corrupted.replaced, &mut measures);
+            measure_replaced(&corrupted.replaced, &mut measures)?;
         }
         if weights.scl > 0.0 {
             let loss = self.contrast(&hidden, &views, &mut measures)?;

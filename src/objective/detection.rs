@@ -2,17 +2,27 @@
 //!
 //! Must never: compute a gradient. Next: `rtd.rs`.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
-use super::Measures;
 use super::measures::area_under_curve;
+use super::{Measures, Tally};
 use crate::fault::Result;
 
 /// Adds the share of replaced tokens, and how logits [T] for "replaced" do: `disc_accuracy` over all tokens, over the
 /// replaced ones and over the original ones, precision and recall of "replaced" (the recall is the accuracy on the
-/// replaced ones), and `disc_auc`, the area under the ROC curve, a mean over batches.
-pub fn measure_detection(logits: &Tensor, replaced: &[bool], measures: &mut Measures) -> Result<()> {
-    let scores: Vec<f32> = logits.detach().to_device(&Device::Cpu)?.to_vec1()?;
+/// replaced ones), and `disc_auc`, the area under the ROC curve, a mean over what was computed at a time. `replaced` [T] is 1 or 0.
+pub fn measure_detection(logits: &Tensor, replaced: &Tensor, measures: &mut Tally) -> Result<()> {
+    measures.when_read(&[logits, replaced], |read, measures| {
+        measure(&read[0].to_vec1()?, &truths(&read[1])?, measures);
+        Ok(())
+    })
+}
+
+fn truths(replaced: &Tensor) -> Result<Vec<bool>> {
+    Ok(replaced.to_vec1::<f32>()?.into_iter().map(|label| label > 0.5).collect())
+}
+
+fn measure(scores: &[f32], replaced: &[bool], measures: &mut Measures) {
     let count = |wanted: &dyn Fn(bool, bool) -> bool| {
         let pairs = scores.iter().zip(replaced);
         pairs.filter(|(score, truth)| wanted(**score > 0.0, **truth)).count() as f64
@@ -20,34 +30,48 @@ pub fn measure_detection(logits: &Tensor, replaced: &[bool], measures: &mut Meas
     let n = replaced.len() as f64;
     let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
     let hits = count(&|guess, truth| guess && truth);
-    measure_replaced(replaced, measures);
+    add_share(replaced, measures);
     measures.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
     measures.add("disc_accuracy_replaced", hits, are);
     measures.add("disc_accuracy_original", count(&|guess, truth| !guess && !truth), n - are);
     measures.add("disc_precision", hits, said);
     measures.add("disc_recall", hits, are);
-    if let Some(area) = area_under_curve(&scores, |i| replaced[i]) {
+    if let Some(area) = area_under_curve(scores, |i| replaced[i]) {
         measures.mean("disc_auc", area, 1.0);
     }
-    Ok(())
 }
 
 /// Adds the share of replaced tokens, where nothing tells them from original ones.
-pub fn measure_replaced(replaced: &[bool], measures: &mut Measures) {
+pub fn measure_replaced(replaced: &Tensor, measures: &mut Tally) -> Result<()> {
+    measures.when_read(&[replaced], |read, measures| {
+        add_share(&truths(&read[0])?, measures);
+        Ok(())
+    })
+}
+
+fn add_share(replaced: &[bool], measures: &mut Measures) {
     let n = replaced.iter().filter(|&&replaced| replaced).count();
     measures.add("replaced_share", n as f64, replaced.len() as f64);
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
     #[test]
     fn measures_by_hand() {
         let logits = Tensor::new(&[2f32, -1.0, 0.5, -3.0, -0.1], &Device::Cpu).unwrap();
-        let mut measures = Measures::default();
-        measure_detection(&logits, &[true, true, false, false, false], &mut measures).unwrap();
-        let lines = measures.values().into_iter().map(|(name, value)| format!("{name} {value:.3}\n"));
+        let replaced = Tensor::new(&[1f32, 1.0, 0.0, 0.0, 0.0], &Device::Cpu).unwrap();
+        let mut measures = Tally::default();
+        measure_detection(&logits, &replaced, &mut measures).unwrap();
+        let lines = measures
+            .settle()
+            .unwrap()
+            .values()
+            .into_iter()
+            .map(|(name, value)| format!("{name} {value:.3}\n"));
         insta::assert_snapshot!(lines.collect::<String>(), @r"
         disc_accuracy 0.600
         disc_accuracy_original 0.667

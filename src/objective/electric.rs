@@ -12,13 +12,13 @@ use super::detection::measure_detection;
 use super::masking::Masker;
 use super::measures::area_under_curve;
 use super::mlm::Prediction;
-use super::proposals::corrupt;
-use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
+use super::proposals::Replacements;
+use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model;
 use crate::nn::Parameters;
+use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::gather::gather;
 use crate::spec::ModelSpec;
@@ -82,42 +82,48 @@ impl Objective for Electric {
         let known = gather(&hidden.detach(), &masked.positions)?;
         let logits = generator.head.forward(&known)?.detach();
         let predicted = Prediction::of_logits(&logits, &masked, Some(at.sampler(1.0, &masked)))?;
-        let samples = &predicted.samples;
-        let (corrupted, _) = corrupt(batch, &masked.positions, samples);
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, predicted.samples()?, device)?;
+        // What follows is computed here: it waits for the device.
+        let samples: &Vec<u32> = &predicted.samples()?.to_vec1()?;
         let drawn = numbers(&row_cross_entropy(&logits, &samples.as_slice().into())?)?;
         let mut log_q: Vec<f32> = numbers(&surprises)?.iter().map(|surprise| -surprise).collect();
-        let mut noise = vec![false; corrupted.len()];
+        let mut noise = vec![0f32; batch.n_tokens()];
         for (&position, surprise) in masked.positions.iter().zip(drawn) {
             log_q[position as usize] = -surprise;
-            noise[position as usize] = true;
+            noise[position as usize] = 1.0;
         }
-        let energies = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
+        let energies = discriminator.forward(&read.tokens, at.mode(batch))?;
         let noise_logits = noise_logits(&energies, &log_q, fraction)?;
-        let nce_loss = detection_loss(&noise_logits, &noise)?;
+        let noise = Tensor::from_vec(noise, batch.n_tokens(), device)?;
+        let nce_loss = binary_cross_entropy(&noise_logits, &noise)?;
         let cloze_share = share::share(&cloze_loss, learnt.elem_count(), n_learnt)?;
         let total = (cloze_share + (share::of_tokens(&nce_loss, batch)? * weight)?)?;
 
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
         let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
         measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
         measures.loss("cloze_loss", &cloze_loss, learnt.elem_count() as f64)?;
-        measures.loss("nce_loss", &nce_loss, noise.len() as f64)?;
+        measures.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
         measures.total(&total, batch)?;
         // Whatever was drawn counts as replaced, also where it is the original: that is what is learnt.
         measure_detection(&noise_logits, &noise, &mut measures)?;
-        if let Some(area) = area_under_curve(&numbers(&energies)?, |i| noise.get(i).copied().unwrap_or(false))
-        {
-            measures.mean("energy_auc", area, 1.0);
-        }
+        measures.when_read(&[&energies, &noise], |read, measures| {
+            let (energies, noise): (Vec<f32>, Vec<f32>) = (read[0].to_vec1()?, read[1].to_vec1()?);
+            if let Some(area) = area_under_curve(&energies, |i| noise[i] > 0.5) {
+                measures.mean("energy_auc", area, 1.0);
+            }
+            Ok(())
+        })?;
         let parts = at.parts(|| {
             Ok(vec![
                 ("masked_positions", integers(&masked.positions)?),
                 ("originals", integers(&masked.originals)?),
                 ("samples", integers(samples)?),
-                ("discriminator_input", integers(&corrupted)?),
+                ("discriminator_input", integers(&read.ids()?)?),
                 ("discriminator_logits", noise_logits.detach()),
-                ("log_q", Tensor::from_vec(log_q, noise.len(), &Device::Cpu)?),
+                ("log_q", Tensor::from_vec(log_q, batch.n_tokens(), &Device::Cpu)?),
             ])
         })?;
         Ok(Losses { total, measures, parts })
@@ -142,7 +148,8 @@ mod tests {
     fn noise_contrastive_estimation_by_hand() {
         let energies = Var::new(&[2f32.ln(), 10f32.ln()], &Device::Cpu).unwrap();
         let logits = noise_logits(&energies, &[0.25f32.ln(), 0.8f32.ln()], 0.2).unwrap();
-        let loss = detection_loss(&logits, &[false, true]).unwrap();
+        let noise = Tensor::new(&[0f32, 1.0], &Device::Cpu).unwrap();
+        let loss = binary_cross_entropy(&logits, &noise).unwrap();
         let expected = ((9f32 / 8.0).ln() + 1.5f32.ln()) / 2.0;
         assert!((loss.to_scalar::<f32>().unwrap() - expected).abs() < 1e-6);
         let gradient = loss.backward().unwrap().get(&energies).unwrap().to_vec1::<f32>().unwrap();

@@ -211,20 +211,5 @@ impl Draw {
     }
 }
 
-/// The batch's tokens with `samples` at `positions` (ascending). Several samples for one position give the
-/// floor of their ids' mean, an arbitrary token: the released code's scatter divides the sum of what it
-/// writes by its number.
-pub fn filled(batch: &Batch, positions: &[u32], samples: &[u32]) -> Vec<u32> {
-    let mut ids = batch.ids.clone();
-    let slots: Vec<(u32, u32)> = positions.iter().copied().zip(samples.iter().copied()).collect();
-    for same in slots.chunk_by(|one, next| one.0 == next.0) {
-        let sum: u64 = same.iter().map(|&(_, sample)| u64::from(sample)).sum();
-        if let Some(&(position, _)) = same.first() {
-            ids[position as usize] = (sum / same.len() as u64) as u32;
-        }
-    }
-    ids
-}
-
 #[cfg(test)]
 pub(super) mod tests;

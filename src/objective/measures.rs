@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-
-use crate::data::Batch;
-use crate::fault::Result;
 
 /// Sums and weights by name; a name whose weight stays 0 has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,19 +43,6 @@ impl Measures {
     /// Adds a mean over `weight` things.
     pub fn mean(&mut self, name: &str, mean: f64, weight: f64) {
         self.add(name, mean * weight, weight);
-    }
-
-    /// Adds a loss [], the mean over `weight` things.
-    pub fn loss(&mut self, name: &str, loss: &Tensor, weight: f64) -> Result<()> {
-        self.mean(name, f64::from(loss.to_scalar::<f32>()?), weight);
-        Ok(())
-    }
-
-    /// Adds `loss`, what a batch's step minimises [], with the weight of its sequences. Parts of a batch add up to the whole's.
-    pub fn total(&mut self, total: &Tensor, batch: &Batch) -> Result<()> {
-        let sum = f64::from(total.to_scalar::<f32>()?) * batch.whole().n_sequences() as f64;
-        self.add("loss", sum, batch.n_sequences() as f64);
-        Ok(())
     }
 
     /// Adds everything of `other`.

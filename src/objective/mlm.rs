@@ -5,9 +5,9 @@
 use candle_core::Tensor;
 
 use super::masking::{Masked, Masker, Shares};
-use super::{Losses, Measures, Moment, Objective, Parts, share, tokens};
+use super::{Losses, Moment, Objective, Parts, Tally, share, tokens};
 use crate::data::Batch;
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::gather::gather;
@@ -39,7 +39,7 @@ impl Objective for MaskedLanguageModelling {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
         let predicted = predict(&self.network, &input, &masked, None, at.mode(batch), at.parts)?;
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
         let total = share::of_slots(&predicted.loss, &masked)?;
         measures.total(&total, batch)?;
@@ -58,12 +58,12 @@ pub struct Prediction {
     logits: Option<Tensor>,
     /// Mean cross-entropy over the M slots: a position that was drawn twice counts twice.
     pub loss: Tensor,
-    /// The most probable tokens. [M]
-    pub best: Vec<u32>,
-    /// Tokens drawn from the softmax; none without a sampler. [M]
-    pub samples: Vec<u32>,
-    /// Mean entropy of the softmax, in nats.
-    entropy: f32,
+    /// The most probable tokens. [M], u32
+    pub best: Tensor,
+    /// Tokens drawn from the softmax, where there is a sampler. [M], u32
+    samples: Option<Tensor>,
+    /// Mean entropy of the softmax, in nats. []
+    entropy: Tensor,
 }
 
 impl Prediction {
@@ -77,14 +77,17 @@ impl Prediction {
         Self { logits, loss, best, samples, entropy }
     }
 
+    /// What was drawn. [M], u32
+    pub fn samples(&self) -> Result<&Tensor> {
+        self.samples.as_ref().ok_or_else(|| Fault::internal("samples were asked for and none were drawn"))
+    }
+
     /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats).
-    pub fn measure(&self, originals: &[u32], measures: &mut Measures) -> Result<()> {
+    pub fn measure(&self, originals: &[u32], measures: &mut Tally) -> Result<()> {
         let n = originals.len() as f64;
-        let hits = self.best.iter().zip(originals).filter(|(best, original)| best == original).count();
         measures.loss("mlm_loss", &self.loss, n)?;
-        measures.add("mlm_accuracy", hits as f64, n);
-        measures.mean("generator_entropy", f64::from(self.entropy), n);
-        Ok(())
+        measure_hits("mlm_accuracy", &self.best, originals, measures)?;
+        measures.loss("generator_entropy", &self.entropy, n)
     }
 
     /// The parts of a step that this prediction knows.
@@ -94,6 +97,22 @@ impl Prediction {
         parts.push(("mlm_loss", self.loss.detach()));
         Ok(parts)
     }
+}
+
+/// Adds the share of `words` [M], u32, that are the originals.
+pub fn measure_hits(
+    name: &'static str,
+    words: &Tensor,
+    originals: &[u32],
+    measures: &mut Tally,
+) -> Result<()> {
+    let originals = originals.to_vec();
+    measures.when_read(&[words], move |read, measures| {
+        let words: Vec<u32> = read[0].to_vec1()?;
+        let hits = words.iter().zip(&originals).filter(|(word, original)| word == original).count();
+        measures.add(name, hits as f64, originals.len() as f64);
+        Ok(())
+    })
 }
 
 /// Reads `input` and predicts what `masked` hides; only its slots reach the vocabulary. The logits are computed once more

@@ -15,9 +15,12 @@ mod proposals;
 mod restore;
 mod rtd;
 mod share;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod two_stage;
+
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
@@ -32,6 +35,7 @@ use mlm::MaskedLanguageModelling;
 use proposals::Sampling;
 use restore::TokenRestoration;
 use rtd::ReplacedTokenDetection;
+pub use tally::{Tally, number};
 use two_stage::TwoStage;
 
 use crate::data::Batch;
@@ -86,7 +90,7 @@ pub struct Losses {
     /// Scalar to minimise; of a part of a batch what it adds to the whole's.
     pub total: Tensor,
     /// Means over the batch, mergeable across batches.
-    pub measures: Measures,
+    pub measures: Tally,
     /// What happened on the way to the loss; none unless they were asked for.
     pub parts: Parts,
 }
@@ -237,12 +241,13 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
 }
 
 /// The batch as a network reads it, with `words` in place of its ids.
-pub fn tokens(batch: &Batch, words: Vec<u32>) -> Tokens {
+pub fn tokens(batch: &Batch, words: impl Into<Arc<[u32]>>) -> Tokens {
     Tokens {
         indices: Indices {
             words: words.into(),
             positions: batch.positions().into(),
             kinds: batch.types.as_slice().into(),
+            drawn: None,
         },
         offsets: batch.offsets.as_slice().into(),
     }

@@ -4,16 +4,17 @@
 //! share. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
 //! `two_stage.rs`, `adversarial.rs`.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::frequencies::Frequencies;
-use super::masking::{Masked, filled};
-use super::mlm::{Prediction, hidden_at_slots, predict};
-use super::{Measures, Moment, Parts, integers, tokens};
+use super::masking::Masked;
+use super::mlm::{Prediction, hidden_at_slots, measure_hits, predict};
+use super::{Moment, Parts, Tally, integers, tokens};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::MaskedLm;
-use crate::nn::Mode;
+use crate::nn::{Mode, Tokens};
+use crate::ops::corruption::{Corrupted, corrupt};
 use crate::ops::sampling::{Sampler, sample};
 
 /// What a generator's logits are lowered by at the original (google-research/electra, `disallow_correct`), for
@@ -39,8 +40,8 @@ pub enum Proposer {
 
 /// Proposed tokens.
 pub struct Proposals {
-    /// One a slot. [M]
-    pub samples: Vec<u32>,
+    /// One a slot. [M], u32
+    pub samples: Tensor,
     /// What a network predicted.
     pub predicted: Option<Prediction>,
     /// Entropy of a table, in nats.
@@ -60,7 +61,7 @@ impl Proposer {
         let network = match self {
             Self::Network(network) => network,
             Self::Table(table) => {
-                let samples = table.sample(masked, sampling.disallow_correct, at);
+                let samples = integers(&table.sample(masked, sampling.disallow_correct, at))?;
                 return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
             }
         };
@@ -68,13 +69,12 @@ impl Proposer {
         let sampler = at.sampler(sampling.temperature, masked);
         if sampling.disallow_correct {
             let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
-            let samples = draw_others(&logits, &masked.originals, sampler)?;
+            let samples = integers(&draw_others(&logits, &masked.originals, sampler)?)?;
             let predicted = Prediction::of_logits(&logits, masked, None)?;
             return Ok(Proposals { samples, predicted: Some(predicted), entropy: None });
         }
-        let mut predicted = predict(network, &input, masked, Some(sampler), mode, at.parts)?;
-        let samples = std::mem::take(&mut predicted.samples);
-        Ok(Proposals { samples, predicted: Some(predicted), entropy: None })
+        let predicted = predict(network, &input, masked, Some(sampler), mode, at.parts)?;
+        Ok(Proposals { samples: predicted.samples()?.clone(), predicted: Some(predicted), entropy: None })
     }
 }
 
@@ -96,10 +96,9 @@ impl Proposals {
 
     /// Adds a network's `mlm_loss` and `mlm_accuracy`, and of every generator `generator_entropy` (nats) and
     /// `sample_accuracy`, the share of slots whose sample is the original.
-    pub fn measure(&self, masked: &Masked, measures: &mut Measures) -> Result<()> {
+    pub fn measure(&self, masked: &Masked, measures: &mut Tally) -> Result<()> {
         let n = masked.originals.len() as f64;
-        let hits = self.samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
-        measures.add("sample_accuracy", hits.count() as f64, n);
+        measure_hits("sample_accuracy", &self.samples, &masked.originals, measures)?;
         if let Some(entropy) = self.entropy {
             measures.mean("generator_entropy", entropy, n);
         }
@@ -115,23 +114,42 @@ impl Proposals {
             Some(prediction) => prediction.parts(masked)?,
             None => masked.parts()?,
         };
-        parts.push(("samples", integers(&self.samples)?));
+        parts.push(("samples", self.samples.clone()));
         Ok(parts)
     }
 }
 
-/// What the next network reads, and of every token whether it now differs from the original: the original tokens
-/// with the samples at the masked positions.
-pub fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
-    let corrupted = filled(batch, positions, samples);
-    let replaced = corrupted.iter().zip(&batch.ids).map(|(now, before)| now != before).collect();
-    (corrupted, replaced)
+/// What the next network reads: the original tokens with the samples [M], u32, at the masked positions.
+pub struct Replacements {
+    /// The batch with them.
+    pub tokens: Tokens,
+    /// 1 for every token that now differs from the original, else 0, on the networks' device. [T]
+    pub replaced: Tensor,
+    corrupted: Corrupted,
+}
+
+impl Replacements {
+    /// Of a batch whose next network is on `device`.
+    pub fn new(batch: &Batch, positions: &[u32], samples: &Tensor, device: &Device) -> Result<Self> {
+        let corrupted = corrupt(&batch.ids, positions, samples, device)?;
+        let mut tokens = tokens(batch, corrupted.words.clone());
+        tokens.indices.drawn.clone_from(&corrupted.drawn);
+        Ok(Self { tokens, replaced: corrupted.changed.clone(), corrupted })
+    }
+
+    /// The tokens, [T]; waits for the device that drew them.
+    pub fn ids(&self) -> Result<Vec<u32>> {
+        Ok(self.corrupted.now()?)
+    }
+
+    /// Of every token whether it differs, [T]; waits for the device that drew them.
+    pub fn flags(&self) -> Result<Vec<bool>> {
+        Ok(self.replaced.to_vec1::<f32>()?.into_iter().map(|replaced| replaced > 0.5).collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
     use crate::ops::readings::read;
 
@@ -145,7 +163,7 @@ mod tests {
                 let samples =
                     draw_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
                 drawn[samples[0] as usize] += 1;
-                let best = read(&logits, &[1], None).unwrap().best;
+                let best: Vec<u32> = read(&logits, &[1], None).unwrap().best.to_vec1().unwrap();
                 assert_eq!(best, [1], "what the generator thinks is measured as it is");
             }
             assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");

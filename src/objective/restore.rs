@@ -9,8 +9,8 @@ use candle_core::Tensor;
 
 use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
-use super::proposals::{Proposer, Sampling, corrupt};
-use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
+use super::proposals::{Proposer, Replacements, Sampling};
+use super::{Losses, Moment, Objective, Tally, integers, share};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -116,19 +116,22 @@ impl Objective for TokenRestoration {
         let Some(generator_loss) = proposals.loss() else {
             return Err(Fault::internal("a generator without a network restores nothing"));
         };
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let hidden = self.restorer.encoder.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let hidden = self.restorer.encoder.forward(&read.tokens, at.mode(batch))?;
+        // Which tokens a restored one is compared with is known here: it waits for the device.
+        let corrupted = read.ids()?;
 
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         let restored = match &self.gate {
             None => {
-                measure_replaced(&replaced, &mut measures);
+                measure_replaced(&read.replaced, &mut measures)?;
                 self.restore_slots(&hidden, &masked)?
             }
             Some(gate) => {
                 let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &corrupted)?;
                 // What is not copied is taken for replaced.
-                measure_detection(&gate.neg()?, &replaced, &mut measures)?;
+                measure_detection(&gate.neg()?, &read.replaced, &mut measures)?;
                 restored
             }
         };
@@ -142,7 +145,7 @@ impl Objective for TokenRestoration {
         let n = masked.originals.len() as f64;
         let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
         measures.add("restore_accuracy", hits.count() as f64, n);
-        let weight = if self.weights.all_tokens { replaced.len() as f64 } else { n };
+        let weight = if self.weights.all_tokens { batch.n_tokens() as f64 } else { n };
         measures.loss("restore_loss", &restored.loss, weight)?;
         measures.total(&total, batch)?;
         let parts = at.parts(|| {

@@ -11,8 +11,8 @@ use candle_core::Tensor;
 use super::detection::measure_detection;
 use super::frequencies::Frequencies;
 use super::masking::{Masker, Shares};
-use super::proposals::{Proposer, Sampling, corrupt};
-use super::{Losses, Measures, Moment, Objective, integers, share, tokens};
+use super::proposals::{Proposer, Replacements, Sampling};
+use super::{Losses, Moment, Objective, Tally, integers, share};
 use crate::data::Batch;
 use crate::fault::Result;
 use crate::model::{Discriminator, Electra, EncoderNetwork};
@@ -73,12 +73,15 @@ impl Objective for ReplacedTokenDetection {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
 
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let logits = discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let logits = discriminator.forward(&read.tokens, at.mode(batch))?;
         let (rtd_loss, n_judged, of) = match weights.masked_only {
-            false => (detection_loss(&logits, &replaced)?, replaced.len(), batch.whole().n_tokens()),
+            false => {
+                (binary_cross_entropy(&logits, &read.replaced)?, batch.n_tokens(), batch.whole().n_tokens())
+            }
             true => {
-                let (loss, n) = masked_detection_loss(&logits, &replaced, &masked.positions)?;
+                let (loss, n) = masked_detection_loss(&logits, &read.replaced, &masked.positions)?;
                 (loss, n, masked.whole.distinct)
             }
         };
@@ -88,16 +91,16 @@ impl Objective for ReplacedTokenDetection {
             None => weighted,
         };
 
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         proposals.measure(&masked, &mut measures)?;
         measures.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
         measures.total(&total, batch)?;
-        measure_detection(&logits, &replaced, &mut measures)?;
+        measure_detection(&logits, &read.replaced, &mut measures)?;
         let parts = at.parts(|| {
-            let labels: Vec<u32> = replaced.iter().map(|&replaced| u32::from(replaced)).collect();
+            let labels: Vec<u32> = read.flags()?.into_iter().map(u32::from).collect();
             let mut parts = proposals.parts(&masked)?;
             parts.extend([
-                ("discriminator_input", integers(&corrupted)?),
+                ("discriminator_input", integers(&read.ids()?)?),
                 ("labels", integers(&labels)?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
@@ -112,19 +115,13 @@ impl Objective for ReplacedTokenDetection {
     }
 }
 
-/// Mean binary cross-entropy of logits [T] over all tokens.
-pub fn detection_loss(logits: &Tensor, replaced: &[bool]) -> Result<Tensor> {
-    let labels: Vec<f32> = replaced.iter().map(|&replaced| f32::from(u8::from(replaced))).collect();
-    Ok(binary_cross_entropy(logits, &labels.into())?)
-}
-
-/// The same over the masked positions (ascending), one that was drawn twice counted once; and their number.
-fn masked_detection_loss(logits: &Tensor, replaced: &[bool], positions: &[u32]) -> Result<(Tensor, usize)> {
+/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), one that was drawn twice counted once; and their number.
+fn masked_detection_loss(logits: &Tensor, replaced: &Tensor, positions: &[u32]) -> Result<(Tensor, usize)> {
     let mut positions = positions.to_vec();
     positions.dedup();
-    let replaced: Vec<bool> = positions.iter().map(|&position| replaced[position as usize]).collect();
     let rows = integers(&positions)?.to_device(logits.device())?;
-    Ok((detection_loss(&logits.index_select(&rows, 0)?, &replaced)?, positions.len()))
+    let there = |of_all: &Tensor| of_all.index_select(&rows, 0);
+    Ok((binary_cross_entropy(&there(logits)?, &there(replaced)?)?, positions.len()))
 }
 
 #[cfg(test)]
@@ -132,8 +129,8 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::objective::masking::filled;
     use crate::objective::masking::tests::vocabulary;
+    use crate::ops::corruption::filled;
     use crate::spec::{Masking, Sharing};
 
     const WEIGHTS: Weights = Weights {
@@ -216,6 +213,12 @@ mod tests {
         }
     }
 
+    fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
+        let samples = integers(samples).unwrap();
+        let read = Replacements::new(batch, positions, &samples, &Device::Cpu).unwrap();
+        (read.ids().unwrap(), read.flags().unwrap())
+    }
+
     /// Facts, traps 8, 10, 11 and 13: a replaced token is labelled 1, a sample that equals the original 0; no
     /// [MASK] is left; every token has a label, [CLS] and [SEP] too.
     #[test]
@@ -254,7 +257,7 @@ mod tests {
                 };
                 let (positions, samples) = (part("masked_positions"), part("samples"));
                 let (generator, discriminator) = (part("generator_input"), part("discriminator_input"));
-                assert_eq!(discriminator, filled(&batch, &positions, &samples));
+                assert_eq!(discriminator, filled(&batch.ids, &positions, &samples));
                 for (position, &now) in discriminator.iter().enumerate() {
                     let slots = positions.iter().zip(&samples).filter(|(p, _)| **p == position as u32);
                     let sampled_a_mask = slots.clone().any(|(_, sample)| *sample == 4);
@@ -299,8 +302,8 @@ mod tests {
     #[test]
     fn training_raises_the_logits_of_replaced_tokens() {
         let logits = candle_core::Var::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let labels: Vec<f32> = vec![0.0, 1.0, 0.0];
-        let loss = binary_cross_entropy(&logits, &labels.into()).unwrap();
+        let labels = Tensor::new(&[0f32, 1.0, 0.0], &Device::Cpu).unwrap();
+        let loss = binary_cross_entropy(&logits, &labels).unwrap();
         let gradient = loss.backward().unwrap().get(&logits).unwrap().to_vec1::<f32>().unwrap();
         assert!(gradient[0] > 0.0 && gradient[1] < 0.0 && gradient[2] > 0.0, "{gradient:?}");
     }

@@ -212,7 +212,8 @@ fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measu
 
 fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Measures {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap().measures
+    let at = Moment { seed: 1, step: 0, training: false, parts: true };
+    objective.losses(&batch, at).unwrap().measures.settle().unwrap()
 }
 
 /// Cross-entropy of the best constant answer to "was it replaced?".

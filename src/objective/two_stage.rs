@@ -7,13 +7,13 @@
 
 use super::detection::measure_detection;
 use super::masking::Masker;
-use super::proposals::{Proposer, Sampling, corrupt};
-use super::rtd::detection_loss;
-use super::{Losses, Measures, Moment, Objective, Span, integers, share, tokens};
+use super::proposals::{Proposer, Replacements, Sampling};
+use super::{Losses, Moment, Objective, Span, Tally, integers, share};
 use crate::data::Batch;
 use crate::fault::{Fault, Result};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
+use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::spec::{ModelSpec, StageSchedule};
 
 /// How the two stages follow each other.
@@ -57,7 +57,7 @@ impl Objective for TwoStage {
         // A frozen generator has no dropout.
         let mode = if first_stage { at.mode(batch) } else { Mode::evaluate() };
         let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
-        let mut measures = Measures::default();
+        let mut measures = Tally::default();
         proposals.measure(&masked, &mut measures)?;
         let mut parts = at.parts(|| proposals.parts(&masked))?;
         let mlm_loss =
@@ -68,13 +68,14 @@ impl Objective for TwoStage {
             return Ok(Losses { total: mlm_share, measures, parts });
         }
 
-        let (corrupted, replaced) = corrupt(batch, &masked.positions, &proposals.samples);
-        let logits = self.discriminator.forward(&tokens(batch, corrupted.clone()), at.mode(batch))?;
-        let rtd_loss = detection_loss(&logits, &replaced)?;
-        measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
-        measure_detection(&logits, &replaced, &mut measures)?;
+        let device = self.parameters.device();
+        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let logits = self.discriminator.forward(&read.tokens, at.mode(batch))?;
+        let rtd_loss = binary_cross_entropy(&logits, &read.replaced)?;
+        measures.loss("rtd_loss", &rtd_loss, batch.n_tokens() as f64)?;
+        measure_detection(&logits, &read.replaced, &mut measures)?;
         let own =
-            || Ok(vec![("discriminator_input", integers(&corrupted)?), ("rtd_loss", rtd_loss.detach())]);
+            || Ok(vec![("discriminator_input", integers(&read.ids()?)?), ("rtd_loss", rtd_loss.detach())]);
         parts.extend(at.parts(own)?);
         let rtd_share = share::of_tokens(&rtd_loss, batch)?;
         let total = if at.training { rtd_share } else { (rtd_share + mlm_share)? };

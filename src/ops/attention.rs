@@ -133,12 +133,6 @@ impl Numbers {
     fn first(self, token: usize, head: usize) -> usize {
         ((self.first_token + token) * self.heads + head) * self.longest
     }
-
-    /// Tokens of the longest sequence.
-    #[cfg(any(test, feature = "cuda"))]
-    pub fn longest(self) -> usize {
-        self.longest
-    }
 }
 
 /// The operation on slices; the encoder layer (`encoder_layer/`) runs it sequence by sequence.

@@ -22,6 +22,17 @@ pub struct Indices {
     pub positions: Arc<[u32]>,
     /// Segment: 0 or 1.
     pub kinds: Arc<[u32]>,
+    /// What a device alone knows of the words.
+    pub drawn: Option<Drawn>,
+}
+
+/// Words that a CUDA device drew (`corruption.rs`): all of them lie there, and the host knows those that were not drawn.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// All words. [N], u32
+    pub now: Tensor,
+    /// Where the drawn ones stand, ascending, each once.
+    pub places: Arc<[u32]>,
 }
 
 /// Tables that others are differences from. Neither gets a gradient.
@@ -51,6 +62,7 @@ pub fn embedding(word: &Tensor, position: &Tensor, kind: &Tensor, indices: &Indi
     if super::gpu::tensors::takes(word) {
         return super::gpu::tensors::embedding::embed([word, position, kind], None, indices);
     }
+    known_here(indices)?;
     if fused(word) {
         word.apply_op3(position, kind, Embedding { indices: indices.clone(), base: None })
     } else {
@@ -75,6 +87,7 @@ pub fn difference_embedding(
     if super::gpu::tensors::takes(word) {
         return super::gpu::tensors::embedding::embed([word, position, kind], Some(base), indices);
     }
+    known_here(indices)?;
     if fused(word) {
         let op = Embedding { indices: indices.clone(), base: Some(base.clone()) };
         word.apply_op3(position, kind, op)
@@ -91,6 +104,13 @@ fn check(word: &Tensor, position: &Tensor, kind: &Tensor, indices: &Indices) -> 
         }
     }
     Ok(())
+}
+
+fn known_here(indices: &Indices) -> Result<()> {
+    match &indices.drawn {
+        Some(_) => candle_core::bail!("words that a device drew are embedded by its kernels alone"),
+        None => Ok(()),
+    }
 }
 
 fn table_rows(table: &Tensor, rows: &[u32]) -> Result<Tensor> {
@@ -126,7 +146,7 @@ struct Embedding {
 impl Embedding {
     /// Sums of the rows of word, position and type tables, and of those that the first two are differences from.
     fn sums(&self, [word, position, kind]: [&[f32]; 3], base: Option<[&[f32]; 2]>, width: usize) -> Vec<f32> {
-        let Indices { words, positions, kinds } = &self.indices;
+        let Indices { words, positions, kinds, .. } = &self.indices;
         let mut out = vec![0f32; words.len() * width];
         rows::for_each_block(&mut out, width, |first, out| {
             for (i, out) in out.chunks_exact_mut(width).enumerate() {
@@ -230,6 +250,7 @@ mod tests {
             words: vec![0, 4, 4, 2, 0].into(),
             positions: vec![0, 1, 2, 0, 1].into(),
             kinds: vec![0, 0, 1, 0, 1].into(),
+            drawn: None,
         }
     }
 

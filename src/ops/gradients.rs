@@ -239,6 +239,7 @@ mod tests {
             words: words.as_slice().into(),
             positions: vec![0, 1, 2].into(),
             kinds: vec![0, 1, 1].into(),
+            drawn: None,
         };
         let x = embedding(&p[0], &p[1], &p[2], &indices).unwrap();
         let x = norm::norm(&x, &p[3], 1e-12).unwrap();

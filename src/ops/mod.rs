@@ -17,6 +17,7 @@ pub mod adam;
 pub mod attention;
 pub mod binary_cross_entropy;
 mod buffers;
+pub mod corruption;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;

@@ -5,7 +5,7 @@
 //! five times and raise every one to an exponential four times. Not differentiable: `cross_entropy_of` takes
 //! the log-sums and is.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::cross_entropy::cross_entropy_of;
@@ -13,16 +13,16 @@ use super::entropy::{entropy, entropy_of};
 use super::sampling::{Sampler, largest, most_probable, sample};
 use super::{cross_entropy, fused, host, vector};
 
-/// Loss, measures and samples of rows of logits.
+/// Loss, measures and samples of rows of logits, on the logits' device: reading them there waits for it.
 pub struct Readings {
     /// Mean cross-entropy of the targets, differentiable. []
     pub loss: Tensor,
-    /// The most probable class of every row, the first of equals. [M]
-    pub best: Vec<u32>,
-    /// Mean entropy of the rows, in nats.
-    pub entropy: f32,
-    /// A sample of every row; none without a sampler. [M]
-    pub samples: Vec<u32>,
+    /// The most probable class of every row, the first of equals. [M], u32
+    pub best: Tensor,
+    /// Mean entropy of the rows, in nats. [], f32
+    pub entropy: Tensor,
+    /// A sample of every row, where a sampler was given. [M], u32
+    pub samples: Option<Tensor>,
 }
 
 /// Reads rows of logits, each with its target class.
@@ -39,7 +39,7 @@ pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Resul
     let logits = logits.contiguous()?;
     let rows = host::with(&logits, |logits| Ok(Rows::of(logits, classes, sampler)))?;
     let loss = cross_entropy_of(&logits, &targets.into(), rows.log_sums.clone())?;
-    Ok(rows.readings(loss))
+    rows.readings(loss)
 }
 
 /// What one pass over the rows tells.
@@ -47,7 +47,7 @@ pub(super) struct Rows {
     log_sums: Vec<f32>,
     best: Vec<u32>,
     entropy: f32,
-    samples: Vec<u32>,
+    samples: Option<Vec<u32>>,
 }
 
 impl Rows {
@@ -61,7 +61,7 @@ impl Rows {
             log_sums: rows.iter().map(|row| row.log_sum).collect(),
             best: rows.iter().map(|row| row.best).collect(),
             entropy: (total / rows.len() as f64) as f32,
-            samples: rows.iter().filter_map(|row| row.sample).collect(),
+            samples: sampler.map(|_| rows.iter().filter_map(|row| row.sample).collect()),
         }
     }
 
@@ -71,20 +71,25 @@ impl Rows {
     }
 
     /// Beside their loss.
-    pub fn readings(&self, loss: Tensor) -> Readings {
-        Readings { loss, best: self.best.clone(), entropy: self.entropy, samples: self.samples.clone() }
+    pub fn readings(&self, loss: Tensor) -> Result<Readings> {
+        let entropy = Tensor::new(self.entropy, &Device::Cpu)?;
+        let samples = self.samples.as_deref().map(words).transpose()?;
+        Ok(Readings { loss, best: words(&self.best)?, entropy, samples })
     }
 }
 
 /// The same from the operations of this folder.
 pub fn reference(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
-    let samples = sampler.map(|sampler| sample(logits, sampler)).transpose()?;
     Ok(Readings {
         loss: cross_entropy::cross_entropy(logits, &targets.into())?,
-        best: most_probable(logits)?,
-        entropy: entropy(&logits.detach())?.to_dtype(candle_core::DType::F32)?.to_scalar()?,
-        samples: samples.unwrap_or_default(),
+        best: words(&most_probable(logits)?)?,
+        entropy: entropy(&logits.detach())?.to_dtype(candle_core::DType::F32)?,
+        samples: sampler.map(|sampler| words(&sample(logits, sampler)?)).transpose()?,
     })
+}
+
+fn words(values: &[u32]) -> Result<Tensor> {
+    Tensor::from_slice(values, values.len(), &Device::Cpu)
 }
 
 struct Row {
@@ -119,6 +124,10 @@ mod tests {
     use super::*;
     use crate::ops::testing;
 
+    fn numbers(tensor: &Tensor) -> Vec<u32> {
+        tensor.to_vec1().unwrap()
+    }
+
     #[test]
     fn one_pass_is_the_operations_to_the_bit() {
         let logits = (testing::tensor(&[7, 1000], 1) * 3.0).unwrap();
@@ -129,9 +138,11 @@ mod tests {
                 (read(&logits, &targets, sampler).unwrap(), reference(&logits, &targets, sampler).unwrap());
             let loss = |readings: &Readings| readings.loss.to_scalar::<f32>().unwrap().to_bits();
             assert_eq!(loss(&one), loss(&many));
-            assert_eq!(one.entropy.to_bits(), many.entropy.to_bits());
-            assert_eq!((one.best, &one.samples), (many.best, &many.samples));
-            assert_eq!(one.samples.len(), if sampler.is_some() { 7 } else { 0 });
+            let entropy = |readings: &Readings| readings.entropy.to_scalar::<f32>().unwrap().to_bits();
+            assert_eq!(entropy(&one), entropy(&many));
+            let samples = |readings: &Readings| readings.samples.as_ref().map(numbers);
+            assert_eq!((numbers(&one.best), samples(&one)), (numbers(&many.best), samples(&many)));
+            assert_eq!(samples(&one).map(|samples| samples.len()), sampler.map(|_| 7));
         }
     }
 

@@ -131,7 +131,8 @@ impl Steps {
         let batch = random_batch(&self.options, self.next);
         let (spec, objective) = (&self.train, self.objective.as_ref());
         let stepper = Stepper { seed: 1, spec, n_steps: SCHEDULE, objective, parts: false };
-        stepper.step(&mut self.optimizer, self.next, batch)?;
+        // Also the peer waits for its device after every step.
+        stepper.step(&mut self.optimizer, self.next, batch)?.norm.wait()?;
         self.next += 1;
         Ok(())
     }

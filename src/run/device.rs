@@ -49,14 +49,14 @@ impl fmt::Display for DeviceChoice {
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
-        DeviceChoice::Auto if cfg!(feature = "cuda") => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
+        DeviceChoice::Auto if cfg!(feature = "cuda") => Ok(open(0).unwrap_or(Device::Cpu)),
         DeviceChoice::Auto => Ok(Device::Cpu),
         DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(Fault::new(
             FaultKind::Device,
             format!("device {choice} was asked for, but this electra-lab was built without CUDA"),
             "build it with `cargo build --release --features cuda`, or pass --device cpu",
         )),
-        DeviceChoice::Cuda(number) => Device::new_cuda(number).map_err(|error| {
+        DeviceChoice::Cuda(number) => open(number).map_err(|error| {
             Fault::new(
                 FaultKind::Device,
                 format!("device {choice} cannot be used"),
@@ -64,6 +64,32 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
             )
             .because(error)
         }),
+    }
+}
+
+fn open(number: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda(number)?;
+    #[cfg(feature = "cuda")]
+    keep_freed_memory(&device)?;
+    Ok(device)
+}
+
+/// Lets a CUDA device keep what is freed for the next step: by default it goes back to the system whenever the host waits, and every
+/// step would have its gigabytes mapped anew.
+#[cfg(feature = "cuda")]
+fn keep_freed_memory(device: &Device) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::driver::sys;
+    let context = device.as_cuda_device()?.cuda_stream().context().clone();
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    let (mut pool, mut everything) = (std::ptr::null_mut(), u64::MAX);
+    let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the device is open, and the attribute is a number of 64 bits.
+    unsafe {
+        sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result().w()?;
+        sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut everything).cast()).result().w()
     }
 }
 

@@ -110,7 +110,11 @@ fn measure(
             began = Instant::now();
         }
         let batch = corpus.batch_at(seed, step, trial.train.batch);
-        stepper.step(&mut optimizer, step, batch)?;
+        let taken = stepper.step(&mut optimizer, step, batch)?;
+        // A device is asked for a step before it has taken it.
+        if [UNTIMED, n_steps].contains(&(step + 1)) {
+            taken.norm.wait()?;
+        }
     }
     let step_s = began.elapsed().as_secs_f64() / TIMED as f64;
     let steps = (spec.train.amount.unwrap_or_default() / step_s).floor().max(1.0) as u64;

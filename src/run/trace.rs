@@ -194,7 +194,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
             entries.add(format!("step.{k}/{name}"), tensor)?;
         }
         entries.add(format!("step.{k}/loss"), &step.losses.total)?;
-        for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm)] {
+        for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm.wait()?)] {
             entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
         }
         for (place, parameter) in parameters.iter().enumerate() {

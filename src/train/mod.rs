@@ -8,7 +8,7 @@ mod shards;
 mod step;
 
 pub use checkpoint::{Checkpoint, FINAL, file_name};
-pub use optimizer::{Optimizer, Settings};
+pub use optimizer::{Norm, Optimizer, Settings};
 pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
 pub use schedule::Schedule;
 pub use step::{Step, Stepper};

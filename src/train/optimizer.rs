@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::{Parameter, Parameters};
+use crate::objective::number;
 use crate::ops::adam::{self, Update};
 use crate::ops::gradients::{Gradient, Gradients};
 use crate::ops::host_gradient::BLOCK;
@@ -39,6 +40,43 @@ impl From<&TrainSpec> for Settings {
     }
 }
 
+/// The global norm of a step's gradients before clipping.
+pub enum Norm {
+    /// Finite.
+    Known(f64),
+    /// On a device that is still to compute it.
+    Asked {
+        /// [1], f32.
+        norm: Tensor,
+        /// Updates before the step.
+        n_updates: u64,
+    },
+}
+
+impl Norm {
+    /// The norm, when it is known.
+    ///
+    /// Errors: it is not finite. Nothing was updated then.
+    pub fn wait(&self) -> Result<f64> {
+        match self {
+            Self::Known(norm) => Ok(*norm),
+            Self::Asked { norm, n_updates } => finite(number(norm)?, *n_updates),
+        }
+    }
+}
+
+/// `norm`, or the fault that it is not finite after so many updates.
+pub fn finite(norm: f64, n_updates: u64) -> Result<f64> {
+    if norm.is_finite() {
+        return Ok(norm);
+    }
+    Err(Fault::new(
+        FaultKind::Training,
+        format!("the gradients are not finite after {n_updates} updates"),
+        "lower the learning rate or lengthen the warm-up",
+    ))
+}
+
 /// First and second moments of every parameter, and how often they were updated.
 pub struct Optimizer {
     settings: Settings,
@@ -47,6 +85,8 @@ pub struct Optimizer {
     alive: Vec<Vec<bool>>,
     gradients: Gradients,
     n_updates: u64,
+    #[cfg(feature = "cuda")]
+    last: crate::ops::gpu::tensors::adam::Last,
 }
 
 impl Optimizer {
@@ -61,7 +101,15 @@ impl Optimizer {
             .collect::<Result<_>>()?;
         let alive = |parameter: &Parameter| vec![false; parameter.var.elem_count().div_ceil(BLOCK)];
         let gradients = Gradients::new(parameters.iter().map(|parameter| &parameter.var));
-        Ok(Self { settings, moments, alive: parameters.iter().map(alive).collect(), gradients, n_updates: 0 })
+        Ok(Self {
+            settings,
+            moments,
+            alive: parameters.iter().map(alive).collect(),
+            gradients,
+            n_updates: 0,
+            #[cfg(feature = "cuda")]
+            last: Default::default(),
+        })
     }
 
     /// Takes the gradients of `loss` and updates every parameter with the rate that `rate` gives it; returns the
@@ -89,7 +137,7 @@ impl Optimizer {
     ) -> Result<f64> {
         self.clear();
         self.accumulate(loss)?;
-        self.update_of(parameters, trained, rate)
+        self.update_of(parameters, trained, rate)?.wait()
     }
 
     /// Forgets the gradients of the last step.
@@ -102,13 +150,13 @@ impl Optimizer {
         Ok(self.gradients.accumulate(loss)?)
     }
 
-    /// Updates by the gradients that are there; otherwise as [`Self::step_of`].
+    /// Updates by the gradients that are there, without waiting for a device; otherwise as [`Self::step_of`].
     pub fn update_of(
         &mut self,
         parameters: &Parameters,
         trained: impl Fn(&Parameter) -> bool,
         rate: impl Fn(&Parameter) -> f64,
-    ) -> Result<f64> {
+    ) -> Result<Norm> {
         let trained: Vec<(usize, &Parameter)> =
             parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
         #[cfg(feature = "cuda")]
@@ -119,8 +167,7 @@ impl Optimizer {
         for &(place, parameter) in &trained {
             squares += gradient_of(&self.gradients, place, parameter)?.sum_of_squares()?;
         }
-        let norm = squares.sqrt();
-        self.check(norm)?;
+        let norm = finite(squares.sqrt(), self.n_updates)?;
         let update = self.update(norm, self.n_updates + 1);
         for (place, parameter) in trained {
             let missing = || Fault::internal("a parameter was added after the optimizer");
@@ -138,7 +185,7 @@ impl Optimizer {
             }
         }
         self.n_updates += 1;
-        Ok(norm)
+        Ok(Norm::Known(norm))
     }
 
     /// The whole step by the kernels of a CUDA device; None where they do not take all of the parameters.
@@ -147,7 +194,7 @@ impl Optimizer {
         &mut self,
         trained: &[(usize, &Parameter)],
         rate: &impl Fn(&Parameter) -> f64,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<Norm>> {
         use crate::ops::gpu::tensors::adam::{Job, step};
         let mut jobs = Vec::with_capacity(trained.len());
         for &(place, parameter) in trained {
@@ -162,21 +209,10 @@ impl Optimizer {
         }
         // The norm is not known yet, and the kernel clips by itself.
         let rule = self.update(0.0, self.n_updates + 1);
-        let Some(norm) = step(&jobs, rule, self.settings.clip_norm as f32)? else { return Ok(None) };
-        self.check(norm)?;
+        let norm = step(&jobs, rule, self.settings.clip_norm as f32, &mut self.last)?;
+        let Some(norm) = norm else { return Ok(None) };
         self.n_updates += 1;
-        Ok(Some(norm))
-    }
-
-    fn check(&self, norm: f64) -> Result<()> {
-        if norm.is_finite() {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultKind::Training,
-            format!("the gradients are not finite after {} updates", self.n_updates),
-            "lower the learning rate or lengthen the warm-up",
-        ))
+        Ok(Some(Norm::Asked { norm, n_updates: self.n_updates - 1 }))
     }
 
     /// Zero moments again, for a stage of training with another aim.

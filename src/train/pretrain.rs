@@ -12,12 +12,14 @@ use super::step::{Step, Stepper, diverged};
 use super::{Checkpoint, FINAL, Optimizer};
 use crate::data::Batch;
 use crate::fault::Result;
-use crate::objective::{Measures, Moment, Objective, exact};
+use crate::objective::{Measures, Moment, Objective, Tally, exact};
 use crate::spec::TrainSpec;
 use crate::track::{Event, Sink, Split};
 
 /// Held-out batches of one evaluation, at most, and their sequences: the same text for every `train.batch`.
 const VALIDATION_BATCHES: usize = 16;
+/// Steps whose measures may lie unread on a device.
+const MOST_UNREAD: usize = 100;
 /// Sequences of a held-out batch.
 pub const VALIDATION_BATCH: usize = 32;
 
@@ -101,12 +103,19 @@ impl Pretraining<'_> {
         resumed(state.step)?;
         let (began, before) = (Instant::now(), state.elapsed_s);
         self.sink.progress(state.step, self.last_step);
+        let mut unread = Vec::new();
         while state.step < self.last_step {
-            self.step(&mut optimizer, &mut state)?;
+            unread.push(self.step(&mut optimizer, &mut state)?);
+            let stop = (self.stop)();
+            let saves = stop || state.step.is_multiple_of(self.spec.checkpoint_every);
+            if saves || self.reads(&unread, state.step) {
+                for measures in Tally::settle_all(std::mem::take(&mut unread))? {
+                    state.window.merge(&measures);
+                }
+            }
             state.elapsed_s = before + began.elapsed().as_secs_f64();
             self.report(&mut state)?;
-            let stop = (self.stop)();
-            if stop || state.step.is_multiple_of(self.spec.checkpoint_every) {
+            if saves {
                 Checkpoint::save(
                     self.checkpoints,
                     parameters,
@@ -131,20 +140,27 @@ impl Pretraining<'_> {
         Ok((Ended::Finished, state))
     }
 
-    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<()> {
+    /// Whether the measures of the last steps are read after step `step`: at once where they are known, else when they are reported.
+    fn reads(&self, unread: &[Tally], step: u64) -> bool {
+        let reports = [self.spec.log_every, self.spec.validate_every];
+        unread.iter().all(Tally::is_known)
+            || unread.len() >= MOST_UNREAD
+            || step == self.last_step
+            || reports.into_iter().any(|every| step.is_multiple_of(every))
+    }
+
+    /// Takes a step, and returns what it measured.
+    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<Tally> {
         let batch = (self.source.training)(state.step);
         let Self { seed, spec, n_steps, objective, .. } = *self;
         let (flops, n_tokens) = ((self.source.flops)(state.step, &batch), batch.n_tokens() as u64);
-        let Step { losses, rate, norm, .. } =
+        let step: Step =
             Stepper { seed, spec, n_steps, objective, parts: false }.step(optimizer, state.step, batch)?;
-        state.window.merge(&losses.measures);
-        state.window.mean("gradient_norm", norm, 1.0);
-        state.window.mean("learning_rate", rate, 1.0);
         state.flops += flops;
         state.step += 1;
         state.n_updates = optimizer.n_updates();
         state.tokens += n_tokens;
-        Ok(())
+        step.measures()
     }
 
     /// Tells the sink what is due after a step.
@@ -167,11 +183,15 @@ impl Pretraining<'_> {
 
     /// Measures on held-out text: no dropout, and the same masks and samples each time.
     fn validate(&self) -> Result<Measures> {
-        let mut all = Measures::default();
+        let mut unread = Vec::new();
         for index in 0..VALIDATION_BATCHES {
             let Some(batch) = (self.source.held_out)(index) else { break };
             let at = Moment { seed: self.seed, step: index as u64, training: false, parts: false };
-            all.merge(&self.objective.losses(&batch, at)?.measures);
+            unread.push(self.objective.losses(&batch, at)?.measures);
+        }
+        let mut all = Measures::default();
+        for measures in Tally::settle_all(unread)? {
+            all.merge(&measures);
         }
         if let Some((name, _)) = all.values().into_iter().find(|(_, value)| !value.is_finite()) {
             return Err(diverged(&format!("the held-out {name} is")));

@@ -2,11 +2,12 @@
 //!
 //! Must never: depend on anything but its arguments and the optimizer's moments. Next: `pretrain.rs`.
 
+use super::optimizer::{Norm, finite};
 use super::{Optimizer, Schedule};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::Parameter;
-use crate::objective::{Losses, Moment, Objective};
+use crate::objective::{Losses, Moment, Objective, Tally, number};
 use crate::spec::TrainSpec;
 
 /// What every step of a run has in common.
@@ -31,14 +32,35 @@ pub struct Step {
     /// Learning rate.
     pub rate: f64,
     /// Global norm of the gradients.
-    pub norm: f64,
+    pub norm: Norm,
+}
+
+impl Step {
+    /// What the metrics tell of the step.
+    ///
+    /// Errors, where they are known or when they become so: a norm that is not finite.
+    pub fn measures(self) -> Result<Tally> {
+        let mut measures = self.losses.measures;
+        match self.norm {
+            Norm::Known(norm) => measures.mean("gradient_norm", norm, 1.0),
+            Norm::Asked { norm, n_updates } => measures.when_read(&[&norm], move |read, measures| {
+                measures.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
+                Ok(())
+            })?,
+        }
+        measures.mean("learning_rate", self.rate, 1.0);
+        Ok(measures)
+    }
 }
 
 impl Stepper<'_> {
     /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins it: that depends on the
     /// step's number alone, so a run that stops just before, at or after it goes on as if it had not.
     ///
-    /// Errors: a loss or gradients that are not finite; nothing is updated then.
+    /// Does not wait for a device: there the measures are still to be read.
+    ///
+    /// Errors: a loss or gradients that are not finite; nothing is updated then. Of a device that is an error of reading the measures, or
+    /// of the norm's.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());
         let span = objective.span(step, self.n_steps);
@@ -63,16 +85,17 @@ impl Stepper<'_> {
         let mut whole: Option<Losses> = None;
         optimizer.clear();
         for part in batch.parts(most) {
-            let Losses { total, measures, parts } = self.objective.losses(&part, at)?;
-            if measures.value("loss").is_some_and(|loss| !loss.is_finite()) {
-                return Err(diverged(&format!("at step {step} the loss is")));
-            }
+            let Losses { total, mut measures, parts } = self.objective.losses(&part, at)?;
+            measures.when_read(&[&total], move |read, _| match number(&read[0])?.is_finite() {
+                true => Ok(()),
+                false => Err(diverged(&format!("at step {step} the loss is"))),
+            })?;
             optimizer.accumulate(&total)?;
             let total = total.detach();
             whole = Some(match whole {
                 None => Losses { total, measures, parts },
                 Some(mut sum) => {
-                    sum.measures.merge(&measures);
+                    sum.measures.merge(measures);
                     Losses { total: (sum.total + total)?, ..sum }
                 }
             });

@@ -91,6 +91,7 @@ fn ragged(sequences: &[(Vec<u32>, Vec<u32>)]) -> Tokens {
             words: sequences.iter().flat_map(|(ids, _)| ids.iter().copied()).collect(),
             positions: sequences.iter().flat_map(|(ids, _)| 0..ids.len() as u32).collect(),
             kinds: sequences.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect(),
+            drawn: None,
         },
         offsets: offsets.into(),
     }

@@ -153,17 +153,6 @@ fn the_papers_rule_draws_what_it_always_drew() {
     }
 }
 
-/// Ids 10 and 41 for one position average to 25.5, and floor to 25; three samples divide by three.
-#[test]
-fn samples_of_one_position_are_averaged() {
-    let mut batch = Batch::new();
-    batch.push(&[2, 20, 21, 22, 3], &[0; 5]);
-    assert_eq!(filled(&batch, &[1, 2, 2], &[30, 10, 41]), [2, 30, 25, 22, 3]);
-    assert_eq!(filled(&batch, &[1, 1, 1, 3], &[5, 5, 9, 22]), [2, 6, 21, 22, 3]);
-    assert_eq!(filled(&batch, &[3, 3], &[17, 17]), [2, 20, 21, 17, 3]);
-    assert_eq!(filled(&batch, &[], &[]), batch.ids);
-}
-
 #[test]
 fn a_sequence_without_candidates_has_no_slots() {
     let mut batch = Batch::new();

@@ -16,7 +16,7 @@ fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f
         let gradient = optimizer.gradient(place).unwrap()?;
         Some((parameter.name.clone(), gradient.flatten_all().unwrap().to_vec1().unwrap()))
     };
-    (parameters.iter().enumerate().filter_map(of).collect(), step.losses.measures)
+    (parameters.iter().enumerate().filter_map(of).collect(), step.losses.measures.settle().unwrap())
 }
 
 /// Facts, traps 8 and 13: means over the batch's tokens and slots, not means of the parts' means; and every mask, sample and dropout of

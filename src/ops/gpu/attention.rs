@@ -1,10 +1,12 @@
 //! Self-attention within the sequences of a ragged batch, and its gradients.
 
+use std::sync::Arc;
+
 use candle_core::Result;
 
 use super::Machine;
 use super::launch::{Address, Dropout, Heads, Launch, arguments};
-use crate::ops::attention::{Numbers, Reach};
+use crate::ops::attention::Reach;
 use crate::ops::dropout::DropoutKey;
 
 /// Rows of a block's tile (`attention.cu`).
@@ -14,20 +16,24 @@ const THREADS: u32 = 128;
 /// Features that a head may have.
 pub const WIDEST_HEAD: usize = 64;
 
-/// The sequences, cut into tiles, their heads and dropout site.
+/// The sequences of a batch, cut into tiles: the same for all of a network's layers.
+pub struct Tiles<W> {
+    words: W,
+    n: usize,
+    n_tokens: usize,
+    longest: usize,
+}
+
+/// Tiles, their heads and dropout site.
 pub struct Plan<W> {
-    tiles: W,
-    n_tiles: usize,
+    tiles: Arc<Tiles<W>>,
     heads: Heads,
     dropout: Dropout,
-    n: usize,
 }
 
 /// What an attention computes with.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape<'a> {
-    /// First token of each sequence and, last, N.
-    pub offsets: &'a [usize],
+pub struct Shape {
     /// Attention heads.
     pub heads: usize,
     /// Features of each, at most [`WIDEST_HEAD`].
@@ -38,19 +44,9 @@ pub struct Shape<'a> {
     pub key: Option<DropoutKey>,
 }
 
-impl<W> Plan<W> {
-    /// The tiles of a batch of `n` tokens, in the machine's memory.
-    pub fn new<M: Machine<Words = W>>(machine: &M, shape: Shape<'_>, n: usize) -> Result<Self> {
-        let Shape { offsets, heads, width, reach, key } = shape;
-        if width > WIDEST_HEAD {
-            candle_core::bail!(
-                "the attention kernels take heads of {WIDEST_HEAD} features at most, not {width}"
-            );
-        }
-        let end = offsets.last().copied().unwrap_or(0);
-        if end != n {
-            candle_core::bail!("sequences end at token {end} of {n}");
-        }
+impl<W> Tiles<W> {
+    /// Of sequences with these offsets: the first token of each and, last, their end. In the machine's memory.
+    pub fn new<M: Machine<Words = W>>(machine: &M, offsets: &[usize]) -> Result<Self> {
         let mut tiles = Vec::new();
         for bounds in offsets.windows(2) {
             let len = bounds[1] - bounds[0];
@@ -58,16 +54,35 @@ impl<W> Plan<W> {
                 tiles.extend([bounds[0] as u32, len as u32, first as u32]);
             }
         }
+        let n_tokens = offsets.last().copied().unwrap_or(0);
+        let longest = offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(0);
+        Ok(Self { n: tiles.len() / 3, words: machine.words(&tiles)?, n_tokens, longest })
+    }
+}
+
+impl<W> Plan<W> {
+    /// Of a batch of `n` tokens.
+    pub fn new(tiles: Arc<Tiles<W>>, shape: Shape, n: usize) -> Result<Self> {
+        let Shape { heads, width, reach, key } = shape;
+        if width > WIDEST_HEAD {
+            candle_core::bail!(
+                "the attention kernels take heads of {WIDEST_HEAD} features at most, not {width}"
+            );
+        }
+        if tiles.n_tokens != n {
+            candle_core::bail!("sequences end at token {} of {n}", tiles.n_tokens);
+        }
         let reach = match reach {
             Reach::Everything => 0,
             Reach::Before => 1,
             Reach::Behind => 2,
         };
         let scale = 1.0 / (width as f32).sqrt();
-        let longest = Numbers::new(offsets, heads, key).longest();
+        // As `ops/attention.rs` numbers the probabilities.
+        let longest = tiles.longest.max(key.map_or(0, |key| key.place.longest));
         let dropout = Dropout::new(key, heads * longest);
         let heads = Heads { count: heads as u32, width: width as u32, longest: longest as u32, reach, scale };
-        Ok(Self { n_tiles: tiles.len() / 3, tiles: machine.words(&tiles)?, heads, dropout, n })
+        Ok(Self { tiles, heads, dropout })
     }
 
     /// A kernel of either size, over all tiles and heads.
@@ -77,16 +92,11 @@ impl<W> Plan<W> {
         arguments: Vec<super::launch::Argument<'a>>,
     ) -> Launch<'a> {
         let kernel = kernels[usize::from(self.heads.width > 32)];
-        Launch { kernel, grid: [self.n_tiles as u32, self.heads.count], block: THREADS, arguments }
+        Launch { kernel, grid: [self.tiles.n as u32, self.heads.count], block: THREADS, arguments }
     }
 
     fn rows(&self) -> usize {
-        self.n * self.heads.count as usize
-    }
-
-    /// H.
-    pub fn hidden(&self) -> usize {
-        (self.heads.count * self.heads.width) as usize
+        self.tiles.n_tokens * self.heads.count as usize
     }
 }
 
@@ -98,10 +108,10 @@ pub fn forward<M: Machine>(
     output: Address<'_>,
 ) -> Result<M::Floats> {
     let log_sums = machine.room(plan.rows())?;
-    let tiles = machine.at_words(&plan.tiles);
+    let tiles = machine.at_words(&plan.tiles.words);
     let arguments = arguments![qkv, tiles, output, machine.at(&log_sums), plan.heads, plan.dropout];
     let launch = plan.launch(["attention_forward_32", "attention_forward_64"], arguments);
-    if plan.n_tiles > 0 {
+    if plan.tiles.n > 0 {
         // SAFETY: the tiles cover the N tokens of qkv and output, and the log-sums were made for them.
         unsafe { machine.launch(launch)? };
     }
@@ -127,7 +137,7 @@ pub fn backward<M: Machine>(
     grad: Address<'_>,
     d_qkv: Address<'_>,
 ) -> Result<()> {
-    if plan.n_tiles == 0 {
+    if plan.tiles.n == 0 {
         return Ok(());
     }
     let Seen { qkv, output, log_sums } = seen;
@@ -136,7 +146,7 @@ pub fn backward<M: Machine>(
     let arguments = arguments![output, grad, along, rows as u32, plan.heads.width];
     // SAFETY: output and grad have a row of `width` numbers for each of the N tokens' heads.
     unsafe { machine.launch(Launch::warps("attention_along", rows, arguments))? };
-    let tiles = machine.at_words(&plan.tiles);
+    let tiles = machine.at_words(&plan.tiles.words);
     for kernels in
         [["attention_queries_32", "attention_queries_64"], ["attention_keys_32", "attention_keys_64"]]
     {

@@ -53,6 +53,11 @@ impl Gpu {
         Ok(Self(tensor.device().as_cuda_device()?.clone()))
     }
 
+    /// The device's number.
+    pub fn number(&self) -> usize {
+        self.0.cuda_stream().context().ordinal()
+    }
+
     fn ptx(&self) -> Result<Arc<str>> {
         let context = self.0.cuda_stream().context().clone();
         let device = context.ordinal();
@@ -86,6 +91,12 @@ impl Gpu {
         Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
     }
 
+    /// Words in this device's memory, as a tensor of u32.
+    pub fn word_tensor(&self, words: CudaSlice<u32>, shape: impl Into<Shape>) -> Tensor {
+        let storage = CudaStorage::wrap_cuda_slice(words, self.0.clone());
+        Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
+    }
+
     /// Numbers in this device's memory, as what an operation returns.
     pub fn storage(&self, floats: CudaSlice<f32>) -> CudaStorage {
         CudaStorage::wrap_cuda_slice(floats, self.0.clone())
@@ -114,7 +125,16 @@ pub fn at<'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<Address<'a>> 
         bail!("a kernel was given a tensor that is not contiguous: {layout:?}")
     };
     let slice = storage.as_cuda_slice::<f32>()?;
-    Ok(address(&Gpu::of(storage), slice).floats_on(start))
+    Ok(address(&Gpu::of(storage), slice).numbers_on(start))
+}
+
+/// Calls `body` with the address of a contiguous u32 tensor.
+pub fn with_words<R>(words: &Tensor, body: impl FnOnce(Address<'_>) -> Result<R>) -> Result<R> {
+    let (storage, layout) = words.storage_and_layout();
+    let (Storage::Cuda(storage), Some((start, _))) = (&*storage, layout.contiguous_offsets()) else {
+        bail!("a CUDA kernel was given words of another device, or words that are not contiguous")
+    };
+    body(address(&Gpu::of(storage), storage.as_cuda_slice::<u32>()?).numbers_on(start))
 }
 
 /// Calls `body` with the addresses of contiguous f32 tensors on one device.

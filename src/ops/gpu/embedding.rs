@@ -8,6 +8,8 @@ use super::launch::{Address, Launch, arguments};
 /// Rows whose sum one block makes: part of the result's identity. A word that stands in a batch ten thousand times, as
 /// [MASK] does, would keep one block busy alone.
 const RUN: usize = 128;
+/// Columns of a block that adds drawn words up.
+const COLUMNS: usize = 128;
 
 /// The tables of an embedding.
 #[derive(Clone, Copy)]
@@ -79,10 +81,9 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Of values that go to `rows`, one each.
-    pub fn new(rows: &[u32]) -> Self {
-        let mut runs = Self { order: (0..rows.len() as u32).collect(), ..Self::default() };
-        runs.order.sort_by_key(|&value| rows[value as usize]);
+    /// Of values that go to `rows` of a table of `n_rows`, one each, but for those numbered in `without`.
+    pub fn new(rows: &[u32], n_rows: usize, without: &[u32]) -> Self {
+        let mut runs = Self { order: by_row(rows, n_rows, without), ..Self::default() };
         let mut at = 0;
         for values in runs.order.chunk_by(|&a, &b| rows[a as usize] == rows[b as usize]) {
             runs.rows.push(rows[values[0] as usize]);
@@ -96,6 +97,72 @@ impl Runs {
         runs.starts.push(at);
         runs
     }
+}
+
+/// The numbers of the values by the row that they go to, those of one row in their own order: a counting sort.
+fn by_row(rows: &[u32], n_rows: usize, without: &[u32]) -> Vec<u32> {
+    let mut kept = vec![true; rows.len()];
+    for &value in without {
+        kept[value as usize] = false;
+    }
+    let mut starts = vec![0u32; n_rows + 1];
+    let values = || rows.iter().zip(&kept).enumerate().filter(|(_, (_, kept))| **kept);
+    for (_, (&row, _)) in values() {
+        starts[row as usize + 1] += 1;
+    }
+    for row in 0..n_rows {
+        starts[row + 1] += starts[row];
+    }
+    let mut order = vec![0; starts[n_rows] as usize];
+    for (value, (&row, _)) in values() {
+        let place = &mut starts[row as usize];
+        order[*place as usize] = value as u32;
+        *place += 1;
+    }
+    order
+}
+
+/// Words that the device alone knows, at `places` of all of them.
+#[derive(Clone, Copy)]
+pub struct Drawn<'a> {
+    /// All words. [N]
+    pub now: Address<'a>,
+    /// Where the drawn ones stand, each once. [M]
+    pub places: Address<'a>,
+    /// M.
+    pub n: usize,
+}
+
+/// Adds the values of drawn words to their rows of `table`.
+pub fn add_drawn<M: Machine>(
+    machine: &M,
+    values: Address<'_>,
+    drawn: Drawn<'_>,
+    table: Address<'_>,
+    width: usize,
+) -> Result<()> {
+    let Drawn { now, places, n } = drawn;
+    if n == 0 {
+        return Ok(());
+    }
+    let arguments = arguments![values, now, places, n as u32, table, width as u32];
+    let grid = [n as u32, width.div_ceil(COLUMNS) as u32];
+    // SAFETY: the words are rows of the table, the places lie among the values, and a word's first place alone adds to its row.
+    unsafe { machine.launch(Launch { kernel: "add_drawn", grid, block: COLUMNS as u32, arguments }) }
+}
+
+/// Puts `samples` at `positions` ([M], ascending) of `words` [N]: writes what stands there now over `now` [N] and, over `changed` [N],
+/// whether it differs.
+pub fn put_samples<M: Machine>(
+    machine: &M,
+    words: Address<'_>,
+    [positions, samples]: [Address<'_>; 2],
+    [now, changed]: [Address<'_>; 2],
+    [n, m]: [usize; 2],
+) -> Result<()> {
+    let arguments = arguments![words, positions, samples, m as u32, now, changed, n as u32];
+    // SAFETY: there are so many words and samples, and room for what is written.
+    unsafe { machine.launch(Launch::over("put_samples", n, arguments)) }
 }
 
 /// Adds `values` [N, width] to the rows of `table` that `runs` names.

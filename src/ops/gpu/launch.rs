@@ -21,8 +21,8 @@ impl<'a> Address<'a> {
     /// Where nothing is.
     pub const NULL: Self = Self { pointer: 0, buffer: PhantomData };
 
-    /// The address of the float that comes `n` further on.
-    pub fn floats_on(self, n: usize) -> Self {
+    /// The address of the number of four bytes that comes `n` further on.
+    pub fn numbers_on(self, n: usize) -> Self {
         Self { pointer: self.pointer + 4 * n as u64, ..self }
     }
 

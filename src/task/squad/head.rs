@@ -165,7 +165,8 @@ impl PaperHead {
         let spans = layout.span_loss(&start_rows, &end_rows)?;
         let Some(classifier) = &self.classifier else { return Ok(spans) };
         let logits = classifier.logits(hidden, &start_rows, layout)?;
-        let answerable = binary_cross_entropy(&logits, &layout.impossible)?;
+        let impossible = Tensor::from_slice(&layout.impossible, layout.impossible.len(), logits.device())?;
+        let answerable = binary_cross_entropy(&logits, &impossible)?;
         Ok((spans + (answerable * classifier.weight)?)?)
     }
 

@@ -1,6 +1,6 @@
 // The optimizer over all parameters at once: a block takes a piece of one of them.
 
-struct Piece { float* parameter; float* first; float* second; const float* gradient; unsigned len; float rate, decay; };
+struct Piece { float* parameter; float* first; float* second; const float* gradient; unsigned len, place; float decay; };
 struct Rule { float keep1, add1, keep2, add2, epsilon, correction1, correction2, clip_norm; };
 
 // Σ g² of every piece, in double precision.
@@ -23,8 +23,9 @@ extern "C" __global__ void norm_of_sums(const double* sums, unsigned n, float* n
 }
 
 // The update of adam.rs, clipped by the global norm. A norm that is not finite changes nothing.
-extern "C" __global__ void adam_update(const Piece* pieces, const float* norm, Rule rule) {
+extern "C" __global__ void adam_update(const Piece* pieces, const float* rates, const float* norm, Rule rule) {
     Piece piece = pieces[blockIdx.x];
+    float rate = rates[piece.place];
     if (!(*norm <= 3.402823466e38f)) return;
     float scale = rule.clip_norm / max(*norm, rule.clip_norm);
     float add1 = rule.add1 * scale, add2 = rule.add2 * scale * scale;
@@ -34,6 +35,6 @@ extern "C" __global__ void adam_update(const Piece* pieces, const float* norm, R
         piece.first[i] = m;
         piece.second[i] = v;
         float direction = m * rule.correction1 / (sqrtf(v * rule.correction2) + rule.epsilon) + piece.decay * p;
-        piece.parameter[i] = p - piece.rate * direction;
+        piece.parameter[i] = p - rate * direction;
     }
 }

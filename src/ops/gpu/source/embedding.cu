@@ -35,6 +35,48 @@ extern "C" __global__ void sum_runs(const float* values, const unsigned* order, 
     }
 }
 
+// What is read once samples [m] stand at `positions` [m] (ascending) of `words` [n], and 1 where it differs from what stood there.
+// Several samples for one position give the floor of their mean (corruption.rs).
+extern "C" __global__ void put_samples(const unsigned* words, const unsigned* positions, const unsigned* samples, unsigned m,
+                                       unsigned* now, float* changed, unsigned n) {
+    for (unsigned i = (unsigned)first_element(); i < n; i += (unsigned)stride()) {
+        unsigned low = 0, high = m;
+        while (low < high) {
+            unsigned middle = (low + high) / 2;
+            if (positions[middle] < i) low = middle + 1; else high = middle;
+        }
+        unsigned long long sum = 0;
+        unsigned count = 0;
+        for (; low < m && positions[low] == i; ++low, ++count) sum += samples[low];
+        unsigned word = count ? (unsigned)(sum / count) : words[i];
+        now[i] = word;
+        changed[i] = word == words[i] ? 0.0f : 1.0f;
+    }
+}
+
+// table[now[place]] += values[place] for `m` places that the host does not know the words of. The block of a word's first place
+// adds up all of that word's, in order; those of the others end. A block takes 128 columns.
+extern "C" __global__ void add_drawn(const float* values, const unsigned* now, const unsigned* places, unsigned m, float* table,
+                                     unsigned width) {
+    __shared__ unsigned same[32];
+    unsigned word = now[places[blockIdx.x]], column = blockIdx.y * blockDim.x + threadIdx.x;
+    float sum = 0.0f;
+    for (unsigned first = 0; first < m; first += blockDim.x) {
+        unsigned slot = first + threadIdx.x;
+        unsigned found = __ballot_sync(0xFFFFFFFFu, slot < m && now[places[slot]] == word);
+        __syncthreads();
+        if ((threadIdx.x & 31) == 0) same[threadIdx.x / 32] = found;
+        __syncthreads();
+        for (unsigned warp = 0; warp < blockDim.x / 32; ++warp)
+            for (unsigned left = same[warp]; left; left &= left - 1) {
+                unsigned other = first + 32 * warp + __ffs(left) - 1;
+                if (other < blockIdx.x) return;
+                if (column < width) sum += values[(unsigned long long)places[other] * width + column];
+            }
+    }
+    if (column < width) table[(unsigned long long)word * width + column] += sum;
+}
+
 // table[rows[r]] += sums[r]; no row is named twice.
 extern "C" __global__ void add_rows(const float* sums, const unsigned* rows, float* table, unsigned width, unsigned long long n) {
     for (unsigned long long i = first_element(); i < n; i += stride())

@@ -144,5 +144,14 @@ static double __shfl_xor_sync(unsigned, double value, int mask) {
     memcpy(&value, halves, 8);
     return value;
 }
+static unsigned __ballot_sync(unsigned, bool vote) {
+    emulate::lanes[threadIdx.x] = vote;
+    __syncwarp();
+    unsigned votes = 0, first = threadIdx.x & ~31u;
+    for (unsigned lane = 0; lane < 32 && first + lane < blockDim.x; ++lane) votes |= emulate::lanes[first + lane] << lane;
+    __syncwarp();
+    return votes;
+}
+static int __ffs(unsigned bits) { return __builtin_ffs((int)bits); }
 template <class T> static T min(T a, T b) { return a < b ? a : b; }
 template <class T> static T max(T a, T b) { return a > b ? a : b; }

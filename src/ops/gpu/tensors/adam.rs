@@ -23,9 +23,13 @@ pub struct Job<'a> {
     pub decay: f32,
 }
 
-/// Updates parameters by `rule` (whose own rate, decay and scale are not read) and returns their gradients' global norm; changes
-/// nothing where it is not finite. None where the kernels do not take all of them.
-pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32) -> Result<Option<f64>> {
+/// Where the parameters of the last step lay, for the next.
+#[derive(Default)]
+pub struct Last(Option<Pieces<<Gpu as Machine>::Words>>);
+
+/// Updates parameters by `rule` (whose own rate, decay and scale are not read) and returns their gradients' global norm, [1] in f32;
+/// changes nothing where it is not finite. Does not wait for the device. None where the kernels do not take all of them.
+pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32, last: &mut Last) -> Result<Option<Tensor>> {
     let tensors = |job: &Job<'_>| -> Result<[Tensor; 4]> {
         let [first, second] = job.moments;
         Ok([
@@ -47,10 +51,11 @@ pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32) -> Result<Option<f64
         // The tensors outlive the addresses; nobody else uses them meanwhile.
         let pointers = with([values, first, second, gradient], |all| Ok(all.map(|at| at.pointer())))?;
         let [values, first, second, gradient] = pointers.map(super::super::launch::Address::new);
-        let (rate, decay, len) = (job.rate, job.decay, job.parameter.elem_count());
-        parameters.push(Parameter { values, first, second, gradient, len, rate, decay });
+        let (decay, len) = (job.decay, job.parameter.elem_count());
+        parameters.push(Parameter { values, first, second, gradient, len, decay });
     }
-    let pieces = Pieces::new(&gpu, &parameters)?;
+    let pieces = Pieces::new(&gpu, &parameters, last.0.take())?;
+    let rates = gpu.floats(&jobs.iter().map(|job| job.rate).collect::<Vec<_>>())?;
     let norm = norm(&gpu, &pieces)?;
     let Update { beta1, beta2, epsilon, corrections, .. } = rule;
     let rule = Rule {
@@ -60,6 +65,7 @@ pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32) -> Result<Option<f64
         corrections: [corrections.0, corrections.1],
         clip_norm,
     };
-    update(&gpu, &pieces, gpu.at(&norm), rule)?;
-    Ok(gpu.read(&norm)?.first().copied().map(f64::from))
+    update(&gpu, &pieces, gpu.at(&rates), gpu.at(&norm), rule)?;
+    last.0 = Some(pieces);
+    Ok(Some(gpu.tensor(norm, 1)))
 }

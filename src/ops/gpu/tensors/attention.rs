@@ -1,10 +1,11 @@
 //! Self-attention within the sequences of a ragged batch.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::super::attention::{self, Plan, Seen};
+use super::super::attention::{self, Plan, Seen, Tiles};
 use super::super::cuda::{Gpu, at, with};
 use super::super::machine::Machine;
 use super::elsewhere;
@@ -22,6 +23,25 @@ pub fn attention(
     let key = key.filter(|key| !key.is_off());
     let op = Attention { offsets: offsets.clone(), heads, reach, key, kept: Mutex::new(None) };
     qkv.contiguous()?.apply_op1(op)
+}
+
+type GpuTiles = Arc<Tiles<<Gpu as Machine>::Words>>;
+
+thread_local! {
+    /// The last ones made on this thread, and of what. The device and its stream are the thread's own.
+    static LAST: RefCell<Option<(usize, Arc<[usize]>, GpuTiles)>> = const { RefCell::new(None) };
+}
+
+/// The tiles of sequences with these offsets: those of the last layer, where it had the same.
+pub fn tiles(gpu: &Gpu, offsets: &Arc<[usize]>) -> Result<GpuTiles> {
+    LAST.with_borrow_mut(|last| match last {
+        Some((device, of, tiles)) if *device == gpu.number() && Arc::ptr_eq(of, offsets) => Ok(tiles.clone()),
+        _ => {
+            let tiles = Arc::new(Tiles::new(gpu, offsets)?);
+            *last = Some((gpu.number(), offsets.clone(), tiles.clone()));
+            Ok(tiles)
+        }
+    })
 }
 
 struct Attention {
@@ -52,13 +72,12 @@ impl CustomOp1 for Attention {
         let (n, width) = layout.shape().dims2()?;
         let hidden = width / 3;
         let shape = attention::Shape {
-            offsets: &self.offsets,
             heads: self.heads,
             width: hidden / self.heads,
             reach: self.reach,
             key: self.key,
         };
-        let plan = Plan::new(&gpu, shape, n)?;
+        let plan = Plan::new(tiles(&gpu, &self.offsets)?, shape, n)?;
         let output = gpu.room(n * hidden)?;
         let qkv = at(qkv, layout)?;
         let log_sums = attention::forward(&gpu, &plan, qkv, gpu.at(&output))?;

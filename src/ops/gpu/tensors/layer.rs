@@ -9,6 +9,7 @@ use super::super::cuda::{Gpu, at, with};
 use super::super::launch::{Address, Dropout};
 use super::super::layer::{self, Kept, Layer};
 use super::super::machine::Machine;
+use super::attention::tiles;
 use super::{elsewhere, hand_over};
 use crate::ops::encoder_layer::{Parameters, Settings};
 
@@ -53,9 +54,9 @@ impl CustomOp1 for EncoderLayer {
         let [in_attention, after_attention, after_output] =
             dropout.map(|key| key.filter(|key| !key.is_off()));
         let (width, key) = (hidden / heads, in_attention);
-        let shape = attention::Shape { offsets, heads: *heads, width, reach: *reach, key };
+        let shape = attention::Shape { heads: *heads, width, reach: *reach, key };
         let settings = layer::Settings {
-            plan: Plan::new(&gpu, shape, n)?,
+            plan: Plan::new(tiles(&gpu, offsets)?, shape, n)?,
             dropout: [after_attention, after_output].map(|key| Dropout::new(key, hidden)),
             epsilon: *epsilon as f32,
             sizes: [n, hidden, self.parameters.intermediate[1].elem_count()],

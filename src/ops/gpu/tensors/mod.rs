@@ -4,6 +4,7 @@
 
 pub mod adam;
 pub mod attention;
+pub mod corruption;
 pub mod detection;
 pub mod elementwise;
 pub mod embedding;

@@ -26,16 +26,18 @@ pub fn read_projected(
     let op =
         Projected { targets: targets.into(), sampler, precision, told: told.clone(), kept: Mutex::new(None) };
     let loss = three::apply(operands, op)?;
-    let told = told.lock().ok().and_then(|mut told| told.take());
-    let Some(told) = told else { bail!("a reading of logits had no forward pass") };
-    Ok(told.beside(loss, sampler.is_some()))
+    let told: Option<Told> = told.lock().ok().and_then(|mut told| told.take());
+    match told {
+        Some(told) => told.beside(loss),
+        None => bail!("a reading of logits had no forward pass"),
+    }
 }
 
 /// As `ops::readings::read`.
 pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
     let logits = logits.contiguous()?;
-    let told = tell(&logits, sampler)?;
-    Ok(told.beside(cross_entropy(&logits, &targets.into(), false)?, sampler.is_some()))
+    let (_, told) = tell(&logits, sampler)?;
+    told.beside(cross_entropy(&logits, &targets.into(), false)?)
 }
 
 /// A sample and the most probable class of every row.
@@ -43,8 +45,9 @@ pub fn sample(logits: &Tensor, sampler: Option<Sampler>) -> Result<[Vec<u32>; 2]
     if logits.dim(0)? == 0 {
         return Ok([Vec::new(), Vec::new()]);
     }
-    let Told { samples, best, .. } = tell(&logits.contiguous()?, sampler)?;
-    Ok([samples, best])
+    let (_, Told { samples, best, .. }) = tell(&logits.contiguous()?, sampler)?;
+    let best = best.to_vec1()?;
+    Ok([samples.map_or(Ok(Vec::new()), |samples| samples.to_vec1())?, best])
 }
 
 /// The cross-entropy of every row, [M], or their mean.
@@ -52,47 +55,44 @@ pub fn cross_entropy(logits: &Tensor, targets: &Arc<[u32]>, each: bool) -> Resul
     logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone(), each, kept: Mutex::new(None) })
 }
 
-/// What one pass tells, in host memory.
+/// What one pass tells beside the log-sums, on the device.
 struct Told {
-    best: Vec<u32>,
-    samples: Vec<u32>,
-    entropy: f32,
+    best: Tensor,
+    samples: Option<Tensor>,
+    entropies: Tensor,
 }
 
 impl Told {
-    fn of(gpu: &Gpu, rows: &Rows<Gpu>) -> Result<Self> {
-        let entropies = gpu.read(&rows.entropies)?;
-        let total: f64 = entropies.iter().copied().map(f64::from).sum();
-        Ok(Self {
-            best: gpu.read(&rows.best)?,
-            samples: gpu.read(&rows.samples)?,
-            entropy: (total / entropies.len() as f64) as f32,
-        })
+    /// Takes the log-sums apart.
+    fn of(gpu: &Gpu, rows: Rows<Gpu>, n: usize, sampled: bool) -> (<Gpu as Machine>::Floats, Self) {
+        let Rows { log_sums, entropies, best, samples } = rows;
+        let samples = sampled.then(|| gpu.word_tensor(samples, n));
+        (log_sums, Self { best: gpu.word_tensor(best, n), samples, entropies: gpu.tensor(entropies, n) })
     }
 
-    fn beside(self, loss: Tensor, sampled: bool) -> Readings {
-        let Self { best, samples, entropy } = self;
-        Readings { loss, best, entropy, samples: if sampled { samples } else { Vec::new() } }
+    fn beside(self, loss: Tensor) -> Result<Readings> {
+        let Self { best, samples, entropies } = self;
+        Ok(Readings { loss, best, entropy: entropies.mean_all()?, samples })
     }
 }
 
-fn tell(logits: &Tensor, sampler: Option<Sampler>) -> Result<Told> {
+fn tell(logits: &Tensor, sampler: Option<Sampler>) -> Result<(<Gpu as Machine>::Floats, Told)> {
     let (gpu, (rows, classes)) = (Gpu::of_tensor(logits)?, logits.dims2()?);
     let read = with([logits], |[logits]| readings::read(&gpu, logits, [rows, classes], sampler))?;
-    Told::of(&gpu, &read)
+    Ok(Told::of(&gpu, read, rows, sampler.is_some()))
 }
 
 /// From a forward pass to its backward pass.
 struct Kept {
     /// Where they were made here: the backward pass writes over them.
     logits: Option<<Gpu as Machine>::Floats>,
-    rows: Rows<Gpu>,
+    log_sums: <Gpu as Machine>::Floats,
     targets: <Gpu as Machine>::Words,
 }
 
 impl Kept {
     fn outer<'a>(&'a self, gpu: &Gpu, grad: Address<'a>, each: bool) -> Outer<'a> {
-        let (log_sums, targets) = (gpu.at(&self.rows.log_sums), gpu.at_words(&self.targets));
+        let (log_sums, targets) = (gpu.at(&self.log_sums), gpu.at_words(&self.targets));
         Outer { log_sums, targets, grad, each }
     }
 }
@@ -135,12 +135,12 @@ impl Kernels for Projected {
         let targets = gpu.words(&self.targets)?;
         let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
         let [_, mean] = readings::losses(gpu, gpu.at(&logits), [n, classes], log_sums, at_targets)?;
-        let told = Told::of(gpu, &rows)?;
+        let (log_sums, told) = Told::of(gpu, rows, n, self.sampler.is_some());
         let (Ok(mut slot), Ok(mut kept)) = (self.told.lock(), self.kept.lock()) else {
             bail!("another thread failed inside a reading of logits")
         };
         *slot = Some(told);
-        *kept = Some(Kept { logits: Some(logits), rows, targets });
+        *kept = Some(Kept { logits: Some(logits), log_sums, targets });
         Ok((mean, Shape::from(())))
     }
 
@@ -188,7 +188,7 @@ impl CustomOp1 for CrossEntropy {
         let (log_sums, at_targets) = (gpu.at(&rows.log_sums), gpu.at_words(&targets));
         let [losses, mean] = readings::losses(&gpu, logits, [n, classes], log_sums, at_targets)?;
         match self.kept.lock() {
-            Ok(mut kept) => *kept = Some(Kept { logits: None, rows, targets }),
+            Ok(mut kept) => *kept = Some(Kept { logits: None, log_sums: rows.log_sums, targets }),
             Err(_) => bail!("another thread failed inside a cross-entropy"),
         }
         Ok(match self.each {

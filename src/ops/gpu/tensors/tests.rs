@@ -6,6 +6,7 @@ use candle_core::{Device, Result, Tensor, Var};
 
 use crate::ops::attention::{Reach, attention};
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
+use crate::ops::corruption::corrupt;
 use crate::ops::cross_entropy::{cross_entropy, row_cross_entropy};
 use crate::ops::dropout::{DropoutKey, Place, dropout};
 use crate::ops::embedding::{Base, Indices, difference_embedding, embedding};
@@ -16,6 +17,7 @@ use crate::ops::gradients::Gradients;
 use crate::ops::linear::linear;
 use crate::ops::norm::{norm, residual_norm};
 use crate::ops::projected_readings::read_projected;
+use crate::ops::readings::Readings;
 use crate::ops::sampling::Sampler;
 use crate::ops::{Precision, testing};
 use crate::rng::{Purpose, StreamKey};
@@ -147,18 +149,49 @@ fn cuda_layers() {
 fn cuda_losses_and_readings() {
     let n = 60;
     let targets: Arc<[u32]> = (0..n).map(|row| row * 7 % 700).collect();
-    let labels: Arc<[f32]> = (0..n).map(|row| f32::from(u8::from(row % 7 == 0))).collect();
+    let labels: Vec<f32> = (0..n).map(|row| f32::from(u8::from(row % 7 == 0))).collect();
     compare("cross-entropy", &tensors([&[60, 700]]), 1e-5, |t| cross_entropy(&t[0], &targets));
     compare("of every row", &tensors([&[60, 700]]), 1e-5, |t| row_cross_entropy(&t[0], &targets));
-    compare("detection", &tensors([&[60]]), 1e-5, |t| binary_cross_entropy(&t[0], &labels));
+    compare("detection", &tensors([&[60]]), 1e-5, |t| {
+        binary_cross_entropy(&t[0], &Tensor::new(&labels[..], t[0].device())?)
+    });
     let inputs = tensors([&[60, 32], &[700, 32], &[700]]);
     let sampler = Some(Sampler { temperature: 1.0, seed: 3, step: 9, first: 5 });
     let read = |t: &[Tensor]| read_projected(&t[0], &t[1], &t[2], &targets, sampler, Precision::F32);
     compare("readings", &inputs, 1e-5, |t| Ok(read(t)?.loss));
     let there: Vec<Tensor> = inputs.iter().map(|t| t.to_device(&cuda()).unwrap()).collect();
     let (expected, got) = (read(&inputs).unwrap(), read(&there).unwrap());
-    assert_eq!((got.best, got.samples), (expected.best, expected.samples));
-    assert!((got.entropy - expected.entropy).abs() < 1e-4);
+    let words = |tensor: &Tensor| tensor.to_vec1::<u32>().unwrap();
+    let samples = |readings: &Readings| words(readings.samples.as_ref().unwrap());
+    assert_eq!((words(&got.best), samples(&got)), (words(&expected.best), samples(&expected)));
+    let entropy = |readings: &Readings| readings.entropy.to_scalar::<f32>().unwrap();
+    assert!((entropy(&got) - entropy(&expected)).abs() < 1e-4);
+}
+
+/// Words that the device drew, some for one position, are embedded as if the host had known them.
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_drawn_words() {
+    let words: Vec<u32> = (0..1000).map(|i| i * i % 50).collect();
+    let positions: Vec<u32> = (0..300).map(|slot| 3 * (slot - u32::from(slot % 3 == 1)) + 7).collect();
+    let samples: Vec<u32> = (0..300).map(|slot| slot * 7 % 11 + 20).collect();
+    let here = corrupt(&words, &positions, &Tensor::new(&samples[..], &Device::Cpu).unwrap(), &Device::Cpu);
+    let (here, changed) =
+        here.map(|corrupted| (corrupted.now().unwrap(), values(&corrupted.changed))).unwrap();
+    let inputs = tensors([&[50, 20], &[30, 20], &[2, 20]]);
+    compare("drawn words", &inputs, 1e-5, |t| {
+        let samples = Tensor::new(&samples[..], t[0].device())?;
+        let corrupted = corrupt(&words, &positions, &samples, t[0].device())?;
+        assert_eq!(corrupted.drawn.is_some(), t[0].device().is_cuda());
+        assert_eq!((corrupted.now()?, values(&corrupted.changed)), (here.clone(), changed.clone()));
+        let indices = Indices {
+            words: corrupted.words,
+            positions: (0..1000).map(|i| i % 30).collect(),
+            kinds: (0..1000).map(|i| u32::from(i % 30 > 11)).collect(),
+            drawn: corrupted.drawn,
+        };
+        embedding(&t[0], &t[1], &t[2], &indices)
+    });
 }
 
 #[test]
@@ -169,6 +202,7 @@ fn cuda_embeddings() {
         words: (0..n).map(|i| if i % 3 == 0 { i % 50 } else { 4 }).collect(),
         positions: (0..n).map(|i| i % 30).collect(),
         kinds: (0..n).map(|i| u32::from(i % 30 > 11)).collect(),
+        drawn: None,
     };
     let inputs = tensors([&[50, 20], &[30, 20], &[2, 20]]);
     compare("embedding", &inputs, 1e-5, |t| embedding(&t[0], &t[1], &t[2], &indices));

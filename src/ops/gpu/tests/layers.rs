@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use candle_core::Var;
 
-use super::super::attention::{self, Plan, Seen, Shape};
+use super::super::attention::{self, Plan, Seen, Shape, Tiles};
+use super::super::emulate::Emulated;
 use super::super::launch::Dropout;
 use super::super::{Machine, layer};
 use super::{M, close, key, on_cpu, values, var};
@@ -15,6 +16,10 @@ use crate::ops::testing::{self, numbers};
 
 /// Lengths on both sides of a tile, an empty sequence among them.
 const OFFSETS: [usize; 6] = [0, 5, 5, 38, 70, 171];
+
+fn tiles() -> Arc<Tiles<<Emulated as Machine>::Words>> {
+    Arc::new(Tiles::new(&M, &OFFSETS).unwrap())
+}
 
 #[test]
 fn attentions() {
@@ -27,9 +32,8 @@ fn attentions() {
         let (n, hidden) = (OFFSETS[5], heads * width);
         let (x, grad) = (numbers(n * 3 * hidden, 1), numbers(n * hidden, 2));
         let dropout = site.map(key);
-        let shape = Shape { offsets: &OFFSETS, heads, width, reach, key: dropout };
-        let plan = Plan::new(&M, shape, n).unwrap();
-        assert_eq!(plan.hidden(), hidden);
+        let shape = Shape { heads, width, reach, key: dropout };
+        let plan = Plan::new(tiles(), shape, n).unwrap();
         let (qkv, d_output) = (M.floats(&x), M.floats(&grad));
         let (output, d_qkv) = (M.room(n * hidden).unwrap(), M.room(n * 3 * hidden).unwrap());
         let log_sums = attention::forward(&M, &plan, M.at(&qkv), M.at(&output)).unwrap();
@@ -43,10 +47,10 @@ fn attentions() {
         close("attention", &output.read(), &expected, 1e-5);
         close("its gradient", &d_qkv.read(), &gradients[0], 1e-5);
     }
-    let wide = Shape { offsets: &OFFSETS, heads: 1, width: 65, reach: Reach::Everything, key: None };
-    assert!(Plan::new(&M, wide, OFFSETS[5]).is_err());
+    let wide = Shape { heads: 1, width: 65, reach: Reach::Everything, key: None };
+    assert!(Plan::new(tiles(), wide, OFFSETS[5]).is_err());
     let narrow = Shape { width: 64, ..wide };
-    assert!(Plan::new(&M, narrow, OFFSETS[5]).is_ok() && Plan::new(&M, narrow, 170).is_err());
+    assert!(Plan::new(tiles(), narrow, OFFSETS[5]).is_ok() && Plan::new(tiles(), narrow, 170).is_err());
 }
 
 fn layer_shapes(hidden: usize, ffn: usize) -> [Vec<usize>; 10] {
@@ -91,9 +95,9 @@ fn layers() {
             output_norm: at(9),
         };
         let [key, after @ ..] = dropout;
-        let shape = Shape { offsets: &OFFSETS, heads, width: hidden / heads, reach: Reach::Everything, key };
+        let shape = Shape { heads, width: hidden / heads, reach: Reach::Everything, key };
         let settings = layer::Settings {
-            plan: Plan::new(&M, shape, n).unwrap(),
+            plan: Plan::new(tiles(), shape, n).unwrap(),
             dropout: after.map(|key| Dropout::new(key, hidden)),
             epsilon: 1e-12,
             sizes: [n, hidden, ffn],
