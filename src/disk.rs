@@ -18,15 +18,18 @@ const PROBE_BYTES: usize = 1 << 20;
 
 /// Replaces a file by `bytes`, or leaves it as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_by(path, |file| file.write_all(bytes).map_err(|error| storage_fault(path, "write", &error)))
+}
+
+/// Replaces a file by what `write` writes, or, where that fails, leaves it as it was. The file that is written has another name.
+pub fn write_by(path: &Path, write: impl FnOnce(&mut tempfile::NamedTempFile) -> Result<()>) -> Result<()> {
     let folder = folder_of(path);
-    let write = || -> io::Result<()> {
-        let mut file = temporary_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
-    };
-    write().map_err(|error| storage_fault(path, "write", &error))
+    let refused = |error: io::Error| storage_fault(path, "write", &error);
+    let mut file = temporary_in(folder).map_err(refused)?;
+    write(&mut file)?;
+    file.as_file().sync_all().map_err(refused)?;
+    file.persist(path).map_err(|error| refused(error.error))?;
+    sync_folder(folder).map_err(refused)
 }
 
 /// The folder that holds a file: for a bare name the current one.

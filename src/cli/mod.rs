@@ -10,6 +10,7 @@ pub mod exit;
 mod export;
 mod fetch;
 mod output;
+mod pack;
 mod panic;
 mod plan;
 mod probe;
@@ -80,6 +81,22 @@ enum Command {
         Example:\n  electra-lab fetch experiments/gen_ratio.yaml --profile small"
     )]
     Fetch(fetch::FetchArguments),
+    /// Writes an experiment's tokenised text into one compressed file, for another machine
+    #[command(
+        long_about = "Writes an experiment's tokenised text into one compressed file. `unpack` puts it into the \
+        cache of a machine that has neither the text nor a network; there a run of the same experiment finds it.\n\n\
+        Example:\n  electra-lab pack experiments/small.yaml --profile paper --to /tmp/text.parcel"
+    )]
+    Pack(pack::PackArguments),
+    /// Puts a text that `pack` wrote into the cache of this machine
+    #[command(
+        long_about = "Puts a text that `pack` wrote on another machine into the cache of this one. A run of the same \
+        experiment takes it where the text itself cannot be had. A run without tasks (evaluate.tasks=[]) needs no more; the \
+        whole one, where the tasks are, takes its pre-training over from the same results.\n\n\
+        Example:\n  electra-lab unpack /tmp/text.parcel\n  \
+        electra-lab run experiments/small.yaml --profile paper --set 'evaluate.tasks=[]' --offline"
+    )]
+    Unpack(pack::UnpackArguments),
     /// Fine-tunes and scores a published checkpoint, with the records and the report of a trial
     #[command(
         long_about = "Fine-tunes and scores a published ELECTRA or BERT checkpoint on GLUE, with the records and the \
@@ -170,6 +187,8 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Status(arguments) => status::status(arguments),
         Command::Report(arguments) => report::report(arguments),
         Command::Fetch(arguments) => fetch::fetch(arguments),
+        Command::Pack(arguments) => pack::pack(arguments),
+        Command::Unpack(arguments) => pack::unpack(arguments),
         Command::Evaluate(arguments) => evaluate::evaluate(arguments),
         Command::Export(arguments) => export::export(arguments),
         Command::Probe(arguments) => probe::probe(arguments),
@@ -220,6 +239,8 @@ mod tests {
           status       Shows how far an experiment is, while it runs or after
           report       Builds the report again from the results
           fetch        Downloads all that an experiment needs, for machines that will be offline
+          pack         Writes an experiment's tokenised text into one compressed file, for another machine
+          unpack       Puts a text that `pack` wrote into the cache of this machine
           evaluate     Fine-tunes and scores a published checkpoint, with the records and the report of a
                        trial
           export       Writes a trained trial as folders that transformers loads

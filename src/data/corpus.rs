@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 use super::corpus_file::{CorpusFile, CorpusWriter, FORMAT_VERSION};
 use super::documents::{Document, Documents};
-use super::open_tokenizer::open_tokenizer;
 use super::packing::{Packed, pack_document};
 use super::shuffle::EpochOrder;
-use super::source::{Source, open_source};
+use super::source::Source;
+use super::text::{Text, open_text};
 use super::tokenizer::Tokenizer;
 use super::{Batch, DataEnv};
 use crate::fault::{Fault, FaultKind, Result};
@@ -28,6 +28,7 @@ const HELD_OUT_EVERY: u64 = 100;
 /// Packed examples, ready to be drawn.
 #[derive(Debug)]
 pub struct Corpus {
+    path: PathBuf,
     file: CorpusFile,
     provenance: DataProvenance,
 }
@@ -38,22 +39,12 @@ pub struct Corpus {
 /// # Errors
 /// The text or the tokenizer cannot be had, the cache cannot be written, or the text is too short for one example.
 pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<Corpus> {
-    let tokenizer = open_tokenizer(spec, env, sink)?;
-    let source = open_source(spec, env, sink)?;
-    let path = cache_path(&source, &tokenizer, seq_len, env);
-    let file = match CorpusFile::open(&path) {
-        Ok(file) => file,
-        Err(why) => {
-            if path.exists() {
-                sink.phase(&format!("rebuilding {}: {why}", path.display()));
-            }
-            build(&source, &tokenizer, seq_len, &path, sink)?;
-            CorpusFile::open(&path).map_err(|why| Fault::storage(&path, "read back", why))?
-        }
-    };
+    let text = open_text(spec, env, sink)?;
+    let (path, file) = open_file(&text, seq_len, env, sink)?;
+    let Text { tokenizer, name, revision, .. } = text;
     let provenance = DataProvenance {
-        source: source.name,
-        revision: source.revision,
+        source: name,
+        revision,
         corpus_hash: file.checksum().to_string(),
         tokenizer_hash: tokenizer.hash().to_string(),
         vocab_size: tokenizer.vocab_size(),
@@ -61,10 +52,40 @@ pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Si
         n_tokens: file.train_tokens(),
         synthetic: spec.is_synthetic(),
     };
-    Ok(Corpus { file, provenance })
+    Ok(Corpus { path, file, provenance })
+}
+
+/// The cached corpus of a text, made where there is none.
+fn open_file(text: &Text, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<(PathBuf, CorpusFile)> {
+    let path = cache_path(&text.identity, text.tokenizer.hash(), seq_len, env);
+    let why = match CorpusFile::open(&path) {
+        Ok(file) => return Ok((path, file)),
+        Err(why) => why,
+    };
+    let source = match &text.source {
+        Ok(source) => source,
+        Err(fault) => {
+            let what =
+                format!("{}, and was not unpacked here for sequences of {seq_len} tokens", fault.message);
+            let hint =
+                format!("pack it with --set train.seq_len={seq_len} where the text is, or: {}", fault.hint);
+            return Err(Fault::new(fault.kind, what, hint));
+        }
+    };
+    if path.exists() {
+        sink.phase(&format!("rebuilding {}: {why}", path.display()));
+    }
+    build(source, &text.tokenizer, seq_len, &path, sink)?;
+    let file = CorpusFile::open(&path).map_err(|why| Fault::storage(&path, "read back", why))?;
+    Ok((path, file))
 }
 
 impl Corpus {
+    /// Its file in the cache.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Training examples.
     pub fn n_examples(&self) -> u64 {
         self.file.n_train()
@@ -126,8 +147,8 @@ impl Corpus {
 }
 
 /// The cache file's name is a hash of everything that decides its content.
-fn cache_path(source: &Source, tokenizer: &Tokenizer, seq_len: usize, env: &DataEnv) -> PathBuf {
-    let key = format!("{FORMAT_VERSION}\n{seq_len}\n{}\n{}", tokenizer.hash(), source.identity);
+pub(super) fn cache_path(identity: &str, tokenizer_hash: &str, seq_len: usize, env: &DataEnv) -> PathBuf {
+    let key = format!("{FORMAT_VERSION}\n{seq_len}\n{tokenizer_hash}\n{identity}");
     let name = &blake3::hash(key.as_bytes()).to_hex()[..24];
     env.cache.join("corpora").join(format!("{name}.corpus"))
 }

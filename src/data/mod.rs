@@ -7,6 +7,7 @@
 //! Must never: know of models or training.
 
 mod batch;
+mod carried;
 mod corpus;
 mod corpus_file;
 mod documents;
@@ -22,6 +23,7 @@ mod model_folder;
 mod open_tokenizer;
 mod own_vocabulary;
 mod packing;
+mod parcel;
 mod parquet;
 mod pattern;
 mod scored_tasks;
@@ -30,6 +32,7 @@ mod source;
 mod squad;
 mod squad_files;
 mod task_table;
+mod text;
 mod tokenizer;
 mod tokenizer_files;
 mod tsv;
@@ -46,6 +49,7 @@ pub use hub::{Hub, HubConfig, HubFiles, RepoKind};
 pub use leaderboard::{LEADERBOARD, LeaderboardFile};
 pub use model_folder::{ModelFolder, model_folder};
 pub use open_tokenizer::open_tokenizer;
+pub use parcel::{PackedCorpus, pack, unpack};
 pub use scored_tasks::{ScoredTask, scored_task, scored_tasks};
 pub use squad::{SquadAnswer, SquadData, SquadExample, open_squad};
 pub use squad_files::{SquadQuestion, squad_answers, squad_no_answer, squad_questions};

@@ -8,16 +8,23 @@ use super::hub::RepoKind;
 use super::own_vocabulary::own_vocabulary;
 use super::source::open_source;
 use super::tokenizer::{TOKENIZER_FILE, Tokenizer};
-use super::{DataEnv, language};
+use super::{DataEnv, carried, language};
 use crate::fault::{Fault, Result};
 use crate::spec::{DataSpec, TokenizerSpec};
 use crate::track::{Silent, Sink};
 
-/// The tokenizer that a data section asks for.
+/// The tokenizer that a data section asks for; where it cannot be had, the one that was unpacked here with its text.
 ///
 /// # Errors
 /// The file is missing, is not a tokenizer, or lacks a special token; for a vocabulary of the text, the text cannot be read.
 pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
+    open(spec, env, sink).or_else(|fault| match carried::find(spec, env)? {
+        Some(carried) => Ok(carried.tokenizer),
+        None => Err(fault),
+    })
+}
+
+fn open(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
     let tokenizer = match spec {
         DataSpec::Language { .. } => {
             return Tokenizer::from_vocabulary(&language::vocabulary(), "built-in language");

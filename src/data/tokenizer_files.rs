@@ -80,6 +80,14 @@ impl Tokenizer {
         write("vocab.txt", tokens.map(|token| token + "\n").collect())
     }
 
+    /// The bytes of a tokenizer.json that reads as this very tokenizer.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+        let text = self.inner().to_string(false);
+        Ok(text
+            .map_err(|error| Fault::internal("cannot write a tokenizer as JSON").because(error))?
+            .into_bytes())
+    }
+
     /// This tokenizer with special tokens and BERT's frame around the text.
     fn published(&self) -> Result<tokenizers::Tokenizer> {
         let mut inner = self.inner().clone();

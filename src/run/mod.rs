@@ -45,7 +45,7 @@ pub use export::{ExportOptions, export};
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
 pub use lock::FolderLock;
 pub use plan::{Plan, PlannedTrial, plan_experiment};
-pub use prepare::fetch_experiment;
+pub use prepare::{fetch_experiment, pack_experiment, unpack_parcel};
 pub use provenance::{collect, utc_now};
 pub use score::{score_glue, score_squad};
 pub use status::{Status, TrialStatus, experiment_status};

@@ -2,11 +2,13 @@
 //!
 //! What is missing or wrong then stops the run while nothing is written; the trials find it in the caches.
 
+use std::path::Path;
+
 use super::opened_model::OpenedModel;
 use super::pace::check_steps;
 use super::tasks::Tasks;
-use crate::data::{DataEnv, fetch, model_folder, open_corpus, open_tokenizer};
-use crate::fault::Result;
+use crate::data::{DataEnv, PackedCorpus, fetch, model_folder, open_corpus, open_tokenizer, pack, unpack};
+use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::spec::{DataSpec, Experiment, Trial};
 use crate::track::{Silent, Sink};
@@ -109,6 +111,37 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+/// Writes the corpora of an experiment's trials into a parcel.
+pub fn pack_experiment(
+    experiment: &Experiment,
+    to: &Path,
+    offline: bool,
+    sink: &dyn Sink,
+) -> Result<Vec<PackedCorpus>> {
+    let mut texts: Vec<(&DataSpec, Vec<usize>)> = Vec::new();
+    for spec in experiment.trials.iter().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
+        let at = texts.iter().position(|(data, _)| *data == &spec.data).unwrap_or_else(|| {
+            texts.push((&spec.data, Vec::new()));
+            texts.len() - 1
+        });
+        if let Some((_, lengths)) = texts.get_mut(at)
+            && !lengths.contains(&spec.train.seq_len)
+        {
+            lengths.push(spec.train.seq_len);
+        }
+    }
+    if texts.is_empty() {
+        let what = format!("the trials of {} pre-train nothing", experiment.path.display());
+        return Err(Fault::new(FaultKind::Spec, what, "pack an experiment without `published`"));
+    }
+    pack(&texts, to, &DataEnv::new(offline)?, sink)
+}
+
+/// Puts the corpora of a parcel into the cache.
+pub fn unpack_parcel(from: &Path, sink: &dyn Sink) -> Result<Vec<PackedCorpus>> {
+    unpack(from, &DataEnv::new(true)?, sink)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Tests of the whole way from documents to batches.
 
 use super::*;
-use crate::data::HubConfig;
 use crate::data::hub::Hub;
+use crate::data::{HubConfig, open_tokenizer};
 use crate::track::Silent;
 
 fn language(documents: u64) -> DataSpec {

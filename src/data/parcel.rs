@@ -1,0 +1,237 @@
+//! Parcels: tokenised texts in one compressed file, for a machine that has neither the texts nor the time to tokenise them.
+//!
+//! A zip whose files are stored as they are. Text i has, in this order, `i/record.json` (see `carried.rs`), `i/tokenizer.json` and, for
+//! every length of sequences, `i/LENGTH.corpus.zst`: the corpus file, compressed by Zstandard, which takes a token of English text to nine
+//! bits. Must never: put a corpus in its place whose checksum is wrong.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::carried::{self, FORMAT_VERSION, Record};
+use super::corpus::{cache_path, open_corpus};
+use super::corpus_file::CorpusFile;
+use super::text::open_text;
+use super::{DataEnv, Tokenizer};
+use crate::disk::{create_folder, folder_of, write_by};
+use crate::fault::{Fault, FaultKind, Result};
+use crate::spec::DataSpec;
+use crate::track::Sink;
+
+/// Of Zstandard: the best that needs no memory beyond the usual, at some megabytes a second.
+const LEVEL: i32 = 19;
+/// log2 of the bytes that a match may reach back, the most that is unpacked without being asked for.
+const WINDOW: u32 = 27;
+
+/// A corpus in a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedCorpus {
+    /// What the text is called.
+    pub source: String,
+    /// Longest sequence in tokens.
+    pub seq_len: usize,
+    /// Tokens of the training examples.
+    pub n_tokens: u64,
+    /// Bytes in the parcel.
+    pub packed_bytes: u64,
+    /// Bytes in the cache.
+    pub bytes: u64,
+}
+
+/// Writes the corpora of data sections, each for some lengths of sequences, into a parcel; makes those that the cache has not.
+///
+/// # Errors
+/// The file is there already or cannot be written; a text cannot be had.
+pub fn pack(
+    texts: &[(&DataSpec, Vec<usize>)],
+    to: &Path,
+    env: &DataEnv,
+    sink: &dyn Sink,
+) -> Result<Vec<PackedCorpus>> {
+    if to.exists() {
+        let what = format!("{} is there already", to.display());
+        return Err(Fault::new(FaultKind::Storage, what, "give --to another name, or delete the file"));
+    }
+    let mut corpora = Vec::new();
+    for (data, lengths) in texts {
+        for &seq_len in lengths {
+            corpora.push((*data, seq_len, open_corpus(data, seq_len, env, sink)?));
+        }
+    }
+    let mut packed = Vec::new();
+    let refused = |error: io::Error| Fault::storage(to, "write", error);
+    write_by(to, |file| {
+        let mut zip = ZipWriter::new(file);
+        let options =
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+        for (number, (data, _)) in texts.iter().enumerate() {
+            let text = open_text(data, env, sink)?;
+            let record = Record {
+                format_version: FORMAT_VERSION,
+                data: (*data).clone(),
+                name: text.name,
+                revision: text.revision,
+                identity: text.identity,
+            };
+            let json = serde_json::to_vec_pretty(&record)
+                .map_err(|error| Fault::internal("cannot write a record as JSON").because(error))?;
+            for (name, bytes) in [("record.json", json), ("tokenizer.json", text.tokenizer.to_json()?)] {
+                zip.start_file(format!("{number}/{name}"), options).map_err(|error| refused(error.into()))?;
+                zip.write_all(&bytes).map_err(refused)?;
+            }
+            for (_, seq_len, corpus) in corpora.iter().filter(|(of, ..)| of == data) {
+                sink.phase(&format!("compressing {} for {seq_len} tokens", record.name));
+                let name = format!("{number}/{seq_len}.corpus.zst");
+                zip.start_file(name, options).map_err(|error| refused(error.into()))?;
+                let mut counted = Counted { to: &mut zip, n: 0 };
+                let bytes = compress(corpus.path(), &mut counted, sink).map_err(refused)?;
+                packed.push(PackedCorpus {
+                    source: record.name.clone(),
+                    seq_len: *seq_len,
+                    n_tokens: corpus.n_tokens(),
+                    packed_bytes: counted.n,
+                    bytes,
+                });
+            }
+        }
+        zip.finish().map_err(|error| refused(error.into()))?;
+        Ok(())
+    })?;
+    Ok(packed)
+}
+
+/// Counts what is written.
+struct Counted<W> {
+    to: W,
+    n: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.n += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn compress(path: &Path, to: &mut impl Write, sink: &dyn Sink) -> io::Result<u64> {
+    let mut from = File::open(path)?;
+    let total = from.metadata()?.len();
+    let mut encoder = zstd::Encoder::new(to, LEVEL)?;
+    encoder.window_log(WINDOW)?;
+    let (mut block, mut done) = (vec![0; 1 << 20], 0);
+    loop {
+        let n = from.read(&mut block)?;
+        if n == 0 {
+            encoder.finish()?;
+            return Ok(total);
+        }
+        encoder.write_all(&block[..n])?;
+        done += n as u64;
+        sink.progress(done, total);
+    }
+}
+
+/// Puts the corpora of a parcel into the cache.
+///
+/// # Errors
+/// The file cannot be read, is no parcel, or is damaged; the cache cannot be written.
+pub fn unpack(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<PackedCorpus>> {
+    let damaged = |what: &str| {
+        let what = format!("{}: {what}", from.display());
+        Fault::new(FaultKind::Data, what, "copy it again, or make it again with `electra-lab pack`")
+    };
+    let file = File::open(from).map_err(|error| {
+        let what = format!("{} cannot be read", from.display());
+        Fault::new(FaultKind::Data, what, "give the path of a file that `electra-lab pack` wrote")
+            .because(error)
+    })?;
+    let mut zip =
+        ZipArchive::new(file).map_err(|error| damaged("it is no parcel, or it is cut off").because(error))?;
+    let names: Vec<String> =
+        zip.file_names().filter_map(|name| name.ok().map(|name| name.into_owned())).collect();
+    let mut unpacked = Vec::new();
+    for number in 0.. {
+        let record_name = format!("{number}/record.json");
+        if !names.contains(&record_name) {
+            break;
+        }
+        let record: Record = serde_json::from_slice(&whole(&mut zip, &record_name, &damaged)?)
+            .map_err(|error| damaged(&format!("{record_name} is of another version")).because(error))?;
+        if record.format_version != FORMAT_VERSION {
+            return Err(damaged("it is of another version"));
+        }
+        let json = whole(&mut zip, &format!("{number}/tokenizer.json"), &damaged)?;
+        let tokenizer = Tokenizer::from_json(&json, &format!("in {}", from.display()))?;
+        let mut lengths: Vec<usize> = names.iter().filter_map(|name| length_of(name, number)).collect();
+        lengths.sort_unstable();
+        for seq_len in lengths {
+            sink.phase(&format!("unpacking {} for {seq_len} tokens", record.name));
+            let name = format!("{number}/{seq_len}.corpus.zst");
+            let path = cache_path(&record.identity, tokenizer.hash(), seq_len, env);
+            let damaged = |what: &str| damaged(&format!("{name} is damaged: {what}"));
+            let entry = zip.by_name(&name).map_err(|error| damaged("its place").because(error))?;
+            let packed_bytes = entry.size();
+            let corpus = place(entry, &path, &damaged)?;
+            unpacked.push(PackedCorpus {
+                source: record.name.clone(),
+                seq_len,
+                n_tokens: corpus.train_tokens(),
+                packed_bytes,
+                bytes: std::fs::metadata(&path).map_or(0, |data| data.len()),
+            });
+        }
+        carried::keep(&record, &json, env)?;
+    }
+    if unpacked.is_empty() {
+        return Err(damaged("it holds no corpus"));
+    }
+    Ok(unpacked)
+}
+
+fn whole(
+    zip: &mut ZipArchive<impl Read + Seek>,
+    name: &str,
+    damaged: &impl Fn(&str) -> Fault,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut entry =
+        zip.by_name(name).map_err(|error| damaged(&format!("{name} is missing")).because(error))?;
+    entry.read_to_end(&mut bytes).map_err(|error| damaged(&format!("{name} is damaged")).because(error))?;
+    Ok(bytes)
+}
+
+/// The length in the name of a corpus of text `number`.
+fn length_of(name: &str, number: usize) -> Option<usize> {
+    name.strip_prefix(&format!("{number}/"))?.strip_suffix(".corpus.zst")?.parse().ok()
+}
+
+/// Decompresses a corpus beside its place, checks it and puts it there.
+fn place(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Fault) -> Result<CorpusFile> {
+    let mut decoder =
+        zstd::Decoder::new(&mut entry).map_err(|error| damaged("its beginning").because(error))?;
+    decoder.window_log_max(WINDOW).map_err(|error| damaged("its window").because(error))?;
+    create_folder(folder_of(path))?;
+    write_by(path, |file| {
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let n = decoder.read(&mut block).map_err(|error| damaged("its bytes").because(error))?;
+            if n == 0 {
+                break;
+            }
+            file.write_all(&block[..n]).map_err(|error| Fault::storage(path, "write", error))?;
+        }
+        CorpusFile::open(file.path()).map_err(|why| damaged(&why)).map(drop)
+    })?;
+    CorpusFile::open(path).map_err(|why| Fault::storage(path, "read back", why))
+}
+
+#[cfg(test)]
+mod tests;
