@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 const ONE_HOME: [(&str, &[&str]); 7] = [
     ("hf_hub", &["data/hub"]),
     ("plotters", &["report/plot"]),
-    ("zip::write", &["run/submission"]),
+    ("zip::write", &["run/submission", "data/parcel"]),
     ("process::exit", &["main.rs"]),
     ("println!", &["cli/", "main.rs"]),
     ("print!(", &["cli/", "main.rs"]),

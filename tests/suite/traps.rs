@@ -122,7 +122,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         "positions drawn twice are counted or averaged by accident",
         Tests(&[
             "objective/masking/tests.rs::draws_of_the_released_code_repeat_as_often_as_they_should",
-            "objective/masking/tests.rs::samples_of_one_position_are_averaged",
+            "ops/corruption.rs::samples_of_one_position_are_averaged",
             "objective/mlm.rs::the_loss_is_a_mean_over_slots",
         ]),
     ),
@@ -246,7 +246,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         38,
         "a resumed run begins its rate, random numbers or data anew",
         Tests(&[
-            "train/pretrain.rs::a_stop_at_any_step_changes_nothing",
+            "train/pretrain/tests.rs::a_stop_at_any_step_changes_nothing",
             "suite/resume.rs::stops_threads_and_jobs_change_no_number",
         ]),
     ),

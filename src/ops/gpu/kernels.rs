@@ -1,11 +1,12 @@
 //! The source of all kernels: one program, since they share device functions.
 
 /// File names and texts, in the order in which they build on each other.
-pub const FILES: [(&str, &str); 7] = [
+pub const FILES: [(&str, &str); 8] = [
     ("common.cuh", include_str!("source/common.cuh")),
     ("elementwise.cu", include_str!("source/elementwise.cu")),
     ("norm.cu", include_str!("source/norm.cu")),
     ("attention.cu", include_str!("source/attention.cu")),
+    ("attention_bf16.cu", include_str!("source/attention_bf16.cu")),
     ("readings.cu", include_str!("source/readings.cu")),
     ("embedding.cu", include_str!("source/embedding.cu")),
     ("adam.cu", include_str!("source/adam.cu")),

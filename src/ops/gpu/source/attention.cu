@@ -15,10 +15,14 @@ __device__ __forceinline__ bool sees(unsigned reach, unsigned i, unsigned j) {
     return reach == 0 || (reach == 1 ? j <= i : j >= i);
 }
 
-// The dropout factor of a probability (attention.rs, first_element).
+// The number, for dropout, of a probability (attention.rs, Numbers).
+__device__ __forceinline__ unsigned long long probability_number(const Heads& h, unsigned start, unsigned head, unsigned i, unsigned j) {
+    return ((unsigned long long)(start + i) * h.count + head) * h.longest + j;
+}
+
 __device__ __forceinline__ float keep_probability(const Heads& h, const Dropout& d, unsigned start, unsigned head, unsigned i,
                                                   unsigned j) {
-    return keep(d, ((unsigned long long)(start + i) * h.count + head) * h.longest + j);
+    return keep(d, probability_number(h, start, head, i, j));
 }
 
 // Rows first.. of a matrix whose rows are `step` apart, zeros behind its end.

@@ -19,19 +19,63 @@ __device__ __forceinline__ Words philox(unsigned c0, unsigned c1, unsigned c2, u
 // A dropout site of a step (dropout.rs). A threshold of 0 drops nothing. `first` is the number of the first element here.
 struct Dropout { unsigned key0, key1, site0, site1, threshold; float scale; unsigned long long first; };
 
+// The random numbers that an element's factor was taken from, for the next one: eight elements share them.
+struct Drawn { unsigned long long block = ~0ull; Words words; };
+
 // The factor of an element: element e of a group of 64 takes 16 bits of word (e / 16) of block (e % 8), the upper ones
 // where e % 16 is at least 8.
-__device__ __forceinline__ float keep(const Dropout& d, unsigned long long element) {
+__device__ __forceinline__ float keep_as(Drawn& drawn, const Dropout& d, unsigned long long element) {
     if (d.threshold == 0) return 1.0f;
     element += d.first;
     unsigned within = (unsigned)(element & 63);
     unsigned long long block = (element >> 6) * 8 + (within & 7);
-    Words words = philox((unsigned)block, (unsigned)(block >> 32), d.site0, d.site1, d.key0, d.key1);
+    if (block != drawn.block) {
+        drawn.block = block;
+        drawn.words = philox((unsigned)block, (unsigned)(block >> 32), d.site0, d.site1, d.key0, d.key1);
+    }
+    Words words = drawn.words;
     unsigned part = within >> 4;
     unsigned word = part == 0 ? words.x : part == 1 ? words.y : part == 2 ? words.z : words.w;
     unsigned bits = within & 8 ? word >> 16 : word & 0xFFFFu;
     return bits >= d.threshold ? d.scale : 0.0f;
 }
+
+__device__ __forceinline__ float keep(const Dropout& d, unsigned long long element) {
+    Drawn drawn;
+    return keep_as(drawn, d, element);
+}
+
+// The nearest bfloat16, ties to even.
+__device__ __forceinline__ unsigned to_bfloat16(float x) {
+    unsigned bits = __float_as_uint(x);
+    bool nan = (bits & 0x7FFFFFFFu) > 0x7F800000u;
+    return nan ? 0x7FC0u : (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+}
+
+#ifndef EMULATED
+// Two numbers as bfloat16 in a word, the first in its lower half.
+__device__ __forceinline__ unsigned pack(float low, float high) {
+#if __CUDA_ARCH__ >= 800
+    unsigned word;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
+#else
+    return to_bfloat16(low) | (to_bfloat16(high) << 16);
+#endif
+}
+
+// sums [16, 8] += factor [16, 16] · other [16, 8] of bfloat16, by the tensor cores of a warp. What a lane holds of each is said where it
+// is used (attention_bf16.cu).
+__device__ __forceinline__ void multiply(float* sums, const unsigned* factor, unsigned other0, unsigned other1) {
+#if __CUDA_ARCH__ >= 800
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(factor[0]), "r"(factor[1]), "r"(factor[2]), "r"(factor[3]), "r"(other0), "r"(other1));
+#else
+    __trap();
+#endif
+}
+#endif
 
 // Every lane gets the same bits: the butterfly adds the same pairs in all of them.
 template <class T> __device__ __forceinline__ T warp_sum(T value) {

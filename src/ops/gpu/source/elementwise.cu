@@ -28,11 +28,7 @@ extern "C" __global__ void add_to(float* sum, const float* more, unsigned long l
     for (unsigned long long i = first_element(); i < n; i += stride()) sum[i] += more[i];
 }
 
-// The nearest bfloat16, ties to even.
+// As bfloat16.
 extern "C" __global__ void to_bf16(const float* x, unsigned short* y, unsigned long long n) {
-    for (unsigned long long i = first_element(); i < n; i += stride()) {
-        unsigned bits = __float_as_uint(x[i]);
-        bool nan = (bits & 0x7FFFFFFFu) > 0x7F800000u;
-        y[i] = nan ? 0x7FC0 : (unsigned short)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-    }
+    for (unsigned long long i = first_element(); i < n; i += stride()) y[i] = (unsigned short)to_bfloat16(x[i]);
 }

@@ -21,6 +21,7 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 #define __restrict__
 #define __shared__ static
 #define __launch_bounds__(...)
+#define EMULATED
 
 namespace emulate {
 enum class State { Ready, AtWarp, AtBlock, Done };
@@ -152,6 +153,27 @@ static unsigned __ballot_sync(unsigned, bool vote) {
     __syncwarp();
     return votes;
 }
+// The product of a warp's tensor cores, from what each lane holds of its factors.
+static unsigned factors[1024][4], others[1024][2];
+static float half_of(unsigned word, unsigned half) { return __uint_as_float(half ? word & 0xFFFF0000u : word << 16); }
+static void multiply(float* sums, const unsigned* factor, unsigned other0, unsigned other1) {
+    memcpy(factors[threadIdx.x], factor, 16);
+    others[threadIdx.x][0] = other0;
+    others[threadIdx.x][1] = other1;
+    __syncwarp();
+    unsigned warp = threadIdx.x & ~31u, lane = threadIdx.x & 31;
+    for (unsigned part = 0; part < 4; ++part) {
+        unsigned row = lane / 4 + 8 * (part >> 1), column = 2 * (lane % 4) + (part & 1);
+        for (unsigned k = 0; k < 16; ++k) {
+            unsigned holder = k % 8 / 2, upper = k / 8;
+            float a = half_of(factors[warp + row % 8 * 4 + holder][row / 8 + 2 * upper], k & 1);
+            sums[part] += a * half_of(others[warp + column * 4 + holder][upper], k & 1);
+        }
+    }
+    __syncwarp();
+}
+static unsigned to_bfloat16(float x);
+static unsigned pack(float low, float high) { return to_bfloat16(low) | (to_bfloat16(high) << 16); }
 static int __ffs(unsigned bits) { return __builtin_ffs((int)bits); }
 template <class T> static T min(T a, T b) { return a < b ? a : b; }
 template <class T> static T max(T a, T b) { return a > b ? a : b; }

@@ -9,6 +9,7 @@ use super::super::attention::{self, Plan, Seen, Tiles};
 use super::super::cuda::{Gpu, at, with};
 use super::super::machine::Machine;
 use super::elsewhere;
+use crate::ops::Precision;
 use crate::ops::attention::Reach;
 use crate::ops::dropout::DropoutKey;
 
@@ -76,6 +77,7 @@ impl CustomOp1 for Attention {
             width: hidden / self.heads,
             reach: self.reach,
             key: self.key,
+            precision: Precision::F32,
         };
         let plan = Plan::new(tiles(&gpu, &self.offsets)?, shape, n)?;
         let output = gpu.room(n * hidden)?;

@@ -54,7 +54,7 @@ impl CustomOp1 for EncoderLayer {
         let [in_attention, after_attention, after_output] =
             dropout.map(|key| key.filter(|key| !key.is_off()));
         let (width, key) = (hidden / heads, in_attention);
-        let shape = attention::Shape { heads: *heads, width, reach: *reach, key };
+        let shape = attention::Shape { heads: *heads, width, reach: *reach, key, precision: *precision };
         let settings = layer::Settings {
             plan: Plan::new(tiles(&gpu, offsets)?, shape, n)?,
             dropout: [after_attention, after_output].map(|key| Dropout::new(key, hidden)),

@@ -23,31 +23,39 @@ fn tiles() -> Arc<Tiles<<Emulated as Machine>::Words>> {
 
 #[test]
 fn attentions() {
+    // Of factors that bfloat16 holds, only probabilities and gradients of scores are rounded.
+    let precisions = [(Precision::F32, 1e-5), (Precision::Bf16, 6e-3)];
     for (heads, width, reach, site) in [
         (2, 12, Reach::Everything, Some(1)),
         (1, 64, Reach::Everything, None),
         (2, 32, Reach::Before, Some(2)),
         (1, 40, Reach::Behind, Some(3)),
+        (1, 7, Reach::Everything, Some(4)),
     ] {
-        let (n, hidden) = (OFFSETS[5], heads * width);
-        let (x, grad) = (numbers(n * 3 * hidden, 1), numbers(n * hidden, 2));
-        let dropout = site.map(key);
-        let shape = Shape { heads, width, reach, key: dropout };
-        let plan = Plan::new(tiles(), shape, n).unwrap();
-        let (qkv, d_output) = (M.floats(&x), M.floats(&grad));
-        let (output, d_qkv) = (M.room(n * hidden).unwrap(), M.room(n * 3 * hidden).unwrap());
-        let log_sums = attention::forward(&M, &plan, M.at(&qkv), M.at(&output)).unwrap();
-        let seen = Seen { qkv: M.at(&qkv), output: M.at(&output), log_sums: M.at(&log_sums) };
-        attention::backward(&M, &plan, seen, M.at(&d_output), M.at(&d_qkv)).unwrap();
-        let offsets: Arc<[usize]> = OFFSETS.as_slice().into();
-        let input = var(&x, &[n, 3 * hidden]);
-        let (expected, gradients) = on_cpu(&[&input], &grad, || {
-            ops::attention::attention(&input, &offsets, heads, reach, dropout).unwrap()
-        });
-        close("attention", &output.read(), &expected, 1e-5);
-        close("its gradient", &d_qkv.read(), &gradients[0], 1e-5);
+        for (precision, tolerance) in precisions {
+            let (n, hidden) = (OFFSETS[5], heads * width);
+            let rounded = |values: Vec<f32>| -> Vec<f32> {
+                values.into_iter().map(|value| f32::from_bits(value.to_bits() & 0xFFFF_0000)).collect()
+            };
+            let (x, grad) = (rounded(numbers(n * 3 * hidden, 1)), rounded(numbers(n * hidden, 2)));
+            let dropout = site.map(key);
+            let shape = Shape { heads, width, reach, key: dropout, precision };
+            let plan = Plan::new(tiles(), shape, n).unwrap();
+            let (qkv, d_output) = (M.floats(&x), M.floats(&grad));
+            let (output, d_qkv) = (M.room(n * hidden).unwrap(), M.room(n * 3 * hidden).unwrap());
+            let log_sums = attention::forward(&M, &plan, M.at(&qkv), M.at(&output)).unwrap();
+            let seen = Seen { qkv: M.at(&qkv), output: M.at(&output), log_sums: M.at(&log_sums) };
+            attention::backward(&M, &plan, seen, M.at(&d_output), M.at(&d_qkv)).unwrap();
+            let offsets: Arc<[usize]> = OFFSETS.as_slice().into();
+            let input = var(&x, &[n, 3 * hidden]);
+            let (expected, gradients) = on_cpu(&[&input], &grad, || {
+                ops::attention::attention(&input, &offsets, heads, reach, dropout).unwrap()
+            });
+            close("attention", &output.read(), &expected, tolerance);
+            close("its gradient", &d_qkv.read(), &gradients[0], tolerance);
+        }
     }
-    let wide = Shape { heads: 1, width: 65, reach: Reach::Everything, key: None };
+    let wide = Shape { heads: 1, width: 65, reach: Reach::Everything, key: None, precision: Precision::F32 };
     assert!(Plan::new(tiles(), wide, OFFSETS[5]).is_err());
     let narrow = Shape { width: 64, ..wide };
     assert!(Plan::new(tiles(), narrow, OFFSETS[5]).is_ok() && Plan::new(tiles(), narrow, 170).is_err());
@@ -95,7 +103,7 @@ fn layers() {
             output_norm: at(9),
         };
         let [key, after @ ..] = dropout;
-        let shape = Shape { heads, width: hidden / heads, reach: Reach::Everything, key };
+        let shape = Shape { heads, width: hidden / heads, reach: Reach::Everything, key, precision };
         let settings = layer::Settings {
             plan: Plan::new(tiles(), shape, n).unwrap(),
             dropout: after.map(|key| Dropout::new(key, hidden)),
