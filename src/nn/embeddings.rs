@@ -27,14 +27,6 @@ pub struct Tokens {
     pub offsets: Arc<[usize]>,
 }
 
-impl Tokens {
-    /// The same places with other words (N of them).
-    pub fn with_words(&self, words: Vec<u32>) -> Self {
-        let indices = Indices { words: words.into(), ..self.indices.clone() };
-        Self { indices, offsets: self.offsets.clone() }
-    }
-}
-
 /// Word, position and type embeddings with their LayerNorm.
 #[derive(Clone, Debug)]
 pub struct Embeddings {

@@ -76,8 +76,7 @@ impl Objective for Electric {
         let learnt: Vec<u32> =
             (0u32..).zip(&batch.ids).filter(|(_, id)| self.masker.may_mask(**id)).map(|(at, _)| at).collect();
         let n_learnt = batch.whole().ids.iter().filter(|id| self.masker.may_mask(**id)).count();
-        let learnt = integers(&learnt)?.to_device(hidden.device())?;
-        let cloze_loss = surprises.index_select(&learnt, 0)?.mean_all()?;
+        let cloze_loss = gather(&surprises.unsqueeze(1)?, &learnt)?.mean_all()?;
 
         let known = gather(&hidden.detach(), &masked.positions)?;
         let logits = generator.head.forward(&known)?.detach();
@@ -97,14 +96,14 @@ impl Objective for Electric {
         let noise_logits = noise_logits(&energies, &log_q, fraction)?;
         let noise = Tensor::from_vec(noise, batch.n_tokens(), device)?;
         let nce_loss = binary_cross_entropy(&noise_logits, &noise)?;
-        let cloze_share = share::share(&cloze_loss, learnt.elem_count(), n_learnt)?;
+        let cloze_share = share::share(&cloze_loss, learnt.len(), n_learnt)?;
         let total = (cloze_share + (share::of_tokens(&nce_loss, batch)? * weight)?)?;
 
         let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
         let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
         measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
-        measures.loss("cloze_loss", &cloze_loss, learnt.elem_count() as f64)?;
+        measures.loss("cloze_loss", &cloze_loss, learnt.len() as f64)?;
         measures.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
         measures.total(&total, batch)?;
         // Whatever was drawn counts as replaced, also where it is the original: that is what is learnt.

@@ -69,7 +69,7 @@ impl Proposer {
         let sampler = at.sampler(sampling.temperature, masked);
         if sampling.disallow_correct {
             let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
-            let samples = integers(&draw_others(&logits, &masked.originals, sampler)?)?;
+            let samples = draw_others(&logits, &masked.originals, sampler)?;
             let predicted = Prediction::of_logits(&logits, masked, None)?;
             return Ok(Proposals { samples, predicted: Some(predicted), entropy: None });
         }
@@ -78,8 +78,8 @@ impl Proposer {
     }
 }
 
-/// Samples of logits [M, V] other than the originals.
-fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Vec<u32>> {
+/// Samples of logits [M, V] other than the originals. [M], u32
+fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Tensor> {
     let logits = logits.detach();
     let (rows, device) = (originals.len(), logits.device());
     let columns = Tensor::from_slice(originals, (rows, 1), device)?;
@@ -162,7 +162,7 @@ mod tests {
             for step in 0..300 {
                 let samples =
                     draw_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
-                drawn[samples[0] as usize] += 1;
+                drawn[samples.to_vec1::<u32>().unwrap()[0] as usize] += 1;
                 let best: Vec<u32> = read(&logits, &[1], None).unwrap().best.to_vec1().unwrap();
                 assert_eq!(best, [1], "what the generator thinks is measured as it is");
             }

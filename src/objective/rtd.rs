@@ -18,6 +18,7 @@ use crate::fault::Result;
 use crate::model::{Discriminator, Electra, EncoderNetwork};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
+use crate::ops::gather::gather;
 use crate::spec::ModelSpec;
 
 /// Every chosen token becomes [MASK].
@@ -119,8 +120,7 @@ impl Objective for ReplacedTokenDetection {
 fn masked_detection_loss(logits: &Tensor, replaced: &Tensor, positions: &[u32]) -> Result<(Tensor, usize)> {
     let mut positions = positions.to_vec();
     positions.dedup();
-    let rows = integers(&positions)?.to_device(logits.device())?;
-    let there = |of_all: &Tensor| of_all.index_select(&rows, 0);
+    let there = |of_all: &Tensor| gather(&of_all.unsqueeze(1)?, &positions)?.squeeze(1);
     Ok((binary_cross_entropy(&there(logits)?, &there(replaced)?)?, positions.len()))
 }
 

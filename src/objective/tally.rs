@@ -96,14 +96,14 @@ impl Tally {
         for Self { known, waiting } in tallies {
             all.push((known, waiting.into_iter().map(read).collect::<Result<Vec<_>>>()?));
         }
-        all.into_par_iter()
-            .map(|(mut known, read)| {
-                for (tensors, measure) in read {
-                    measure(&tensors, &mut known)?;
-                }
-                Ok(known)
-            })
-            .collect()
+        let measured = all.into_par_iter().map(|(mut known, read)| {
+            for (tensors, measure) in read {
+                measure(&tensors, &mut known)?;
+            }
+            Ok(known)
+        });
+        // The first fault in the order of the batches, not in that of the threads.
+        measured.collect::<Vec<Result<Measures>>>().into_iter().collect()
     }
 }
 

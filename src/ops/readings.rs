@@ -84,7 +84,7 @@ pub fn reference(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> 
         loss: cross_entropy::cross_entropy(logits, &targets.into())?,
         best: words(&most_probable(logits)?)?,
         entropy: entropy(&logits.detach())?.to_dtype(candle_core::DType::F32)?,
-        samples: sampler.map(|sampler| words(&sample(logits, sampler)?)).transpose()?,
+        samples: sampler.map(|sampler| sample(logits, sampler)).transpose()?,
     })
 }
 

@@ -26,13 +26,13 @@ pub struct Sampler {
     pub first: u64,
 }
 
-/// Draws a class for every row.
-pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
+/// Draws a class for every row, [M], u32: on a CUDA device of logits that lie there.
+pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
     #[cfg(feature = "cuda")]
     if super::gpu::tensors::takes(logits) {
-        return super::gpu::tensors::readings::sample(logits, Some(sampler)).map(|[samples, _]| samples);
+        return super::gpu::tensors::readings::sample(logits, sampler);
     }
-    let (_, classes) = logits.dims2()?;
+    let (n, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
     host::with(&logits, |logits| {
         let rows = logits.par_chunks_exact(classes).enumerate();
@@ -42,7 +42,7 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
             sampler.weigh(logits, max, weights);
             sampler.draw(weights, row)
         });
-        Ok(drawn.collect())
+        Tensor::from_vec(drawn.collect(), n, &Device::Cpu)
     })
 }
 
@@ -50,7 +50,7 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Vec<u32>> {
 pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
     #[cfg(feature = "cuda")]
     if super::gpu::tensors::takes(logits) {
-        return super::gpu::tensors::readings::sample(logits, None).map(|[_, best]| best);
+        return super::gpu::tensors::readings::most_probable(logits);
     }
     let (_, classes) = logits.dims2()?;
     let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
@@ -122,7 +122,7 @@ mod tests {
         for step in 0..n {
             let samples = sample(&logits, Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
             assert_eq!(most_probable(&logits).unwrap(), [123]);
-            counts[slice(samples[0])] += 1.0;
+            counts[slice(samples.to_vec1().unwrap()[0])] += 1.0;
         }
         let peak_weight = (f64::from(peak) / temperature).exp();
         let total = peak_weight + classes as f64 - 1.0;
@@ -153,7 +153,8 @@ mod tests {
     fn some_of_the_rows_are_drawn_as_all_are() {
         let logits = crate::ops::testing::tensor(&[40, 900], 3);
         let of = |logits: &Tensor, first| {
-            sample(logits, Sampler { temperature: 1.0, seed: 1, step: 2, first }).unwrap()
+            let drawn = sample(logits, Sampler { temperature: 1.0, seed: 1, step: 2, first }).unwrap();
+            drawn.to_vec1::<u32>().unwrap()
         };
         assert_eq!(of(&logits, 0)[17..29], of(&logits.narrow(0, 17, 12).unwrap(), 17));
     }

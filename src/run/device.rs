@@ -70,7 +70,12 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
 fn open(number: usize) -> candle_core::Result<Device> {
     let device = Device::new_cuda(number)?;
     #[cfg(feature = "cuda")]
-    keep_freed_memory(&device)?;
+    {
+        keep_freed_memory(&device)?;
+        // SAFETY: a thread has one stream and keeps its tensors (`on_this_thread`), so nothing on the device waits for an event; each
+        // buffer would otherwise have two made.
+        unsafe { device.as_cuda_device()?.disable_event_tracking() };
+    }
     Ok(device)
 }
 

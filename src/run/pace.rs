@@ -12,7 +12,7 @@ use super::context::TrialContext;
 use crate::data::Corpus;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
-use crate::objective::{Vocabulary, build};
+use crate::objective::{Tally, Vocabulary, build};
 use crate::spec::{Budget, ObjectiveSpec, TrialSpec};
 use crate::track::RECORD_VERSION;
 use crate::train::{Optimizer, Stepper};
@@ -103,17 +103,17 @@ fn measure(
     let mut optimizer = Optimizer::new((&trial.train).into(), objective.parameters())?;
     let (seed, objective) = (trial.seed, objective.as_ref());
     let stepper = Stepper { seed, spec: &trial.train, n_steps, objective, parts: false };
-    let mut began = Instant::now();
+    let (mut began, mut unread) = (Instant::now(), Vec::new());
     for step in 0..n_steps {
         context.stop.check()?;
         if step == UNTIMED {
             began = Instant::now();
         }
         let batch = corpus.batch_at(seed, step, trial.train.batch);
-        let taken = stepper.step(&mut optimizer, step, batch)?;
-        // A device is asked for a step before it has taken it.
+        unread.push(stepper.step(&mut optimizer, step, batch)?.measures()?);
+        // A device is asked for a step before it has taken it; what it measured is read, as in training.
         if [UNTIMED, n_steps].contains(&(step + 1)) {
-            taken.norm.wait()?;
+            Tally::settle_all(std::mem::take(&mut unread))?;
         }
     }
     let step_s = began.elapsed().as_secs_f64() / TIMED as f64;

@@ -17,6 +17,9 @@ use super::launch::{Address, Argument, Dropout, Heads, Launch, Rule, arguments};
 use super::machine::{Machine, Product};
 use crate::ops::Precision;
 
+/// Words that are copied to a device at a time.
+const UPLOAD: usize = 1 << 14;
+
 /// A CUDA device as candle holds it.
 pub struct Gpu(CudaDevice);
 
@@ -101,16 +104,6 @@ impl Gpu {
     pub fn storage(&self, floats: CudaSlice<f32>) -> CudaStorage {
         CudaStorage::wrap_cuda_slice(floats, self.0.clone())
     }
-
-    /// Copies numbers there.
-    pub fn floats(&self, values: &[f32]) -> Result<CudaSlice<f32>> {
-        self.0.clone_htod(values)
-    }
-
-    /// Copies numbers from there, when all that was asked for before is done.
-    pub fn read<T: DeviceRepr>(&self, values: &CudaSlice<T>) -> Result<Vec<T>> {
-        self.0.clone_dtoh(values)
-    }
 }
 
 fn address<'a, T>(gpu: &Gpu, slice: &'a CudaSlice<T>) -> Address<'a> {
@@ -183,7 +176,13 @@ impl Machine for Gpu {
     }
 
     fn words(&self, values: &[u32]) -> Result<CudaSlice<u32>> {
-        if values.is_empty() { self.word_room(1) } else { self.0.clone_htod(values) }
+        let mut there = self.word_room(values.len())?;
+        // A copy of at most 64 KiB is taken over at once; the driver may let the host wait for the stream before a larger one.
+        for (index, part) in values.chunks(UPLOAD).enumerate() {
+            let start = index * UPLOAD;
+            self.0.memcpy_htod(part, &mut there.slice_mut(start..start + part.len()))?;
+        }
+        Ok(there)
     }
 
     fn at<'a>(&self, floats: &'a CudaSlice<f32>) -> Address<'a> {

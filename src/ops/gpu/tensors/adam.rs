@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::super::adam::{Parameter, Pieces, norm, update};
+use super::super::adam::{self, Parameter, Pieces, Turn, norm, update};
 use super::super::cuda::{Gpu, takes, with};
 use super::super::launch::Rule;
 use super::super::machine::Machine;
@@ -45,18 +45,19 @@ pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32, last: &mut Last) -> 
         return Ok(None);
     }
     let gpu = Gpu::of_tensor(first)?;
-    let mut parameters = Vec::with_capacity(jobs.len());
+    let (mut parameters, mut turns) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
     for (job, all) in jobs.iter().zip(&tensors) {
         let [values, first, second, gradient] = all;
         // The tensors outlive the addresses; nobody else uses them meanwhile.
         let pointers = with([values, first, second, gradient], |all| Ok(all.map(|at| at.pointer())))?;
         let [values, first, second, gradient] = pointers.map(super::super::launch::Address::new);
         let (decay, len) = (job.decay, job.parameter.elem_count());
-        parameters.push(Parameter { values, first, second, gradient, len, decay });
+        parameters.push(Parameter { values, first, second, len, decay });
+        turns.push(Turn { gradient, rate: job.rate });
     }
     let pieces = Pieces::new(&gpu, &parameters, last.0.take())?;
-    let rates = gpu.floats(&jobs.iter().map(|job| job.rate).collect::<Vec<_>>())?;
-    let norm = norm(&gpu, &pieces)?;
+    let turns = adam::turns(&gpu, &turns)?;
+    let norm = norm(&gpu, &pieces, gpu.at_words(&turns))?;
     let Update { beta1, beta2, epsilon, corrections, .. } = rule;
     let rule = Rule {
         first: [beta1 as f32, (1.0 - beta1) as f32],
@@ -65,7 +66,7 @@ pub fn step(jobs: &[Job<'_>], rule: Update, clip_norm: f32, last: &mut Last) -> 
         corrections: [corrections.0, corrections.1],
         clip_norm,
     };
-    update(&gpu, &pieces, gpu.at(&rates), gpu.at(&norm), rule)?;
+    update(&gpu, &pieces, gpu.at_words(&turns), gpu.at(&norm), rule)?;
     last.0 = Some(pieces);
     Ok(Some(gpu.tensor(norm, 1)))
 }

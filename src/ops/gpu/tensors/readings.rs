@@ -40,14 +40,22 @@ pub fn read(logits: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Resul
     told.beside(cross_entropy(&logits, &targets.into(), false)?)
 }
 
-/// A sample and the most probable class of every row.
-pub fn sample(logits: &Tensor, sampler: Option<Sampler>) -> Result<[Vec<u32>; 2]> {
-    if logits.dim(0)? == 0 {
-        return Ok([Vec::new(), Vec::new()]);
+/// As `ops::sampling::sample`.
+pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
+    let (_, told) = tell(&logits.contiguous()?, Some(sampler))?;
+    match told.samples {
+        Some(samples) => Ok(samples),
+        None => bail!("a sampler drew nothing"),
     }
-    let (_, Told { samples, best, .. }) = tell(&logits.contiguous()?, sampler)?;
-    let best = best.to_vec1()?;
-    Ok([samples.map_or(Ok(Vec::new()), |samples| samples.to_vec1())?, best])
+}
+
+/// As `ops::sampling::most_probable`; waits for the device.
+pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
+    if logits.dim(0)? == 0 {
+        return Ok(Vec::new());
+    }
+    let (_, told) = tell(&logits.contiguous()?, None)?;
+    told.best.to_vec1()
 }
 
 /// The cross-entropy of every row, [M], or their mean.

@@ -221,26 +221,28 @@ fn updates() {
     let parameters: Vec<adam::Parameter<'_>> = there
         .iter()
         .zip(sizes)
-        .map(|([p, m, v, g], len)| adam::Parameter {
+        .map(|([p, m, v, _], len)| adam::Parameter {
             values: M.at(p),
             first: M.at(m),
             second: M.at(v),
-            gradient: M.at(g),
             len,
             decay: if len == 3 { 0.0 } else { 0.1 },
         })
         .collect();
     let pieces = adam::Pieces::new(&M, &parameters, None).unwrap();
     let pieces = adam::Pieces::new(&M, &parameters, Some(pieces)).unwrap();
-    let rates = M.floats(&[0.01, 0.02, 0.03]);
-    let rates_at = M.at(&rates);
-    let norm = adam::norm(&M, &pieces).unwrap();
+    let turns: Vec<adam::Turn<'_>> = (there.iter().zip([0.01, 0.02, 0.03]))
+        .map(|([_, _, _, gradient], rate)| adam::Turn { gradient: M.at(gradient), rate })
+        .collect();
+    let turns = adam::turns(&M, &turns).unwrap();
+    let turns = M.at_words(&turns);
+    let norm = adam::norm(&M, &pieces, turns).unwrap();
     let squares: f64 = (0..3).flat_map(|index| start(index, 3)).map(|g| f64::from(g) * f64::from(g)).sum();
     close("norm", &norm.read(), &[squares.sqrt() as f32], 1e-6);
     let none = M.floats(&[f32::INFINITY]);
-    adam::update(&M, &pieces, rates_at, M.at(&none), rule).unwrap();
+    adam::update(&M, &pieces, turns, M.at(&none), rule).unwrap();
     assert_eq!(there[0][0].read(), start(0, 0), "a norm that is not finite changes nothing");
-    adam::update(&M, &pieces, rates_at, M.at(&norm), rule).unwrap();
+    adam::update(&M, &pieces, turns, M.at(&norm), rule).unwrap();
     for (index, on) in there.iter().enumerate() {
         let vars = [0, 1, 2].map(|kind| var(&start(index, kind), &[sizes[index]]));
         let update = ops::adam::Update {
