@@ -9,7 +9,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-use super::device::{DeviceChoice, choose, describe};
+use super::device::{DeviceChoice, choose, describe, f32_alone};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
@@ -140,12 +140,11 @@ impl Steps {
 
 fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     let (spec, device) = (trial(options), choose(options.device)?);
-    if device.is_cpu() && options.precision != Precision::F32 {
-        return Err(Fault::new(
-            FaultKind::Device,
-            "the CPU computes in f32 alone",
-            "leave out --precision, or pass --device cuda where there is one",
-        ));
+    if options.precision != Precision::F32
+        && let Some(why) = f32_alone(&device)?
+    {
+        let hint = "leave out --precision, or pass --device cuda where there is one of Ampere or newer";
+        return Err(Fault::new(FaultKind::Device, why, hint));
     }
     let mut steps = Steps::on(&device, options)?;
     for _ in 0..WARM_UP {

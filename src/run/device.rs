@@ -109,13 +109,30 @@ pub fn on_this_thread(device: &Device) -> Result<Device> {
 /// Errors where a trial asks for what the device does not do.
 pub fn check_precision<'a>(device: &Device, trials: impl IntoIterator<Item = &'a Trial>) -> Result<()> {
     let rounds = |trial: &&Trial| trial.spec.train.precision != Precision::F32;
-    let Some(trial) = trials.into_iter().find(rounds).filter(|_| device.is_cpu()) else { return Ok(()) };
+    let Some(trial) = trials.into_iter().find(rounds) else { return Ok(()) };
+    let Some(why) = f32_alone(device)? else { return Ok(()) };
     let precision = if trial.spec.train.precision == Precision::Bf16 { "bf16" } else { "tf32" };
     Err(Fault::new(
         FaultKind::Device,
-        format!("trial {}: base.train.precision = {precision}: the CPU computes in f32 alone", trial.label()),
-        "set base.train.precision to f32, or pass --device cuda where there is one",
+        format!("trial {}: base.train.precision = {precision}: {why}", trial.label()),
+        "set base.train.precision to f32, or pass --device cuda where there is one of Ampere or newer",
     ))
+}
+
+/// Why a device computes in f32 alone, where it does.
+pub fn f32_alone(device: &Device) -> Result<Option<&'static str>> {
+    if device.is_cpu() {
+        return Ok(Some("the CPU computes in f32 alone"));
+    }
+    #[cfg(feature = "cuda")]
+    {
+        use candle_core::cuda_backend::{WrapErr, cudarc::driver::sys::CUdevice_attribute};
+        let major = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+        if device.as_cuda_device()?.cuda_stream().context().attribute(major).w()? < 8 {
+            return Ok(Some("the CUDA device is older than Ampere and computes in f32 alone"));
+        }
+    }
+    Ok(None)
 }
 
 /// `cpu` or `cuda:0`: the device's name in records.
@@ -139,7 +156,7 @@ mod tests {
         trial.spec.train.precision = Precision::Bf16;
         insta::assert_snapshot!(check_precision(&Device::Cpu, [&trial]).unwrap_err(), @r#"
         trial seed=1: base.train.precision = bf16: the CPU computes in f32 alone
-        hint: set base.train.precision to f32, or pass --device cuda where there is one
+        hint: set base.train.precision to f32, or pass --device cuda where there is one of Ampere or newer
         "#);
     }
 
