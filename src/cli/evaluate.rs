@@ -82,6 +82,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
         reports: arguments.reports.clone(),
         offline: arguments.offline,
         force: arguments.force,
+        pretrain_only: false,
     })?;
     if code == exit::OK {
         output::note(&format!("the experiment file is {}", path.display()));

@@ -90,11 +90,11 @@ enum Command {
     Pack(pack::PackArguments),
     /// Puts a text that `pack` wrote into the cache of this machine
     #[command(
-        long_about = "Puts a text that `pack` wrote on another machine into the cache of this one. A run of the same \
-        experiment takes it where the text itself cannot be had. A run without tasks (evaluate.tasks=[]) needs no more; the \
-        whole one, where the tasks are, takes its pre-training over from the same results.\n\n\
+        long_about = "Puts a text that `pack` wrote on another machine into the cache of this one. A run of the same experiment \
+        takes it where the text itself cannot be had. With --pretrain-only it needs no more; the same command without it, \
+        where the tasks are and the results were copied, fine-tunes.\n\n\
         Example:\n  electra-lab unpack /tmp/text.parcel\n  \
-        electra-lab run experiments/small.yaml --profile paper --set 'evaluate.tasks=[]' --offline"
+        electra-lab run experiments/small.yaml --profile paper --pretrain-only --offline"
     )]
     Unpack(pack::UnpackArguments),
     /// Fine-tunes and scores a published checkpoint, with the records and the report of a trial
@@ -340,6 +340,10 @@ mod tests {
               --force
                   Discards what earlier runs of the same trials left, and starts afresh [default: off,
                   continues them]
+
+              --pretrain-only
+                  Pre-trains and no more: tasks need not be here, and the same command without it
+                  fine-tunes, here or where DIR is copied [default: off]
 
           -h, --help
                   Print help (see a summary with '-h')

@@ -52,6 +52,11 @@ pub struct RunArguments {
     /// Discards what earlier runs of the same trials left, and starts afresh [default: off, continues them]
     #[arg(long)]
     pub(super) force: bool,
+
+    /// Pre-trains and no more: tasks need not be here, and the same command without it fine-tunes, here or where DIR is copied
+    /// [default: off]
+    #[arg(long)]
+    pub(super) pretrain_only: bool,
 }
 
 /// Runs the experiments and returns the exit code.
@@ -65,6 +70,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
         device: arguments.device,
         offline: arguments.offline,
         force: arguments.force,
+        pretrain_only: arguments.pretrain_only,
     };
     let stop = StopFlag::on_signals()?;
     let stop = match arguments.max_seconds {

@@ -112,6 +112,7 @@ impl Fixture {
             point: trial.point.clone(),
             spec: trial.spec.clone(),
             provenance: provenance(),
+            continued: Vec::new(),
         };
         let lines: String =
             events(trial).iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();

@@ -138,7 +138,7 @@ fn pretraining(rows: &[Row]) -> Vec<Column> {
         let corpus = &done.record.provenance.corpus;
         format!("{}@{}", corpus.source, corpus.revision)
     }));
-    columns.push(column(rows, "device", |(done, _)| done.record.provenance.device.clone()));
+    columns.push(column(rows, "device", |(done, _)| done.record.devices()));
     columns.push(column(rows, "crate_version", |(done, _)| done.record.provenance.crate_version.clone()));
     columns
 }

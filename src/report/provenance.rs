@@ -11,7 +11,7 @@ pub fn list(done: &[DoneTrial]) -> String {
     let facts: [Fact; 14] = [
         ("electra-lab", |done| done.record.provenance.crate_version.clone()),
         ("commit", |done| commit(done)),
-        ("device", |done| done.record.provenance.device.clone()),
+        ("device", |done| done.record.devices()),
         ("threads", |done| done.record.provenance.threads.to_string()),
         ("instruction set", |done| done.record.provenance.simd.clone()),
         ("pre-training taken over from", |done| {

@@ -27,6 +27,8 @@ pub struct TrialContext<'a> {
     pub profile: &'a str,
     /// Whether to take over what another trial has already trained.
     pub reuse: bool,
+    /// Whether to return [`StopFlag::fault`] after pre-training, of a trial with tasks: they need not be here.
+    pub pretrain_only: bool,
 }
 
 /// Runs one trial to its end or from its last checkpoint on, and returns what `outcome.json` will hold.

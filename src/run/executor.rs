@@ -46,6 +46,8 @@ pub struct Surroundings {
     pub n_at_once: usize,
     /// Discards what earlier runs left.
     pub force: bool,
+    /// Leaves fine-tuning to another run.
+    pub pretrain_only: bool,
     /// Where tensors live.
     pub device: Device,
     /// Hub and caches.
@@ -67,6 +69,8 @@ pub enum End {
     Failed(Fault),
     /// It saved its state and stopped because a person asked.
     Interrupted,
+    /// It is pre-trained, and no more was asked for.
+    Pretrained,
     /// A person asked to stop before its turn came.
     NotStarted,
 }
@@ -145,6 +149,9 @@ fn worker(
         let Some(job) = jobs.get(index) else { return };
         let end = run_job(job, surroundings, runner, watcher).unwrap_or_else(|fault| match fault.kind {
             FaultKind::Busy => End::Busy(fault),
+            FaultKind::Interrupted if surroundings.pretrain_only && !surroundings.stop.is_raised() => {
+                End::Pretrained
+            }
             FaultKind::Interrupted => End::Interrupted,
             _ => End::Failed(fault),
         });
@@ -197,6 +204,7 @@ fn run_locked(
         experiment: job.experiment,
         profile: job.profile,
         reuse: !surroundings.force,
+        pretrain_only: surroundings.pretrain_only,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runner(job.trial, &context)))
         .unwrap_or_else(|panic| Err(panic_fault(job, panic.as_ref())))?;
@@ -241,7 +249,7 @@ mod tests {
 
     fn surroundings(n_at_once: usize, force: bool) -> Surroundings {
         let stop = StopFlag::default();
-        Surroundings { n_at_once, force, device: Device::Cpu, env: an_env(), stop }
+        Surroundings { n_at_once, force, pretrain_only: false, device: Device::Cpu, env: an_env(), stop }
     }
 
     /// A trial that writes two events and ends; an outcome depends on the trial alone.
@@ -261,6 +269,7 @@ mod tests {
             End::Busy(_) => "busy",
             End::Failed(_) => "failed",
             End::Interrupted => "interrupted",
+            End::Pretrained => "pre-trained",
             End::NotStarted => "not started",
         };
         ends.iter().map(name).collect()

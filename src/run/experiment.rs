@@ -34,6 +34,8 @@ pub struct RunOptions {
     pub offline: bool,
     /// Discards what earlier runs left.
     pub force: bool,
+    /// Leaves fine-tuning to another run.
+    pub pretrain_only: bool,
 }
 
 /// Runs the experiments' trials and returns how each ended.
@@ -64,9 +66,10 @@ pub fn run_experiments(
         for experiment in experiments {
             check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
         }
-        prepare(&pending, &env, &terminal.watch("data"))?;
+        prepare(&pending, &env, options.pretrain_only, &terminal.watch("data"))?;
     }
-    let surroundings = Surroundings { n_at_once: options.n_at_once, force: options.force, device, env, stop };
+    let RunOptions { n_at_once, force, pretrain_only, .. } = *options;
+    let surroundings = Surroundings { n_at_once, force, pretrain_only, device, env, stop };
     let screen = Screen { terminal, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
     let stop = surroundings.stop.clone();
     let ends = stop.patiently(|| execute(&jobs, &surroundings, runner, &screen))?;
@@ -161,6 +164,7 @@ impl Watcher for Screen<'_> {
             End::Busy(fault) => format!("{}; {}", fault.message, fault.hint),
             End::Failed(fault) => format!("failed: {}", fault.message),
             End::Interrupted => "stopped; its state is saved".into(),
+            End::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
             End::NotStarted => return,
         };
         let (id, label) = (&job.trial.id, job.trial.label());
@@ -194,6 +198,7 @@ mod tests {
             device: DeviceChoice::Cpu,
             offline: true,
             force: false,
+            pretrain_only: false,
         }
     }
 

@@ -67,6 +67,7 @@ pub fn a_trial_record(id: &TrialId) -> TrialRecord {
         point: Vec::new(),
         spec: a_trial(1).spec,
         provenance: Provenance::default(),
+        continued: Vec::new(),
     }
 }
 
@@ -82,6 +83,7 @@ pub fn a_context<'a>(folder: &'a TrialFolder, env: &'a DataEnv, stop: &'a StopFl
         experiment: "test",
         profile: "quick",
         reuse: true,
+        pretrain_only: false,
     }
 }
 

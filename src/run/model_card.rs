@@ -156,7 +156,7 @@ fn provenance(record: &TrialRecord, outcome: Option<&Outcome>) -> String {
         ("seed", record.spec.seed.to_string()),
         ("electra-lab", made.crate_version.clone()),
         ("commit", made.git_commit.clone().unwrap_or_default()),
-        ("device", made.device.clone()),
+        ("device", record.devices()),
         ("begun", made.started_at.clone()),
         ("text", format!("{}, revision {}", text.source, text.revision)),
         ("hash of the packed text", text.corpus_hash.clone()),

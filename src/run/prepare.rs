@@ -17,11 +17,11 @@ use crate::track::{Silent, Sink};
 const WEIGHT_BYTES: u64 = 4;
 const STATE_BYTES: u64 = 12;
 
-/// Opens each distinct corpus and task once.
-pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> {
+/// Opens each distinct corpus and task once; with `pretrain_only` no task.
+pub fn prepare(trials: &[&Trial], env: &DataEnv, pretrain_only: bool, sink: &dyn Sink) -> Result<()> {
     // Tasks first: they are small, and a mistake in them shows before hours of tokenising.
     let mut tasks = Vec::new();
-    for spec in trials.iter().map(|trial| &trial.spec) {
+    for spec in trials.iter().map(|trial| &trial.spec).filter(|_| !pretrain_only) {
         for task in spec.evaluate.tasks_to_read() {
             let evaluate = &spec.evaluate;
             let key = (&evaluate.source, &evaluate.squad, task, &spec.data, evaluate.predict_test);
@@ -34,7 +34,7 @@ pub fn prepare(trials: &[&Trial], env: &DataEnv, sink: &dyn Sink) -> Result<()> 
             }
         }
     }
-    for spec in trials.iter().map(|trial| &trial.spec) {
+    for spec in trials.iter().map(|trial| &trial.spec).filter(|_| !pretrain_only) {
         if let Some(published) = &spec.published {
             sink.phase(&format!("opening {}", published.model));
             OpenedModel::open(published, &spec.evaluate, env)?;
@@ -171,7 +171,7 @@ mod tests {
         }
         let phases = Phases::default();
         let trials: Vec<&Trial> = trials.iter().collect();
-        prepare(&trials, &an_env(), &phases).unwrap();
+        prepare(&trials, &an_env(), false, &phases).unwrap();
         let text = phases.0.lock().unwrap().clone();
         let count = |wanted: &str| text.iter().filter(|phase| *phase == wanted).count();
         assert_eq!(count("opening cola"), 1);

@@ -102,7 +102,10 @@ fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool
         // The id of its specification by today's code is its own only if that code gives the same numbers.
         && record.spec.id() == record.id
         && record.provenance.corpus == provenance.corpus
-        && record.provenance.device == provenance.device
+        // Another device and other parts of a batch round otherwise.
+        && record.parts().iter().all(|part| {
+            part.device == provenance.device && part.micro_batch == spec.train.micro_batch
+        })
         && record.provenance.simd == provenance.simd
 }
 

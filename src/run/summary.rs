@@ -76,6 +76,7 @@ impl Summary {
         let counts = [
             (self.count(|end| matches!(end, End::Done(_))), "done"),
             (self.count(|end| matches!(end, End::Skipped)), "done before"),
+            (self.count(|end| matches!(end, End::Pretrained)), "pre-trained, to be fine-tuned"),
             (self.count(|end| matches!(end, End::Failed(_))), "failed"),
             (self.count(|end| matches!(end, End::Busy(_))), "run by another process"),
             (self.count(|end| matches!(end, End::Interrupted)), "interrupted"),

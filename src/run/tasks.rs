@@ -15,6 +15,11 @@ pub struct Tasks {
 }
 
 impl Tasks {
+    /// None: as if there were no tasks.
+    pub fn none() -> Self {
+        Self { glue: Vec::new(), squad: Vec::new() }
+    }
+
     /// Reads every task that `evaluate` needs.
     pub fn open(evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
         Self::read(&evaluate.tasks_to_read(), evaluate, data, env)

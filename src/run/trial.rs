@@ -20,7 +20,7 @@ use crate::objective::{Vocabulary, build};
 use crate::spec::{PublishedSpec, Trial, TrialSpec};
 use crate::task::Pretrained;
 use crate::track::{
-    DataProvenance, Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord, truncate_after,
+    Continuation, DataProvenance, Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord, truncate_after,
 };
 use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
 
@@ -34,6 +34,9 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
 
 /// Fine-tunes a published checkpoint: there is nothing to pre-train.
 fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
+    if context.pretrain_only {
+        return Err(StopFlag::fault());
+    }
     let opened = OpenedModel::open(spec, &trial.spec.evaluate, context.env)?;
     let tasks = Tasks::open(&trial.spec.evaluate, &trial.spec.data, context.env)?;
     record(trial, context, provenance(context, opened.provenance()?, &tasks))?;
@@ -59,7 +62,10 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let spec = &trial.spec;
     let tokenizer = open_tokenizer(&spec.data, context.env, context.sink)?;
     let corpus = open_corpus(&spec.data, spec.train.seq_len, context.env, context.sink)?;
-    let tasks = Tasks::open(&spec.evaluate, &spec.data, context.env)?;
+    let tasks = match context.pretrain_only {
+        true => Tasks::none(),
+        false => Tasks::open(&spec.evaluate, &spec.data, context.env)?,
+    };
     let vocabulary = vocabulary(spec, &tokenizer, &corpus);
     let known = with_known_steps(spec, context, &vocabulary, &corpus)?;
     let n_steps = known.train.steps;
@@ -78,6 +84,9 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
         }
     }
     let state = pretrain(&known, context, &vocabulary, &corpus)?;
+    if context.pretrain_only && !spec.evaluate.tasks.is_empty() {
+        return Err(StopFlag::fault());
+    }
     let began = Instant::now();
     let checkpoint = match tasks.is_empty() {
         true => None,
@@ -115,10 +124,13 @@ fn provenance(context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Pr
 
 /// Writes trial.json, after checking that a trial begun earlier saw the same text.
 fn record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Result<()> {
-    if let Some(earlier) = context.folder.trial()? {
+    if let Some(mut earlier) = context.folder.trial()? {
         let (then, now) = (&earlier.provenance, &provenance);
         let changed = (then.corpus != now.corpus).then(|| differences(&then.corpus, &now.corpus));
-        let moved = then.tasks_revision != now.tasks_revision;
+        // A run that only pre-trains, then or now, has not seen the tasks.
+        let saw_none = |seen: &Provenance| seen.tasks_revision.is_empty() && seen.task_hashes.is_empty();
+        let first_look = saw_none(then) && !saw_none(now);
+        let moved = then.tasks_revision != now.tasks_revision && !first_look && !saw_none(now);
         let tasks = changed_tasks(then, now)
             .map(|task| format!("the examples of {task} (revision {})", now.tasks_revision));
         if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())).or(tasks) {
@@ -128,8 +140,17 @@ fn record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Resu
                 "pin the revision in the experiment file, or run with --force to begin anew",
             ));
         }
-        // A continued trial keeps the record of the code and machine that began it.
-        return Ok(());
+        // A continued trial keeps the record of the code and machine that began it, and names those that went on.
+        if first_look {
+            earlier.provenance.tasks_revision.clone_from(&provenance.tasks_revision);
+            earlier.provenance.task_hashes.clone_from(&provenance.task_hashes);
+        }
+        let now = Continuation::of(&provenance, trial.spec.train.micro_batch);
+        let goes_on = !earlier.parts().last().is_some_and(|last| now.is_like(last));
+        if goes_on {
+            earlier.continued.push(now);
+        }
+        return if first_look || goes_on { context.folder.write_trial(&earlier) } else { Ok(()) };
     }
     context.folder.write_trial(&TrialRecord {
         record_version: RECORD_VERSION,
@@ -139,6 +160,7 @@ fn record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Resu
         point: trial.point.clone(),
         spec: trial.spec.clone(),
         provenance,
+        continued: Vec::new(),
     })
 }
 
@@ -229,6 +251,29 @@ mod tests {
 
     fn tasks(text: &str) -> Tasks {
         Tasks { glue: vec![rte(text)], squad: Vec::new() }
+    }
+
+    /// Another device, or other parts of a batch, are told; the same again is not.
+    #[test]
+    fn whoever_goes_on_with_a_trial_is_recorded() {
+        let results = tempfile::tempdir().unwrap();
+        let mut trial = a_trial(1);
+        let folder = TrialFolder::new(results.path(), "test", &trial.id);
+        let _lock = folder.lock().unwrap();
+        let (env, stop) = (an_env(), StopFlag::default());
+        let context = a_context(&folder, &env, &stop);
+        let mut go_on = |device: &str, micro_batch, tasks: &Tasks| {
+            trial.spec.train.micro_batch = micro_batch;
+            let made = provenance(&context, DataProvenance::default(), tasks);
+            record(&trial, &context, Provenance { device: device.into(), ..made }).unwrap();
+            let record = context.folder.trial().unwrap().unwrap();
+            (record.continued.len(), record.devices(), record.provenance.task_hashes.len())
+        };
+        assert_eq!(go_on("cuda:0", None, &Tasks::none()), (0, "cuda:0".into(), 0));
+        assert_eq!(go_on("cuda:0", None, &Tasks::none()), (0, "cuda:0".into(), 0));
+        assert_eq!(go_on("cuda:0", Some(4), &Tasks::none()), (1, "cuda:0".into(), 0));
+        assert_eq!(go_on("cpu", Some(4), &tasks("a")), (2, "cuda:0, then cpu".into(), 1));
+        assert_eq!(go_on("cpu", Some(4), &tasks("a")), (2, "cuda:0, then cpu".into(), 1));
     }
 
     /// The revision of the tasks is the same, their files are not.

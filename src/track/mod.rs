@@ -11,8 +11,8 @@ mod terminal;
 pub use jsonl::{Jsonl, read_events, truncate_after};
 pub use median::median_run;
 pub use record::{
-    DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance, RECORD_VERSION,
-    Score, Split, Timing, TrialRecord,
+    Continuation, DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance,
+    RECORD_VERSION, Score, Split, Timing, TrialRecord,
 };
 pub use split_predictions::SplitPredictions;
 pub use squad_record::SquadRecord;

@@ -28,8 +28,55 @@ pub struct TrialRecord {
     pub point: Vec<(String, Value)>,
     /// The fully resolved specification.
     pub spec: TrialSpec,
-    /// What made the numbers.
+    /// What made the numbers, from the trial's beginning.
     pub provenance: Provenance,
+    /// What went on with it, where that was another code, another device or another part of the batch at a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued: Vec<Continuation>,
+}
+
+/// Code and machine of a later part of a trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Version of this crate.
+    pub crate_version: String,
+    /// Commit of the working tree, where there is one.
+    pub git_commit: Option<String>,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Sequences that were computed at a time; absent for whole batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+}
+
+impl Continuation {
+    /// By this code and machine.
+    pub fn of(provenance: &Provenance, micro_batch: Option<usize>) -> Self {
+        let Provenance { crate_version, git_commit, device, started_at, .. } = provenance.clone();
+        Self { crate_version, git_commit, device, micro_batch, started_at }
+    }
+
+    /// Whether it is the same but for the time.
+    pub fn is_like(&self, other: &Self) -> bool {
+        *self == Self { started_at: self.started_at.clone(), ..other.clone() }
+    }
+}
+
+impl TrialRecord {
+    /// Its parts, the first one first.
+    pub fn parts(&self) -> Vec<Continuation> {
+        let first = Continuation::of(&self.provenance, self.spec.train.micro_batch);
+        std::iter::once(first).chain(self.continued.iter().cloned()).collect()
+    }
+
+    /// The devices that computed it, in their order: `cuda:0, then cpu`.
+    pub fn devices(&self) -> String {
+        let mut devices: Vec<String> = self.parts().into_iter().map(|part| part.device).collect();
+        devices.dedup();
+        devices.join(", then ")
+    }
 }
 
 /// What made the numbers: code, machine, data.

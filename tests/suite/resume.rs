@@ -91,6 +91,22 @@ fn stops_threads_and_jobs_change_no_number() {
     assert!(command(threads.path(), 3, 2).status().unwrap().success());
     assert_eq!(numbers(threads.path()), expected, "three threads, two trials at a time");
 
+    let [here, there] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    assert!(command(here.path(), 2, 1).arg("--pretrain-only").status().unwrap().success());
+    let read = |trial: &PathBuf| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(trial.join("trial.json")).unwrap()).unwrap()
+    };
+    for trial in trials(here.path()) {
+        assert!(trial.join("checkpoints/final.safetensors").exists() && !trial.join("outcome.json").exists());
+        assert_eq!(read(&trial)["provenance"]["tasks_revision"], "");
+    }
+    std::fs::rename(here.path().join("results"), there.path().join("results")).unwrap();
+    assert!(command(there.path(), 2, 1).status().unwrap().success());
+    assert_eq!(numbers(there.path()), expected, "pre-trained in one place, fine-tuned in another");
+    assert!(
+        trials(there.path()).iter().all(|trial| read(trial)["provenance"]["tasks_revision"] == "built-in")
+    );
+
     let stopped = tempfile::tempdir().unwrap();
     let stops = [
         ("metrics.jsonl", 4, libc::SIGKILL),
