@@ -34,6 +34,7 @@ mod summary;
 mod tasks;
 mod trace;
 mod trial;
+mod trial_state;
 
 pub use crate::disk::bytes_text;
 pub use context::{Runner, TrialContext};

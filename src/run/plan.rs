@@ -213,6 +213,7 @@ impl<'a> Rate<'a> {
         let share = match &planned.status {
             TrialState::Done => return 0.0,
             TrialState::Partial { step } => planned.share_after(*step),
+            TrialState::Pretrained => 0.0,
             TrialState::New => planned.own_share(),
             TrialState::Running | TrialState::Failed { .. } | TrialState::Damaged { .. } => 1.0,
         };
@@ -319,6 +320,7 @@ mod tests {
         assert!((left_s(TrialState::New) - 10.0).abs() < 1e-9);
         assert!((left_s(TrialState::Partial { step: 75 }) - 2.5).abs() < 1e-9);
         assert_eq!(left_s(TrialState::Partial { step: 200 }), 0.0);
+        assert_eq!(left_s(TrialState::Pretrained), 0.0);
     }
 
     /// Trials that stop at a share of one schedule cost what the longest costs; another seed shares nothing.

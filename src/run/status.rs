@@ -100,6 +100,7 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
             row.step = step;
             row.left_s = left_s(latest, step, row.steps);
         }
+        TrialState::Pretrained => row.step = row.steps.unwrap_or(row.step),
         TrialState::Running | TrialState::Failed { .. } => row.left_s = left_s(latest, row.step, row.steps),
         TrialState::New | TrialState::Damaged { .. } => {}
     }

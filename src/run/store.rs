@@ -15,61 +15,22 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lock::{FolderLock, LOCK_FILE, is_locked};
+pub use super::trial_state::TrialState;
 use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_fault, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::{TaskName, TrialId};
 use crate::track::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRecord, read_events};
+use crate::train::{Checkpoint, FINAL};
 
 /// Folder of the predictions.
 const PREDICTIONS: &str = "predictions";
 /// Folder of the fine-tuned weights.
 const FINETUNED: &str = "finetuned";
-
-/// What a folder says about its trial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum TrialState {
-    /// Nothing was run yet.
-    New,
-    /// Begun and stopped; continues from this step's checkpoint (0: from the start).
-    Partial {
-        /// Steps that the last checkpoint holds.
-        step: u64,
-    },
-    /// A process has it locked.
-    Running,
-    /// It stopped with a fault.
-    Failed {
-        /// What happened and what to do.
-        message: String,
-    },
-    /// A record of it cannot be read; the next run of it fails until that is mended.
-    Damaged {
-        /// Which record, and what to do.
-        message: String,
-    },
-    /// Its outcome is there.
-    Done,
-}
-
-impl TrialState {
-    /// One word for a table.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Partial { .. } => "partial",
-            Self::Running => "running",
-            Self::Failed { .. } => "failed",
-            Self::Damaged { .. } => "damaged",
-            Self::Done => "done",
-        }
-    }
-}
 
 /// The folder of one trial. Making the value touches no disk.
 #[derive(Clone, Debug)]
@@ -169,6 +130,9 @@ impl TrialFolder {
         }
         if let Some(failure) = self.failure()? {
             return Ok(TrialState::Failed { message: failure.message });
+        }
+        if Checkpoint::is_there(&self.checkpoints().join(FINAL)) {
+            return Ok(TrialState::Pretrained);
         }
         Ok(match self.last_checkpoint() {
             Some(step) => TrialState::Partial { step },
@@ -318,6 +282,8 @@ mod tests {
         // Not whole, so not counted.
         std::fs::create_dir_all(folder.checkpoints().join(".writing-step-000001500")).unwrap();
         assert_eq!(folder.state().unwrap(), TrialState::Partial { step: 1000 });
+        std::fs::write(folder.checkpoints().join(FINAL), "").unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Pretrained);
         folder.write_failure(&a_failure("the loss is NaN")).unwrap();
         assert_eq!(folder.state().unwrap(), TrialState::Failed { message: "the loss is NaN".into() });
         folder.clear_failure().unwrap();
