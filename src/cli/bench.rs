@@ -153,9 +153,11 @@ fn precision(word: &str) -> Result<Precision> {
 }
 
 fn text(result: &BenchResult) -> String {
+    let device =
+        result.peak_device_mib.map(|mib| format!(", and {mib} MiB of the device's")).unwrap_or_default();
     format!(
         "{:.1} tokens/s in the median step, {:.1} in the best\n\
-         {} of memory at the peak\n\
+         {} of memory at the peak{device}\n\
          {:.1} % of the {:.0} GFLOP/s that a large matrix product reaches here\n",
         result.tokens_per_s_median,
         result.tokens_per_s_best,

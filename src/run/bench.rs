@@ -9,7 +9,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-use super::device::{DeviceChoice, choose, describe, f32_alone};
+use super::device::{DeviceChoice, choose, describe, f32_alone, peak_device_mib};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
@@ -76,6 +76,9 @@ pub struct BenchResult {
     pub tokens_per_s_best: f64,
     /// Peak resident memory; absent where the system does not tell.
     pub peak_rss_mib: Option<u64>,
+    /// Peak memory in use on a CUDA device; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_device_mib: Option<u64>,
     /// GFLOP/s of a large matrix product on this machine, the best of several.
     pub gemm_gflops: f64,
     /// Share of that rate that the median step's own matrix products reach.
@@ -159,6 +162,8 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     seconds.sort_by(f64::total_cmp);
     let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
     let tokens = (options.batch * options.seq) as f64;
+    // Before the large product takes its own.
+    let peak_device_mib = peak_device_mib(&device)?;
     let gemm_gflops = gemm_rate(&device, options.precision)?;
     let step_gflops = flops::train_flops_per_step(&spec, VOCAB, spec.train.steps) / median / 1e9;
     Ok(BenchResult {
@@ -173,6 +178,7 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
         tokens_per_s_median: tokens / median,
         tokens_per_s_best: tokens / best,
         peak_rss_mib: peak_rss_mib(),
+        peak_device_mib,
         gemm_gflops,
         gemm_share: step_gflops / gemm_gflops,
         version: env!("CARGO_PKG_VERSION"),

@@ -85,17 +85,45 @@ fn open(number: usize) -> candle_core::Result<Device> {
 fn keep_freed_memory(device: &Device) -> candle_core::Result<()> {
     use candle_core::cuda_backend::WrapErr;
     use candle_core::cuda_backend::cudarc::driver::sys;
-    let context = device.as_cuda_device()?.cuda_stream().context().clone();
-    if !context.has_async_alloc() {
-        return Ok(());
-    }
-    let (mut pool, mut everything) = (std::ptr::null_mut(), u64::MAX);
+    let Some(pool) = memory_pool(device)? else { return Ok(()) };
     let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    // SAFETY: the device is open, and the attribute is a number of 64 bits.
-    unsafe {
-        sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result().w()?;
-        sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut everything).cast()).result().w()
+    let mut everything = u64::MAX;
+    // SAFETY: the pool is an open device's, and the attribute is a number of 64 bits.
+    unsafe { sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut everything).cast()).result().w() }
+}
+
+/// Where a CUDA device's buffers come from, unless it is too old for that.
+#[cfg(feature = "cuda")]
+fn memory_pool(
+    device: &Device,
+) -> candle_core::Result<Option<candle_core::cuda_backend::cudarc::driver::sys::CUmemoryPool>> {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::driver::sys;
+    let context = device.as_cuda_device()?.cuda_stream().context().clone();
+    let mut pool = std::ptr::null_mut();
+    if !context.has_async_alloc() {
+        return Ok(None);
     }
+    // SAFETY: the device is open.
+    unsafe { sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result().w()? };
+    Ok(Some(pool))
+}
+
+/// Peak memory in use on a CUDA device since it was opened, in MiB; None of others, and where the driver does not count it.
+pub fn peak_device_mib(device: &Device) -> Result<Option<u64>> {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda()
+        && let Some(pool) = memory_pool(device)?
+    {
+        use candle_core::cuda_backend::WrapErr;
+        use candle_core::cuda_backend::cudarc::driver::sys;
+        let (high, mut bytes) = (sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0u64);
+        // SAFETY: the pool is an open device's, and the attribute is a number of 64 bits.
+        unsafe { sys::cuMemPoolGetAttribute(pool, high, (&raw mut bytes).cast()).result().w()? };
+        return Ok(Some(bytes >> 20));
+    }
+    let _ = device;
+    Ok(None)
 }
 
 /// The same device, to be used by this thread: trials at a time share neither cuBLAS's workspace nor each other's errors.
@@ -135,10 +163,16 @@ pub fn f32_alone(device: &Device) -> Result<Option<&'static str>> {
     Ok(None)
 }
 
-/// `cpu` or `cuda:0`: the device's name in records.
+/// `cpu`, or `cuda:0` and the model: the device's name in records.
 pub fn describe(device: &Device) -> String {
     match device.location() {
         DeviceLocation::Cpu => "cpu".into(),
+        #[cfg(feature = "cuda")]
+        DeviceLocation::Cuda { gpu_id } => {
+            let name = device.as_cuda_device().ok().and_then(|cuda| cuda.cuda_stream().context().name().ok());
+            format!("cuda:{gpu_id} {}", name.unwrap_or_default()).trim_end().into()
+        }
+        #[cfg(not(feature = "cuda"))]
         DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
     }

@@ -5,10 +5,14 @@
 use candle_core::Tensor;
 
 use crate::fault::{Fault, FaultKind, Result};
-use crate::nn::{Mode, Parameters};
+use crate::nn::{Mode, Parameter, Parameters};
+use crate::objective::{Tally, number};
 use crate::rng::{Purpose, Stream};
 use crate::spec::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};
 use crate::train::{Optimizer, Schedule, Settings};
+
+/// Steps after which a device is asked whether its numbers are finite.
+const READ_EVERY: u64 = 64;
 
 /// The steps of one run.
 pub struct Steps<'a> {
@@ -42,21 +46,31 @@ impl Steps<'_> {
         let schedule = Schedule { peak: self.recipe.learning_rate, warmup, total: self.n_steps };
         let top = parameters.max_depth();
         let mut order = Order::new(self.seed, self.n_examples);
+        let mut unread = Tally::default();
         for step in 0..self.n_steps {
             (self.stop)()?;
             let batch: Vec<usize> =
                 (0..self.recipe.batch.min(self.n_examples)).map(|_| order.next()).collect();
             let loss = loss(&batch, Mode::train(self.seed, step))?;
-            if !loss.to_scalar::<f32>()?.is_finite() {
-                let what = format!("the loss of {} is not finite at step {step}", self.task);
+            let task = self.task;
+            unread.when_read(&[&loss], move |read, _| {
+                if number(&read[0])?.is_finite() {
+                    return Ok(());
+                }
+                let what = format!("the loss of {task} is not finite at step {step}");
                 let hint = "lower evaluate.finetune.learning_rate";
-                return Err(Fault::new(FaultKind::Training, what, hint));
-            }
-            optimizer.step(parameters, &loss, |parameter| {
-                schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth)
+                Err(Fault::new(FaultKind::Training, what, hint))
             })?;
+            optimizer.clear();
+            optimizer.accumulate(&loss)?;
+            let rate =
+                |parameter: &Parameter| schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth);
+            optimizer.update_of(parameters, |_| true, rate)?.measure(&mut unread)?;
+            if step.is_multiple_of(READ_EVERY) {
+                std::mem::take(&mut unread).settle()?;
+            }
         }
-        Ok(())
+        unread.settle().map(drop)
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 
 use crate::fault::{Fault, FaultKind, Result};
 use crate::nn::{Parameter, Parameters};
-use crate::objective::number;
+use crate::objective::{Tally, number};
 use crate::ops::adam::{self, Update};
 use crate::ops::gradients::{Gradient, Gradients};
 use crate::ops::host_gradient::BLOCK;
@@ -63,10 +63,24 @@ impl Norm {
             Self::Asked { norm, n_updates } => finite(number(norm)?, *n_updates),
         }
     }
+
+    /// Adds it to the measures as `gradient_norm`. What [`Self::wait`] would refuse is then refused by who reads them.
+    pub fn measure(self, measures: &mut Tally) -> Result<()> {
+        match self {
+            Self::Known(norm) => {
+                measures.mean("gradient_norm", norm, 1.0);
+                Ok(())
+            }
+            Self::Asked { norm, n_updates } => measures.when_read(&[&norm], move |read, measures| {
+                measures.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
+                Ok(())
+            }),
+        }
+    }
 }
 
 /// `norm`, or the fault that it is not finite after so many updates.
-pub fn finite(norm: f64, n_updates: u64) -> Result<f64> {
+fn finite(norm: f64, n_updates: u64) -> Result<f64> {
     if norm.is_finite() {
         return Ok(norm);
     }
@@ -112,22 +126,8 @@ impl Optimizer {
         })
     }
 
-    /// Takes the gradients of `loss` and updates every parameter with the rate that `rate` gives it; returns the
-    /// gradients' global norm before clipping.
-    ///
-    /// Errors: a parameter without a gradient (an operation dropped it), a norm that is not finite. Nothing is
-    /// updated then.
-    pub fn step(
-        &mut self,
-        parameters: &Parameters,
-        loss: &Tensor,
-        rate: impl Fn(&Parameter) -> f64,
-    ) -> Result<f64> {
-        self.step_of(parameters, loss, |_| true, rate)
-    }
-
-    /// The same for the parameters that `trained` accepts: the others keep their values and their moments, and need
-    /// no gradient.
+    /// One whole step: the gradients of `loss`, the update, and the wait for the norm.
+    #[cfg(test)]
     pub fn step_of(
         &mut self,
         parameters: &Parameters,
@@ -150,7 +150,12 @@ impl Optimizer {
         Ok(self.gradients.accumulate(loss)?)
     }
 
-    /// Updates by the gradients that are there, without waiting for a device; otherwise as [`Self::step_of`].
+    /// Updates the parameters that `trained` accepts, each with the rate that `rate` gives it, by the gradients that are there: the others
+    /// keep their values and their moments, and need no gradient. Returns the gradients' global norm before clipping. Does not wait for a
+    /// device.
+    ///
+    /// Errors: a parameter without a gradient (an operation dropped it), a norm that is not finite, now or when it is waited for. Nothing
+    /// is updated then.
     pub fn update_of(
         &mut self,
         parameters: &Parameters,
@@ -309,7 +314,7 @@ mod tests {
         let loss =
             ((weight.sum_all().unwrap() * 3.0).unwrap() + (bias.sum_all().unwrap() * 4.0).unwrap()).unwrap();
         let mut optimizer = Optimizer::new(settings, &parameters).unwrap();
-        let norm = optimizer.step(&parameters, &loss, |_| 1.0).unwrap();
+        let norm = optimizer.step_of(&parameters, &loss, |_| true, |_| 1.0).unwrap();
         assert!((norm - 5.0).abs() < 1e-6);
         let after = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
         // With epsilon far above the moments a step is gradient / epsilon.
@@ -325,7 +330,7 @@ mod tests {
         builder.parameter("lost", &[1, 1], Init::Glorot).unwrap();
         let mut optimizer = Optimizer::new((&TrainSpec::default()).into(), &parameters).unwrap();
         let loss = used.sum_all().unwrap();
-        let fault = optimizer.step(&parameters, &loss, |_| 1.0).unwrap_err();
+        let fault = optimizer.step_of(&parameters, &loss, |_| true, |_| 1.0).unwrap_err();
         assert!(fault.message.contains("`lost`"), "{fault}");
         assert_eq!(optimizer.n_updates(), 0);
         let value = |index: usize| {

@@ -2,7 +2,7 @@
 //!
 //! Must never: depend on anything but its arguments and the optimizer's moments. Next: `pretrain.rs`.
 
-use super::optimizer::{Norm, finite};
+use super::optimizer::Norm;
 use super::{Optimizer, Schedule};
 use crate::data::Batch;
 use crate::fault::{Fault, FaultKind, Result};
@@ -41,13 +41,7 @@ impl Step {
     /// Errors, where they are known or when they become so: a norm that is not finite.
     pub fn measures(self) -> Result<Tally> {
         let mut measures = self.losses.measures;
-        match self.norm {
-            Norm::Known(norm) => measures.mean("gradient_norm", norm, 1.0),
-            Norm::Asked { norm, n_updates } => measures.when_read(&[&norm], move |read, measures| {
-                measures.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
-                Ok(())
-            })?,
-        }
+        self.norm.measure(&mut measures)?;
         measures.mean("learning_rate", self.rate, 1.0);
         Ok(measures)
     }
