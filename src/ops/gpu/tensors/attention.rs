@@ -28,18 +28,27 @@ pub fn attention(
 
 type GpuTiles = Arc<Tiles<<Gpu as Machine>::Words>>;
 
+/// Tiles, and of what they were made.
+struct Made {
+    device: usize,
+    offsets: Arc<[usize]>,
+    tiles: GpuTiles,
+}
+
 thread_local! {
-    /// The last ones made on this thread, and of what. The device and its stream are the thread's own.
-    static LAST: RefCell<Option<(usize, Arc<[usize]>, GpuTiles)>> = const { RefCell::new(None) };
+    /// The last ones made on this thread. The device and its stream are the thread's own.
+    static LAST: RefCell<Option<Made>> = const { RefCell::new(None) };
 }
 
 /// The tiles of sequences with these offsets: those of the last layer, where it had the same.
 pub fn tiles(gpu: &Gpu, offsets: &Arc<[usize]>) -> Result<GpuTiles> {
     LAST.with_borrow_mut(|last| match last {
-        Some((device, of, tiles)) if *device == gpu.number() && Arc::ptr_eq(of, offsets) => Ok(tiles.clone()),
+        Some(made) if made.device == gpu.number() && Arc::ptr_eq(&made.offsets, offsets) => {
+            Ok(made.tiles.clone())
+        }
         _ => {
             let tiles = Arc::new(Tiles::new(gpu, offsets)?);
-            *last = Some((gpu.number(), offsets.clone(), tiles.clone()));
+            *last = Some(Made { device: gpu.number(), offsets: offsets.clone(), tiles: tiles.clone() });
             Ok(tiles)
         }
     })

@@ -23,7 +23,13 @@ pub fn encoder_layer(x: &Tensor, parameters: &Parameters, settings: &Settings) -
 struct EncoderLayer {
     parameters: Parameters,
     settings: Settings,
-    kept: Mutex<Option<(layer::Settings<<Gpu as Machine>::Words>, Kept<<Gpu as Machine>::Floats>)>>,
+    kept: Mutex<Option<Passed>>,
+}
+
+/// From a forward pass to its backward pass.
+struct Passed {
+    settings: layer::Settings<<Gpu as Machine>::Words>,
+    kept: Kept<<Gpu as Machine>::Floats>,
 }
 
 fn at_parameters(addresses: [Address<'_>; 10]) -> layer::Parameters<'_> {
@@ -69,7 +75,7 @@ impl CustomOp1 for EncoderLayer {
             Layer { machine: &gpu, parameters, settings: &settings }.forward(x, gpu.at(&y))
         })?;
         match self.kept.lock() {
-            Ok(mut slot) => *slot = Some((settings, kept)),
+            Ok(mut slot) => *slot = Some(Passed { settings, kept }),
             Err(_) => bail!("another thread failed inside an encoder layer"),
         }
         Ok((gpu.storage(y), layout.shape().clone()))
@@ -78,7 +84,7 @@ impl CustomOp1 for EncoderLayer {
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let gpu = Gpu::of_tensor(x)?;
         let Ok(kept) = self.kept.lock() else { bail!("another thread failed inside an encoder layer") };
-        let Some((settings, kept)) = &*kept else {
+        let Some(Passed { settings, kept }) = &*kept else {
             bail!("an encoder layer's backward pass came before its forward pass")
         };
         let all = self.parameters.all();

@@ -17,6 +17,10 @@ use crate::ops::testing::{self, numbers};
 /// Lengths on both sides of a tile, an empty sequence among them.
 const OFFSETS: [usize; 6] = [0, 5, 5, 38, 70, 171];
 
+#[expect(
+    clippy::arc_with_non_send_sync,
+    reason = "a device's words may go to other threads, this computer's stay"
+)]
 fn tiles() -> Arc<Tiles<<Emulated as Machine>::Words>> {
     Arc::new(Tiles::new(&M, &OFFSETS).unwrap())
 }
