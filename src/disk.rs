@@ -51,6 +51,19 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Checks before anything expensive that the folder of a file that `option` names is there and takes files.
+pub fn check_folder(option: &str, path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return Err(Fault::new(
+            FaultKind::Storage,
+            format!("{option} {}: there is no folder {}", path.display(), folder.display()),
+            "make the folder first, or write the file elsewhere",
+        ));
+    }
+    check_writable(folder, 0)
+}
+
 /// Makes a folder and those above it.
 pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| storage_fault(path, "create the folder", &error))

@@ -28,7 +28,6 @@ const HELD_OUT_EVERY: u64 = 100;
 /// Packed examples, ready to be drawn.
 #[derive(Debug)]
 pub struct Corpus {
-    path: PathBuf,
     file: CorpusFile,
     provenance: DataProvenance,
 }
@@ -40,7 +39,7 @@ pub struct Corpus {
 /// The text or the tokenizer cannot be had, the cache cannot be written, or the text is too short for one example.
 pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<Corpus> {
     let text = open_text(spec, env, sink)?;
-    let (path, file) = open_file(&text, seq_len, env, sink)?;
+    let (_, file) = open_file(&text, seq_len, env, sink)?;
     let Text { tokenizer, name, revision, .. } = text;
     let provenance = DataProvenance {
         source: name,
@@ -52,11 +51,16 @@ pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Si
         n_tokens: file.train_tokens(),
         synthetic: spec.is_synthetic(),
     };
-    Ok(Corpus { path, file, provenance })
+    Ok(Corpus { file, provenance })
 }
 
-/// The cached corpus of a text, made where there is none.
-fn open_file(text: &Text, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<(PathBuf, CorpusFile)> {
+/// The cached corpus of a text with its place, made where there is none.
+pub(super) fn open_file(
+    text: &Text,
+    seq_len: usize,
+    env: &DataEnv,
+    sink: &dyn Sink,
+) -> Result<(PathBuf, CorpusFile)> {
     let path = cache_path(&text.identity, text.tokenizer.hash(), seq_len, env);
     let why = match CorpusFile::open(&path) {
         Ok(file) => return Ok((path, file)),
@@ -81,11 +85,6 @@ fn open_file(text: &Text, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Res
 }
 
 impl Corpus {
-    /// Its file in the cache.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Training examples.
     pub fn n_examples(&self) -> u64 {
         self.file.n_train()

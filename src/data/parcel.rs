@@ -12,11 +12,11 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::carried::{self, FORMAT_VERSION, Record};
-use super::corpus::{cache_path, open_corpus};
+use super::corpus::{cache_path, open_file};
 use super::corpus_file::CorpusFile;
 use super::text::open_text;
 use super::{DataEnv, Tokenizer};
-use crate::disk::{create_folder, folder_of, write_by};
+use crate::disk::{check_folder, create_folder, folder_of, write_by};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::spec::DataSpec;
 use crate::track::Sink;
@@ -55,11 +55,14 @@ pub fn pack(
         let what = format!("{} is there already", to.display());
         return Err(Fault::new(FaultKind::Storage, what, "give --to another name, or delete the file"));
     }
-    let mut corpora = Vec::new();
+    check_folder("--to", to)?;
+    // All texts first: what cannot be had shows before anything is compressed.
+    let mut opened = Vec::new();
     for (data, lengths) in texts {
-        for &seq_len in lengths {
-            corpora.push((*data, seq_len, open_corpus(data, seq_len, env, sink)?));
-        }
+        let text = open_text(data, env, sink)?;
+        let corpora: Vec<_> =
+            lengths.iter().map(|&len| Ok((len, open_file(&text, len, env, sink)?))).collect::<Result<_>>()?;
+        opened.push((*data, text, corpora));
     }
     let mut packed = Vec::new();
     let refused = |error: io::Error| Fault::storage(to, "write", error);
@@ -67,11 +70,10 @@ pub fn pack(
         let mut zip = ZipWriter::new(file);
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
-        for (number, (data, _)) in texts.iter().enumerate() {
-            let text = open_text(data, env, sink)?;
+        for (number, (data, text, corpora)) in opened.into_iter().enumerate() {
             let record = Record {
                 format_version: FORMAT_VERSION,
-                data: (*data).clone(),
+                data: data.clone(),
                 name: text.name,
                 revision: text.revision,
                 identity: text.identity,
@@ -82,16 +84,16 @@ pub fn pack(
                 zip.start_file(format!("{number}/{name}"), options).map_err(|error| refused(error.into()))?;
                 zip.write_all(&bytes).map_err(refused)?;
             }
-            for (_, seq_len, corpus) in corpora.iter().filter(|(of, ..)| of == data) {
+            for (seq_len, (path, corpus)) in corpora {
                 sink.phase(&format!("compressing {} for {seq_len} tokens", record.name));
                 let name = format!("{number}/{seq_len}.corpus.zst");
                 zip.start_file(name, options).map_err(|error| refused(error.into()))?;
                 let mut counted = Counted { to: &mut zip, n: 0 };
-                let bytes = compress(corpus.path(), &mut counted, sink).map_err(refused)?;
+                let bytes = compress(&path, &mut counted, sink).map_err(refused)?;
                 packed.push(PackedCorpus {
                     source: record.name.clone(),
-                    seq_len: *seq_len,
-                    n_tokens: corpus.n_tokens(),
+                    seq_len,
+                    n_tokens: corpus.train_tokens(),
                     packed_bytes: counted.n,
                     bytes,
                 });
@@ -179,11 +181,11 @@ pub fn unpack(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<PackedC
             let damaged = |what: &str| damaged(&format!("{name} is damaged: {what}"));
             let entry = zip.by_name(&name).map_err(|error| damaged("its place").because(error))?;
             let packed_bytes = entry.size();
-            let corpus = place(entry, &path, &damaged)?;
+            let n_tokens = place(entry, &path, &damaged)?;
             unpacked.push(PackedCorpus {
                 source: record.name.clone(),
                 seq_len,
-                n_tokens: corpus.train_tokens(),
+                n_tokens,
                 packed_bytes,
                 bytes: std::fs::metadata(&path).map_or(0, |data| data.len()),
             });
@@ -213,12 +215,13 @@ fn length_of(name: &str, number: usize) -> Option<usize> {
     name.strip_prefix(&format!("{number}/"))?.strip_suffix(".corpus.zst")?.parse().ok()
 }
 
-/// Decompresses a corpus beside its place, checks it and puts it there.
-fn place(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Fault) -> Result<CorpusFile> {
+/// Decompresses a corpus beside its place, checks it and puts it there; returns the tokens of its training examples.
+fn place(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Fault) -> Result<u64> {
     let mut decoder =
         zstd::Decoder::new(&mut entry).map_err(|error| damaged("its beginning").because(error))?;
     decoder.window_log_max(WINDOW).map_err(|error| damaged("its window").because(error))?;
     create_folder(folder_of(path))?;
+    let mut n_tokens = 0;
     write_by(path, |file| {
         let mut block = vec![0; 1 << 20];
         loop {
@@ -228,9 +231,10 @@ fn place(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Fault) ->
             }
             file.write_all(&block[..n]).map_err(|error| Fault::storage(path, "write", error))?;
         }
-        CorpusFile::open(file.path()).map_err(|why| damaged(&why)).map(drop)
+        n_tokens = CorpusFile::open(file.path()).map_err(|why| damaged(&why))?.train_tokens();
+        Ok(())
     })?;
-    CorpusFile::open(path).map_err(|why| Fault::storage(path, "read back", why))
+    Ok(n_tokens)
 }
 
 #[cfg(test)]

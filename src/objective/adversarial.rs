@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 
 use super::detection::measure_detection;
 use super::masking::Masker;
-use super::mlm::{Prediction, hidden_at_slots};
+use super::mlm::{Prediction, hidden_at_slots, measure_hits};
 use super::proposals::Replacements;
 use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
 use crate::data::Batch;
@@ -118,8 +118,7 @@ impl Objective for Adversarial {
         let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
         let n = rewards.len() as f64;
-        let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
-        measures.add("sample_accuracy", hits.count() as f64, n);
+        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut measures)?;
         measures.add("reward", rewards.iter().sum(), n);
         measures.add("baseline", baselines.iter().sum(), n);
         measures.loss("baseline_loss", &baseline_loss, n)?;

@@ -92,9 +92,9 @@ impl CorrectAndContrast {
         let rows = integers(&masked.positions)?.to_device(hidden.device())?;
         let logits = self.main.head.forward(&gather(hidden, &masked.positions)?)?;
         let surprises = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
-        let at_slots: Vec<f32> = kept.index_select(&rows, 0)?.to_vec1()?;
         let gate_there = gate.index_select(&rows, 0)?;
-        let each = correction_losses(self.weights.correction, &gate_there, &surprises, &at_slots)?;
+        let kept_there = kept.index_select(&rows, 0)?;
+        let each = correction_losses(self.weights.correction, &gate_there, &surprises, &kept_there)?;
         let lm_loss = each.mean_all()?;
 
         // What is not copied is taken for replaced.
@@ -126,13 +126,13 @@ impl CorrectAndContrast {
     }
 }
 
-/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original and whether the token read is
-/// the original. The gate gets no gradient.
+/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original and 1 where the token read
+/// is the original, else 0 [M]. The gate gets no gradient.
 fn correction_losses(
     correction: Correction,
     gate: &Tensor,
     surprises: &Tensor,
-    kept: &[f32],
+    kept: &Tensor,
 ) -> Result<Tensor> {
     let gate = gate.detach();
     match correction {
@@ -210,12 +210,13 @@ mod tests {
     fn corrections_by_hand() {
         let gate = Var::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
         let surprises = Var::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
+        let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();
         // The gradients are to -ln p: of the kept token 1/4·1/5 / 0.8 = 1/16, of the replaced one 1.
         for (correction, losses, gradients) in [
             (Correction::Paper, [-(0.8f32).ln(), 20f32.ln()], [0.0625, 1.0]),
             (Correction::ReleasedCode, [0.25 * 5f32.ln(); 2], [0.25; 2]),
         ] {
-            let each = correction_losses(correction, &gate, &surprises, &[1.0, 0.0]).unwrap();
+            let each = correction_losses(correction, &gate, &surprises, &kept).unwrap();
             let store = each.sum_all().unwrap().backward().unwrap();
             let values = |tensor: &Tensor| tensor.to_vec1::<f32>().unwrap();
             let found = [(values(&each), losses), (values(store.get(&surprises).unwrap()), gradients)];

@@ -18,7 +18,8 @@ pub fn measure_detection(logits: &Tensor, replaced: &Tensor, measures: &mut Tall
     })
 }
 
-fn truths(replaced: &Tensor) -> Result<Vec<bool>> {
+/// Of labels [T], 1 or 0, which are 1; waits for their device.
+pub fn truths(replaced: &Tensor) -> Result<Vec<bool>> {
     Ok(replaced.to_vec1::<f32>()?.into_iter().map(|label| label > 0.5).collect())
 }
 

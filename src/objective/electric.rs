@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use super::detection::measure_detection;
 use super::masking::Masker;
 use super::measures::area_under_curve;
-use super::mlm::Prediction;
+use super::mlm::{Prediction, measure_hits};
 use super::proposals::Replacements;
 use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
 use crate::data::Batch;
@@ -101,8 +101,7 @@ impl Objective for Electric {
 
         let mut measures = Tally::default();
         predicted.measure(&masked.originals, &mut measures)?;
-        let hits = samples.iter().zip(&masked.originals).filter(|(sample, truth)| sample == truth);
-        measures.add("sample_accuracy", hits.count() as f64, masked.originals.len() as f64);
+        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut measures)?;
         measures.loss("cloze_loss", &cloze_loss, learnt.len() as f64)?;
         measures.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
         measures.total(&total, batch)?;

@@ -6,6 +6,7 @@
 
 use candle_core::{Device, Tensor};
 
+use super::detection::truths;
 use super::frequencies::Frequencies;
 use super::masking::Masked;
 use super::mlm::{Prediction, hidden_at_slots, measure_hits, predict};
@@ -144,7 +145,7 @@ impl Replacements {
 
     /// Of every token whether it differs, [T]; waits for the device that drew them.
     pub fn flags(&self) -> Result<Vec<bool>> {
-        Ok(self.replaced.to_vec1::<f32>()?.into_iter().map(|replaced| replaced > 0.5).collect())
+        truths(&self.replaced)
     }
 }
 

@@ -76,16 +76,13 @@ impl TokenRestoration {
         hidden: &Tensor,
         batch: &Batch,
         masked: &Masked,
-        corrupted: &[u32],
+        read: &Replacements,
     ) -> Result<(Restored, Tensor)> {
         let softmax = self.restorer.head.losses(hidden, &batch.ids.as_slice().into())?;
         let gate = gate.forward(hidden)?;
-        let kept: Vec<f32> = corrupted
-            .iter()
-            .zip(&batch.ids)
-            .map(|(now, before)| f32::from(u8::from(now == before)))
-            .collect();
-        let loss = copy_losses(&gate, &softmax.losses, &kept)?.mean_all()?;
+        let loss = copy_losses(&gate, &softmax.losses, &(1.0 - &read.replaced)?)?.mean_all()?;
+        // What would be written is known here: it waits for the device.
+        let corrupted = read.ids()?;
         let copies: Vec<f32> = gate.detach().to_device(&candle_core::Device::Cpu)?.to_vec1()?;
         let write = |&position: &u32| {
             let i = position as usize;
@@ -96,11 +93,10 @@ impl TokenRestoration {
 }
 
 /// -log(D·kept + (1 - D)·softmax) of every token, from the gate's logits z [T], the softmax's -log p [T] of the
-/// original, and whether the token read is the original. With log D = -softplus(-z) and log(1 - D) = -softplus(z) it is
+/// original, and 1 where the token read is the original, else 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z) it is
 /// softplus(z) - log p, less softplus(z - log p) where the token was kept.
-pub fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &[f32]) -> Result<Tensor> {
-    let kept = Tensor::from_slice(kept, kept.len(), gate.device())?.to_dtype(gate.dtype())?;
-    let copied = (softplus(&(gate + losses)?)? * kept)?;
+pub fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &Tensor) -> Result<Tensor> {
+    let copied = (softplus(&(gate + losses)?)? * kept.to_dtype(gate.dtype())?)?;
     Ok(((softplus(gate)? + losses)? - copied)?)
 }
 
@@ -119,8 +115,6 @@ impl Objective for TokenRestoration {
         let device = self.parameters.device();
         let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
         let hidden = self.restorer.encoder.forward(&read.tokens, at.mode(batch))?;
-        // Which tokens a restored one is compared with is known here: it waits for the device.
-        let corrupted = read.ids()?;
 
         let mut measures = Tally::default();
         let restored = match &self.gate {
@@ -129,7 +123,7 @@ impl Objective for TokenRestoration {
                 self.restore_slots(&hidden, &masked)?
             }
             Some(gate) => {
-                let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &corrupted)?;
+                let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &read)?;
                 // What is not copied is taken for replaced.
                 measure_detection(&gate.neg()?, &read.replaced, &mut measures)?;
                 restored
@@ -150,7 +144,7 @@ impl Objective for TokenRestoration {
         measures.total(&total, batch)?;
         let parts = at.parts(|| {
             let mut parts = proposals.parts(&masked)?;
-            parts.push(("restorer_input", integers(&corrupted)?));
+            parts.push(("restorer_input", integers(&read.ids()?)?));
             parts.push(("restore_loss", restored.loss.detach()));
             Ok(parts)
         })?;
@@ -173,7 +167,8 @@ mod tests {
     fn a_copy_by_hand() {
         let gate = Tensor::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
         let losses = Tensor::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
-        let found: Vec<f32> = copy_losses(&gate, &losses, &[1.0, 0.0]).unwrap().to_vec1().unwrap();
+        let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();
+        let found: Vec<f32> = copy_losses(&gate, &losses, &kept).unwrap().to_vec1().unwrap();
         for (found, expected) in found.iter().zip([-(0.8f32).ln(), 20f32.ln()]) {
             assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
         }
@@ -183,7 +178,8 @@ mod tests {
     fn extreme_gates_stay_finite() {
         let gate = Var::new(&[90f32, -90.0, 90.0, -90.0], &Device::Cpu).unwrap();
         let losses = Tensor::new(&[2f32, 2.0, 50.0, 0.0], &Device::Cpu).unwrap();
-        let each = copy_losses(&gate, &losses, &[1.0, 1.0, 0.0, 0.0]).unwrap();
+        let kept = Tensor::new(&[1f32, 1.0, 0.0, 0.0], &Device::Cpu).unwrap();
+        let each = copy_losses(&gate, &losses, &kept).unwrap();
         let found: Vec<f32> = each.to_vec1().unwrap();
         assert!((found[0]).abs() < 1e-4 && (found[1] - 2.0).abs() < 1e-4, "{found:?}");
         assert!((found[2] - 140.0).abs() < 1e-3 && found[3].abs() < 1e-4, "{found:?}");

@@ -114,7 +114,7 @@ const OUT_OF_REACH: f32 = -1e9;
 
 /// How dropout numbers the probabilities: as many a head of a token as the longest sequence of the batch has tokens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numbers {
+struct Numbers {
     heads: usize,
     longest: usize,
     first_token: usize,

@@ -111,10 +111,11 @@ fn memory_pool(
 
 /// Peak memory in use on a CUDA device since it was opened, in MiB; None of others, and where the driver does not count it.
 pub fn peak_device_mib(device: &Device) -> Result<Option<u64>> {
+    if !device.is_cuda() {
+        return Ok(None);
+    }
     #[cfg(feature = "cuda")]
-    if device.is_cuda()
-        && let Some(pool) = memory_pool(device)?
-    {
+    if let Some(pool) = memory_pool(device)? {
         use candle_core::cuda_backend::WrapErr;
         use candle_core::cuda_backend::cudarc::driver::sys;
         let (high, mut bytes) = (sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0u64);
@@ -122,7 +123,6 @@ pub fn peak_device_mib(device: &Device) -> Result<Option<u64>> {
         unsafe { sys::cuMemPoolGetAttribute(pool, high, (&raw mut bytes).cast()).result().w()? };
         return Ok(Some(bytes >> 20));
     }
-    let _ = device;
     Ok(None)
 }
 

@@ -30,7 +30,7 @@ use super::device::{DeviceChoice, check_precision, choose};
 use super::experiment::check_only;
 use super::trial::vocabulary;
 use crate::data::{DataEnv, open_corpus, open_tokenizer};
-use crate::disk::{check_writable, folder_of, write_whole};
+use crate::disk::{check_folder, write_whole};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::model::flops;
 use crate::objective::build;
@@ -96,15 +96,7 @@ struct Header<'a> {
 /// and all that can stop a run.
 pub fn trace_experiment(experiment: &Experiment, options: &TraceOptions, sink: &dyn Sink) -> Result<Traced> {
     let trial = select(experiment, options.only.as_deref())?;
-    let folder = folder_of(&options.out);
-    if !folder.is_dir() {
-        return Err(Fault::new(
-            FaultKind::Storage,
-            format!("--out {}: there is no folder {}", options.out.display(), folder.display()),
-            "make the folder first, or write the file elsewhere",
-        ));
-    }
-    check_writable(folder, 0)?;
+    check_folder("--out", &options.out)?;
     let device = choose(options.device)?;
     check_precision(&device, [trial])?;
     let bytes = trace(trial, options.n_steps, &device, &DataEnv::new(options.offline)?, sink)?;

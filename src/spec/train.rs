@@ -147,6 +147,13 @@ fn is_whole(share: &f64) -> bool {
 }
 
 impl TrainSpec {
+    /// The same without what changes no number but by rounding: how often a trial logs, validates and saves, in which files, and how much of
+    /// a batch it computes at a time.
+    pub fn numbers_alone(self) -> Self {
+        let Self { log_every, validate_every, checkpoint_every, .. } = Self::default();
+        Self { log_every, validate_every, checkpoint_every, checkpoint_mb: None, micro_batch: None, ..self }
+    }
+
     /// Bytes of a checkpoint's file at most.
     pub fn checkpoint_bytes(&self) -> Option<u64> {
         self.checkpoint_mb.map(|megabytes| 1_000_000 * megabytes)

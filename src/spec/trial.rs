@@ -59,18 +59,13 @@ impl TrialSpec {
     /// keeps, changes no number of the outcome but by rounding, so it is left out of the hash.
     pub fn id(&self) -> TrialId {
         let mut content = self.clone();
-        let cadence = TrainSpec::default();
-        content.train.log_every = cadence.log_every;
-        content.train.validate_every = cadence.validate_every;
-        content.train.checkpoint_every = cadence.checkpoint_every;
-        content.train.checkpoint_mb = cadence.checkpoint_mb;
-        content.train.micro_batch = cadence.micro_batch;
+        content.train = content.train.numbers_alone();
         content.evaluate.finetune.keep_models = false;
         content.evaluate.predict_test = false;
         // A named recipe is the numbers that it filled in.
         (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
         if content.train.budget.unit().is_some() {
-            content.train.steps = cadence.steps;
+            content.train.steps = TrainSpec::default().steps;
         } else if content.objective.is_the_budgets_measure() {
             // All these budgets are then `steps` steps.
             content.train.budget = Budget::Steps;
@@ -95,13 +90,8 @@ impl TrialSpec {
 
     /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
     pub fn pretrains_like(&self, other: &Self) -> bool {
-        let own = |spec: &Self| {
-            let TrainSpec { log_every, validate_every, checkpoint_every, .. } = TrainSpec::default();
-            let TrainSpec { micro_batch, checkpoint_mb, stop_at, .. } = TrainSpec::default();
-            let train = spec.train.clone();
-            let train = TrainSpec { log_every, validate_every, checkpoint_every, ..train };
-            TrainSpec { micro_batch, checkpoint_mb, stop_at, ..train }
-        };
+        let stop_at = TrainSpec::default().stop_at;
+        let own = |spec: &Self| TrainSpec { stop_at, ..spec.train.clone().numbers_alone() };
         self.published.is_none()
             && other.published.is_none()
             && (self.seed, &self.model, &self.objective) == (other.seed, &other.model, &other.objective)

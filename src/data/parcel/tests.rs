@@ -1,6 +1,7 @@
 //! Parcels there and back, and what is wrong with some.
 
 use super::*;
+use crate::data::open_corpus;
 use crate::spec::TokenizerSpec;
 use crate::track::Silent;
 
