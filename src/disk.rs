@@ -4,10 +4,10 @@
 //! never half of it. Anyone may use this module; it knows nothing of the project.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Start of the names of files that are being written; what a killed process leaves of them is deleted by the
 /// next one that locks the folder.
@@ -18,13 +18,13 @@ const PROBE_BYTES: usize = 1 << 20;
 
 /// Replaces a file by `bytes`, or leaves it as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_by(path, |file| file.write_all(bytes).map_err(|error| storage_fault(path, "write", &error)))
+    write_by(path, |file| file.write_all(bytes).map_err(|error| storage_error(path, "write", &error)))
 }
 
 /// Replaces a file by what `write` writes, or, where that fails, leaves it as it was. The file that is written has another name.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut tempfile::NamedTempFile) -> Result<()>) -> Result<()> {
     let folder = folder_of(path);
-    let refused = |error: io::Error| storage_fault(path, "write", &error);
+    let refused = |error: io::Error| storage_error(path, "write", &error);
     let mut file = temporary_in(folder).map_err(refused)?;
     write(&mut file)?;
     file.as_file().sync_all().map_err(refused)?;
@@ -55,8 +55,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 pub fn check_folder(option: &str, path: &Path) -> Result<()> {
     let folder = folder_of(path);
     if !folder.is_dir() {
-        return Err(Fault::new(
-            FaultKind::Storage,
+        return Err(Error::new(
+            ErrorKind::Storage,
             format!("{option} {}: there is no folder {}", path.display(), folder.display()),
             "make the folder first, or write the file elsewhere",
         ));
@@ -66,7 +66,7 @@ pub fn check_folder(option: &str, path: &Path) -> Result<()> {
 
 /// Makes a folder and those above it.
 pub fn create_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| storage_fault(path, "create the folder", &error))
+    std::fs::create_dir_all(path).map_err(|error| storage_error(path, "create the folder", &error))
 }
 
 /// Checks before anything expensive that `folder` can be made, takes files, and has `needed_bytes` free.
@@ -88,10 +88,10 @@ fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
         file.write_all(&vec![0; PROBE_BYTES])?;
         file.as_file().sync_all()
     };
-    write().map_err(|error| storage_fault(folder, "write into", &error))?;
+    write().map_err(|error| storage_error(folder, "write into", &error))?;
     match free_bytes(folder) {
-        Some(free) if free < needed_bytes => Err(Fault::new(
-            FaultKind::Storage,
+        Some(free) if free < needed_bytes => Err(Error::new(
+            ErrorKind::Storage,
             format!(
                 "{} has {} free, and the checkpoints of this run need about {}",
                 folder.display(),
@@ -104,23 +104,23 @@ fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
     }
 }
 
-/// A storage fault whose remedy fits the reason.
-pub fn storage_fault(path: &Path, doing: &str, error: &io::Error) -> Fault {
-    let mut fault = Fault::storage(path, doing, error);
-    fault.hint = match error.kind() {
-        ErrorKind::PermissionDenied => "give yourself the right to write there, or choose another folder",
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+/// A storage error whose remedy fits the reason.
+pub fn storage_error(path: &Path, doing: &str, error: &io::Error) -> Error {
+    let mut described = Error::storage(path, doing, error);
+    described.hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "give yourself the right to write there, or choose another folder",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file is where a folder should be: move it away, or choose another folder"
         }
-        ErrorKind::IsADirectory => "a folder is where a file should be: move it away",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+        io::ErrorKind::IsADirectory => "a folder is where a file should be: move it away",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "the disk is full: free some space and run the same command again to continue"
         }
-        ErrorKind::ReadOnlyFilesystem => "the disk is read-only: choose another folder",
-        _ => return fault,
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only: choose another folder",
+        _ => return described,
     }
     .into();
-    fault
+    described
 }
 
 /// Bytes that this user may still write on the disk of `path`; None where that cannot be told.
@@ -190,8 +190,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outcome.json");
         std::fs::create_dir_all(path.join("in the way")).unwrap();
-        let fault = write_whole(&path, b"new").unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Storage);
+        let error = write_whole(&path, b"new").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Storage);
         assert!(path.join("in the way").is_dir());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
     }
@@ -202,9 +202,9 @@ mod tests {
         let path = folder.path().join("results");
         std::fs::write(&path, "").unwrap();
         for target in [path.clone(), path.join("experiment")] {
-            let fault = check_writable(&target, 0).unwrap_err();
-            assert!(fault.message.contains(&target.display().to_string()), "{fault}");
-            assert!(fault.hint.starts_with("a file is where a folder should be"), "{fault}");
+            let error = check_writable(&target, 0).unwrap_err();
+            assert!(error.message.contains(&target.display().to_string()), "{error}");
+            assert!(error.hint.starts_with("a file is where a folder should be"), "{error}");
         }
     }
 
@@ -220,8 +220,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         check_writable(folder.path(), 1).unwrap();
         if free_bytes(folder.path()).is_some() {
-            let fault = check_writable(folder.path(), u64::MAX).unwrap_err();
-            assert!(fault.message.contains("the checkpoints of this run need about"), "{fault}");
+            let error = check_writable(folder.path(), u64::MAX).unwrap_err();
+            assert!(error.message.contains("the checkpoints of this run need about"), "{error}");
         }
     }
 

@@ -3,12 +3,14 @@
 use clap::{Args, Subcommand};
 
 use super::spec_arguments::SpecArguments;
+use super::terminal::Terminal;
 use super::{exit, output};
-use crate::fault::{Fault, Result};
-use crate::run::bench::{self, BenchOptions, BenchResult};
-use crate::run::bench_corpus::{self, CorpusResult};
-use crate::run::{DeviceChoice, Terminal};
-use crate::spec::{ModelSize, Precision};
+use crate::error::{Error, Result};
+use crate::experiment::{ModelSize, Precision};
+use crate::run::DeviceChoice;
+use crate::tools::bench::corpus::CorpusResult;
+use crate::tools::bench::step::{BenchOptions, BenchResult};
+use crate::tools::bench::{corpus, step};
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
@@ -98,7 +100,7 @@ fn ratio(text: &str) -> std::result::Result<f64, String> {
 pub fn bench(arguments: &BenchArguments) -> Result<u8> {
     match &arguments.what {
         What::Step(step) => {
-            let result = bench::step(&BenchOptions {
+            let result = step::step(&BenchOptions {
                 size: size(&step.size)?,
                 batch: step.batch as usize,
                 micro_batch: step.micro_batch.map(|n| n as usize),
@@ -114,10 +116,10 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
         What::Corpus(arguments) => {
             let experiment = arguments.spec.load()?;
             let trial =
-                experiment.trials.first().ok_or_else(|| Fault::internal("an experiment has no trial"))?;
+                experiment.trials.first().ok_or_else(|| Error::internal("an experiment has no trial"))?;
             let threads = arguments.threads.map(usize::from);
             let watch = Terminal::on_stderr().watch("corpus");
-            let result = bench_corpus::corpus(&trial.spec, threads, arguments.offline, &watch)?;
+            let result = corpus::corpus(&trial.spec, threads, arguments.offline, &watch)?;
             print(&result, arguments.json, corpus_text)
         }
     }
@@ -126,7 +128,7 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
 fn print<R: serde::Serialize>(result: &R, json: bool, text: impl Fn(&R) -> String) -> Result<u8> {
     if json {
         let line = serde_json::to_string(result)
-            .map_err(|error| Fault::internal("cannot write the timings as JSON").because(error))?;
+            .map_err(|error| Error::internal("cannot write the timings as JSON").because(error))?;
         output::data(&format!("{line}\n"))?;
     } else {
         output::data(&text(result))?;
@@ -139,7 +141,7 @@ fn size(word: &str) -> Result<ModelSize> {
         "tiny" => Ok(ModelSize::Tiny),
         "small" => Ok(ModelSize::Small),
         "base" => Ok(ModelSize::Base),
-        _ => Err(Fault::internal(format!("no size {word}"))),
+        _ => Err(Error::internal(format!("no size {word}"))),
     }
 }
 
@@ -148,7 +150,7 @@ fn precision(word: &str) -> Result<Precision> {
         "f32" => Ok(Precision::F32),
         "tf32" => Ok(Precision::Tf32),
         "bf16" => Ok(Precision::Bf16),
-        _ => Err(Fault::internal(format!("no precision {word}"))),
+        _ => Err(Error::internal(format!("no precision {word}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
 use super::{Cli, exit, output};
-use crate::fault::{Fault, Result};
+use crate::error::{Error, Result};
 
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
@@ -19,7 +19,7 @@ pub fn completions(arguments: &CompletionsArguments) -> Result<u8> {
     let mut script = Vec::new();
     generate(arguments.shell, &mut Cli::command(), "electra-lab", &mut script);
     let script = String::from_utf8(script)
-        .map_err(|error| Fault::internal("the completion script is not text").because(error))?;
+        .map_err(|error| Error::internal("the completion script is not text").because(error))?;
     output::data(&script)?;
     Ok(exit::OK)
 }

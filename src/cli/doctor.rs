@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{Examination, FolderState, bytes_text, examine};
+use crate::disk::bytes_text;
+use crate::error::Result;
+use crate::tools::{Examination, FolderState, examine};
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]

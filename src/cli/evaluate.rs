@@ -7,11 +7,11 @@ use clap::Args;
 use super::run::{RunArguments, run};
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
-use crate::data::{DataEnv, model_folder};
 use crate::disk::{create_folder, write_whole};
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{TaskName, evaluation_file, evaluation_name};
+use crate::hub::{DataEnv, model_folder};
 use crate::run::DeviceChoice;
-use crate::spec::{TaskName, evaluation_file, evaluation_name};
 
 /// Arguments of `evaluate`.
 #[derive(Args, Debug)]
@@ -93,6 +93,6 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
 fn task(word: &str) -> Result<TaskName> {
     TaskName::ALL.into_iter().find(|task| task.as_str() == word).ok_or_else(|| {
         let known = TaskName::ALL.map(TaskName::as_str).join(", ");
-        Fault::new(FaultKind::Spec, format!("--tasks {word}: there is no such task"), format!("use {known}"))
+        Error::new(ErrorKind::Spec, format!("--tasks {word}: there is no such task"), format!("use {known}"))
     })
 }

@@ -1,6 +1,6 @@
 //! Exit codes: what a script may rely on. They are listed in `--help` and never renumbered.
 
-use crate::fault::FaultKind;
+use crate::error::ErrorKind;
 use crate::run::Summary;
 
 /// All went well.
@@ -50,18 +50,18 @@ pub fn help_text() -> String {
     format!("Exit codes:\n{}", lines.join("\n"))
 }
 
-/// The code of a fault.
-pub fn of_kind(kind: FaultKind) -> u8 {
+/// The code of an error.
+pub fn of_kind(kind: ErrorKind) -> u8 {
     match kind {
-        FaultKind::Spec => SPEC,
-        FaultKind::Data => DATA,
-        FaultKind::Network => NETWORK,
-        FaultKind::Storage => STORAGE,
-        FaultKind::Device => DEVICE,
-        FaultKind::Training => TRAINING,
-        FaultKind::Interrupted => INTERRUPTED,
-        FaultKind::Busy => BUSY,
-        FaultKind::Internal => INTERNAL,
+        ErrorKind::Spec => SPEC,
+        ErrorKind::Data => DATA,
+        ErrorKind::Network => NETWORK,
+        ErrorKind::Storage => STORAGE,
+        ErrorKind::Device => DEVICE,
+        ErrorKind::Training => TRAINING,
+        ErrorKind::Interrupted => INTERRUPTED,
+        ErrorKind::Busy => BUSY,
+        ErrorKind::Internal => INTERNAL,
     }
 }
 
@@ -81,12 +81,12 @@ pub fn of_summary(summary: &Summary) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Fault;
-    use crate::run::{End, INTERRUPTED_STATUS, SummaryRow};
-    use crate::spec::TrialId;
+    use crate::error::Error;
+    use crate::experiment::TrialId;
+    use crate::run::{INTERRUPTED_STATUS, SummaryRow, TrialEnd};
 
-    fn code(ends: &[End]) -> u8 {
-        let row = |end: &End| SummaryRow {
+    fn code(ends: &[TrialEnd]) -> u8 {
+        let row = |end: &TrialEnd| SummaryRow {
             experiment: "test".into(),
             id: TrialId("0".into()),
             label: "seed=1".into(),
@@ -104,14 +104,17 @@ mod tests {
 
     #[test]
     fn a_run_ends_with_the_code_of_its_worst_news() {
-        let failed = |kind| End::Failed(Fault::new(kind, "", ""));
-        let busy = End::Busy(Fault::new(FaultKind::Busy, "", ""));
+        let failed = |kind| TrialEnd::Failed(Error::new(kind, "", ""));
+        let busy = TrialEnd::Busy(Error::new(ErrorKind::Busy, "", ""));
         assert_eq!(code(&[]), OK);
-        assert_eq!(code(&[End::Skipped]), OK);
-        assert_eq!(code(&[End::Skipped, busy.clone()]), BUSY);
-        assert_eq!(code(&[End::Skipped, busy, failed(FaultKind::Training)]), TRIALS_FAILED);
-        assert_eq!(code(&[failed(FaultKind::Data), failed(FaultKind::Training)]), TRIALS_FAILED);
-        assert_eq!(code(&[failed(FaultKind::Training), failed(FaultKind::Training)]), TRAINING);
-        assert_eq!(code(&[failed(FaultKind::Data), End::Interrupted, End::NotStarted]), INTERRUPTED);
+        assert_eq!(code(&[TrialEnd::Skipped]), OK);
+        assert_eq!(code(&[TrialEnd::Skipped, busy.clone()]), BUSY);
+        assert_eq!(code(&[TrialEnd::Skipped, busy, failed(ErrorKind::Training)]), TRIALS_FAILED);
+        assert_eq!(code(&[failed(ErrorKind::Data), failed(ErrorKind::Training)]), TRIALS_FAILED);
+        assert_eq!(code(&[failed(ErrorKind::Training), failed(ErrorKind::Training)]), TRAINING);
+        assert_eq!(
+            code(&[failed(ErrorKind::Data), TrialEnd::Interrupted, TrialEnd::NotStarted]),
+            INTERRUPTED
+        );
     }
 }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::spec_arguments::ResultsArgument;
 use super::{exit, output};
-use crate::data::DataEnv;
-use crate::fault::Result;
-use crate::run::{ExportOptions, export as export_trial};
+use crate::error::Result;
+use crate::hub::DataEnv;
+use crate::tools::{ExportOptions, export as export_trial};
 
 /// Arguments of `export`.
 #[derive(Args, Debug)]

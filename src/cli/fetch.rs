@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::spec_arguments::SpecArguments;
 use super::table::{numbers, table, words};
+use super::terminal::Terminal;
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{Terminal, bytes_text, fetch_experiment};
+use crate::disk::bytes_text;
+use crate::error::Result;
+use crate::run::fetch_experiment;
 
 /// Arguments of `fetch`.
 #[derive(Args, Debug)]

@@ -23,13 +23,14 @@ mod spec_arguments;
 mod status;
 mod submission;
 mod table;
+mod terminal;
 mod trace;
 
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::fault::Result;
+use crate::error::Result;
 
 /// Reproduces ELECTRA and the experiments around it, from one YAML file
 #[derive(Parser, Debug)]
@@ -173,9 +174,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     panic::guard(move || {
-        dispatch(&cli.command).unwrap_or_else(|fault| {
-            output::fault(&fault);
-            exit::of_kind(fault.kind)
+        dispatch(&cli.command).unwrap_or_else(|error| {
+            output::error(&error);
+            exit::of_kind(error.kind)
         })
     })
 }

@@ -2,10 +2,10 @@
 //!
 //! A closed stdout (`electra-lab plan … | head`) is no error; a full disk behind it is.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
-use crate::fault::{Fault, FaultKind, Result};
-use crate::run::stderr_has_colours;
+use super::terminal::stderr_has_colours;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Writes data to stdout.
 pub fn data(text: &str) -> Result<()> {
@@ -14,8 +14,8 @@ pub fn data(text: &str) -> Result<()> {
 
 fn write_data(out: &mut impl Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Fault::new(
-            FaultKind::Storage,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new(
+            ErrorKind::Storage,
             "cannot write to standard output",
             "check where it is redirected to, and the free space there",
         )
@@ -27,7 +27,7 @@ fn write_data(out: &mut impl Write, text: &str) -> Result<()> {
 /// Writes a value to stdout as indented JSON.
 pub fn json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Fault::internal("cannot write this as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write this as JSON").because(error))?;
     data(&format!("{text}\n"))
 }
 
@@ -36,19 +36,19 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Writes a fault to stderr.
-pub fn fault(fault: &Fault) {
-    note(&fault_text(fault, stderr_has_colours()));
+/// Writes an error to stderr.
+pub fn error(error: &Error) {
+    note(&error_text(error, stderr_has_colours()));
 }
 
-fn fault_text(fault: &Fault, colours: bool) -> String {
+fn error_text(error: &Error, colours: bool) -> String {
     let label = |word: &str, colour: u8| match colours {
         true => format!("\x1b[1;{colour}m{word}:\x1b[0m"),
         false => format!("{word}:"),
     };
-    let mut text = format!("{} {}", label("error", 31), fault.message);
-    if !fault.hint.is_empty() {
-        text.push_str(&format!("\n{} {}", label("hint", 36), fault.hint));
+    let mut text = format!("{} {}", label("error", 31), error.message);
+    if !error.hint.is_empty() {
+        text.push_str(&format!("\n{} {}", label("hint", 36), error.hint));
     }
     text
 }
@@ -57,7 +57,7 @@ fn fault_text(fault: &Fault, colours: bool) -> String {
 mod tests {
     use super::*;
 
-    struct Refusing(ErrorKind);
+    struct Refusing(io::ErrorKind);
 
     impl Write for Refusing {
         fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
@@ -70,17 +70,17 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_silent_and_a_full_disk_is_not() {
-        assert!(write_data(&mut Refusing(ErrorKind::BrokenPipe), "text").is_ok());
-        let fault = write_data(&mut Refusing(ErrorKind::StorageFull), "text").unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Storage);
+        assert!(write_data(&mut Refusing(io::ErrorKind::BrokenPipe), "text").is_ok());
+        let error = write_data(&mut Refusing(io::ErrorKind::StorageFull), "text").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Storage);
     }
 
     #[test]
     fn faults_have_a_label_each_and_colours_only_if_wanted() {
-        let fault = Fault::new(FaultKind::Spec, "seeds is empty", "list at least one");
-        assert_eq!(fault_text(&fault, false), "error: seeds is empty\nhint: list at least one");
-        assert!(fault_text(&fault, true).starts_with("\x1b[1;31merror:\x1b[0m seeds"));
-        let silent = Fault::new(FaultKind::Interrupted, "interrupted", "");
-        assert_eq!(fault_text(&silent, false), "error: interrupted");
+        let error = Error::new(ErrorKind::Spec, "seeds is empty", "list at least one");
+        assert_eq!(error_text(&error, false), "error: seeds is empty\nhint: list at least one");
+        assert!(error_text(&error, true).starts_with("\x1b[1;31merror:\x1b[0m seeds"));
+        let silent = Error::new(ErrorKind::Interrupted, "interrupted", "");
+        assert_eq!(error_text(&silent, false), "error: interrupted");
     }
 }

@@ -6,10 +6,12 @@ use clap::Args;
 
 use super::spec_arguments::SpecArguments;
 use super::table::{numbers, table, words};
+use super::terminal::Terminal;
 use super::{exit, output};
-use crate::data::PackedCorpus;
-use crate::fault::Result;
-use crate::run::{Terminal, bytes_text, pack_experiment, unpack_parcel};
+use crate::disk::bytes_text;
+use crate::error::Result;
+use crate::run::{export_corpus, import_corpus};
+use crate::text::ArchivedCorpus;
 
 /// Arguments of `pack`.
 #[derive(Args, Debug)]
@@ -38,21 +40,21 @@ pub struct UnpackArguments {
 pub fn pack(arguments: &PackArguments) -> Result<u8> {
     let experiment = arguments.spec.load()?;
     let sink = Terminal::on_stderr().watch("pack");
-    show(&pack_experiment(&experiment, &arguments.to, arguments.offline, &sink)?)
+    show(&export_corpus(&experiment, &arguments.to, arguments.offline, &sink)?)
 }
 
 /// Unpacks, lists what is in the cache now and returns the exit code.
 pub fn unpack(arguments: &UnpackArguments) -> Result<u8> {
-    show(&unpack_parcel(&arguments.from, &Terminal::on_stderr().watch("unpack"))?)
+    show(&import_corpus(&arguments.from, &Terminal::on_stderr().watch("unpack"))?)
 }
 
-fn show(corpora: &[PackedCorpus]) -> Result<u8> {
+fn show(corpora: &[ArchivedCorpus]) -> Result<u8> {
     output::data(&text(corpora))?;
     Ok(exit::OK)
 }
 
-fn text(corpora: &[PackedCorpus]) -> String {
-    let row = |corpus: &PackedCorpus| {
+fn text(corpora: &[ArchivedCorpus]) -> String {
+    let row = |corpus: &ArchivedCorpus| {
         [
             corpus.seq_len.to_string(),
             corpus.n_tokens.to_string(),
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn corpora_are_listed_with_their_sizes() {
-        let corpus = PackedCorpus {
+        let corpus = ArchivedCorpus {
             source: "wikimedia/wikipedia train-*.parquet".into(),
             seq_len: 128,
             n_tokens: 45_024_147,

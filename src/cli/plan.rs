@@ -5,8 +5,10 @@ use clap::Args;
 use super::spec_arguments::{ResultsArgument, SpecArguments};
 use super::table::{count_text, numbers, table, words};
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{Plan, TrialState, duration_text, plan_experiment};
+use crate::error::Result;
+use crate::records::TrialState;
+use crate::run::duration_text;
+use crate::run::{Plan, plan_experiment};
 
 /// Arguments of `plan`.
 #[derive(Args, Debug)]

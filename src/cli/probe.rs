@@ -5,9 +5,9 @@ use clap::Args;
 use super::table::{numbers, table, words};
 use super::{exit, output};
 
-use crate::data::DataEnv;
-use crate::fault::Result;
-use crate::run::{Probe, ProbeInput, ProbedMask, ProbedToken};
+use crate::error::Result;
+use crate::hub::DataEnv;
+use crate::tools::{Probe, ProbeInput, ProbedMask, ProbedToken};
 
 /// Arguments of `probe`.
 #[derive(Args, Debug)]
@@ -111,7 +111,7 @@ fn fills_text(masks: &[ProbedMask]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Fill;
+    use crate::tools::Fill;
 
     #[test]
     fn tables_read_well() {

@@ -9,9 +9,9 @@ use clap::Args;
 use super::report_all::{Folders, report_all};
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::Experiment;
 use crate::report::{ReportInput, build};
-use crate::spec::Experiment;
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
@@ -70,8 +70,8 @@ pub fn build_and_show(experiment: &Experiment, place: &Place) -> Result<()> {
         out: &place.reports.join(name).join(&experiment.profile),
         command: &rebuild_command(experiment, place),
     })?;
-    for fault in &summary.faults {
-        output::note(&format!("left out of the report, since it is damaged: {fault}"));
+    for error in &summary.errors {
+        output::note(&format!("left out of the report, since it is damaged: {error}"));
     }
     let mut text = format!(
         "{name}, profile {}: {} of {} trials done\n\n{}\n\n{}\n\n",

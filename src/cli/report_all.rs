@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::report::rebuild_command_of;
 use super::{exit, output};
-use crate::fault::{Fault, FaultKind, Result};
-use crate::report::{FoundExperiment, FoundProfile, ReportInput, ReportSummary, build, find};
-use crate::spec::{Experiment, ExperimentSpec, Trial, load};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{Experiment, ExperimentSpec, Trial, load};
+use crate::report::{DiscoveredExperiment, DiscoveredProfile, ReportInput, ReportSummary, build, find};
 
 /// Where everything is.
 pub struct Folders<'a> {
@@ -21,45 +21,45 @@ pub struct Folders<'a> {
     pub reports: &'a Path,
 }
 
-/// Builds every report; a line each, and what went wrong with any of them. The exit code is that of the first fault.
+/// Builds every report; a line each, and what went wrong with any of them. The exit code is that of the first error.
 pub fn report_all(folders: &Folders) -> Result<u8> {
     let found = find(folders.results)?;
     if found.is_empty() {
-        return Err(Fault::new(
-            FaultKind::Data,
+        return Err(Error::new(
+            ErrorKind::Data,
             format!("{}: no experiment has a trial here", folders.results.display()),
             "run an experiment first, or check --results",
         ));
     }
-    let mut faults: Vec<Fault> = Vec::new();
+    let mut errors: Vec<Error> = Vec::new();
     // A damaged trial is met when it is found, and again where a plan asks for it.
-    let mut fail = |fault: &Fault| {
-        if !faults.contains(fault) {
-            output::fault(fault);
-            faults.push(fault.clone());
+    let mut fail = |error: &Error| {
+        if !errors.contains(error) {
+            output::error(error);
+            errors.push(error.clone());
         }
     };
     for experiment in &found {
-        experiment.faults.iter().for_each(&mut fail);
+        experiment.errors.iter().for_each(&mut fail);
         for profile in &experiment.profiles {
             let name = format!("{}, profile {}", experiment.name, profile.name);
             match one(experiment, profile, folders) {
                 Ok(Built { summary, n_left_out }) => {
-                    summary.faults.iter().for_each(&mut fail);
+                    summary.errors.iter().for_each(&mut fail);
                     output::data(&format!("{name}: {}\n", line(&summary, n_left_out)))?;
                 }
                 // Nothing is wrong with an experiment that is not done yet.
-                Err(fault) if fault.kind == FaultKind::Data => {
+                Err(error) if error.kind == ErrorKind::Data => {
                     output::data(&format!("{name}: no report, none of its trials is done\n"))?;
                 }
-                Err(fault) => {
-                    fail(&fault);
+                Err(error) => {
+                    fail(&error);
                     output::data(&format!("{name}: not built\n"))?;
                 }
             }
         }
     }
-    Ok(faults.first().map_or(exit::OK, |fault| exit::of_kind(fault.kind)))
+    Ok(errors.first().map_or(exit::OK, |error| exit::of_kind(error.kind)))
 }
 
 /// A report, and how many trials of its profile it does not show.
@@ -78,7 +78,7 @@ fn line(summary: &ReportSummary, n_left_out: usize) -> String {
     format!("{} of {} trials done{others}: {page}", summary.n_done, summary.n_trials)
 }
 
-fn one(experiment: &FoundExperiment, profile: &FoundProfile, folders: &Folders) -> Result<Built> {
+fn one(experiment: &DiscoveredExperiment, profile: &DiscoveredProfile, folders: &Folders) -> Result<Built> {
     let results = folders.results.join(&experiment.name);
     let out = folders.reports.join(&experiment.name).join(&profile.name);
     let file = file_of(&experiment.name, folders);

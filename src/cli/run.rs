@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::report::{self, Place};
+use super::report::Place;
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
-use super::{exit, output};
-use crate::fault::{Fault, Result};
-use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, Terminal, run_experiments, run_trial};
-use crate::spec::Experiment;
+use super::terminal::Terminal;
+use super::{exit, output, report};
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, run_experiments, run_trial};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -80,9 +81,9 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
     let terminal = Terminal::on_stderr();
     let summary = run_experiments(&experiments, &options, stop, &run_trial, &terminal)?;
     output::note(&summary.sentence());
-    for (row, fault) in summary.failures() {
-        let message = format!("trial {} of {} ({}): {}", row.id, row.experiment, row.label, fault.message);
-        output::fault(&Fault { message, ..fault.clone() });
+    for (row, error) in summary.failures() {
+        let message = format!("trial {} of {} ({}): {}", row.id, row.experiment, row.label, error.message);
+        output::error(&Error { message, ..error.clone() });
     }
     let code = exit::of_summary(&summary);
     if summary.is_interrupted() {
@@ -96,18 +97,18 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
 /// Reads every file once, and all before it gives up, so that all mistakes show at once.
 fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
     let mut experiments = Vec::with_capacity(specs.len());
-    let mut last_fault = None;
+    let mut last_error = None;
     for path in distinct(specs) {
         match overrides.load(path) {
             Ok(experiment) => experiments.push(experiment),
-            Err(fault) => {
-                if let Some(earlier) = last_fault.replace(fault) {
-                    output::fault(&earlier);
+            Err(error) => {
+                if let Some(earlier) = last_error.replace(error) {
+                    output::error(&earlier);
                 }
             }
         }
     }
-    last_fault.map_or(Ok(experiments), Err)
+    last_error.map_or(Ok(experiments), Err)
 }
 
 /// The files without those named twice, however each is written.
@@ -134,9 +135,9 @@ fn build_reports(arguments: &RunArguments, experiments: &[Experiment], summary: 
             results: &arguments.results.results,
             reports: &arguments.reports.reports,
         };
-        if let Err(fault) = report::build_and_show(experiment, &place) {
-            output::fault(&fault);
-            code = exit::of_kind(fault.kind);
+        if let Err(error) = report::build_and_show(experiment, &place) {
+            output::error(&error);
+            code = exit::of_kind(error.kind);
         }
     }
     Ok(code)

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
-use crate::data::{scored_task, scored_tasks};
-use crate::fault::{Fault, Result};
-use crate::run::{GlueScores, MetricValue, SquadScores, score_glue, score_squad};
+use crate::error::{Error, Result};
+use crate::tasks::{GlueScores, MetricValue, SquadScores, scored_task, scored_tasks};
+use crate::tools::{score_glue, score_squad};
 
 /// Arguments of `score`.
 #[derive(Args, Debug)]
@@ -122,7 +122,7 @@ pub fn score(arguments: &ScoreArguments) -> Result<u8> {
 
 fn glue(arguments: &GlueArguments) -> Result<u8> {
     let GlueArguments { task, gold, predictions, by_row, output } = arguments;
-    let task = scored_task(task).ok_or_else(|| Fault::internal(format!("no task {task}")))?;
+    let task = scored_task(task).ok_or_else(|| Error::internal(format!("no task {task}")))?;
     let scores = score_glue(&task, gold, predictions, *by_row, output.n_resamples())?;
     let with_interval = output.bootstrap.is_some();
     match output.json {
@@ -194,7 +194,7 @@ fn squad_notes(scores: &SquadScores) -> Vec<String> {
 /// The figures under the official names, as they stand in the JSON.
 fn squad_text(scores: &SquadScores) -> Result<String> {
     let figures = serde_json::to_value(scores)
-        .map_err(|error| Fault::internal("cannot write the figures as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write the figures as JSON").because(error))?;
     let with_interval = scores.interval.is_some();
     let interval = |key: &str| match (key, scores.interval) {
         ("exact", Some(interval)) => interval_text(interval.exact, true),
@@ -228,8 +228,7 @@ fn interval_text(interval: Option<[f64; 2]>, with_interval: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Metric;
-    use crate::run::SquadIntervals;
+    use crate::tasks::{Metric, SquadIntervals};
 
     fn glue_scores() -> GlueScores {
         let one = |metric, value, interval| MetricValue { metric, value, interval };

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::fault::Result;
-use crate::spec::{Experiment, load};
+use crate::error::Result;
+use crate::experiment::{Experiment, load};
 
 /// Which variant of an experiment.
 #[derive(Args, Clone, Debug, Default)]

@@ -5,8 +5,10 @@ use clap::Args;
 use super::spec_arguments::{ResultsArgument, SpecArguments};
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{Status, TrialState, TrialStatus, duration_text, experiment_status};
+use crate::error::Result;
+use crate::records::TrialState;
+use crate::run::duration_text;
+use crate::run::{Status, TrialStatus, experiment_status};
 
 /// Arguments of `status`.
 #[derive(Args, Debug)]

@@ -7,8 +7,8 @@ use clap::Args;
 use super::spec_arguments::ResultsArgument;
 use super::table::{numbers, table, words};
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{Submission, SubmissionOptions, submission as write_submission};
+use crate::error::Result;
+use crate::tools::{Submission, SubmissionOptions, submission as write_submission};
 
 /// Arguments of `submission`.
 #[derive(Args, Debug)]

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::spec_arguments::SpecArguments;
+use super::terminal::Terminal;
 use super::{exit, output};
-use crate::fault::Result;
-use crate::run::{DeviceChoice, Terminal, TraceOptions, bytes_text, trace_experiment};
+use crate::disk::bytes_text;
+use crate::error::Result;
+use crate::run::DeviceChoice;
+use crate::tools::{TraceOptions, trace_experiment};
 
 /// The long help: what a reader of the file needs to know.
 pub const ABOUT: &str = "Takes the first steps of a trial, as `run` does, and writes all that happens in them to one safetensors \

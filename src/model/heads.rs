@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::EncoderShape;
 use crate::nn::{Builder, Init, Linear, Norm};
 use crate::ops::Precision;
 use crate::ops::gelu::gelu;
@@ -13,7 +14,6 @@ use crate::ops::projected_cross_entropy::{RowLosses, projected_cross_entropy};
 use crate::ops::projected_readings::read_projected;
 use crate::ops::readings::Readings;
 use crate::ops::sampling::Sampler;
-use crate::spec::EncoderShape;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
 #[derive(Clone, Debug)]

@@ -2,10 +2,8 @@
 //!
 //! The encoder that is fine-tuned is always named `embeddings.*` and `encoder.*`, whatever the objective.
 
-pub mod flops;
 mod heads;
 mod networks;
-pub mod published;
 mod sharing;
 mod two_towers;
 

@@ -3,11 +3,11 @@
 
 use candle_core::Tensor;
 
+use super::heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 use super::sharing::MainEncoder;
-use super::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::{EncoderShape, ModelSpec};
 use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Rates, Tokens};
-use crate::spec::{EncoderShape, ModelSpec};
 
 /// Whether a parameter belongs to the encoder that is fine-tuned.
 pub fn is_encoder_parameter(name: &str) -> bool {
@@ -157,7 +157,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::spec::{ModelSize, Sharing};
+    use crate::experiment::{ModelSize, Sharing};
 
     const VOCAB: usize = 30_522;
 

@@ -3,10 +3,11 @@
 //! Parameters that are shared exist once, under the names of the encoder that is fine-tuned; what the generator has to
 //! itself begins with `generator.`. Next: `nn/embeddings.rs` for tables that are differences from others.
 
-use super::{EncoderNetwork, MaskedLm, MaskedLmHead, encoder};
-use crate::fault::{Fault, Result};
+use super::heads::MaskedLmHead;
+use super::networks::{EncoderNetwork, MaskedLm, encoder};
+use crate::error::{Error, Result};
+use crate::experiment::{ModelSpec, Sharing};
 use crate::nn::{Builder, Embeddings, Encoder};
-use crate::spec::{ModelSpec, Sharing};
 
 /// The encoder that is fine-tuned, where a generator stands beside it.
 pub struct MainEncoder {
@@ -51,7 +52,7 @@ impl MainEncoder {
             Sharing::None => own_embeddings(part, spec, vocab),
             Sharing::Embeddings | Sharing::All => Ok(self.embeddings.clone()),
             Sharing::Gdes => {
-                self.base.clone().ok_or_else(|| Fault::internal("differences from no embeddings"))
+                self.base.clone().ok_or_else(|| Error::internal("differences from no embeddings"))
             }
         }
     }
@@ -67,8 +68,8 @@ fn own_embeddings(part: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Res
 mod tests {
     use candle_core::Device;
 
-    use super::super::Electra;
     use super::*;
+    use crate::model::networks::Electra;
     use crate::nn::{Mode, Parameters, Tokens};
     use crate::ops::embedding::Indices;
 
@@ -108,7 +109,7 @@ mod tests {
         let model = ModelSpec { sharing: Sharing::Gdes, ..Default::default() };
         let mut parameters = Parameters::new(1, &Device::Cpu);
         let main = MainEncoder::new(&mut parameters.builder(), &model, 30).unwrap();
-        let fault = main.embeddings.word_table().unwrap_err();
-        assert!(fault.message.contains("a difference of word tables"), "{fault}");
+        let error = main.embeddings.word_table().unwrap_err();
+        assert!(error.message.contains("a difference of word tables"), "{error}");
     }
 }

@@ -5,13 +5,14 @@
 
 use candle_core::Tensor;
 
+use super::heads::{DiscriminatorHead, MaskedLmHead};
+use super::networks::{Discriminator, EncoderNetwork};
 use super::sharing::MainEncoder;
-use super::{Discriminator, DiscriminatorHead, EncoderNetwork, MaskedLmHead};
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::ModelSpec;
 use crate::nn::{Builder, Encoder, Mode, Parameters, Tokens};
 use crate::ops::attention::Reach;
 use crate::ops::gather::gather;
-use crate::spec::ModelSpec;
 
 /// A model of every token given all others, in one pass.
 #[derive(Clone, Debug)]

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::{Builder, Init, Mode, Norm};
-use crate::fault::{Fault, Result};
+use super::layers::{Mode, Norm};
+use super::parameters::{Builder, Init};
+use crate::error::{Error, Result};
+use crate::experiment::EncoderShape;
 use crate::ops::dropout::dropout;
 use crate::ops::embedding::{Base, Indices, difference_embedding, embedding};
-use crate::spec::EncoderShape;
 
 /// Last part of the name of a table that is a difference from another one.
 pub const DIFFERENCE: &str = "delta";
@@ -84,7 +85,7 @@ impl Embeddings {
     pub fn word_table(&self) -> Result<&Tensor> {
         match self.base {
             None => Ok(&self.word),
-            Some(_) => Err(Fault::internal("a difference of word tables was asked for as a table")),
+            Some(_) => Err(Error::internal("a difference of word tables was asked for as a table")),
         }
     }
 

@@ -1,16 +1,18 @@
 //! The transformer encoder: post-LayerNorm BERT blocks on a ragged batch.
 //!
 //! Hidden states are [N, H] for the N tokens of all sequences. That they are BERT's is tested where published weights
-//! can be read: `model/published/parity.rs`.
+//! can be read: `checkpoint/parity.rs`.
 
 use candle_core::Tensor;
 
-use super::{Builder, Embeddings, Init, Linear, Mode, Norm, Tokens};
-use crate::fault::Result;
+use super::embeddings::{Embeddings, Tokens};
+use super::layers::{Linear, Mode, Norm};
+use super::parameters::{Builder, Init};
+use crate::error::Result;
+use crate::experiment::EncoderShape;
 use crate::ops::Precision;
 use crate::ops::attention::Reach;
 use crate::ops::encoder_layer::{Dense, Parameters, Settings, encoder_layer};
-use crate::spec::EncoderShape;
 
 /// Dropout probabilities of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,11 +2,10 @@
 
 use candle_core::Tensor;
 
-use super::{Builder, Init};
-use crate::fault::Result;
-use crate::ops::Precision;
+use super::parameters::{Builder, Init};
+use crate::error::Result;
 use crate::ops::dropout::{DropoutKey, Place};
-use crate::ops::{linear, norm};
+use crate::ops::{Precision, linear, norm};
 use crate::rng::{Purpose, StreamKey};
 
 /// Training (dropout on, keyed by seed and step) or evaluation (dropout off).

@@ -6,10 +6,11 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::embeddings::difference_table;
-use crate::fault::{Fault, Result};
+use crate::error::{Error, Result};
+use crate::experiment;
+use crate::experiment::INITIALIZER_RANGE;
 use crate::ops::Precision;
 use crate::rng::{Purpose, Stream};
-use crate::spec::{self, INITIALIZER_RANGE};
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,11 +79,11 @@ impl Parameters {
     }
 
     /// The same store, whose layers multiply in another precision.
-    pub fn with_precision(self, precision: spec::Precision) -> Self {
+    pub fn with_precision(self, precision: experiment::Precision) -> Self {
         let precision = match precision {
-            spec::Precision::F32 => Precision::F32,
-            spec::Precision::Tf32 => Precision::Tf32,
-            spec::Precision::Bf16 => Precision::Bf16,
+            experiment::Precision::F32 => Precision::F32,
+            experiment::Precision::Tf32 => Precision::Tf32,
+            experiment::Precision::Bf16 => Precision::Bf16,
         };
         Self { precision, ..self }
     }
@@ -133,7 +134,7 @@ impl Parameters {
             let name = &parameter.name;
             let mismatch = |what: String| {
                 let hint = "the checkpoint belongs to another model; run again with --force to train anew";
-                Fault::new(crate::fault::FaultKind::Data, what, hint)
+                Error::new(crate::error::ErrorKind::Data, what, hint)
             };
             let tensor = match find(name) {
                 None => difference_table(name, &find)?,
@@ -185,7 +186,7 @@ impl Builder<'_> {
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let name = if self.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.prefix) };
         if self.store.entries.iter().any(|parameter| parameter.name == name) {
-            return Err(Fault::internal(format!("two parameters are named `{name}`")));
+            return Err(Error::internal(format!("two parameters are named `{name}`")));
         }
         let values = match (self.store.expected)(&name) {
             true => vec![f32::NAN; shape.iter().product()],

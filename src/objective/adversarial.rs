@@ -8,19 +8,20 @@
 
 use candle_core::{Device, Tensor};
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::masking::Masker;
 use super::mlm::{Prediction, hidden_at_slots, measure_hits};
 use super::proposals::Replacements;
-use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
-use crate::data::Batch;
-use crate::fault::Result;
+use super::{Losses, Objective, StepContext, batch_share, integers, tokens};
+use crate::error::Result;
+use crate::experiment::ModelSpec;
 use crate::model::{AdversarialElectra, Electra};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::entropy::entropy;
-use crate::spec::ModelSpec;
+use crate::text::Batch;
 
 /// Weights of the losses that are summed.
 #[derive(Clone, Copy, Debug)]
@@ -71,13 +72,13 @@ fn reward(logit: f32, replaced: bool) -> f64 {
 
 /// Mean of -(R - b)·log p(sample): its descent is the reward's ascent. Logits [M, V], samples and advantages of M rows.
 fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<Tensor> {
-    let surprises = row_cross_entropy(logits, &samples.into())?;
+    let nll = row_cross_entropy(logits, &samples.into())?;
     let advantages = Tensor::from_slice(advantages, advantages.len(), logits.device())?;
-    Ok((surprises * advantages.to_dtype(logits.dtype())?)?.mean_all()?)
+    Ok((nll * advantages.to_dtype(logits.dtype())?)?.mean_all()?)
 }
 
 impl Objective for Adversarial {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let AdversarialElectra { electra: Electra { generator, discriminator }, baseline } = &self.network;
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
@@ -104,8 +105,8 @@ impl Objective for Adversarial {
         let targets = Tensor::from_slice(&targets, targets.len(), device)?;
         let baseline_loss = binary_cross_entropy(&expected, &targets)?;
 
-        let mut total = (share::of_tokens(&rtd_loss, batch)? * weights.discriminator)?;
-        let of_slots = |mean: &Tensor| share::of_slots(mean, &masked);
+        let mut total = (batch_share::scale_token_mean(&rtd_loss, batch)? * weights.discriminator)?;
+        let of_slots = |mean: &Tensor| batch_share::scale_slot_mean(mean, &masked);
         total = (total + (of_slots(&policy)? * weights.policy)?)?;
         total = (total + (of_slots(&baseline_loss)? * weights.baseline)?)?;
         if weights.likelihood > 0.0 {
@@ -115,21 +116,21 @@ impl Objective for Adversarial {
             total = (total - (of_slots(&entropy(&proposed)?)? * weights.entropy)?)?;
         }
 
-        let mut measures = Tally::default();
-        predicted.measure(&masked.originals, &mut measures)?;
+        let mut metrics = DeferredMetrics::default();
+        predicted.measure(&masked.originals, &mut metrics)?;
         let n = rewards.len() as f64;
-        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut measures)?;
-        measures.add("reward", rewards.iter().sum(), n);
-        measures.add("baseline", baselines.iter().sum(), n);
-        measures.loss("baseline_loss", &baseline_loss, n)?;
-        measures.loss("policy_loss", &policy, n)?;
-        measures.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
-        measures.total(&total, batch)?;
-        measure_detection(&logits, &read.replaced, &mut measures)?;
-        let parts = at.parts(|| {
+        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut metrics)?;
+        metrics.add("reward", rewards.iter().sum(), n);
+        metrics.add("baseline", baselines.iter().sum(), n);
+        metrics.loss("baseline_loss", &baseline_loss, n)?;
+        metrics.loss("policy_loss", &policy, n)?;
+        metrics.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
+        metrics.total(&total, batch)?;
+        measure_detection(&logits, &read.replaced, &mut metrics)?;
+        let trace = at.trace(|| {
             let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
-            let mut parts = predicted.parts(&masked)?;
-            parts.extend([
+            let mut trace = predicted.trace(&masked)?;
+            trace.extend([
                 ("samples", integers(samples)?),
                 ("discriminator_input", integers(&read.ids()?)?),
                 ("discriminator_logits", logits.detach()),
@@ -137,9 +138,9 @@ impl Objective for Adversarial {
                 ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
                 ("advantages", Tensor::from_vec(advantages, masked.positions.len(), &Device::Cpu)?),
             ]);
-            Ok(parts)
+            Ok(trace)
         })?;
-        Ok(Losses { total, measures, parts })
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {

@@ -10,20 +10,21 @@
 use candle_core::{Device, Tensor};
 
 use super::contrast::{contrast, push_crops};
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
 use super::restore::copy_losses;
-use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
-use crate::data::Batch;
-use crate::fault::{Fault, Result};
+use super::{Losses, Objective, StepContext, batch_share, integers, tokens};
+use crate::error::{Error, Result};
+use crate::experiment::{Correction, ModelSpec};
 use crate::model::{CopyGate, MaskedLm, Restorer};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::gather::gather;
 use crate::ops::sampling::most_probable;
-use crate::spec::{Correction, ModelSpec};
+use crate::text::Batch;
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ impl CorrectAndContrast {
     ) -> Result<Self> {
         let Restorer { generator, restorer: main, gate } =
             Restorer::new(&mut parameters, model, masker.vocab_size(), true)?;
-        let Some(gate) = gate else { return Err(Fault::internal("a network was made without its gate")) };
+        let Some(gate) = gate else { return Err(Error::internal("a network was made without its gate")) };
         Ok(Self { generator: Proposer::Network(generator), main, gate, parameters, masker, weights })
     }
 
@@ -82,7 +83,7 @@ impl CorrectAndContrast {
         hidden: &Tensor,
         masked: &Masked,
         corrupted: &Corrupted,
-        measures: &mut Tally,
+        metrics: &mut DeferredMetrics,
     ) -> Result<[Tensor; 2]> {
         let Corrupted { ids, replaced } = corrupted;
         let gate = self.gate.forward(hidden)?;
@@ -91,14 +92,14 @@ impl CorrectAndContrast {
 
         let rows = integers(&masked.positions)?.to_device(hidden.device())?;
         let logits = self.main.head.forward(&gather(hidden, &masked.positions)?)?;
-        let surprises = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
+        let nll = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
         let gate_there = gate.index_select(&rows, 0)?;
         let kept_there = kept.index_select(&rows, 0)?;
-        let each = correction_losses(self.weights.correction, &gate_there, &surprises, &kept_there)?;
+        let each = correction_losses(self.weights.correction, &gate_there, &nll, &kept_there)?;
         let lm_loss = each.mean_all()?;
 
         // What is not copied is taken for replaced.
-        measure_detection(&gate.neg()?, replaced, measures)?;
+        measure_detection(&gate.neg()?, replaced, metrics)?;
         let copies: Vec<f32> = gate_there.detach().to_device(&Device::Cpu)?.to_vec1()?;
         let best = most_probable(&logits)?;
         let slots = masked.positions.iter().zip(&masked.originals).zip(copies.iter().zip(&best));
@@ -107,48 +108,43 @@ impl CorrectAndContrast {
             written == **original
         });
         let (n, n_tokens) = (masked.originals.len() as f64, ids.len() as f64);
-        measures.add("restore_accuracy", right.count() as f64, n);
-        measures.loss("copy_loss", &copy_loss, n_tokens)?;
-        measures.loss("lm_loss", &lm_loss, n)?;
+        metrics.add("restore_accuracy", right.count() as f64, n);
+        metrics.loss("copy_loss", &copy_loss, n_tokens)?;
+        metrics.loss("lm_loss", &lm_loss, n)?;
         // The softmax alone, as in replace_mlm: the same whatever L_LM makes of it.
-        measures.loss("restore_loss", &surprises.detach().mean_all()?, n)?;
+        metrics.loss("restore_loss", &nll.detach().mean_all()?, n)?;
         Ok([copy_loss, lm_loss])
     }
 
     /// L_SCL of hidden states of which the first of every sequence is a view's vector.
-    fn contrast(&self, hidden: &Tensor, views: &Batch, measures: &mut Tally) -> Result<Tensor> {
+    fn contrast(&self, hidden: &Tensor, views: &Batch, metrics: &mut DeferredMetrics) -> Result<Tensor> {
         let first: Vec<u32> = views.offsets.iter().take(views.n_sequences()).map(|&at| at as u32).collect();
         let contrasted = contrast(&gather(hidden, &first)?, self.weights.scl_temperature)?;
         let n = first.len() as f64;
-        measures.loss("contrast_loss", &contrasted.loss, n)?;
-        measures.add("contrast_accuracy", contrasted.hits as f64, n);
+        metrics.loss("contrast_loss", &contrasted.loss, n)?;
+        metrics.add("contrast_accuracy", contrasted.hits as f64, n);
         Ok(contrasted.loss)
     }
 }
 
 /// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original and 1 where the token read
 /// is the original, else 0 [M]. The gate gets no gradient.
-fn correction_losses(
-    correction: Correction,
-    gate: &Tensor,
-    surprises: &Tensor,
-    kept: &Tensor,
-) -> Result<Tensor> {
+fn correction_losses(correction: Correction, gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let gate = gate.detach();
     match correction {
-        Correction::Paper => copy_losses(&gate, surprises, kept),
+        Correction::Paper => copy_losses(&gate, nll, kept),
         // 1 - D = sigmoid(-z) = 1 / (1 + e^z).
-        Correction::ReleasedCode => Ok((surprises / (gate.exp()? + 1.0)?)?),
+        Correction::ReleasedCode => Ok((nll / (gate.exp()? + 1.0)?)?),
     }
 }
 
 impl Objective for CorrectAndContrast {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let weights = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
         let Some(generator_loss) = proposals.loss() else {
-            return Err(Fault::internal("a generator without a network corrects nothing"));
+            return Err(Error::internal("a generator without a network corrects nothing"));
         };
         let device = self.parameters.device();
         let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
@@ -162,29 +158,29 @@ impl Objective for CorrectAndContrast {
         }
         let hidden = self.main.encoder.forward(&tokens(&views, views.ids.clone()), at.mode(&views))?;
 
-        let mut measures = Tally::default();
-        let mut total = share::of_slots(generator_loss, &masked)?;
+        let mut metrics = DeferredMetrics::default();
+        let mut total = batch_share::scale_slot_mean(generator_loss, &masked)?;
         if weights.clm > 0.0 {
             let texts = hidden.narrow(0, 0, batch.n_tokens())?;
-            let [copy, lm] = self.correct(&texts, &masked, &corrupted, &mut measures)?;
-            let copy = share::of_tokens(&copy, batch)?;
-            let loss = ((copy * weights.copy)? + share::of_slots(&lm, &masked)?)?;
+            let [copy, lm] = self.correct(&texts, &masked, &corrupted, &mut metrics)?;
+            let copy = batch_share::scale_token_mean(&copy, batch)?;
+            let loss = ((copy * weights.copy)? + batch_share::scale_slot_mean(&lm, &masked)?)?;
             total = (total + (loss * weights.clm)?)?;
         } else {
-            measure_replaced(&corrupted.replaced, &mut measures)?;
+            measure_replaced(&corrupted.replaced, &mut metrics)?;
         }
         if weights.scl > 0.0 {
-            let loss = self.contrast(&hidden, &views, &mut measures)?;
+            let loss = self.contrast(&hidden, &views, &mut metrics)?;
             total = (total + (loss * weights.scl)?)?;
         }
-        proposals.measure(&masked, &mut measures)?;
-        measures.total(&total, batch)?;
-        let parts = at.parts(|| {
-            let mut parts = proposals.parts(&masked)?;
-            parts.push(("restorer_input", integers(&corrupted.ids)?));
-            Ok(parts)
+        proposals.measure(&masked, &mut metrics)?;
+        metrics.total(&total, batch)?;
+        let trace = at.trace(|| {
+            let mut trace = proposals.trace(&masked)?;
+            trace.push(("restorer_input", integers(&corrupted.ids)?));
+            Ok(trace)
         })?;
-        Ok(Losses { total, measures, parts })
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -209,17 +205,17 @@ mod tests {
     #[test]
     fn corrections_by_hand() {
         let gate = Var::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
-        let surprises = Var::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
+        let nll = Var::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
         let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();
         // The gradients are to -ln p: of the kept token 1/4·1/5 / 0.8 = 1/16, of the replaced one 1.
         for (correction, losses, gradients) in [
             (Correction::Paper, [-(0.8f32).ln(), 20f32.ln()], [0.0625, 1.0]),
             (Correction::ReleasedCode, [0.25 * 5f32.ln(); 2], [0.25; 2]),
         ] {
-            let each = correction_losses(correction, &gate, &surprises, &kept).unwrap();
+            let each = correction_losses(correction, &gate, &nll, &kept).unwrap();
             let store = each.sum_all().unwrap().backward().unwrap();
             let values = |tensor: &Tensor| tensor.to_vec1::<f32>().unwrap();
-            let found = [(values(&each), losses), (values(store.get(&surprises).unwrap()), gradients)];
+            let found = [(values(&each), losses), (values(store.get(&nll).unwrap()), gradients)];
             for (found, expected) in found {
                 let close =
                     found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6);

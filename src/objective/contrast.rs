@@ -6,13 +6,13 @@
 
 use candle_core::{D, Tensor};
 
-use super::Moment;
-use crate::data::Batch;
-use crate::fault::Result;
+use super::StepContext;
+use crate::error::Result;
+use crate::experiment::cropped;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::sampling::most_probable;
 use crate::rng::{Purpose, Stream};
-use crate::spec::cropped;
+use crate::text::Batch;
 
 /// A similarity whose exponential is zero: no view is compared with itself.
 const SELF: f32 = -1e9;
@@ -21,7 +21,7 @@ const SHORTEST: f64 = 1e-24;
 
 /// Appends to `views` a crop of every sequence of `batch` that keeps `share` of its tokens: a function of
 /// (seed, step, sequence) alone.
-pub fn push_crops(views: &mut Batch, batch: &Batch, share: f64, at: Moment) {
+pub fn push_crops(views: &mut Batch, batch: &Batch, share: f64, at: StepContext) {
     for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
         let (start, end) = (bounds[0], bounds[1]);
         let length = end - start;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::ops::testing;
 
-    const AT: Moment = Moment { seed: 3, step: 7, training: true, parts: false };
+    const AT: StepContext = StepContext { seed: 3, step: 7, training: true, trace: false };
 
     /// Cosines: a·b 0, a·a' 3/5, a·b' -1, b·a' 4/5, b·b' 0, a'·b' -3/5, whatever the vectors' lengths. A row for each
     /// view: the cosine of its partner, then those of the two others.
@@ -131,7 +131,7 @@ mod tests {
         batch.push(&[2, 3], &[0; 2]);
         let crops = |step| {
             let mut views = Batch::new();
-            push_crops(&mut views, &batch, 0.9, Moment { step, ..AT });
+            push_crops(&mut views, &batch, 0.9, StepContext { step, ..AT });
             views
         };
         assert_eq!(crops(1), crops(1));
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(starts.len(), 9, "three places each, of two sequences, independently");
         let held_out = {
             let mut views = Batch::new();
-            push_crops(&mut views, &batch, 0.9, Moment { training: false, ..AT });
+            push_crops(&mut views, &batch, 0.9, StepContext { training: false, ..AT });
             views
         };
         assert_eq!(held_out.n_sequences(), 4);

@@ -8,20 +8,21 @@
 
 use candle_core::{Device, Tensor};
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::masking::Masker;
-use super::measures::area_under_curve;
+use super::metrics::area_under_curve;
 use super::mlm::{Prediction, measure_hits};
 use super::proposals::Replacements;
-use super::{Losses, Moment, Objective, Tally, integers, share, tokens};
-use crate::data::Batch;
-use crate::fault::Result;
+use super::{Losses, Objective, StepContext, batch_share, integers, tokens};
+use crate::error::Result;
+use crate::experiment::ModelSpec;
 use crate::model;
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::gather::gather;
-use crate::spec::ModelSpec;
+use crate::text::Batch;
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
@@ -67,16 +68,16 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
 }
 
 impl Objective for Electric {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let model::Electric { generator, discriminator } = &self.network;
         let Weights { discriminator: weight, fraction } = self.weights;
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let hidden = generator.forward(&tokens(batch, batch.ids.clone()), at.mode(batch))?;
-        let surprises = generator.head.losses(&hidden, &batch.ids.as_slice().into())?.losses;
+        let nll = generator.head.losses(&hidden, &batch.ids.as_slice().into())?.losses;
         let learnt: Vec<u32> =
             (0u32..).zip(&batch.ids).filter(|(_, id)| self.masker.may_mask(**id)).map(|(at, _)| at).collect();
         let n_learnt = batch.whole().ids.iter().filter(|id| self.masker.may_mask(**id)).count();
-        let cloze_loss = gather(&surprises.unsqueeze(1)?, &learnt)?.mean_all()?;
+        let cloze_loss = gather(&nll.unsqueeze(1)?, &learnt)?.mean_all()?;
 
         let known = gather(&hidden.detach(), &masked.positions)?;
         let logits = generator.head.forward(&known)?.detach();
@@ -86,7 +87,7 @@ impl Objective for Electric {
         // What follows is computed here: it waits for the device.
         let samples: &Vec<u32> = &predicted.samples()?.to_vec1()?;
         let drawn = numbers(&row_cross_entropy(&logits, &samples.as_slice().into())?)?;
-        let mut log_q: Vec<f32> = numbers(&surprises)?.iter().map(|surprise| -surprise).collect();
+        let mut log_q: Vec<f32> = numbers(&nll)?.iter().map(|surprise| -surprise).collect();
         let mut noise = vec![0f32; batch.n_tokens()];
         for (&position, surprise) in masked.positions.iter().zip(drawn) {
             log_q[position as usize] = -surprise;
@@ -96,25 +97,25 @@ impl Objective for Electric {
         let noise_logits = noise_logits(&energies, &log_q, fraction)?;
         let noise = Tensor::from_vec(noise, batch.n_tokens(), device)?;
         let nce_loss = binary_cross_entropy(&noise_logits, &noise)?;
-        let cloze_share = share::share(&cloze_loss, learnt.len(), n_learnt)?;
-        let total = (cloze_share + (share::of_tokens(&nce_loss, batch)? * weight)?)?;
+        let cloze_share = batch_share::scale_to_full_batch(&cloze_loss, learnt.len(), n_learnt)?;
+        let total = (cloze_share + (batch_share::scale_token_mean(&nce_loss, batch)? * weight)?)?;
 
-        let mut measures = Tally::default();
-        predicted.measure(&masked.originals, &mut measures)?;
-        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut measures)?;
-        measures.loss("cloze_loss", &cloze_loss, learnt.len() as f64)?;
-        measures.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
-        measures.total(&total, batch)?;
+        let mut metrics = DeferredMetrics::default();
+        predicted.measure(&masked.originals, &mut metrics)?;
+        measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut metrics)?;
+        metrics.loss("cloze_loss", &cloze_loss, learnt.len() as f64)?;
+        metrics.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
+        metrics.total(&total, batch)?;
         // Whatever was drawn counts as replaced, also where it is the original: that is what is learnt.
-        measure_detection(&noise_logits, &noise, &mut measures)?;
-        measures.when_read(&[&energies, &noise], |read, measures| {
+        measure_detection(&noise_logits, &noise, &mut metrics)?;
+        metrics.defer(&[&energies, &noise], |read, metrics| {
             let (energies, noise): (Vec<f32>, Vec<f32>) = (read[0].to_vec1()?, read[1].to_vec1()?);
             if let Some(area) = area_under_curve(&energies, |i| noise[i] > 0.5) {
-                measures.mean("energy_auc", area, 1.0);
+                metrics.mean("energy_auc", area, 1.0);
             }
             Ok(())
         })?;
-        let parts = at.parts(|| {
+        let trace = at.trace(|| {
             Ok(vec![
                 ("masked_positions", integers(&masked.positions)?),
                 ("originals", integers(&masked.originals)?),
@@ -124,7 +125,7 @@ impl Objective for Electric {
                 ("log_q", Tensor::from_vec(log_q, batch.n_tokens(), &Device::Cpu)?),
             ])
         })?;
-        Ok(Losses { total, measures, parts })
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {

@@ -3,9 +3,9 @@
 //!
 //! Tokens that are never masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
 
-use super::Moment;
+use super::StepContext;
 use super::masking::{Masked, Vocabulary};
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::rng::{Purpose, Stream};
 
 /// A distribution over the vocabulary.
@@ -29,7 +29,7 @@ impl Frequencies {
             return Ok(table);
         }
         let what = "generator: unigram finds no token in the training text that it may draw";
-        Err(Fault::new(FaultKind::Data, what, "give more text, or use `generator: uniform`"))
+        Err(Error::new(ErrorKind::Data, what, "give more text, or use `generator: uniform`"))
     }
 
     /// Every token equally likely.
@@ -48,7 +48,7 @@ impl Frequencies {
 
     /// A token for every slot; with `disallow_correct` another one than the original, where there is another.
     /// Slot i of the whole batch uses stream (seed, Sample, step, i), as a network's samples do.
-    pub fn sample(&self, masked: &Masked, disallow_correct: bool, at: Moment) -> Vec<u32> {
+    pub fn sample(&self, masked: &Masked, disallow_correct: bool, at: StepContext) -> Vec<u32> {
         let draw = |(slot, &original): (usize, &u32)| {
             let uniform = Stream::new(at.seed, Purpose::Sample, at.draw(), slot as u64).uniform();
             self.draw(uniform, disallow_correct.then_some(original))
@@ -102,7 +102,7 @@ mod tests {
     use crate::objective::masking::Slots;
     use crate::objective::masking::tests::vocabulary;
 
-    const AT: Moment = Moment { seed: 1, step: 5, training: true, parts: false };
+    const AT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: false };
 
     fn counted() -> Vocabulary {
         // Half of the text are special tokens; of the rest 6 is 1/4, 7 is 3/4.
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn a_text_without_words_is_an_error() {
         for counts in [vec![], vec![9, 0, 9, 9, 9]] {
-            let fault = Frequencies::unigram(&Vocabulary { counts, ..vocabulary(8) }, 1.0).unwrap_err();
-            assert!(fault.message.contains("no token"), "{fault}");
+            let error = Frequencies::unigram(&Vocabulary { counts, ..vocabulary(8) }, 1.0).unwrap_err();
+            assert!(error.message.contains("no token"), "{error}");
         }
     }
 }

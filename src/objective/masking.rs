@@ -11,11 +11,11 @@
 //!
 //! Must never: know what is done with the slots. Next: `mlm.rs`, `rtd.rs`.
 
-use super::{Parts, integers};
-use crate::data::Batch;
-use crate::fault::Result;
+use super::{StepTrace, integers};
+use crate::error::Result;
+use crate::experiment::Masking;
 use crate::rng::{Purpose, Stream};
-use crate::spec::Masking;
+use crate::text::Batch;
 
 /// Streams of what is written follow those of the positions, which are numbered by sequence.
 const WRITING: u64 = 1 << 32;
@@ -35,7 +35,7 @@ pub struct Vocabulary {
 
 /// What is written into a slot: [MASK], a random token, or (the rest) nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Shares {
+pub struct MaskProbabilities {
     /// Probability of [MASK].
     pub mask: f64,
     /// Probability of a token drawn uniformly from the vocabulary.
@@ -43,7 +43,7 @@ pub struct Shares {
 }
 
 /// The released code writes [MASK] or nothing, whatever the objective.
-const RELEASED_CODE: Shares = Shares { mask: 0.85, random: 0.0 };
+const RELEASED_CODE: MaskProbabilities = MaskProbabilities { mask: 0.85, random: 0.0 };
 
 /// How the positions of a sequence are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ impl Slots {
 
 impl Masked {
     /// The parts of a step that masking knows.
-    pub fn parts(&self) -> Result<Parts> {
+    pub fn trace(&self) -> Result<StepTrace> {
         Ok(vec![
             ("masked_positions", integers(&self.positions)?),
             ("originals", integers(&self.originals)?),
@@ -104,7 +104,7 @@ pub struct Masker {
     vocabulary: Vocabulary,
     fraction: f64,
     draw: Draw,
-    shares: Shares,
+    shares: MaskProbabilities,
 }
 
 impl Masker {
@@ -115,7 +115,7 @@ impl Masker {
         fraction: f64,
         seq_len: usize,
         vocabulary: &Vocabulary,
-        paper: Shares,
+        paper: MaskProbabilities,
     ) -> Self {
         let (draw, shares) = match masking {
             Masking::Paper => (Draw::Distinct, paper),

@@ -4,19 +4,20 @@
 
 use candle_core::Tensor;
 
-use super::masking::{Masked, Masker, Shares};
-use super::{Losses, Moment, Objective, Parts, Tally, share, tokens};
-use crate::data::Batch;
-use crate::fault::{Fault, Result};
+use super::deferred_metrics::DeferredMetrics;
+use super::masking::{MaskProbabilities, Masked, Masker};
+use super::{Losses, Objective, StepContext, StepTrace, batch_share, tokens};
+use crate::error::{Error, Result};
+use crate::experiment::ModelSpec;
 use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::gather::gather;
 use crate::ops::readings::{Readings, read};
 use crate::ops::sampling::Sampler;
-use crate::spec::ModelSpec;
+use crate::text::Batch;
 
 /// Of the chosen tokens 80 % become [MASK], 10 % a random token, 10 % stay (BERT).
-pub const PAPER: Shares = Shares { mask: 0.8, random: 0.1 };
+pub const PAPER: MaskProbabilities = MaskProbabilities { mask: 0.8, random: 0.1 };
 
 /// One encoder trained to restore the chosen tokens.
 pub struct MaskedLanguageModelling {
@@ -35,16 +36,16 @@ impl MaskedLanguageModelling {
 }
 
 impl Objective for MaskedLanguageModelling {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let input = tokens(batch, masked.ids.clone());
-        let predicted = predict(&self.network, &input, &masked, None, at.mode(batch), at.parts)?;
-        let mut measures = Tally::default();
-        predicted.measure(&masked.originals, &mut measures)?;
-        let total = share::of_slots(&predicted.loss, &masked)?;
-        measures.total(&total, batch)?;
-        let parts = at.parts(|| predicted.parts(&masked))?;
-        Ok(Losses { total, measures, parts })
+        let predicted = predict(&self.network, &input, &masked, None, at.mode(batch), at.trace)?;
+        let mut metrics = DeferredMetrics::default();
+        predicted.measure(&masked.originals, &mut metrics)?;
+        let total = batch_share::scale_slot_mean(&predicted.loss, &masked)?;
+        metrics.total(&total, batch)?;
+        let trace = at.trace(|| predicted.trace(&masked))?;
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -79,23 +80,23 @@ impl Prediction {
 
     /// What was drawn. [M], u32
     pub fn samples(&self) -> Result<&Tensor> {
-        self.samples.as_ref().ok_or_else(|| Fault::internal("samples were asked for and none were drawn"))
+        self.samples.as_ref().ok_or_else(|| Error::internal("samples were asked for and none were drawn"))
     }
 
     /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats).
-    pub fn measure(&self, originals: &[u32], measures: &mut Tally) -> Result<()> {
+    pub fn measure(&self, originals: &[u32], metrics: &mut DeferredMetrics) -> Result<()> {
         let n = originals.len() as f64;
-        measures.loss("mlm_loss", &self.loss, n)?;
-        measure_hits("mlm_accuracy", &self.best, originals, measures)?;
-        measures.loss("generator_entropy", &self.entropy, n)
+        metrics.loss("mlm_loss", &self.loss, n)?;
+        measure_hits("mlm_accuracy", &self.best, originals, metrics)?;
+        metrics.loss("generator_entropy", &self.entropy, n)
     }
 
     /// The parts of a step that this prediction knows.
-    pub fn parts(&self, masked: &Masked) -> Result<Parts> {
-        let mut parts = masked.parts()?;
-        parts.extend(self.logits.iter().map(|logits| ("generator_logits", logits.clone())));
-        parts.push(("mlm_loss", self.loss.detach()));
-        Ok(parts)
+    pub fn trace(&self, masked: &Masked) -> Result<StepTrace> {
+        let mut trace = masked.trace()?;
+        trace.extend(self.logits.iter().map(|logits| ("generator_logits", logits.clone())));
+        trace.push(("mlm_loss", self.loss.detach()));
+        Ok(trace)
     }
 }
 
@@ -104,13 +105,13 @@ pub fn measure_hits(
     name: &'static str,
     words: &Tensor,
     originals: &[u32],
-    measures: &mut Tally,
+    metrics: &mut DeferredMetrics,
 ) -> Result<()> {
     let originals = originals.to_vec();
-    measures.when_read(&[words], move |read, measures| {
+    metrics.defer(&[words], move |read, metrics| {
         let words: Vec<u32> = read[0].to_vec1()?;
         let hits = words.iter().zip(&originals).filter(|(word, original)| word == original).count();
-        measures.add(name, hits as f64, originals.len() as f64);
+        metrics.add(name, hits as f64, originals.len() as f64);
         Ok(())
     })
 }
@@ -123,11 +124,11 @@ pub fn predict(
     masked: &Masked,
     sampler: Option<Sampler>,
     mode: Mode,
-    parts: bool,
+    trace: bool,
 ) -> Result<Prediction> {
     let hidden = hidden_at_slots(network, input, masked, mode)?;
     let readings = network.head.read(&hidden, &masked.originals, sampler)?;
-    let logits = parts.then(|| network.head.forward(&hidden.detach())).transpose()?;
+    let logits = trace.then(|| network.head.forward(&hidden.detach())).transpose()?;
     Ok(Prediction::new(readings, logits.map(|logits| logits.detach())))
 }
 
@@ -142,9 +143,9 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::experiment::Masking;
     use crate::objective::masking::Slots;
     use crate::objective::masking::tests::vocabulary;
-    use crate::spec::Masking;
 
     fn objective(masking: Masking) -> MaskedLanguageModelling {
         let model = ModelSpec { hidden: Some(8), layers: Some(2), embedding: Some(4), ..Default::default() };
@@ -162,7 +163,7 @@ mod tests {
     fn every_parameter_gets_a_gradient() {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
             let objective = objective(masking);
-            let at = Moment { seed: 1, step: 1, training: true, parts: true };
+            let at = StepContext { seed: 1, step: 1, training: true, trace: true };
             let grads = objective.parameters().gradients(&objective.losses(&batch(), at).unwrap().total);
             for parameter in objective.parameters().iter() {
                 let grad =

@@ -1,21 +1,21 @@
-//! Pre-training objectives: from a batch of tokens to a loss to minimise and measures to report.
+//! Pre-training objectives: from a batch of tokens to a loss to minimise and metrics to report.
 //!
 //! One file an objective. [`build`] alone turns the specification's word into one of them.
 
 mod adversarial;
+mod batch_share;
 mod coco_lm;
 mod contrast;
+mod deferred_metrics;
 mod detection;
 mod electric;
 mod frequencies;
 mod masking;
-mod measures;
+mod metrics;
 mod mlm;
 mod proposals;
 mod restore;
 mod rtd;
-mod share;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod two_stage;
@@ -26,29 +26,29 @@ use candle_core::{Device, Tensor};
 
 use adversarial::Adversarial;
 use coco_lm::CorrectAndContrast;
+pub use deferred_metrics::{DeferredMetrics, number};
 use electric::Electric;
 use frequencies::Frequencies;
 pub use masking::Vocabulary;
 use masking::{Masked, Masker};
-pub use measures::{Measures, exact};
+pub use metrics::{Metrics, exact};
 use mlm::MaskedLanguageModelling;
 use proposals::Sampling;
 use restore::TokenRestoration;
 use rtd::ReplacedTokenDetection;
-pub use tally::{Tally, number};
 use two_stage::TwoStage;
 
-use crate::data::Batch;
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
 use crate::nn::{Mode, Parameters, Tokens};
 use crate::ops::dropout::Place;
 use crate::ops::embedding::Indices;
 use crate::ops::sampling::Sampler;
-use crate::spec::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
+use crate::text::Batch;
 
 /// Where in a run a batch is: addresses every random number that it draws.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct StepContext {
     /// Seed of the trial.
     pub seed: u64,
     /// Training step, or number of the held-out batch.
@@ -56,10 +56,10 @@ pub struct Moment {
     /// Training (dropout on) or held-out evaluation (dropout off, masks and samples of their own).
     pub training: bool,
     /// Whether somebody looks at the parts of the step.
-    pub parts: bool,
+    pub trace: bool,
 }
 
-impl Moment {
+impl StepContext {
     fn mode(self, batch: &Batch) -> Mode {
         if !self.training {
             return Mode::evaluate();
@@ -75,8 +75,8 @@ impl Moment {
     }
 
     /// The parts of the step, if anybody looks at them.
-    fn parts(self, make: impl FnOnce() -> Result<Parts>) -> Result<Parts> {
-        if self.parts { make() } else { Ok(Parts::new()) }
+    fn trace(self, make: impl FnOnce() -> Result<StepTrace>) -> Result<StepTrace> {
+        if self.trace { make() } else { Ok(StepTrace::new()) }
     }
 
     /// Draws tokens for the slots of `masked` from a softmax at a temperature.
@@ -90,9 +90,9 @@ pub struct Losses {
     /// Scalar to minimise; of a part of a batch what it adds to the whole's.
     pub total: Tensor,
     /// Means over the batch, mergeable across batches.
-    pub measures: Tally,
+    pub metrics: DeferredMetrics,
     /// What happened on the way to the loss; none unless they were asked for.
-    pub parts: Parts,
+    pub trace: StepTrace,
 }
 
 /// Tensors by name, for whoever checks a step from outside: without gradients, integers as u32. T tokens in
@@ -112,7 +112,7 @@ pub struct Losses {
 ///
 /// The network of masked language modelling goes by the generator's names. A generator without a network has
 /// neither logits nor a loss.
-pub type Parts = Vec<(&'static str, Tensor)>;
+pub type StepTrace = Vec<(&'static str, Tensor)>;
 
 /// Numbers of a part.
 fn integers(values: &[u32]) -> Result<Tensor> {
@@ -121,8 +121,8 @@ fn integers(values: &[u32]) -> Result<Tensor> {
 
 /// A pre-training objective with the network it trains.
 pub trait Objective: Send {
-    /// Loss and measures of a batch.
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses>;
+    /// Loss and metrics of a batch.
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses>;
     /// Everything that is trained, by some step.
     fn parameters(&self) -> &Parameters;
     /// The stage that step `step` of `n_steps` belongs to.

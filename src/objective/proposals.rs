@@ -6,17 +6,18 @@
 
 use candle_core::{Device, Tensor};
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::truths;
 use super::frequencies::Frequencies;
 use super::masking::Masked;
 use super::mlm::{Prediction, hidden_at_slots, measure_hits, predict};
-use super::{Moment, Parts, Tally, integers, tokens};
-use crate::data::Batch;
-use crate::fault::Result;
+use super::{StepContext, StepTrace, integers, tokens};
+use crate::error::Result;
 use crate::model::MaskedLm;
 use crate::nn::{Mode, Tokens};
 use crate::ops::corruption::{Corrupted, corrupt};
 use crate::ops::sampling::{Sampler, sample};
+use crate::text::Batch;
 
 /// What a generator's logits are lowered by at the original (google-research/electra, `disallow_correct`), for
 /// temperatures up to 1; above it is scaled with the temperature, so that the original is never drawn.
@@ -56,7 +57,7 @@ impl Proposer {
         batch: &Batch,
         masked: &Masked,
         sampling: Sampling,
-        at: Moment,
+        at: StepContext,
         mode: Mode,
     ) -> Result<Proposals> {
         let network = match self {
@@ -74,7 +75,7 @@ impl Proposer {
             let predicted = Prediction::of_logits(&logits, masked, None)?;
             return Ok(Proposals { samples, predicted: Some(predicted), entropy: None });
         }
-        let predicted = predict(network, &input, masked, Some(sampler), mode, at.parts)?;
+        let predicted = predict(network, &input, masked, Some(sampler), mode, at.trace)?;
         Ok(Proposals { samples: predicted.samples()?.clone(), predicted: Some(predicted), entropy: None })
     }
 }
@@ -97,26 +98,26 @@ impl Proposals {
 
     /// Adds a network's `mlm_loss` and `mlm_accuracy`, and of every generator `generator_entropy` (nats) and
     /// `sample_accuracy`, the share of slots whose sample is the original.
-    pub fn measure(&self, masked: &Masked, measures: &mut Tally) -> Result<()> {
+    pub fn measure(&self, masked: &Masked, metrics: &mut DeferredMetrics) -> Result<()> {
         let n = masked.originals.len() as f64;
-        measure_hits("sample_accuracy", &self.samples, &masked.originals, measures)?;
+        measure_hits("sample_accuracy", &self.samples, &masked.originals, metrics)?;
         if let Some(entropy) = self.entropy {
-            measures.mean("generator_entropy", entropy, n);
+            metrics.mean("generator_entropy", entropy, n);
         }
         if let Some(prediction) = &self.predicted {
-            prediction.measure(&masked.originals, measures)?;
+            prediction.measure(&masked.originals, metrics)?;
         }
         Ok(())
     }
 
     /// The parts of a step that the generator knows.
-    pub fn parts(&self, masked: &Masked) -> Result<Parts> {
-        let mut parts = match &self.predicted {
-            Some(prediction) => prediction.parts(masked)?,
-            None => masked.parts()?,
+    pub fn trace(&self, masked: &Masked) -> Result<StepTrace> {
+        let mut trace = match &self.predicted {
+            Some(prediction) => prediction.trace(masked)?,
+            None => masked.trace()?,
         };
-        parts.push(("samples", self.samples.clone()));
-        Ok(parts)
+        trace.push(("samples", self.samples.clone()));
+        Ok(trace)
     }
 }
 

@@ -7,18 +7,19 @@
 
 use candle_core::Tensor;
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::{measure_detection, measure_replaced};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Moment, Objective, Tally, integers, share};
-use crate::data::Batch;
-use crate::fault::{Fault, Result};
+use super::{Losses, Objective, StepContext, batch_share, integers};
+use crate::error::{Error, Result};
+use crate::experiment::ModelSpec;
 use crate::model::{CopyGate, MaskedLm, Restorer};
 use crate::nn::Parameters;
 use crate::ops::cross_entropy::cross_entropy;
 use crate::ops::gather::gather;
 use crate::ops::sampling::most_probable;
-use crate::spec::ModelSpec;
+use crate::text::Batch;
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
@@ -106,49 +107,50 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 }
 
 impl Objective for TokenRestoration {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let proposals = self.generator.propose(batch, &masked, self.weights.sampling, at, at.mode(batch))?;
         let Some(generator_loss) = proposals.loss() else {
-            return Err(Fault::internal("a generator without a network restores nothing"));
+            return Err(Error::internal("a generator without a network restores nothing"));
         };
         let device = self.parameters.device();
         let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
         let hidden = self.restorer.encoder.forward(&read.tokens, at.mode(batch))?;
 
-        let mut measures = Tally::default();
+        let mut metrics = DeferredMetrics::default();
         let restored = match &self.gate {
             None => {
-                measure_replaced(&read.replaced, &mut measures)?;
+                measure_replaced(&read.replaced, &mut metrics)?;
                 self.restore_slots(&hidden, &masked)?
             }
             Some(gate) => {
                 let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &read)?;
                 // What is not copied is taken for replaced.
-                measure_detection(&gate.neg()?, &read.replaced, &mut measures)?;
+                measure_detection(&gate.neg()?, &read.replaced, &mut metrics)?;
                 restored
             }
         };
         let restored_share = match self.weights.all_tokens {
-            true => share::of_tokens(&restored.loss, batch)?,
-            false => share::of_slots(&restored.loss, &masked)?,
+            true => batch_share::scale_token_mean(&restored.loss, batch)?,
+            false => batch_share::scale_slot_mean(&restored.loss, &masked)?,
         };
-        let total = (share::of_slots(generator_loss, &masked)? + (restored_share * self.weights.restoring)?)?;
+        let total = (batch_share::scale_slot_mean(generator_loss, &masked)?
+            + (restored_share * self.weights.restoring)?)?;
 
-        proposals.measure(&masked, &mut measures)?;
+        proposals.measure(&masked, &mut metrics)?;
         let n = masked.originals.len() as f64;
         let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
-        measures.add("restore_accuracy", hits.count() as f64, n);
+        metrics.add("restore_accuracy", hits.count() as f64, n);
         let weight = if self.weights.all_tokens { batch.n_tokens() as f64 } else { n };
-        measures.loss("restore_loss", &restored.loss, weight)?;
-        measures.total(&total, batch)?;
-        let parts = at.parts(|| {
-            let mut parts = proposals.parts(&masked)?;
-            parts.push(("restorer_input", integers(&read.ids()?)?));
-            parts.push(("restore_loss", restored.loss.detach()));
-            Ok(parts)
+        metrics.loss("restore_loss", &restored.loss, weight)?;
+        metrics.total(&total, batch)?;
+        let trace = at.trace(|| {
+            let mut trace = proposals.trace(&masked)?;
+            trace.push(("restorer_input", integers(&read.ids()?)?));
+            trace.push(("restore_loss", restored.loss.detach()));
+            Ok(trace)
         })?;
-        Ok(Losses { total, measures, parts })
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {

@@ -8,21 +8,22 @@
 
 use candle_core::Tensor;
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::frequencies::Frequencies;
-use super::masking::{Masker, Shares};
+use super::masking::{MaskProbabilities, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Moment, Objective, Tally, integers, share};
-use crate::data::Batch;
-use crate::fault::Result;
+use super::{Losses, Objective, StepContext, batch_share, integers};
+use crate::error::Result;
+use crate::experiment::ModelSpec;
 use crate::model::{Discriminator, Electra, EncoderNetwork};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::gather::gather;
-use crate::spec::ModelSpec;
+use crate::text::Batch;
 
 /// Every chosen token becomes [MASK].
-pub const PAPER: Shares = Shares { mask: 1.0, random: 0.0 };
+pub const PAPER: MaskProbabilities = MaskProbabilities { mask: 1.0, random: 0.0 };
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +70,7 @@ impl ReplacedTokenDetection {
 }
 
 impl Objective for ReplacedTokenDetection {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let Self { discriminator, weights, .. } = self;
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
@@ -86,29 +87,29 @@ impl Objective for ReplacedTokenDetection {
                 (loss, n, masked.whole.distinct)
             }
         };
-        let weighted = (share::share(&rtd_loss, n_judged, of)? * weights.discriminator)?;
+        let weighted = (batch_share::scale_to_full_batch(&rtd_loss, n_judged, of)? * weights.discriminator)?;
         let total = match proposals.loss() {
-            Some(mlm_loss) => (share::of_slots(mlm_loss, &masked)? + weighted)?,
+            Some(mlm_loss) => (batch_share::scale_slot_mean(mlm_loss, &masked)? + weighted)?,
             None => weighted,
         };
 
-        let mut measures = Tally::default();
-        proposals.measure(&masked, &mut measures)?;
-        measures.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
-        measures.total(&total, batch)?;
-        measure_detection(&logits, &read.replaced, &mut measures)?;
-        let parts = at.parts(|| {
+        let mut metrics = DeferredMetrics::default();
+        proposals.measure(&masked, &mut metrics)?;
+        metrics.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
+        metrics.total(&total, batch)?;
+        measure_detection(&logits, &read.replaced, &mut metrics)?;
+        let trace = at.trace(|| {
             let labels: Vec<u32> = read.flags()?.into_iter().map(u32::from).collect();
-            let mut parts = proposals.parts(&masked)?;
-            parts.extend([
+            let mut trace = proposals.trace(&masked)?;
+            trace.extend([
                 ("discriminator_input", integers(&read.ids()?)?),
                 ("labels", integers(&labels)?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
             ]);
-            Ok(parts)
+            Ok(trace)
         })?;
-        Ok(Losses { total, measures, parts })
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -129,9 +130,9 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::experiment::{Masking, Sharing};
     use crate::objective::masking::tests::vocabulary;
     use crate::ops::corruption::filled;
-    use crate::spec::{Masking, Sharing};
 
     const WEIGHTS: Weights = Weights {
         discriminator: 50.0,
@@ -173,7 +174,7 @@ mod tests {
         batch
     }
 
-    const AT: Moment = Moment { seed: 1, step: 5, training: true, parts: true };
+    const AT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: true };
 
     /// The guard against candle's silently dropped gradients.
     #[test]
@@ -250,9 +251,9 @@ mod tests {
             let (objective, mut unmasked_slots) = (with_masking(Sharing::Embeddings, masking), 0);
             for step in 0..20 {
                 let batch = batch();
-                let losses = objective.losses(&batch, Moment { step, ..AT }).unwrap();
+                let losses = objective.losses(&batch, StepContext { step, ..AT }).unwrap();
                 let part = |name: &str| -> Vec<u32> {
-                    let (_, tensor) = losses.parts.iter().find(|(part, _)| *part == name).unwrap();
+                    let (_, tensor) = losses.trace.iter().find(|(part, _)| *part == name).unwrap();
                     tensor.to_vec1().unwrap()
                 };
                 let (positions, samples) = (part("masked_positions"), part("samples"));
@@ -285,7 +286,7 @@ mod tests {
             batch.push(&ids, &vec![0; ids.len()]);
         }
         let losses = objective(Sharing::Embeddings).losses(&batch, AT).unwrap();
-        let part = |wanted: &str| losses.parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+        let part = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
         let logits: Vec<f32> = part("discriminator_logits").to_vec1().unwrap();
         let labels: Vec<u32> = part("labels").to_vec1().unwrap();
         assert_eq!((logits.len(), labels.len()), (19, 19));
@@ -345,8 +346,8 @@ mod tests {
         let objective = objective(Sharing::Embeddings);
         let total = |at| objective.losses(&batch(), at).unwrap().total.to_scalar::<f32>().unwrap();
         assert_eq!(total(AT), total(AT));
-        assert_ne!(total(AT), total(Moment { step: 6, ..AT }));
-        assert_ne!(total(AT), total(Moment { seed: 2, ..AT }));
-        assert_ne!(total(AT), total(Moment { training: false, ..AT }));
+        assert_ne!(total(AT), total(StepContext { step: 6, ..AT }));
+        assert_ne!(total(AT), total(StepContext { seed: 2, ..AT }));
+        assert_ne!(total(AT), total(StepContext { training: false, ..AT }));
     }
 }

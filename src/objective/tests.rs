@@ -6,11 +6,12 @@ mod sharing;
 
 use std::collections::BTreeMap;
 
-use crate::data::{Corpus, DataEnv, open_corpus, open_tokenizer};
-use crate::model::flops;
-use crate::model::published::TrainedNetworks;
-use crate::spec::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
-use crate::track::Silent;
+use crate::checkpoint::of_trial::TrainedNetworks;
+use crate::experiment::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
+use crate::flops;
+use crate::hub::DataEnv;
+use crate::records::Silent;
+use crate::text::{Corpus, open_corpus, open_tokenizer};
 use crate::train::{Optimizer, Stepper};
 
 use super::*;
@@ -84,7 +85,7 @@ fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = Moment { seed: 1, step, training: true, parts: true };
+    let at = StepContext { seed: 1, step, training: true, trace: true };
     let grads = objective.parameters().gradients(&objective.losses(&batch, at).unwrap().total);
     let of = |parameter: &crate::nn::Parameter| {
         let gradient = grads.get(&parameter.name)?.flatten_all().unwrap().to_vec1().unwrap();
@@ -197,11 +198,11 @@ fn what_the_adversarial_losses_reach() {
     assert_eq!(shared, ["embeddings", "generator"]);
 }
 
-/// Held-out measures before and after training.
-fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measures; 2] {
+/// Held-out metrics before and after training.
+fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Metrics; 2] {
     let n_steps = spec.train.steps;
     let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
-    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps, objective, parts: false };
+    let stepper = Stepper { seed: 1, spec: &spec.train, n_steps, objective, trace: false };
     let before = held_out(objective, corpus);
     for step in 0..n_steps {
         let batch = corpus.batch_at(1, step, spec.train.batch);
@@ -210,24 +211,26 @@ fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Measu
     [before, held_out(objective, corpus)]
 }
 
-fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Measures {
+fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Metrics {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    let at = Moment { seed: 1, step: 0, training: false, parts: true };
-    objective.losses(&batch, at).unwrap().measures.settle().unwrap()
+    let at = StepContext { seed: 1, step: 0, training: false, trace: true };
+    objective.losses(&batch, at).unwrap().metrics.resolve().unwrap()
 }
 
 /// Cross-entropy of the best constant answer to "was it replaced?".
-fn chance(measures: &Measures) -> f64 {
-    let share = measures.value("replaced_share").unwrap();
+fn chance(metrics: &Metrics) -> f64 {
+    let share = metrics.value("replaced_share").unwrap();
     -share * share.ln() - (1.0 - share) * (1.0 - share).ln()
 }
 
 /// The loss of electric's noise distribution with the best energy that is the same for every token.
 fn best_constant_energy(objective: &dyn Objective, corpus: &Corpus) -> f64 {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    let parts =
-        objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap().parts;
-    let part = |wanted: &str| parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    let trace = objective
+        .losses(&batch, StepContext { seed: 1, step: 0, training: false, trace: true })
+        .unwrap()
+        .trace;
+    let part = |wanted: &str| trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
     let (log_q, noise): (Vec<f32>, Vec<u32>) =
         (part("log_q").to_vec1().unwrap(), part("masked_positions").to_vec1().unwrap());
     let loss = |shift: i32| {
@@ -299,13 +302,13 @@ fn the_adversarial_generator_raises_its_reward() {
     let opponent = |name: &str| name.starts_with("generator.") || name.starts_with("baseline.");
     for step in 0..80 {
         let batch = corpus.batch_at(1, 100 + step, spec.train.batch);
-        let at = Moment { seed: 1, step: 100 + step, training: true, parts: true };
+        let at = StepContext { seed: 1, step: 100 + step, training: true, trace: true };
         let loss = objective.losses(&batch, at).unwrap().total;
         let parameters = objective.parameters();
         optimizer.step_of(parameters, &loss, |parameter| opponent(&parameter.name), |_| 4e-3).unwrap();
     }
     let after = held_out(objective.as_ref(), &corpus);
-    let reward = |measures: &Measures| measures.value("reward").unwrap();
+    let reward = |metrics: &Metrics| metrics.value("reward").unwrap();
     assert!(reward(&after) > 1.1 * reward(&before), "from {} to {}", reward(&before), reward(&after));
 }
 
@@ -314,10 +317,10 @@ fn the_adversarial_generator_raises_its_reward() {
 fn a_generator_without_a_network_reports_itself() {
     let (corpus, vocabulary) = language();
     let objective = build(&trial(KINDS[2], 10), &vocabulary, &Device::Cpu).unwrap();
-    let measures = held_out(objective.as_ref(), &corpus);
-    assert_eq!(measures.value("sample_accuracy"), Some(0.0), "the original is never drawn");
+    let metrics = held_out(objective.as_ref(), &corpus);
+    assert_eq!(metrics.value("sample_accuracy"), Some(0.0), "the original is never drawn");
     let even = (vocabulary.size as f64 - 4.0).ln();
-    assert!((measures.value("generator_entropy").unwrap() - even).abs() < 1e-9);
-    assert_eq!((measures.value("mlm_loss"), objective.parameters().iter().count() > 0), (None, true));
+    assert!((metrics.value("generator_entropy").unwrap() - even).abs() < 1e-9);
+    assert_eq!((metrics.value("mlm_loss"), objective.parameters().iter().count() > 0), (None, true));
     assert!(objective.parameters().iter().all(|parameter| !parameter.name.starts_with("generator.")));
 }

@@ -2,19 +2,20 @@
 //!
 //! The stage is a function of the step. At the boundary the discriminator's embeddings and encoder become copies of
 //! the generator's and Adam's moments start anew, before the first step of the second stage and at no other time, so
-//! that a checkpoint of any step continues alike. Held-out measures cover both networks at any time; the loss there is
+//! that a checkpoint of any step continues alike. Held-out metrics cover both networks at any time; the loss there is
 //! the sum of both stages' losses. Next: `rtd.rs`, which trains both at once.
 
+use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::masking::Masker;
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Moment, Objective, Span, Tally, integers, share};
-use crate::data::Batch;
-use crate::fault::{Fault, Result};
+use super::{Losses, Objective, Span, StepContext, batch_share, integers};
+use crate::error::{Error, Result};
+use crate::experiment::{ModelSpec, StageSchedule};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
-use crate::spec::{ModelSpec, StageSchedule};
+use crate::text::Batch;
 
 /// How the two stages follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -51,36 +52,36 @@ impl TwoStage {
 }
 
 impl Objective for TwoStage {
-    fn losses(&self, batch: &Batch, at: Moment) -> Result<Losses> {
+    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
         let masked = self.masker.mask(batch, at.seed, at.draw());
         let first_stage = at.training && self.trains_generator(at.step);
         // A frozen generator has no dropout.
         let mode = if first_stage { at.mode(batch) } else { Mode::evaluate() };
         let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
-        let mut measures = Tally::default();
-        proposals.measure(&masked, &mut measures)?;
-        let mut parts = at.parts(|| proposals.parts(&masked))?;
+        let mut metrics = DeferredMetrics::default();
+        proposals.measure(&masked, &mut metrics)?;
+        let mut trace = at.trace(|| proposals.trace(&masked))?;
         let mlm_loss =
-            proposals.loss().ok_or_else(|| Fault::internal("two stages need a generator network"))?;
-        let mlm_share = share::of_slots(mlm_loss, &masked)?;
+            proposals.loss().ok_or_else(|| Error::internal("two stages need a generator network"))?;
+        let mlm_share = batch_share::scale_slot_mean(mlm_loss, &masked)?;
         if first_stage {
-            measures.total(&mlm_share, batch)?;
-            return Ok(Losses { total: mlm_share, measures, parts });
+            metrics.total(&mlm_share, batch)?;
+            return Ok(Losses { total: mlm_share, metrics, trace });
         }
 
         let device = self.parameters.device();
         let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
         let logits = self.discriminator.forward(&read.tokens, at.mode(batch))?;
         let rtd_loss = binary_cross_entropy(&logits, &read.replaced)?;
-        measures.loss("rtd_loss", &rtd_loss, batch.n_tokens() as f64)?;
-        measure_detection(&logits, &read.replaced, &mut measures)?;
+        metrics.loss("rtd_loss", &rtd_loss, batch.n_tokens() as f64)?;
+        measure_detection(&logits, &read.replaced, &mut metrics)?;
         let own =
             || Ok(vec![("discriminator_input", integers(&read.ids()?)?), ("rtd_loss", rtd_loss.detach())]);
-        parts.extend(at.parts(own)?);
-        let rtd_share = share::of_tokens(&rtd_loss, batch)?;
+        trace.extend(at.trace(own)?);
+        let rtd_share = batch_share::scale_token_mean(&rtd_loss, batch)?;
         let total = if at.training { rtd_share } else { (rtd_share + mlm_share)? };
-        measures.total(&total, batch)?;
-        Ok(Losses { total, measures, parts })
+        metrics.total(&total, batch)?;
+        Ok(Losses { total, metrics, trace })
     }
 
     fn parameters(&self) -> &Parameters {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::spec::{ReportSpec, Trial};
+use crate::experiment::{ReportSpec, Trial};
 
 /// One point of the sweep: the trials that differ in nothing but the seed.
 pub struct Point {
@@ -265,8 +265,8 @@ pub fn labels(values: &[Value]) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::fixture::trial;
     use super::*;
+    use crate::report::fixture::trial;
 
     fn axes(report: &ReportSpec, points: &[&[(&str, Value)]]) -> Axes {
         let trials: Vec<Trial> = points

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::ReportInput;
-use crate::rng::{Purpose, Stream};
-use crate::spec::{
+use crate::experiment::{
     DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, Masking, ModelSpec, ObjectiveSpec, ReportSpec,
     TaskName, TrainSpec, Trial, TrialSpec,
 };
-use crate::track::{
+use crate::records::{
     DataProvenance, Event, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
 };
+use crate::rng::{Purpose, Stream};
 
 /// A trial of a point of any sweep; its specification carries the seed and the few paths named here.
 pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
@@ -90,7 +90,7 @@ impl Fixture {
     }
 
     /// Builds the report into `out`.
-    pub fn build(&self) -> crate::fault::Result<super::ReportSummary> {
+    pub fn build(&self) -> crate::error::Result<super::ReportSummary> {
         super::build(&ReportInput {
             experiment: &self.experiment,
             profile: "quick",

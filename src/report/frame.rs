@@ -12,9 +12,9 @@ use super::ReportInput;
 use super::axes::number;
 use super::records::{DoneTrial, Records};
 use super::runs::head;
-use crate::fault::{Fault, Result};
-use crate::spec::TaskName;
-use crate::track::Score;
+use crate::error::{Error, Result};
+use crate::experiment::TaskName;
+use crate::records::Score;
 
 /// A finished trial with one of its scores, or with none where it evaluated no task.
 type Row<'a> = (&'a DoneTrial<'a>, Option<&'a Score>);
@@ -47,8 +47,8 @@ pub fn to_csv(frame: &mut DataFrame) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn broken(error: PolarsError) -> Fault {
-    Fault::internal("the table of results cannot be built").because(error)
+fn broken(error: PolarsError) -> Error {
+    Error::internal("the table of results cannot be built").because(error)
 }
 
 /// Which experiment, trial and point a row belongs to.
@@ -158,9 +158,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
-    use super::super::records;
     use super::*;
+    use crate::report::fixture::Fixture;
+    use crate::report::records;
 
     #[test]
     fn a_row_a_trial_task_and_finetune_seed() {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn undefined_values_are_empty_and_mixed_sweeps_are_text() {
         let mut fixture = Fixture::new();
-        let mut first = super::super::fixture::outcome(&fixture.trials[0]);
+        let mut first = crate::report::fixture::outcome(&fixture.trials[0]);
         first.scores[0].value = None;
         fixture.write(&fixture.trials[0], &first);
         fixture.trials[1].point[0].1 = Value::String("tuned".into());

@@ -4,31 +4,31 @@
 //! `tables`, `page` and `plot` show. A report needs results/ and nothing else, so that it builds on any machine.
 //! Must never: train, load a model, touch the network or the clock.
 
-mod axes;
-mod beside;
+pub mod axes;
+pub mod discovery;
 #[cfg(test)]
-mod fixture;
-mod found;
-mod frame;
-mod page;
-mod plot;
-mod provenance;
-mod records;
-mod runs;
-mod statistics;
-mod table;
-mod tables;
-mod verdict;
-mod write;
+pub mod fixture;
+pub mod frame;
+pub mod page;
+pub mod paper_comparison;
+pub mod plot;
+pub mod provenance;
+pub mod records;
+pub mod runs;
+pub mod statistics;
+pub mod table;
+pub mod tables;
+pub mod verdict;
+pub mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{ExperimentSpec, Trial};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{ExperimentSpec, Trial};
 
 use axes::Axes;
-pub use found::{FoundExperiment, FoundProfile, find};
+pub use discovery::{DiscoveredExperiment, DiscoveredProfile, find};
 use page::Page;
 use records::Records;
 
@@ -58,7 +58,7 @@ pub struct ReportSummary {
     /// Trials of the plan.
     pub n_trials: usize,
     /// Why some trials were left out: their records cannot be read.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<Error>,
     /// The summary as fixed-width text.
     pub table: String,
     /// What was expected and whether it was seen.
@@ -76,7 +76,7 @@ const BESIDE_FILES: [&str; 2] = ["paper.csv", "paper.tex"];
 pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     let records = records::read(input.results, input.trials);
     if records.done.is_empty() {
-        let damage = records.faults.first().cloned();
+        let damage = records.errors.first().cloned();
         return Err(damage.unwrap_or_else(|| nothing_done(input, &records)));
     }
     let report = &input.experiment.report;
@@ -85,21 +85,25 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     let runs = runs::of(&axes, input.trials, &records);
     let expect = &input.experiment.expect;
     let beside = match &expect.paper {
-        Some(paper) => beside::beside(paper, &axes, &summary, input.trials, &records)?,
+        Some(paper) => paper_comparison::beside(paper, &axes, &summary, input.trials, &records)?,
         None => None,
     };
-    let ordered = beside.as_ref().map(beside::sentences).filter(|text| !text.is_empty());
+    let ordered = beside.as_ref().map(paper_comparison::sentences).filter(|text| !text.is_empty());
     let verdict = verdict::judge(expect, &axes, &summary);
     let verdict = [Some(verdict), ordered].into_iter().flatten().collect::<Vec<_>>().join("\n");
     let csv = frame::to_csv(&mut frame::build(input, &records)?)?;
 
-    fs::create_dir_all(input.out).map_err(|error| Fault::storage(input.out, "make the folder", error))?;
+    fs::create_dir_all(input.out).map_err(|error| Error::storage(input.out, "make the folder", error))?;
     let mut files = vec![write::bytes(input.out, "table.csv", &csv)?];
     let scores = tables::scores(&axes, &summary, &runs);
     files.push(write::bytes(input.out, "table.tex", scores.to_latex().as_bytes())?);
     if let Some(beside) = &beside {
-        files.push(write::bytes(input.out, "paper.csv", &beside::to_csv(beside)?)?);
-        files.push(write::bytes(input.out, "paper.tex", beside::rows_table(beside).to_latex().as_bytes())?);
+        files.push(write::bytes(input.out, "paper.csv", &paper_comparison::to_csv(beside)?)?);
+        files.push(write::bytes(
+            input.out,
+            "paper.tex",
+            paper_comparison::rows_table(beside).to_latex().as_bytes(),
+        )?);
     }
     let figures = plot::draw_all(input, &axes, &summary, &records, &mut files)?;
     let page = Page {
@@ -121,16 +125,16 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         n_trials: input.trials.len(),
         table: tables::terminal(&axes, &summary).to_text(),
         verdict,
-        faults: records.faults,
+        errors: records.errors,
     })
 }
 
-fn nothing_done(input: &ReportInput, records: &Records) -> Fault {
+fn nothing_done(input: &ReportInput, records: &Records) -> Error {
     let states: Vec<String> =
         records.open.iter().take(3).map(|open| format!("{} {}", open.trial.id, open.state)).collect();
     let more = if records.open.len() > states.len() { "; …" } else { "" };
-    Fault::new(
-        FaultKind::Data,
+    Error::new(
+        ErrorKind::Data,
         format!(
             "{}: none of the {} trials of profile {} is done ({}{more})",
             input.results.display(),
@@ -189,8 +193,8 @@ mod tests {
         for trial in &fixture.trials {
             fs::remove_file(fixture.results().join(&trial.id.0).join("outcome.json")).unwrap();
         }
-        let fault = fixture.build().unwrap_err();
-        let mut text = fault.to_string().replace(&fixture.results().display().to_string(), "RESULTS");
+        let error = fixture.build().unwrap_err();
+        let mut text = error.to_string().replace(&fixture.results().display().to_string(), "RESULTS");
         for trial in &fixture.trials {
             text = text.replace(&trial.id.0, "ID");
         }
@@ -210,7 +214,7 @@ mod tests {
         };
         damage(0);
         let report = fixture.build().unwrap();
-        assert_eq!((report.n_done, report.n_trials, report.faults.len()), (5, 6, 1));
+        assert_eq!((report.n_done, report.n_trials, report.errors.len()), (5, 6, 1));
         let page = fs::read_to_string(fixture.out().join("report.md")).unwrap();
         assert!(page.contains(": damaged: ") && page.contains("outcome.json:1: cannot be read"), "{page}");
         (1..6).for_each(damage);
@@ -238,8 +242,8 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let fixture = Fixture::new();
         fs::write(fixture.out(), "a file in the way").unwrap();
-        let fault = fixture.build().unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Storage);
-        assert!(fault.message.contains("reports"), "{fault}");
+        let error = fixture.build().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Storage);
+        assert!(error.message.contains("reports"), "{error}");
     }
 }

@@ -4,15 +4,12 @@
 
 use std::fmt::Write;
 
-use super::ReportInput;
 use super::axes::Axes;
-use super::beside::{self, Beside};
-use super::provenance;
+use super::paper_comparison::PaperComparison;
 use super::records::Records;
 use super::runs::Runs;
 use super::statistics::Summary;
-use super::tables;
-use super::verdict;
+use super::{ReportInput, paper_comparison, provenance, tables, verdict};
 
 /// What the two columns of FLOPs are.
 const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products \
@@ -43,7 +40,7 @@ pub struct Page<'a> {
     /// The verdict's sentences.
     pub verdict: &'a str,
     /// The published numbers beside the measured ones.
-    pub beside: Option<&'a Beside<'a>>,
+    pub beside: Option<&'a PaperComparison<'a>>,
     /// File stems of the figures that were drawn, with their captions.
     pub figures: &'a [(&'static str, String)],
 }
@@ -67,7 +64,7 @@ impl Page<'_> {
         }
         page += &self.open_trials();
         page += &self.results();
-        page += &self.beside.map(beside::page).unwrap_or_default();
+        page += &self.beside.map(paper_comparison::page).unwrap_or_default();
         page += &self.tasks();
         page += &self.runs();
         for (stem, caption) in self.figures {
@@ -171,7 +168,7 @@ impl Page<'_> {
 mod tests {
     use std::fs;
 
-    use super::super::fixture::{Fixture, outcome};
+    use crate::report::fixture::{Fixture, outcome};
 
     /// The page with the trials' ids replaced.
     fn page(fixture: &Fixture) -> String {

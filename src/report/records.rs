@@ -3,15 +3,15 @@
 //! Must never: write into results/, or guess a missing number. Next: `statistics.rs` for what is made of it.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{Trial, TrialId};
-use crate::track::{Event, Failure, Outcome, RECORD_VERSION, TrialRecord};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{Trial, TrialId};
+use crate::records::{Event, Failure, Outcome, RECORD_VERSION, TrialRecord};
 
 /// A trial with an outcome.
 pub struct DoneTrial<'a> {
@@ -40,7 +40,7 @@ pub struct Records<'a> {
     /// The others.
     pub open: Vec<OpenTrial<'a>>,
     /// Why some of the others could not be read.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<Error>,
 }
 
 /// What every record says first.
@@ -52,16 +52,16 @@ struct Version {
 /// Reads the records of `trials` below `results`.
 ///
 /// A record that cannot be read, is newer than this program or belongs to another trial damages its trial alone:
-/// that trial is open, and its fault names file and line.
+/// that trial is open, and its error names file and line.
 pub fn read<'a>(results: &Path, trials: &'a [Trial]) -> Records<'a> {
-    let mut records = Records { done: Vec::new(), open: Vec::new(), faults: Vec::new() };
+    let mut records = Records { done: Vec::new(), open: Vec::new(), errors: Vec::new() };
     for trial in trials {
         match read_trial(&results.join(&trial.id.0), trial) {
             Ok(Found::Done(done)) => records.done.push(*done),
             Ok(Found::Open(state)) => records.open.push(OpenTrial { trial, state }),
-            Err(fault) => {
-                records.open.push(OpenTrial { trial, state: format!("damaged: {}", fault.message) });
-                records.faults.push(fault);
+            Err(error) => {
+                records.open.push(OpenTrial { trial, state: format!("damaged: {}", error.message) });
+                records.errors.push(error);
             }
         }
     }
@@ -111,8 +111,8 @@ fn check_owner(path: &Path, id: &TrialId, trial: &Trial) -> Result<()> {
 fn read_text(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Fault::storage(path, "read", error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::storage(path, "read", error)),
     }
 }
 
@@ -121,8 +121,8 @@ pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>>
     let unreadable = |error: serde_json::Error| corrupt(path, Some(error.line()), &reason(&error));
     let version: Version = serde_json::from_str(&text).map_err(unreadable)?;
     if version.record_version > RECORD_VERSION {
-        return Err(Fault::new(
-            FaultKind::Storage,
+        return Err(Error::new(
+            ErrorKind::Storage,
             format!(
                 "{}: record_version = {} is newer than this program, which knows versions up to {RECORD_VERSION}",
                 path.display(),
@@ -155,10 +155,10 @@ fn reason(error: &serde_json::Error) -> String {
     format!("cannot be read as a record ({message})")
 }
 
-pub(super) fn corrupt(path: &Path, line: Option<usize>, what: &str) -> Fault {
+pub(super) fn corrupt(path: &Path, line: Option<usize>, what: &str) -> Error {
     let place = line.map(|line| format!(":{line}")).unwrap_or_default();
-    Fault::new(
-        FaultKind::Storage,
+    Error::new(
+        ErrorKind::Storage,
         format!("{}{place}: {what}", path.display()),
         "restore the file, or run the trial again with `run --force --only ID` and its folder's name as ID",
     )
@@ -166,16 +166,16 @@ pub(super) fn corrupt(path: &Path, line: Option<usize>, what: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
     use super::*;
+    use crate::report::fixture::Fixture;
 
-    /// The fault of the one damaged trial; the others are still read.
-    fn only_fault(fixture: &Fixture) -> Fault {
+    /// The error of the one damaged trial; the others are still read.
+    fn only_error(fixture: &Fixture) -> Error {
         let records = read(&fixture.results(), &fixture.trials);
         assert_eq!((records.done.len(), records.open.len()), (fixture.trials.len() - 1, 1));
-        let [fault] = &records.faults[..] else { panic!("{} faults", records.faults.len()) };
-        assert_eq!(records.open[0].state, format!("damaged: {}", fault.message));
-        fault.clone()
+        let [error] = &records.errors[..] else { panic!("{} errors", records.errors.len()) };
+        assert_eq!(records.open[0].state, format!("damaged: {}", error.message));
+        error.clone()
     }
 
     #[test]
@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(records.done[0].events.len(), n_lines);
 
         fs::write(&path, whole.replacen("\"step\"", "\"stop\"", 1)).unwrap();
-        let fault = only_fault(&fixture);
-        let text = fault.to_string().replace(&folder.display().to_string(), "FOLDER");
+        let error = only_error(&fixture);
+        let text = error.to_string().replace(&folder.display().to_string(), "FOLDER");
         insta::assert_snapshot!(text, @r"
         FOLDER/metrics.jsonl:1: cannot be read as a record (missing field `step`)
         hint: restore the file, or run the trial again with `run --force --only ID` and its folder's name as ID
@@ -204,16 +204,16 @@ mod tests {
         let path = fixture.results().join(&fixture.trials[0].id.0).join("outcome.json");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace(&fixture.trials[0].id.0, "000000000000")).unwrap();
-        let fault = only_fault(&fixture);
-        assert!(fault.message.contains("is the record of trial 000000000000"), "{fault}");
+        let error = only_error(&fixture);
+        assert!(error.message.contains("is the record of trial 000000000000"), "{error}");
 
         fs::write(&path, text.replace("\"record_version\": 1", "\"record_version\": 99")).unwrap();
-        let fault = only_fault(&fixture);
-        assert!(fault.message.contains("outcome.json: record_version = 99"), "{fault}");
+        let error = only_error(&fixture);
+        assert!(error.message.contains("outcome.json: record_version = 99"), "{error}");
 
         fs::write(&path, &text[..text.len() / 2]).unwrap();
-        let fault = only_fault(&fixture);
-        assert!(fault.message.contains("outcome.json:"), "{fault}");
+        let error = only_error(&fixture);
+        assert!(error.message.contains("outcome.json:"), "{error}");
     }
 
     #[test]

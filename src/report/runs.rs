@@ -8,8 +8,8 @@
 use super::axes::Axes;
 use super::records::{DoneTrial, Records};
 use super::statistics::{Spread, bootstrap, median, members};
-use crate::spec::{TaskName, Trial};
-use crate::track::{Score, median_run};
+use crate::experiment::{TaskName, Trial};
+use crate::records::{Score, median_run};
 
 /// The fine-tuning runs of one trial on one task.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,9 +97,9 @@ fn figures(values: &[f64], over_examples: Option<[f64; 2]>) -> Option<Figures> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, outcome};
-    use super::super::records;
     use super::*;
+    use crate::report::fixture::{Fixture, outcome};
+    use crate::report::records;
 
     /// Of 60, 62, 64, 70 and 70.5: deviations from the mean 65.3 are -5.3, -3.3, -1.3, 4.7 and 5.2, the sum of their
     /// squares is 89.8, and 89.8 / 4 = 22.45.

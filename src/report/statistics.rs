@@ -8,8 +8,8 @@
 
 use super::axes::{Axes, Point};
 use super::records::{DoneTrial, Records};
+use crate::experiment::{GlueMean, ReportSpec, TaskName, Trial};
 use crate::rng::{Purpose, Stream};
-use crate::spec::{GlueMean, ReportSpec, TaskName, Trial};
 
 const N_RESAMPLES: usize = 10_000;
 /// Values on held-out text that the tables show.
@@ -310,9 +310,9 @@ fn task_value(done: &DoneTrial, task: TaskName) -> Option<(Option<f64>, usize)> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, outcome};
-    use super::super::records;
     use super::*;
+    use crate::report::fixture::{Fixture, outcome};
+    use crate::report::records;
 
     fn summary(fixture: &Fixture) -> Summary {
         let records = records::read(&fixture.results(), &fixture.trials);

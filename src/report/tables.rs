@@ -7,8 +7,8 @@ use super::records::{DoneTrial, Records};
 use super::runs::{Figures, Runs, head};
 use super::statistics::{Cell, QuantityKind, Spread, Summary};
 use super::table::Table;
-use crate::spec::TaskName;
-use crate::track::Score;
+use crate::experiment::TaskName;
+use crate::records::Score;
 
 /// The summary: a row a point of the sweep, a column a quantity; `runs` name the head that the scores are of.
 pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {

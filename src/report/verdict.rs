@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::axes::{Axes, last_word, matches_expected};
 use super::statistics::{Spread, Summary};
-use crate::spec::ExpectSpec;
+use crate::experiment::ExpectSpec;
 
 /// How the verdict is reached, in words, for the page that shows it.
 pub const RULE: &str = "the best mean among the expected values is compared with the best mean among the other \
@@ -185,11 +185,11 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::fixture::{Fixture, outcome};
-    use super::super::{records, statistics};
     use super::*;
-    use crate::spec::ReportSpec;
-    use crate::track::Outcome;
+    use crate::experiment::ReportSpec;
+    use crate::records::Outcome;
+    use crate::report::fixture::{Fixture, outcome};
+    use crate::report::{records, statistics};
 
     fn verdict(fixture: &Fixture) -> String {
         let records = records::read(&fixture.results(), &fixture.trials);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::disk::write_whole;
-use crate::fault::{Fault, Result};
+use crate::error::{Error, Result};
 
 /// Writes `folder/name` from bytes and returns its path.
 pub fn bytes(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
@@ -22,7 +22,7 @@ pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<
             File::open(&temporary)?.sync_all()?;
             fs::rename(&temporary, &path)
         };
-        sync_and_rename().map_err(|error| Fault::storage(&path, "write", error))
+        sync_and_rename().map_err(|error| Error::storage(&path, "write", error))
     });
     if moved.is_err() {
         // The first error is the one to show.
@@ -37,7 +37,7 @@ pub fn remove_stale(out: &Path, names: impl Iterator<Item = String>, written: &[
     for path in names.map(|name| out.join(name)).filter(|path| !written.contains(path)) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Fault::storage(&path, "delete", error));
+                return Err(Error::storage(&path, "delete", error));
             }
             _ => {}
         }
@@ -55,7 +55,7 @@ mod tests {
         bytes(folder.path(), "a.txt", b"old").unwrap();
         let failed = replace(folder.path(), "a.txt", |temporary| {
             fs::write(temporary, "half").unwrap();
-            Err(Fault::internal("stopped"))
+            Err(Error::internal("stopped"))
         });
         assert!(failed.is_err());
         assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "old");

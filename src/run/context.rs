@@ -3,19 +3,19 @@
 use candle_core::Device;
 
 use super::interrupt::StopFlag;
-use super::store::TrialFolder;
-use crate::data::DataEnv;
-use crate::fault::Result;
-use crate::spec::Trial;
-use crate::track::{Outcome, Sink};
+use crate::error::Result;
+use crate::experiment::Trial;
+use crate::hub::DataEnv;
+use crate::records::folder::TrialFolder;
+use crate::records::{Outcome, Sink};
 
-/// The surroundings of one trial. The folder is locked for this process while the trial runs.
+/// The context of one trial. The folder is locked for this process while the trial runs.
 pub struct TrialContext<'a> {
     /// `results/<experiment>/<trial-id>/`.
     pub folder: &'a TrialFolder,
     /// Events go to metrics.jsonl and to the person who watches.
     pub sink: &'a dyn Sink,
-    /// Raised: save a checkpoint and return [`StopFlag::fault`].
+    /// Raised: save a checkpoint and return [`StopFlag::error`].
     pub stop: &'a StopFlag,
     /// Where tensors live.
     pub device: Device,
@@ -27,7 +27,7 @@ pub struct TrialContext<'a> {
     pub profile: &'a str,
     /// Whether to take over what another trial has already trained.
     pub reuse: bool,
-    /// Whether to return [`StopFlag::fault`] after pre-training, of a trial with tasks: they need not be here.
+    /// Whether to return [`StopFlag::error`] after pre-training, of a trial with tasks: they need not be here.
     pub pretrain_only: bool,
 }
 

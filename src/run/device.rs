@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use candle_core::{Device, DeviceLocation};
 
-use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{Precision, Trial};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{Precision, Trial};
 
 /// What a person may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,14 +51,14 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto if cfg!(feature = "cuda") => Ok(open(0).unwrap_or(Device::Cpu)),
         DeviceChoice::Auto => Ok(Device::Cpu),
-        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(Fault::new(
-            FaultKind::Device,
+        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::new(
+            ErrorKind::Device,
             format!("device {choice} was asked for, but this electra-lab was built without CUDA"),
             "build it with `cargo build --release --features cuda`, or pass --device cpu",
         )),
         DeviceChoice::Cuda(number) => open(number).map_err(|error| {
-            Fault::new(
-                FaultKind::Device,
+            Error::new(
+                ErrorKind::Device,
                 format!("device {choice} cannot be used"),
                 "see which devices `nvidia-smi` lists, or pass --device cpu",
             )
@@ -140,8 +140,8 @@ pub fn check_precision<'a>(device: &Device, trials: impl IntoIterator<Item = &'a
     let Some(trial) = trials.into_iter().find(rounds) else { return Ok(()) };
     let Some(why) = f32_alone(device)? else { return Ok(()) };
     let precision = if trial.spec.train.precision == Precision::Bf16 { "bf16" } else { "tf32" };
-    Err(Fault::new(
-        FaultKind::Device,
+    Err(Error::new(
+        ErrorKind::Device,
         format!("trial {}: base.train.precision = {precision}: {why}", trial.label()),
         "set base.train.precision to f32, or pass --device cuda where there is one of Ampere or newer",
     ))

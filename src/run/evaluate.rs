@@ -7,11 +7,11 @@ use super::context::TrialContext;
 use super::evaluate_squad::evaluate_squad;
 use super::finetune_task::{TaskRuns, Weights, is_made};
 use super::tasks::Tasks;
-use crate::data::{MISMATCHED, Tokenizer, task_info};
-use crate::fault::{Fault, Result};
-use crate::spec::{TaskName, TrialSpec};
-use crate::task::{Pretrained, add_mismatched, score};
-use crate::track::Score;
+use crate::error::{Error, Result};
+use crate::experiment::{TaskName, TrialSpec};
+use crate::records::Score;
+use crate::tasks::{MISMATCHED, Pretrained, add_mismatched, score, task_info};
+use crate::text::Tokenizer;
 
 /// Fine-tunes and scores every task of `spec.evaluate`, GLUE's first.
 pub fn evaluate(
@@ -80,7 +80,7 @@ fn make_intermediate(
 ) -> Result<()> {
     let Some(intermediate) = &spec.evaluate.intermediate else { return Ok(()) };
     let Some(first) = tasks.glue.iter().find(|data| data.task == intermediate.task) else {
-        return Err(Fault::internal(format!("the intermediate task {} was not read", intermediate.task)));
+        return Err(Error::internal(format!("the intermediate task {} was not read", intermediate.task)));
     };
     let needed = where_missing(seeds(spec), |seed| {
         for data in tasks.glue.iter().filter(|data| intermediate.tasks.contains(&data.task)) {
@@ -106,7 +106,7 @@ fn score_from_disk(context: &TrialContext, task: TaskName, seed: u64) -> Result<
     let info = task_info(task);
     let Some(saved) = context.folder.predictions(task, seed)? else {
         let folder = context.folder.path();
-        return Err(Fault::storage(folder, "read back predictions in", "the file is gone"));
+        return Err(Error::storage(folder, "read back predictions in", "the file is gone"));
     };
     let mut score = score(&info, &saved);
     if let Some(mismatched) = context.folder.split_predictions(task, seed, MISMATCHED)? {

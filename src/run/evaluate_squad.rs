@@ -1,16 +1,18 @@
 //! SQuAD's part of a trial's evaluation: every fine-tuning seed, answers on disk, scores from them.
 //!
 //! Runs whose answers are saved are not run again. Must never: score what is not on disk. Next: `squad_folder.rs` for the
-//! files, `task/squad/finetune.rs` for one run.
+//! files, `tasks/squad/finetune.rs` for one run.
 
 use super::context::TrialContext;
 use super::evaluate::{seeds, where_missing};
 use super::squad_folder::SquadFolder;
-use crate::data::{SquadData, SquadExample, SquadQuestion, Tokenizer};
-use crate::fault::{Fault, Result};
-use crate::spec::TrialSpec;
-use crate::task::{Pretrained, SquadAnswers, SquadFinetuning, tokenize_questions};
-use crate::track::{RECORD_VERSION, Score, SquadRecord};
+use crate::error::{Error, Result};
+use crate::experiment::TrialSpec;
+use crate::records::{RECORD_VERSION, Score, SquadRecord};
+use crate::tasks::{
+    Pretrained, SquadAnswers, SquadData, SquadExample, SquadFinetuning, SquadQuestion, tokenize_questions,
+};
+use crate::text::Tokenizer;
 use crate::train::Checkpoint;
 
 /// Fine-tunes on one version of SQuAD and scores it, with every seed.
@@ -58,7 +60,7 @@ pub fn evaluate_squad(
             Some(record) => folder.score(&record, &gold),
             None => {
                 let what = "the file is gone";
-                Err(Fault::storage(context.folder.path(), "read back the answers in", what))
+                Err(Error::storage(context.folder.path(), "read back the answers in", what))
             }
         }
     };

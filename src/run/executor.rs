@@ -16,11 +16,11 @@ use super::context::{Runner, TrialContext};
 use super::device::on_this_thread;
 use super::interrupt::StopFlag;
 use super::provenance::utc_now;
-use super::store::TrialFolder;
-use crate::data::DataEnv;
-use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::Trial;
-use crate::track::{Failure, Jsonl, Outcome, RECORD_VERSION, Sink, Tee};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::Trial;
+use crate::hub::DataEnv;
+use crate::records::folder::TrialFolder;
+use crate::records::{Failure, Jsonl, Outcome, RECORD_VERSION, Sink, Tee};
 
 /// Stack of a worker: backward passes walk the graph recursively, deeper than the default 2 MiB allows.
 const STACK_BYTES: usize = 64 << 20;
@@ -41,7 +41,7 @@ pub struct Job<'a> {
 }
 
 /// What all trials of a run have in common.
-pub struct Surroundings {
+pub struct RunContext {
     /// Trials at a time.
     pub n_at_once: usize,
     /// Discards what earlier runs left.
@@ -58,15 +58,15 @@ pub struct Surroundings {
 
 /// How one trial ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum End {
+pub enum TrialEnd {
     /// It ran to its end.
     Done(Box<Outcome>),
     /// It was done before.
     Skipped,
     /// Another process runs it.
-    Busy(Fault),
-    /// It stopped with a fault.
-    Failed(Fault),
+    Busy(Error),
+    /// It stopped with an error.
+    Failed(Error),
     /// It saved its state and stopped because a person asked.
     Interrupted,
     /// It is pre-trained, and no more was asked for.
@@ -76,11 +76,11 @@ pub enum End {
 }
 
 /// Follows a run as it happens.
-pub trait Watcher: Sync {
+pub trait ProgressReporter: Sync {
     /// A trial begins; what it reports goes to the returned sink.
     fn starting(&self, job: &Job) -> Box<dyn Sink>;
     /// A trial ended.
-    fn ended(&self, job: &Job, end: &End);
+    fn ended(&self, job: &Job, end: &TrialEnd);
     /// A person asked to stop.
     fn stopping(&self);
 }
@@ -88,26 +88,26 @@ pub trait Watcher: Sync {
 /// Runs the jobs and returns how each ended, in their order. Fails only if no worker can be started.
 pub fn execute(
     jobs: &[Job],
-    surroundings: &Surroundings,
+    context: &RunContext,
     runner: &Runner,
-    watcher: &dyn Watcher,
-) -> Result<Vec<End>> {
-    let mut ends = vec![End::NotStarted; jobs.len()];
+    watcher: &dyn ProgressReporter,
+) -> Result<Vec<TrialEnd>> {
+    let mut ends = vec![TrialEnd::NotStarted; jobs.len()];
     let next = AtomicUsize::new(0);
-    let n_workers = surroundings.n_at_once.clamp(1, jobs.len().max(1));
+    let n_workers = context.n_at_once.clamp(1, jobs.len().max(1));
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = mpsc::channel();
         for index in 0..n_workers {
             let sender = sender.clone();
-            let work = || worker(jobs, &next, surroundings, runner, watcher, sender);
+            let work = || worker(jobs, &next, context, runner, watcher, sender);
             let started = std::thread::Builder::new()
                 .name(format!("trials-{index}"))
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, work);
             if let Err(error) = started {
-                surroundings.stop.raise();
-                return Err(Fault::new(
-                    FaultKind::Device,
+                context.stop.raise();
+                return Err(Error::new(
+                    ErrorKind::Device,
                     format!("cannot start worker {} of {n_workers}", index + 1),
                     "pass a smaller --jobs",
                 )
@@ -126,7 +126,7 @@ pub fn execute(
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if surroundings.stop.is_raised() && !announced {
+            if context.stop.is_raised() && !announced {
                 announced = true;
                 watcher.stopping();
             }
@@ -139,21 +139,21 @@ pub fn execute(
 fn worker(
     jobs: &[Job],
     next: &AtomicUsize,
-    surroundings: &Surroundings,
+    context: &RunContext,
     runner: &Runner,
-    watcher: &dyn Watcher,
-    sender: Sender<(usize, End)>,
+    watcher: &dyn ProgressReporter,
+    sender: Sender<(usize, TrialEnd)>,
 ) {
-    while !surroundings.stop.is_raised() {
+    while !context.stop.is_raised() {
         let index = next.fetch_add(1, Ordering::SeqCst);
         let Some(job) = jobs.get(index) else { return };
-        let end = run_job(job, surroundings, runner, watcher).unwrap_or_else(|fault| match fault.kind {
-            FaultKind::Busy => End::Busy(fault),
-            FaultKind::Interrupted if surroundings.pretrain_only && !surroundings.stop.is_raised() => {
-                End::Pretrained
+        let end = run_job(job, context, runner, watcher).unwrap_or_else(|error| match error.kind {
+            ErrorKind::Busy => TrialEnd::Busy(error),
+            ErrorKind::Interrupted if context.pretrain_only && !context.stop.is_raised() => {
+                TrialEnd::Pretrained
             }
-            FaultKind::Interrupted => End::Interrupted,
-            _ => End::Failed(fault),
+            ErrorKind::Interrupted => TrialEnd::Interrupted,
+            _ => TrialEnd::Failed(error),
         });
         watcher.ended(job, &end);
         // The receiver outlives the workers.
@@ -161,36 +161,41 @@ fn worker(
     }
 }
 
-fn run_job(job: &Job, surroundings: &Surroundings, runner: &Runner, watcher: &dyn Watcher) -> Result<End> {
+fn run_job(
+    job: &Job,
+    context: &RunContext,
+    runner: &Runner,
+    watcher: &dyn ProgressReporter,
+) -> Result<TrialEnd> {
     let folder = &job.folder;
-    if !surroundings.force && folder.outcome()?.is_some() {
-        return Ok(End::Skipped);
+    if !context.force && folder.outcome()?.is_some() {
+        return Ok(TrialEnd::Skipped);
     }
     let lock = folder.lock()?;
-    if surroundings.force {
+    if context.force {
         folder.discard(&lock)?;
     } else if folder.outcome()?.is_some() {
         // Another process finished it between the look and the lock.
-        return Ok(End::Skipped);
+        return Ok(TrialEnd::Skipped);
     }
     folder.clear_failure()?;
-    let result = run_locked(job, surroundings, runner, watcher);
-    if let Err(fault) = &result
-        && fault.kind != FaultKind::Interrupted
+    let result = run_locked(job, context, runner, watcher);
+    if let Err(error) = &result
+        && error.kind != ErrorKind::Interrupted
     {
-        let message = fault.to_string();
+        let message = error.to_string();
         let failure = Failure { record_version: RECORD_VERSION, message, at: utc_now() };
-        // The first fault is the one to report; a disk that refuses this too shows up there as well.
+        // The first error is the one to report; a disk that refuses this too shows up there as well.
         let _ = folder.write_failure(&failure);
     }
-    result.map(|outcome| End::Done(Box::new(outcome)))
+    result.map(|outcome| TrialEnd::Done(Box::new(outcome)))
 }
 
 fn run_locked(
     job: &Job,
-    surroundings: &Surroundings,
+    context: &RunContext,
     runner: &Runner,
-    watcher: &dyn Watcher,
+    watcher: &dyn ProgressReporter,
 ) -> Result<Outcome> {
     let metrics = Jsonl::open(&job.folder.metrics())?;
     let watched = watcher.starting(job);
@@ -198,25 +203,25 @@ fn run_locked(
     let context = TrialContext {
         folder: &job.folder,
         sink: &sink,
-        stop: &surroundings.stop,
-        device: on_this_thread(&surroundings.device)?,
-        env: &surroundings.env,
+        stop: &context.stop,
+        device: on_this_thread(&context.device)?,
+        env: &context.env,
         experiment: job.experiment,
         profile: job.profile,
-        reuse: !surroundings.force,
-        pretrain_only: surroundings.pretrain_only,
+        reuse: !context.force,
+        pretrain_only: context.pretrain_only,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runner(job.trial, &context)))
-        .unwrap_or_else(|panic| Err(panic_fault(job, panic.as_ref())))?;
+        .unwrap_or_else(|panic| Err(panic_error(job, panic.as_ref())))?;
     metrics.check()?;
     job.folder.write_outcome(&outcome)?;
     Ok(outcome)
 }
 
-fn panic_fault(job: &Job, panic: &(dyn Any + Send)) -> Fault {
+fn panic_error(job: &Job, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    Fault::internal(format!("trial {} ({}) met a bug", job.trial.id, job.trial.label())).because(text)
+    Error::internal(format!("trial {} ({}) met a bug", job.trial.id, job.trial.label())).because(text)
 }
 
 #[cfg(test)]
@@ -225,17 +230,17 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::records::state::TrialState;
+    use crate::records::{Event, Silent, Split};
     use crate::run::fixture::{a_trial, an_env, an_outcome};
-    use crate::run::store::TrialState;
-    use crate::track::{Event, Silent, Split};
 
     struct Quiet;
 
-    impl Watcher for Quiet {
+    impl ProgressReporter for Quiet {
         fn starting(&self, _job: &Job) -> Box<dyn Sink> {
             Box::new(Silent)
         }
-        fn ended(&self, _job: &Job, _end: &End) {}
+        fn ended(&self, _job: &Job, _end: &TrialEnd) {}
         fn stopping(&self) {}
     }
 
@@ -247,9 +252,9 @@ mod tests {
             .collect()
     }
 
-    fn surroundings(n_at_once: usize, force: bool) -> Surroundings {
+    fn context(n_at_once: usize, force: bool) -> RunContext {
         let stop = StopFlag::default();
-        Surroundings { n_at_once, force, pretrain_only: false, device: Device::Cpu, env: an_env(), stop }
+        RunContext { n_at_once, force, pretrain_only: false, device: Device::Cpu, env: an_env(), stop }
     }
 
     /// A trial that writes two events and ends; an outcome depends on the trial alone.
@@ -262,15 +267,15 @@ mod tests {
         Ok(Outcome { tokens: trial.spec.seed, ..an_outcome(&trial.id) })
     }
 
-    fn names(ends: &[End]) -> Vec<&'static str> {
-        let name = |end: &End| match end {
-            End::Done(_) => "done",
-            End::Skipped => "skipped",
-            End::Busy(_) => "busy",
-            End::Failed(_) => "failed",
-            End::Interrupted => "interrupted",
-            End::Pretrained => "pre-trained",
-            End::NotStarted => "not started",
+    fn names(ends: &[TrialEnd]) -> Vec<&'static str> {
+        let name = |end: &TrialEnd| match end {
+            TrialEnd::Done(_) => "done",
+            TrialEnd::Skipped => "skipped",
+            TrialEnd::Busy(_) => "busy",
+            TrialEnd::Failed(_) => "failed",
+            TrialEnd::Interrupted => "interrupted",
+            TrialEnd::Pretrained => "pre-trained",
+            TrialEnd::NotStarted => "not started",
         };
         ends.iter().map(name).collect()
     }
@@ -280,12 +285,12 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let trials = [a_trial(1), a_trial(2)];
         let jobs = jobs_in(results.path(), &trials);
-        let ends = execute(&jobs, &surroundings(1, false), &mock, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
         assert_eq!(names(&ends), ["done", "done"]);
         assert_eq!(jobs[1].folder.outcome().unwrap().unwrap().tokens, 2);
         assert_eq!(jobs[1].folder.events().unwrap().len(), 2);
         let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran again") };
-        let ends = execute(&jobs, &surroundings(1, false), &never, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, false), &never, &Quiet).unwrap();
         assert_eq!(names(&ends), ["skipped", "skipped"]);
     }
 
@@ -294,11 +299,11 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let trials = [a_trial(1)];
         let jobs = jobs_in(results.path(), &trials);
-        execute(&jobs, &surroundings(1, false), &mock, &Quiet).unwrap();
+        execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
         std::fs::write(jobs[0].folder.path().join("outcome.json"), "{").unwrap();
-        let ends = execute(&jobs, &surroundings(1, false), &mock, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
         assert_eq!(names(&ends), ["failed"], "a damaged record is not written over unasked");
-        let ends = execute(&jobs, &surroundings(1, true), &mock, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, true), &mock, &Quiet).unwrap();
         assert_eq!(names(&ends), ["done"]);
         assert_eq!(jobs[0].folder.events().unwrap().len(), 2, "the old events are gone");
     }
@@ -309,7 +314,7 @@ mod tests {
             let results = tempfile::tempdir().unwrap();
             let trials: Vec<Trial> = (1..=6).map(a_trial).collect();
             let jobs = jobs_in(results.path(), &trials);
-            let ends = execute(&jobs, &surroundings(n_at_once, false), &mock, &Quiet).unwrap();
+            let ends = execute(&jobs, &context(n_at_once, false), &mock, &Quiet).unwrap();
             let read = |job: &Job| std::fs::read_to_string(job.folder.path().join("outcome.json")).unwrap();
             (ends, jobs.iter().map(read).collect::<Vec<_>>())
         };
@@ -323,18 +328,18 @@ mod tests {
         let trials = [a_trial(1), a_trial(2), a_trial(3)];
         let jobs = jobs_in(results.path(), &trials);
         let runner = |trial: &Trial, context: &TrialContext| match trial.spec.seed {
-            1 => Err(Fault::new(FaultKind::Training, "the loss is NaN at step 7", "lower the rate")),
+            1 => Err(Error::new(ErrorKind::Training, "the loss is NaN at step 7", "lower the rate")),
             2 => panic!("index out of bounds"),
             _ => mock(trial, context),
         };
-        let ends = execute(&jobs, &surroundings(1, false), &runner, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, false), &runner, &Quiet).unwrap();
         assert_eq!(names(&ends), ["failed", "failed", "done"]);
         let failure = jobs[0].folder.failure().unwrap().unwrap();
         assert_eq!(failure.message, "the loss is NaN at step 7\nhint: lower the rate");
         let failure = jobs[1].folder.failure().unwrap().unwrap();
         assert!(failure.message.contains("(seed=2) met a bug: index out of bounds"), "{}", failure.message);
         // Run again, they are tried again, and the old failure is forgotten.
-        let ends = execute(&jobs, &surroundings(1, false), &mock, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
         assert_eq!(names(&ends), ["done", "done", "skipped"]);
         assert_eq!(jobs[0].folder.failure().unwrap(), None);
     }
@@ -345,7 +350,7 @@ mod tests {
         let trials = [a_trial(1), a_trial(2)];
         let jobs = jobs_in(results.path(), &trials);
         let lock = jobs[0].folder.lock().unwrap();
-        let ends = execute(&jobs, &surroundings(2, true), &mock, &Quiet).unwrap();
+        let ends = execute(&jobs, &context(2, true), &mock, &Quiet).unwrap();
         assert_eq!(names(&ends), ["busy", "done"]);
         assert_eq!(jobs[0].folder.state().unwrap(), TrialState::Running);
         drop(lock);
@@ -355,11 +360,11 @@ mod tests {
     #[test]
     fn an_interrupt_stops_the_running_and_starts_no_other() {
         struct Counting(Mutex<u32>);
-        impl Watcher for Counting {
+        impl ProgressReporter for Counting {
             fn starting(&self, _job: &Job) -> Box<dyn Sink> {
                 Box::new(Silent)
             }
-            fn ended(&self, _job: &Job, _end: &End) {}
+            fn ended(&self, _job: &Job, _end: &TrialEnd) {}
             fn stopping(&self) {
                 *self.0.lock().unwrap() += 1;
             }
@@ -373,7 +378,7 @@ mod tests {
             context.stop.check().map(|()| unreachable!())
         };
         let counting = Counting(Mutex::new(0));
-        let ends = execute(&jobs, &surroundings(1, false), &runner, &counting).unwrap();
+        let ends = execute(&jobs, &context(1, false), &runner, &counting).unwrap();
         assert_eq!(names(&ends), ["interrupted", "not started"]);
         assert_eq!(*counting.0.lock().unwrap(), 1);
         assert_eq!(jobs[0].folder.state().unwrap(), TrialState::Partial { step: 4 });

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Runner;
 use super::device::{DeviceChoice, check_precision, choose};
-use super::executor::{End, Job, Surroundings, Watcher, execute};
+use super::duration::duration_text;
+use super::executor::{Job, ProgressReporter, RunContext, TrialEnd, execute};
 use super::interrupt::StopFlag;
 use super::prepare::{checkpoint_bytes, prepare};
-use super::store::TrialFolder;
 use super::summary::Summary;
-use crate::data::DataEnv;
 use crate::disk::check_writable;
-use crate::fault::{Fault, FaultKind, Result};
-use crate::spec::{Experiment, TrialId};
-use crate::track::{Sink, Terminal, duration_text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{Experiment, TrialId};
+use crate::hub::DataEnv;
+use crate::records::Display;
+use crate::records::Sink;
+use crate::records::folder::TrialFolder;
 
 /// What a person may choose about a run; none of it changes a number.
 pub struct RunOptions {
@@ -44,7 +46,7 @@ pub fn run_experiments(
     options: &RunOptions,
     stop: StopFlag,
     runner: &Runner,
-    terminal: &Terminal,
+    display: &dyn Display,
 ) -> Result<Summary> {
     check_names(experiments)?;
     let jobs = select(experiments, options)?;
@@ -55,7 +57,7 @@ pub fn run_experiments(
     let env = DataEnv::new(options.offline)?;
     let mut pending = Vec::new();
     for job in &jobs {
-        // A record that cannot be read is the trial's fault, and reported with it.
+        // A record that cannot be read is the trial's error, and reported with it.
         if options.force || !matches!(job.folder.outcome(), Ok(Some(_))) {
             pending.push(job.trial);
         }
@@ -66,13 +68,13 @@ pub fn run_experiments(
         for experiment in experiments {
             check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
         }
-        prepare(&pending, &env, options.pretrain_only, &terminal.watch("data"))?;
+        prepare(&pending, &env, options.pretrain_only, &*display.watch("data"))?;
     }
     let RunOptions { n_at_once, force, pretrain_only, .. } = *options;
-    let surroundings = Surroundings { n_at_once, force, pretrain_only, device, env, stop };
-    let screen = Screen { terminal, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
-    let stop = surroundings.stop.clone();
-    let ends = stop.patiently(|| execute(&jobs, &surroundings, runner, &screen))?;
+    let context = RunContext { n_at_once, force, pretrain_only, device, env, stop };
+    let screen = Screen { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
+    let stop = context.stop.clone();
+    let ends = stop.defer_signals(|| execute(&jobs, &context, runner, &screen))?;
     Ok(Summary::new(&jobs, ends))
 }
 
@@ -83,8 +85,8 @@ fn check_names(experiments: &[Experiment]) -> Result<()> {
         let Some(first) = experiments.iter().take(index).find(|earlier| earlier.spec.name == *name) else {
             continue;
         };
-        return Err(Fault::new(
-            FaultKind::Spec,
+        return Err(Error::new(
+            ErrorKind::Spec,
             format!(
                 "{} and {} both have the name {name}, so their results and reports would share a folder",
                 first.path.display(),
@@ -122,19 +124,19 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
 }
 
 /// Refuses a beginning of an id that belongs to no trial.
-pub(super) fn check_only<'a>(prefix: &str, ids: impl Iterator<Item = &'a TrialId>) -> Result<()> {
+pub fn check_only<'a>(prefix: &str, ids: impl Iterator<Item = &'a TrialId>) -> Result<()> {
     // Every id begins with nothing: an unset shell variable must not run them all.
     if prefix.is_empty() {
-        return Err(Fault::new(
-            FaultKind::Spec,
+        return Err(Error::new(
+            ErrorKind::Spec,
             "--only '' names no trial",
             "write the beginning of an id, as `electra-lab plan` shows it, or leave --only out",
         ));
     }
     let ids: Vec<&str> = ids.map(|id| id.0.as_str()).collect();
     if !ids.iter().any(|id| id.starts_with(prefix)) {
-        return Err(Fault::new(
-            FaultKind::Spec,
+        return Err(Error::new(
+            ErrorKind::Spec,
             format!("--only {prefix}: no trial's id begins so; there are {}", ids.join(", ")),
             "`electra-lab plan` shows which id belongs to which point",
         ));
@@ -144,35 +146,35 @@ pub(super) fn check_only<'a>(prefix: &str, ids: impl Iterator<Item = &'a TrialId
 
 /// Tells a person how the run goes.
 struct Screen<'a> {
-    terminal: &'a Terminal,
+    display: &'a dyn Display,
     n_jobs: usize,
     n_ended: AtomicUsize,
 }
 
-impl Watcher for Screen<'_> {
+impl ProgressReporter for Screen<'_> {
     fn starting(&self, job: &Job) -> Box<dyn Sink> {
-        Box::new(self.terminal.watch(&job.trial.label()))
+        self.display.watch(&job.trial.label())
     }
 
-    fn ended(&self, job: &Job, end: &End) {
+    fn ended(&self, job: &Job, end: &TrialEnd) {
         let number = self.n_ended.fetch_add(1, Ordering::SeqCst) + 1;
         let words = match end {
-            End::Done(outcome) => {
+            TrialEnd::Done(outcome) => {
                 format!("done in {}", duration_text(outcome.timing.pretrain_s + outcome.timing.finetune_s))
             }
-            End::Skipped => "done before".into(),
-            End::Busy(fault) => format!("{}; {}", fault.message, fault.hint),
-            End::Failed(fault) => format!("failed: {}", fault.message),
-            End::Interrupted => "stopped; its state is saved".into(),
-            End::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
-            End::NotStarted => return,
+            TrialEnd::Skipped => "done before".into(),
+            TrialEnd::Busy(error) => format!("{}; {}", error.message, error.hint),
+            TrialEnd::Failed(error) => format!("failed: {}", error.message),
+            TrialEnd::Interrupted => "stopped; its state is saved".into(),
+            TrialEnd::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
+            TrialEnd::NotStarted => return,
         };
         let (id, label) = (&job.trial.id, job.trial.label());
-        self.terminal.say(&format!("[{number}/{}] {id} {label}: {words}", self.n_jobs));
+        self.display.say(&format!("[{number}/{}] {id} {label}: {words}", self.n_jobs));
     }
 
     fn stopping(&self) {
-        self.terminal
+        self.display
             .say("stopping: running trials save a checkpoint first; press Ctrl-C again to exit at once");
     }
 }
@@ -180,14 +182,12 @@ impl Watcher for Screen<'_> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
 
     use super::*;
+    use crate::experiment::Trial;
+    use crate::records::Outcome;
     use crate::run::context::TrialContext;
-    use crate::run::fixture::{an_experiment, an_outcome};
-    use crate::spec::Trial;
-    use crate::track::Outcome;
+    use crate::run::fixture::{Transcript, an_experiment, an_outcome};
 
     fn options(results: &Path, only: &[&str]) -> RunOptions {
         RunOptions {
@@ -204,10 +204,10 @@ mod tests {
 
     fn mock(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
         match trial.spec.seed {
-            2 => Err(Fault::new(FaultKind::Training, "the loss is NaN", "lower the rate")),
+            2 => Err(Error::new(ErrorKind::Training, "the loss is NaN", "lower the rate")),
             3 => {
                 context.stop.raise();
-                Err(StopFlag::fault())
+                Err(StopFlag::error())
             }
             _ => Ok(an_outcome(&trial.id)),
         }
@@ -216,13 +216,12 @@ mod tests {
     #[test]
     fn a_person_can_follow_a_run() {
         let results = tempfile::tempdir().unwrap();
-        let out = Arc::new(Mutex::new(Vec::new()));
-        let terminal = Terminal::lines(out.clone(), Duration::from_secs(3600));
+        let display = Transcript::default();
         let experiments = [an_experiment(&[1, 2, 3, 4])];
         let options = options(results.path(), &[]);
-        let summary = run_experiments(&experiments, &options, StopFlag::default(), &mock, &terminal).unwrap();
+        let summary = run_experiments(&experiments, &options, StopFlag::default(), &mock, &display).unwrap();
         assert_eq!(summary.sentence(), "1 done, 1 failed, 1 interrupted, 1 not started");
-        let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        let text = display.text();
         // When the main thread sees the request to stop depends on the clock.
         assert!(text.contains("stopping: running trials save a checkpoint first"), "{text}");
         let mut shown: String =
@@ -246,10 +245,10 @@ mod tests {
         let chosen = options(results.path(), &[&wanted[..6]]);
         let jobs = select(&experiments, &chosen).unwrap();
         assert_eq!(jobs.iter().map(|job| &job.trial.id.0).collect::<Vec<_>>(), [wanted]);
-        let fault = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
-        assert!(fault.message.starts_with("--only xyz: no trial's id begins so; there are "), "{fault}");
-        let fault = select(&experiments, &options(results.path(), &[&wanted[..6], ""])).err().unwrap();
-        assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Spec, "--only '' names no trial"));
+        let error = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
+        assert!(error.message.starts_with("--only xyz: no trial's id begins so; there are "), "{error}");
+        let error = select(&experiments, &options(results.path(), &[&wanted[..6], ""])).err().unwrap();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Spec, "--only '' names no trial"));
     }
 
     #[test]
@@ -257,9 +256,9 @@ mod tests {
         let (first, mut second) = (an_experiment(&[1]), an_experiment(&[2]));
         second.path = "copy.yaml".into();
         let mut experiments = [first, second];
-        let fault = check_names(&experiments).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Spec);
-        assert!(fault.message.starts_with("test.yaml and copy.yaml both have the name test, "), "{fault}");
+        let error = check_names(&experiments).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Spec);
+        assert!(error.message.starts_with("test.yaml and copy.yaml both have the name test, "), "{error}");
         experiments[1].spec.name = "other".into();
         check_names(&experiments).unwrap();
     }
@@ -271,10 +270,9 @@ mod tests {
         let experiments = [an_experiment(&[1])];
         let trial = TrialFolder::new(&options.results, "test", &experiments[0].trials[0].id);
         let _other = trial.lock().unwrap();
-        let out = Arc::new(Mutex::new(Vec::new()));
-        let terminal = Terminal::lines(out.clone(), Duration::from_secs(3600));
-        run_experiments(&experiments, &options, StopFlag::default(), &mock, &terminal).unwrap();
-        let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        let display = Transcript::default();
+        run_experiments(&experiments, &options, StopFlag::default(), &mock, &display).unwrap();
+        let text = display.text();
         assert!(
             text.contains("; wait for it (`electra-lab status` shows how far it is), or stop it"),
             "{text}"
@@ -284,17 +282,17 @@ mod tests {
     #[test]
     fn folders_that_cannot_be_written_stop_the_run_before_it_starts() {
         let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran") };
-        let terminal = Terminal::lines(Arc::new(Mutex::new(Vec::new())), Duration::ZERO);
+        let display = Transcript::default();
         let experiments = [an_experiment(&[1])];
         for name in ["results", "reports"] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join(name);
             std::fs::write(&file, "").unwrap();
             let options = options(folder.path(), &[]);
-            let fault =
-                run_experiments(&experiments, &options, StopFlag::default(), &never, &terminal).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Storage);
-            assert!(fault.message.contains(&file.display().to_string()), "{fault}");
+            let error =
+                run_experiments(&experiments, &options, StopFlag::default(), &never, &display).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Storage);
+            assert!(error.message.contains(&file.display().to_string()), "{error}");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a folder was left");
         }
     }

@@ -1,15 +1,18 @@
 //! The fine-tuning runs of one task: made where they are missing, their predictions saved before anything is scored.
 //!
 //! A run depends on the trial, the task and its seed, never on what an earlier process left: weights that another task
-//! starts from are made again where they are gone. Must never: score. Next: `task/finetune.rs` for one run.
+//! starts from are made again where they are gone. Must never: score. Next: `tasks/finetune.rs` for one run.
 
 use super::context::TrialContext;
-use crate::data::{Example, TaskData, TaskInfo, Tokenizer, task_info};
-use crate::fault::Result;
+use crate::error::Result;
+use crate::experiment::TrialSpec;
 use crate::model::is_encoder_parameter;
-use crate::spec::TrialSpec;
-use crate::task::{Encoded, Finetuned, Finetuning, Pretrained, classifier_parameters, encode, swapped};
-use crate::track::{RECORD_VERSION, SplitPredictions};
+use crate::records::{RECORD_VERSION, SplitPredictions};
+use crate::tasks::{
+    Encoded, Example, Finetuned, Finetuning, Pretrained, TaskData, TaskInfo, classifier_parameters, encode,
+    swapped, task_info,
+};
+use crate::text::Tokenizer;
 use crate::train::Checkpoint;
 
 /// One task, ready for its runs.

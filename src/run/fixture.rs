@@ -1,13 +1,36 @@
 //! Trials, records and an environment for the tests of this folder.
 
+use std::sync::Mutex;
+
 use serde_json::json;
 
 use super::context::TrialContext;
 use super::interrupt::StopFlag;
-use super::store::TrialFolder;
-use crate::data::DataEnv;
-use crate::spec::{DataSpec, Experiment, ExperimentSpec, Trial, TrialId, TrialSpec};
-use crate::track::{Outcome, Provenance, RECORD_VERSION, Silent, Timing, TrialRecord};
+use crate::experiment::{DataSpec, Experiment, ExperimentSpec, Trial, TrialId, TrialSpec};
+use crate::hub::DataEnv;
+use crate::records::folder::TrialFolder;
+use crate::records::{Display, Outcome, Provenance, RECORD_VERSION, Silent, Sink, Timing, TrialRecord};
+
+/// Keeps every sentence of a run.
+#[derive(Default)]
+pub struct Transcript(Mutex<Vec<String>>);
+
+impl Transcript {
+    /// The sentences so far, one a line.
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
+
+impl Display for Transcript {
+    fn watch(&self, _name: &str) -> Box<dyn Sink> {
+        Box::new(Silent)
+    }
+
+    fn say(&self, text: &str) {
+        self.0.lock().unwrap().push(text.into());
+    }
+}
 
 /// A trial with default settings.
 pub fn a_trial(seed: u64) -> Trial {

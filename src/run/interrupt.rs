@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What an interrupted process reports to its parent, by the shells' convention 128 + SIGINT.
 pub const INTERRUPTED_STATUS: i32 = 130;
@@ -23,7 +23,7 @@ pub struct StopFlag {
 }
 
 impl StopFlag {
-    /// A flag that the process's signals raise. Outside [`StopFlag::patiently`] a signal ends the process with
+    /// A flag that the process's signals raise. Outside [`StopFlag::defer_signals`] a signal ends the process with
     /// [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
     pub fn on_signals() -> Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
@@ -34,13 +34,13 @@ impl StopFlag {
             register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.impatient.clone())
                 .and_then(|_| register(signal, stop.impatient.clone()))
                 .and_then(|_| register(signal, stop.raised.clone()))
-                .map_err(|error| Fault::internal("cannot listen to signals").because(error))?;
+                .map_err(|error| Error::internal("cannot listen to signals").because(error))?;
         }
         Ok(stop)
     }
 
     /// Does work that has something to save: in it the first signal only raises the flag.
-    pub fn patiently<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub fn defer_signals<T>(&self, work: impl FnOnce() -> T) -> T {
         self.impatient.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
         let result = work();
         self.impatient.store(true, Ordering::SeqCst);
@@ -62,14 +62,14 @@ impl StopFlag {
         self.raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The fault with which a trial ends after it saved its state; raised or not, for use in `?` chains.
-    pub fn fault() -> Fault {
-        Fault::new(FaultKind::Interrupted, "interrupted", "run the same command again to continue")
+    /// The error with which a trial ends after it saved its state; raised or not, for use in `?` chains.
+    pub fn error() -> Error {
+        Error::new(ErrorKind::Interrupted, "interrupted", "run the same command again to continue")
     }
 
     /// `Err` when asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.is_raised() { Err(Self::fault()) } else { Ok(()) }
+        if self.is_raised() { Err(Self::error()) } else { Ok(()) }
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
         let other = stop.clone();
         assert!(other.check().is_ok());
         stop.raise();
-        assert_eq!(other.check().unwrap_err().kind, FaultKind::Interrupted);
+        assert_eq!(other.check().unwrap_err().kind, ErrorKind::Interrupted);
     }
 
     #[test]
@@ -92,24 +92,24 @@ mod tests {
         let stop = StopFlag::default().after(Duration::ZERO);
         assert!(stop.is_raised() && stop.clone().is_raised());
         // Nobody has asked yet, so the first signal is still patient.
-        assert!(!stop.patiently(|| stop.impatient.load(Ordering::SeqCst)));
+        assert!(!stop.defer_signals(|| stop.impatient.load(Ordering::SeqCst)));
     }
 
     #[test]
     fn a_signal_is_patient_only_while_there_is_something_to_save() {
         let stop = StopFlag { impatient: Arc::new(AtomicBool::new(true)), ..StopFlag::default() };
         let impatient = || stop.impatient.load(Ordering::SeqCst);
-        assert!(!stop.patiently(impatient));
+        assert!(!stop.defer_signals(impatient));
         assert!(impatient());
         stop.raise();
-        assert!(stop.patiently(impatient), "a signal that came before counts as the first");
+        assert!(stop.defer_signals(impatient), "a signal that came before counts as the first");
     }
 
     #[cfg(unix)]
     #[test]
     fn a_signal_raises_the_flag() {
         let stop = StopFlag::on_signals().unwrap();
-        stop.patiently(|| {
+        stop.defer_signals(|| {
             signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
             assert!(stop.is_raised());
         });

@@ -3,60 +3,39 @@
 //! [`run_experiments`] is the way in; [`plan_experiment`] and [`experiment_status`] look without touching anything. A trial itself,
 //! from text to scores, is `trial`. Must never: print (`cli` and `track`'s terminal do that).
 
-pub mod bench;
-pub mod bench_corpus;
-mod context;
-mod device;
-mod doctor;
-mod evaluate;
-mod evaluate_squad;
-mod executor;
-mod experiment;
-mod export;
-mod finetune_task;
+pub mod context;
+pub mod device;
+pub mod duration;
+pub mod evaluate;
+pub mod evaluate_squad;
+pub mod executor;
+pub mod experiment;
+pub mod fetch;
+pub mod finetune_task;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod interrupt;
-mod lock;
-mod model_card;
-mod opened_model;
-mod pace;
-mod plan;
-mod prepare;
-mod provenance;
-mod reuse;
-mod score;
-mod squad_folder;
-mod status;
-mod store;
-mod submission;
-mod summary;
-mod tasks;
-mod trace;
-mod trial;
-mod trial_state;
+pub mod interrupt;
+pub mod opened_model;
+pub mod plan;
+pub mod prepare;
+pub mod provenance;
+pub mod reuse;
+pub mod squad_folder;
+pub mod status;
+pub mod step_time;
+pub mod summary;
+pub mod tasks;
+pub mod trial;
 
-pub use crate::disk::bytes_text;
 pub use context::{Runner, TrialContext};
 pub use device::{DeviceChoice, choose, describe};
-pub use doctor::{Examination, FolderState, examine};
-pub use executor::{End, Job, Surroundings, Watcher, execute};
+pub use duration::duration_text;
+pub use executor::{Job, ProgressReporter, RunContext, TrialEnd, execute};
 pub use experiment::{RunOptions, run_experiments};
-pub use export::{ExportOptions, export};
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
-pub use lock::FolderLock;
 pub use plan::{Plan, PlannedTrial, plan_experiment};
-pub use prepare::{fetch_experiment, pack_experiment, unpack_parcel};
+pub use prepare::{export_corpus, fetch_experiment, import_corpus};
 pub use provenance::{collect, utc_now};
-pub use score::{score_glue, score_squad};
 pub use status::{Status, TrialStatus, experiment_status};
-pub use store::{TrialFolder, TrialState};
-pub use submission::{Submission, SubmissionOptions, SubmittedFile, submission};
 pub use summary::{Summary, SummaryRow};
-pub use trace::{TraceOptions, Traced, trace_experiment};
 pub use trial::run_trial;
-
-// What a caller needs to show a run, or what it asked for.
-pub use crate::task::{Fill, Probe, ProbeInput, ProbedMask, ProbedToken};
-pub use crate::task::{GlueScores, MetricValue, SquadIntervals, SquadScores};
-pub use crate::track::{Terminal, duration_text, stderr_has_colours};

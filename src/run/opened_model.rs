@@ -1,11 +1,12 @@
 //! A published checkpoint that takes the place of pre-training: found, read, checked and described.
 
-use crate::data::{DataEnv, Tokenizer, model_folder};
-use crate::fault::{Fault, FaultKind, Result};
-use crate::model::published::Published;
-use crate::spec::{EvaluateSpec, PublishedSpec};
-use crate::task::open_published;
-use crate::track::DataProvenance;
+use crate::checkpoint::read::Published;
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{EvaluateSpec, PublishedSpec};
+use crate::hub::{DataEnv, model_folder};
+use crate::records::DataProvenance;
+use crate::tasks::open_published;
+use crate::text::Tokenizer;
 
 /// A checkpoint with its tokenizer.
 pub struct OpenedModel {
@@ -26,7 +27,7 @@ impl OpenedModel {
         let folder = model_folder(&spec.model, &spec.revision, env)?;
         let (published, tokenizer) = open_published(&folder.path)?;
         let refused = |what: String, hint: &str| {
-            Err(Fault::new(FaultKind::Data, format!("{} {what}", spec.model), hint))
+            Err(Error::new(ErrorKind::Data, format!("{} {what}", spec.model), hint))
         };
         let Some(tokenizer) = tokenizer else {
             let hint =

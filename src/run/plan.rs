@@ -11,12 +11,13 @@ use serde::Serialize;
 
 use super::opened_model::OpenedModel;
 use super::prepare::Vocabularies;
-use super::store::{TrialFolder, TrialState};
-use crate::data::DataEnv;
-use crate::fault::Result;
-use crate::model::flops;
-use crate::spec::{Experiment, Trial, TrialSpec};
-use crate::track::{Outcome, Silent};
+use crate::error::Result;
+use crate::experiment::{Experiment, Trial, TrialSpec};
+use crate::flops;
+use crate::hub::DataEnv;
+use crate::records::folder::TrialFolder;
+use crate::records::state::TrialState;
+use crate::records::{Outcome, Silent};
 
 /// Side of the matrices whose product is timed, and for how long.
 const GEMM_SIDE: usize = 768;
@@ -117,7 +118,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
                 finished.extend(outcome.map(|outcome| (&trial.spec, outcome)));
                 status
             }
-            Err(fault) => TrialState::Damaged { message: fault.to_string() },
+            Err(error) => TrialState::Damaged { message: error.to_string() },
         };
         let planned = PlannedTrial {
             id: trial.id.to_string(),
@@ -269,7 +270,7 @@ fn gemm_rate() -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Fault;
+    use crate::error::Error;
     use crate::run::fixture::{a_trial, a_trial_with_ratio, an_env, an_experiment_of, an_outcome};
 
     #[test]
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(alike.left_s, 120.0);
         assert!((other.left_s - (other.flops / 1e10 + 20.0)).abs() < 1e-9);
         assert_eq!(alike.tokens, 1000 * 32 * 128);
-        let vocab = crate::data::language::vocabulary().len();
+        let vocab = crate::text::synthetic::vocabulary().len();
         assert_eq!(alike.flops_paper, flops::paper::train_flops(&experiment.trials[1].spec, vocab, 1000));
         assert_eq!(plan.total_flops_paper, plan.trials.iter().map(|trial| trial.flops_paper).sum::<f64>());
         assert_eq!(plan.left_s, alike.left_s + other.left_s);
@@ -344,7 +345,7 @@ mod tests {
     fn the_machine_is_timed_only_without_finished_trials() {
         let trial = a_trial(1);
         let finished = [(&trial.spec, an_outcome(&trial.id))];
-        let never = || Err(Fault::internal("timed"));
+        let never = || Err(Error::internal("timed"));
         assert!(Rate::of(&finished, never).is_ok());
         assert!(gemm_rate().unwrap() > 1e8);
     }

@@ -4,14 +4,16 @@
 
 use std::path::Path;
 
+use super::fetch::fetch;
 use super::opened_model::OpenedModel;
-use super::pace::check_steps;
+use super::step_time::check_steps;
 use super::tasks::Tasks;
-use crate::data::{DataEnv, PackedCorpus, fetch, model_folder, open_corpus, open_tokenizer, pack, unpack};
-use crate::fault::{Fault, FaultKind, Result};
-use crate::model::flops;
-use crate::spec::{DataSpec, Experiment, Trial};
-use crate::track::{Silent, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{DataSpec, Experiment, Trial};
+use crate::flops;
+use crate::hub::{DataEnv, model_folder};
+use crate::records::{Silent, Sink};
+use crate::text::{ArchivedCorpus, open_corpus, open_tokenizer, pack, unpack};
 
 /// Bytes of a parameter in a final checkpoint (f32), and in one to resume from (with Adam's two moments).
 const WEIGHT_BYTES: u64 = 4;
@@ -114,12 +116,12 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
 }
 
 /// Writes the corpora of an experiment's trials into a parcel.
-pub fn pack_experiment(
+pub fn export_corpus(
     experiment: &Experiment,
     to: &Path,
     offline: bool,
     sink: &dyn Sink,
-) -> Result<Vec<PackedCorpus>> {
+) -> Result<Vec<ArchivedCorpus>> {
     let mut texts: Vec<(&DataSpec, Vec<usize>)> = Vec::new();
     for spec in experiment.trials.iter().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
         let at = texts.iter().position(|(data, _)| *data == &spec.data).unwrap_or_else(|| {
@@ -134,21 +136,21 @@ pub fn pack_experiment(
     }
     if texts.is_empty() {
         let what = format!("the trials of {} pre-train nothing", experiment.path.display());
-        return Err(Fault::new(FaultKind::Spec, what, "pack an experiment without `published`"));
+        return Err(Error::new(ErrorKind::Spec, what, "pack an experiment without `published`"));
     }
     pack(&texts, to, &DataEnv::new(offline)?, sink)
 }
 
 /// Puts the corpora of a parcel into the cache.
-pub fn unpack_parcel(from: &Path, sink: &dyn Sink) -> Result<Vec<PackedCorpus>> {
+pub fn import_corpus(from: &Path, sink: &dyn Sink) -> Result<Vec<ArchivedCorpus>> {
     unpack(from, &DataEnv::new(true)?, sink)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::Event;
     use crate::run::fixture::{a_trial, a_trial_with_ratio, an_env};
-    use crate::track::Event;
     use std::sync::Mutex;
 
     #[derive(Default)]
@@ -167,7 +169,7 @@ mod tests {
         let mut trials = [a_trial(1), a_trial_with_ratio(0.5, 2), a_trial(3)];
         trials[2].spec.train.seq_len = 64;
         for trial in &mut trials {
-            trial.spec.evaluate.tasks = vec![crate::spec::TaskName::Cola];
+            trial.spec.evaluate.tasks = vec![crate::experiment::TaskName::Cola];
         }
         let phases = Phases::default();
         let trials: Vec<&Trial> = trials.iter().collect();

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use candle_core::Device;
 
 use super::device::describe;
-use crate::track::Provenance;
+use crate::records::Provenance;
 
 /// Code, machine and time of this process; the trial adds its data.
 pub fn collect(device: &Device) -> Provenance {

@@ -3,7 +3,7 @@
 //! Two trials that differ only in how far they go on the same schedule, or only in what they are evaluated on, share their
 //! pre-training: the longer goes on from where the shorter stopped, and a trial that stands in several experiments is trained
 //! once. The numbers are those of a trial that began at its first step, since a step depends on the seed and its number
-//! alone. Taken are checkpoint and metrics (the curve has the donor's cadence, and one more line where it stopped); of the very
+//! alone. Taken are checkpoint and metrics (the curve has the source's cadence, and one more line where it stopped); of the very
 //! same trial, scored on the very same examples, its predictions and outcome too.
 //!
 //! Must never: change the other trial's folder, or take from code, a device or text that gives other numbers. Two GPUs of one
@@ -14,24 +14,25 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::context::TrialContext;
-use super::store::TrialFolder;
-use crate::disk::{create_folder, storage_fault, write_whole};
-use crate::fault::Result;
-use crate::spec::{Budget, TrialId, TrialSpec};
-use crate::track::{Outcome, Provenance, TrialRecord, truncate_after};
-use crate::train::{Checkpoint, FINAL, file_name};
+use crate::disk::{create_folder, storage_error, write_whole};
+use crate::error::Result;
+use crate::experiment::{Budget, TrialId, TrialSpec};
+use crate::records::checkpoints::{FINAL, file_name};
+use crate::records::folder::TrialFolder;
+use crate::records::{Outcome, Provenance, TrialRecord, truncate_after};
+use crate::train::Checkpoint;
 
 /// A trial to take from.
-pub struct Donor {
+pub struct PretrainingSource {
     /// `experiment/id`.
     pub name: String,
     folder: TrialFolder,
     last_step: u64,
     /// Whether it is the very same trial, scored on the same examples.
-    is_twin: bool,
+    is_identical: bool,
 }
 
-impl Donor {
+impl PretrainingSource {
     /// The trial in these results that went furthest on the way of `spec`, scheduled for `n_steps`; None where `spec`'s own
     /// folder has a checkpoint, or nobody went that way.
     pub fn find(
@@ -49,25 +50,26 @@ impl Donor {
         let results = context.folder.path().parent()?.parent()?;
         let mut best: Option<Self> = None;
         for folder in trial_folders(results) {
-            // Whatever cannot be read is no donor; who owns it will hear of it.
+            // Whatever cannot be read is no source; who owns it will hear of it.
             let Some(record) = folder.trial().ok().flatten() else { continue };
             if folder.path() == context.folder.path() || !fits(&record, spec, provenance) {
                 continue;
             }
             let last_step = record.spec.train.last_step(n_steps);
-            let is_twin = is_twin(&record, spec, provenance);
-            let is_better =
-                best.as_ref().is_none_or(|best| (last_step, is_twin) > (best.last_step, best.is_twin));
+            let is_identical = is_identical(&record, spec, provenance);
+            let is_better = best
+                .as_ref()
+                .is_none_or(|best| (last_step, is_identical) > (best.last_step, best.is_identical));
             if last_step <= wanted && is_better && is_whole(&folder) {
                 let name = format!("{}/{}", record.experiment, record.id);
-                best = Some(Self { name, folder, last_step, is_twin });
+                best = Some(Self { name, folder, last_step, is_identical });
             }
         }
         best
     }
 
     /// Copies checkpoint and metrics into the trial's folder.
-    pub fn give(&self, spec: &TrialSpec, n_steps: u64, context: &TrialContext) -> Result<()> {
+    pub fn copy_into(&self, spec: &TrialSpec, n_steps: u64, context: &TrialContext) -> Result<()> {
         truncate_after(&context.folder.metrics(), 0)?;
         append(&self.folder.metrics(), &context.folder.metrics())?;
         let is_all = self.last_step == spec.train.last_step(n_steps);
@@ -79,7 +81,7 @@ impl Donor {
 
     /// If it is the very same trial and done: copies what its fine-tuning left, and returns its outcome.
     pub fn give_outcome(&self, context: &TrialContext) -> Result<Option<Outcome>> {
-        let Some(outcome) = self.folder.outcome()?.filter(|_| self.is_twin) else { return Ok(None) };
+        let Some(outcome) = self.folder.outcome()?.filter(|_| self.is_identical) else { return Ok(None) };
         for name in ["predictions", "finetuned"] {
             copy_folder(&self.folder.path().join(name), &context.folder.path().join(name))?;
         }
@@ -110,7 +112,7 @@ fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool
 }
 
 /// Whether its scores are `spec`'s too: the same evaluation of the same examples.
-fn is_twin(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool {
+fn is_identical(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool {
     record.spec == *spec
         && record.provenance.tasks_revision == provenance.tasks_revision
         && record.provenance.task_hashes == provenance.task_hashes
@@ -138,7 +140,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     if std::fs::hard_link(from, to).is_ok() {
         return Ok(());
     }
-    let bytes = std::fs::read(from).map_err(|error| storage_fault(from, "read", &error))?;
+    let bytes = std::fs::read(from).map_err(|error| storage_error(from, "read", &error))?;
     write_whole(to, &bytes)
 }
 
@@ -148,7 +150,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     create_folder(to)?;
-    let unlisted = |error: std::io::Error| storage_fault(from, "list", &error);
+    let unlisted = |error: std::io::Error| storage_error(from, "list", &error);
     for entry in std::fs::read_dir(from).map_err(unlisted)? {
         let entry = entry.map_err(unlisted)?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
@@ -164,10 +166,10 @@ fn append(from: &Path, to: &Path) -> Result<()> {
         .append(true)
         .create(true)
         .open(to)
-        .map_err(|error| storage_fault(to, "write", &error))?;
+        .map_err(|error| storage_error(to, "write", &error))?;
     std::io::copy(&mut lines, &mut file)
         .and_then(|_| file.flush())
-        .map_err(|error| storage_fault(to, "write", &error))
+        .map_err(|error| storage_error(to, "write", &error))
 }
 
 #[cfg(test)]
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
     use crate::run::fixture::{a_trial, a_trial_record};
 
-    /// A donor differs in nothing that changes a number of pre-training, a twin in nothing that changes a score.
+    /// A source differs in nothing that changes a number of pre-training, a twin in nothing that changes a score.
     #[test]
     fn who_may_give() {
         let spec = a_trial(1).spec;
@@ -183,7 +185,7 @@ mod tests {
             let mut record = a_trial_record(&spec.id());
             change(&mut record);
             let nothing = Provenance::default();
-            (fits(&record, &spec, &nothing), is_twin(&record, &spec, &nothing))
+            (fits(&record, &spec, &nothing), is_identical(&record, &spec, &nothing))
         };
         let with_spec = |change: &dyn Fn(&mut TrialSpec)| {
             allows(&|record| {

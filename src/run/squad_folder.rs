@@ -13,13 +13,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::store::TrialFolder;
-use crate::data::{SquadExample, SquadQuestion, squad_answers, squad_no_answer};
 use crate::disk::{create_folder, write_whole};
-use crate::fault::{Fault, Result};
-use crate::spec::TaskName;
-use crate::task::{Answered, N_RESAMPLES, Span, SquadPredictions, squad_score, squad_scores};
-use crate::track::{Score, SquadRecord};
+use crate::error::{Error, Result};
+use crate::experiment::TaskName;
+use crate::records::folder::TrialFolder;
+use crate::records::{Score, SquadRecord};
+use crate::tasks::{
+    Answered, N_RESAMPLES, Span, SquadExample, SquadPredictions, SquadQuestion, squad_answers,
+    squad_no_answer, squad_score, squad_scores,
+};
 
 const RECORD: &str = "record.json";
 
@@ -70,7 +72,7 @@ impl<'a> SquadFolder<'a> {
 
     fn write_file(&self, name: &str, content: &impl Serialize) -> Result<()> {
         let path = self.path().join(name);
-        let text = serde_json::to_vec(content).map_err(|error| Fault::storage(&path, "write", error))?;
+        let text = serde_json::to_vec(content).map_err(|error| Error::storage(&path, "write", error))?;
         write_whole(&path, &text)
     }
 

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::pace::{PACE, Pace};
-use super::store::{TrialFolder, TrialState};
-use crate::fault::{Fault, Result};
-use crate::model::flops;
-use crate::spec::{Budget, Experiment, Trial};
-use crate::track::{Event, Split};
+use super::step_time::{PACE, StepTime};
+use crate::error::{Error, Result};
+use crate::experiment::{Budget, Experiment, Trial};
+use crate::flops;
+use crate::records::folder::TrialFolder;
+use crate::records::state::TrialState;
+use crate::records::{Event, Split};
 
 /// How far an experiment is.
 #[derive(Debug, Serialize)]
@@ -49,7 +50,7 @@ pub struct TrialStatus {
 pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
     let row = |trial: &Trial| {
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
-        trial_status(trial, &folder).unwrap_or_else(|fault| damaged(trial, &fault))
+        trial_status(trial, &folder).unwrap_or_else(|error| damaged(trial, &error))
     };
     Status {
         experiment: experiment.spec.name.clone(),
@@ -59,11 +60,11 @@ pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
 }
 
 /// One unreadable trial must not hide the others.
-fn damaged(trial: &Trial, fault: &Fault) -> TrialStatus {
+fn damaged(trial: &Trial, error: &Error) -> TrialStatus {
     TrialStatus {
         id: trial.id.to_string(),
         label: trial.label(),
-        status: TrialState::Damaged { message: fault.to_string() },
+        status: TrialState::Damaged { message: error.to_string() },
         step: 0,
         steps: None,
         loss: None,
@@ -114,7 +115,7 @@ fn steps_of(trial: &Trial, folder: &TrialFolder) -> Result<Option<u64>> {
     let train = &trial.spec.train;
     let scheduled = match train.budget {
         Budget::Steps => Some(train.steps),
-        Budget::Seconds => folder.read::<Pace>(PACE)?.map(|pace| pace.steps),
+        Budget::Seconds => folder.read::<StepTime>(PACE)?.map(|pace| pace.steps),
         _ => folder
             .trial()?
             .and_then(|record| flops::resolved_steps(&trial.spec, record.provenance.corpus.vocab_size)),
@@ -131,8 +132,8 @@ fn left_s(latest: Option<&Event>, step: u64, steps: Option<u64>) -> Option<f64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{Failure, Jsonl, RECORD_VERSION, Sink};
     use crate::run::fixture::{a_trial, a_trial_record, an_experiment, an_outcome};
-    use crate::track::{Failure, Jsonl, RECORD_VERSION, Sink};
 
     fn write_events(folder: &TrialFolder, last: u64) {
         let sink = Jsonl::open(&folder.metrics()).unwrap();

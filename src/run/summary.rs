@@ -1,8 +1,8 @@
 //! How a whole run ended: one row a trial.
 
-use super::executor::{End, Job};
-use crate::fault::{Fault, FaultKind};
-use crate::spec::TrialId;
+use super::executor::{Job, TrialEnd};
+use crate::error::{Error, ErrorKind};
+use crate::experiment::TrialId;
 
 /// How one trial of a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct SummaryRow {
     /// Its point and seed, for people.
     pub label: String,
     /// How it ended.
-    pub end: End,
+    pub end: TrialEnd,
 }
 
 /// How a whole run ended.
@@ -26,8 +26,8 @@ pub struct Summary {
 
 impl Summary {
     /// Joins jobs with their ends.
-    pub fn new(jobs: &[Job], ends: Vec<End>) -> Self {
-        let row = |(job, end): (&Job, End)| SummaryRow {
+    pub fn new(jobs: &[Job], ends: Vec<TrialEnd>) -> Self {
+        let row = |(job, end): (&Job, TrialEnd)| SummaryRow {
             experiment: job.experiment.into(),
             id: job.trial.id.clone(),
             label: job.trial.label(),
@@ -36,37 +36,37 @@ impl Summary {
         Self { rows: jobs.iter().zip(ends).map(row).collect() }
     }
 
-    fn count(&self, chosen: impl Fn(&End) -> bool) -> usize {
+    fn count(&self, chosen: impl Fn(&TrialEnd) -> bool) -> usize {
         self.rows.iter().filter(|row| chosen(&row.end)).count()
     }
 
     /// Whether an experiment has a trial whose outcome is there.
     pub fn has_finished(&self, experiment: &str) -> bool {
-        let finished = |end: &End| matches!(end, End::Done(_) | End::Skipped);
+        let finished = |end: &TrialEnd| matches!(end, TrialEnd::Done(_) | TrialEnd::Skipped);
         self.rows.iter().any(|row| row.experiment == experiment && finished(&row.end))
     }
 
     /// Whether a person stopped it.
     pub fn is_interrupted(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.end, End::Interrupted | End::NotStarted))
+        self.rows.iter().any(|row| matches!(row.end, TrialEnd::Interrupted | TrialEnd::NotStarted))
     }
 
-    /// The failed trials with their faults.
-    pub fn failures(&self) -> impl Iterator<Item = (&SummaryRow, &Fault)> {
+    /// The failed trials with their errors.
+    pub fn failures(&self) -> impl Iterator<Item = (&SummaryRow, &Error)> {
         self.rows.iter().filter_map(|row| match &row.end {
-            End::Failed(fault) => Some((row, fault)),
+            TrialEnd::Failed(error) => Some((row, error)),
             _ => None,
         })
     }
 
     /// Whether another process runs some of the trials.
     pub fn is_busy(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.end, End::Busy(_)))
+        self.rows.iter().any(|row| matches!(row.end, TrialEnd::Busy(_)))
     }
 
-    /// The kind of fault, if every trial failed and all for the same kind of reason.
-    pub fn common_failure(&self) -> Option<FaultKind> {
-        let kinds: Vec<FaultKind> = self.failures().map(|(_, fault)| fault.kind).collect();
+    /// The kind of error, if every trial failed and all for the same kind of reason.
+    pub fn common_failure(&self) -> Option<ErrorKind> {
+        let kinds: Vec<ErrorKind> = self.failures().map(|(_, error)| error.kind).collect();
         let first = *kinds.first()?;
         (kinds.len() == self.rows.len() && kinds.iter().all(|&kind| kind == first)).then_some(first)
     }
@@ -74,13 +74,13 @@ impl Summary {
     /// `2 done, 1 was done before, 1 failed`.
     pub fn sentence(&self) -> String {
         let counts = [
-            (self.count(|end| matches!(end, End::Done(_))), "done"),
-            (self.count(|end| matches!(end, End::Skipped)), "done before"),
-            (self.count(|end| matches!(end, End::Pretrained)), "pre-trained, to be fine-tuned"),
-            (self.count(|end| matches!(end, End::Failed(_))), "failed"),
-            (self.count(|end| matches!(end, End::Busy(_))), "run by another process"),
-            (self.count(|end| matches!(end, End::Interrupted)), "interrupted"),
-            (self.count(|end| matches!(end, End::NotStarted)), "not started"),
+            (self.count(|end| matches!(end, TrialEnd::Done(_))), "done"),
+            (self.count(|end| matches!(end, TrialEnd::Skipped)), "done before"),
+            (self.count(|end| matches!(end, TrialEnd::Pretrained)), "pre-trained, to be fine-tuned"),
+            (self.count(|end| matches!(end, TrialEnd::Failed(_))), "failed"),
+            (self.count(|end| matches!(end, TrialEnd::Busy(_))), "run by another process"),
+            (self.count(|end| matches!(end, TrialEnd::Interrupted)), "interrupted"),
+            (self.count(|end| matches!(end, TrialEnd::NotStarted)), "not started"),
         ];
         let words: Vec<String> =
             counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
@@ -92,7 +92,7 @@ impl Summary {
 mod tests {
     use super::*;
 
-    fn summary(ends: Vec<End>) -> Summary {
+    fn summary(ends: Vec<TrialEnd>) -> Summary {
         let row = |end| SummaryRow {
             experiment: "test".into(),
             id: TrialId("0".into()),
@@ -102,13 +102,13 @@ mod tests {
         Summary { rows: ends.into_iter().map(row).collect() }
     }
 
-    fn failed(kind: FaultKind) -> End {
-        End::Failed(Fault::new(kind, "", ""))
+    fn failed(kind: ErrorKind) -> TrialEnd {
+        TrialEnd::Failed(Error::new(kind, "", ""))
     }
 
     #[test]
     fn counts_become_a_sentence() {
-        let ends = vec![End::Skipped, End::Skipped, failed(FaultKind::Data), End::NotStarted];
+        let ends = vec![TrialEnd::Skipped, TrialEnd::Skipped, failed(ErrorKind::Data), TrialEnd::NotStarted];
         assert_eq!(summary(ends).sentence(), "2 done before, 1 failed, 1 not started");
         assert_eq!(summary(vec![]).sentence(), "no trials");
     }
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn one_reason_for_all_is_a_common_failure() {
         let kind = |ends| summary(ends).common_failure();
-        assert_eq!(kind(vec![failed(FaultKind::Data), failed(FaultKind::Data)]), Some(FaultKind::Data));
-        assert_eq!(kind(vec![failed(FaultKind::Data), failed(FaultKind::Training)]), None);
-        assert_eq!(kind(vec![failed(FaultKind::Data), End::Skipped]), None);
+        assert_eq!(kind(vec![failed(ErrorKind::Data), failed(ErrorKind::Data)]), Some(ErrorKind::Data));
+        assert_eq!(kind(vec![failed(ErrorKind::Data), failed(ErrorKind::Training)]), None);
+        assert_eq!(kind(vec![failed(ErrorKind::Data), TrialEnd::Skipped]), None);
         assert_eq!(kind(vec![]), None);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{DataEnv, MISMATCHED, SquadData, TaskData, open_squad, open_task};
-use crate::fault::Result;
-use crate::spec::{DataSpec, EvaluateSpec, TaskName};
+use crate::error::Result;
+use crate::experiment::{DataSpec, EvaluateSpec, TaskName};
+use crate::hub::DataEnv;
+use crate::tasks::{MISMATCHED, SquadData, TaskData, open_squad, open_task};
 
 /// Examples of every task.
 pub struct Tasks {

@@ -9,20 +9,22 @@ use super::context::TrialContext;
 use super::evaluate::evaluate;
 use super::interrupt::StopFlag;
 use super::opened_model::OpenedModel;
-use super::pace::with_known_steps;
 use super::provenance::collect;
-use super::reuse::Donor;
+use super::reuse::PretrainingSource;
+use super::step_time::with_known_steps;
 use super::tasks::Tasks;
-use crate::data::{Batch, Corpus, Tokenizer, open_corpus, open_tokenizer};
-use crate::fault::{Fault, FaultKind, Result};
-use crate::model::{EncoderNetwork, flops, is_encoder_parameter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{PublishedSpec, Trial, TrialSpec};
+use crate::flops;
+use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
-use crate::spec::{PublishedSpec, Trial, TrialSpec};
-use crate::task::Pretrained;
-use crate::track::{
+use crate::records::checkpoints::FINAL;
+use crate::records::{
     Continuation, DataProvenance, Outcome, Provenance, RECORD_VERSION, Timing, TrialRecord, truncate_after,
 };
-use crate::train::{Checkpoint, Ended, FINAL, Pretraining, Source, State, VALIDATION_BATCH};
+use crate::tasks::Pretrained;
+use crate::text::{Batch, Corpus, Tokenizer, open_corpus, open_tokenizer};
+use crate::train::{Checkpoint, Ended, Pretraining, Source, State, VALIDATION_BATCH};
 
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
@@ -35,7 +37,7 @@ pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
 /// Fine-tunes a published checkpoint: there is nothing to pre-train.
 fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContext) -> Result<Outcome> {
     if context.pretrain_only {
-        return Err(StopFlag::fault());
+        return Err(StopFlag::error());
     }
     let opened = OpenedModel::open(spec, &trial.spec.evaluate, context.env)?;
     let tasks = Tasks::open(&trial.spec.evaluate, &trial.spec.data, context.env)?;
@@ -70,22 +72,22 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<Outcome> 
     let known = with_known_steps(spec, context, &vocabulary, &corpus)?;
     let n_steps = known.train.steps;
     let provenance = provenance(context, corpus.provenance(), &tasks);
-    let donor = Donor::find(spec, n_steps, &provenance, context);
+    let source = PretrainingSource::find(spec, n_steps, &provenance, context);
     record(trial, context, provenance)?;
-    if let Some(donor) = donor {
-        context.sink.phase(&format!("taking over what {} has trained", donor.name));
-        donor.give(spec, n_steps, context)?;
+    if let Some(source) = source {
+        context.sink.phase(&format!("taking over what {} has trained", source.name));
+        source.copy_into(spec, n_steps, context)?;
         if let Some(mut record) = context.folder.trial()? {
-            record.provenance.taken_from = Some(donor.name.clone());
+            record.provenance.taken_from = Some(source.name.clone());
             context.folder.write_trial(&record)?;
         }
-        if let Some(outcome) = donor.give_outcome(context)? {
+        if let Some(outcome) = source.give_outcome(context)? {
             return Ok(outcome);
         }
     }
     let state = pretrain(&known, context, &vocabulary, &corpus)?;
     if context.pretrain_only && !spec.evaluate.tasks.is_empty() {
-        return Err(StopFlag::fault());
+        return Err(StopFlag::error());
     }
     let began = Instant::now();
     let checkpoint = match tasks.is_empty() {
@@ -134,8 +136,8 @@ fn record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Resu
         let tasks = changed_tasks(then, now)
             .map(|task| format!("the examples of {task} (revision {})", now.tasks_revision));
         if let Some(what) = changed.or_else(|| moved.then(|| "the tasks' revision".into())).or(tasks) {
-            return Err(Fault::new(
-                FaultKind::Data,
+            return Err(Error::new(
+                ErrorKind::Data,
                 format!("{}: {what} changed since this trial began", context.folder.path().display()),
                 "pin the revision in the experiment file, or run with --force to begin anew",
             ));
@@ -182,7 +184,7 @@ fn differences(then: &DataProvenance, now: &DataProvenance) -> String {
 }
 
 /// What an objective needs to know of the tokenizer and of the text.
-pub(super) fn vocabulary(spec: &TrialSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Vocabulary {
+pub fn vocabulary(spec: &TrialSpec, tokenizer: &Tokenizer, corpus: &Corpus) -> Vocabulary {
     let special = tokenizer.special();
     let needs_counts = spec.objective.needs_token_counts();
     Vocabulary {
@@ -224,17 +226,17 @@ fn pretrain(
     };
     match run.run(|step| truncate_after(&context.folder.metrics(), step))? {
         (Ended::Finished, state) => Ok(state),
-        (Ended::Stopped, _) => Err(StopFlag::fault()),
+        (Ended::Stopped, _) => Err(StopFlag::error()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Example, TaskData};
+    use crate::experiment::TaskName;
+    use crate::records::folder::TrialFolder;
     use crate::run::fixture::{a_context, a_trial, an_env};
-    use crate::run::store::TrialFolder;
-    use crate::spec::TaskName;
+    use crate::tasks::{Example, TaskData};
 
     fn rte(text: &str) -> TaskData {
         let example = Example { idx: 0, text_a: text.into(), text_b: Some("b".into()), label: 1.0 };
@@ -289,8 +291,8 @@ mod tests {
             |text| record(&trial, &context, provenance(&context, DataProvenance::default(), &tasks(text)));
         recorded("a").unwrap();
         recorded("a").unwrap();
-        let fault = recorded("c").unwrap_err().to_string();
-        insta::assert_snapshot!(fault.replace(&folder.path().display().to_string(), "FOLDER"), @r"
+        let error = recorded("c").unwrap_err().to_string();
+        insta::assert_snapshot!(error.replace(&folder.path().display().to_string(), "FOLDER"), @r"
         FOLDER: the examples of rte (revision main) changed since this trial began
         hint: pin the revision in the experiment file, or run with --force to begin anew
         ");

@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use super::shards::{self, Contents, damaged};
-use super::{Optimizer, State};
+use super::optimizer::Optimizer;
+use super::pretrain::State;
 use crate::disk::create_folder;
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::shards::{self, Contents, damaged};
 use crate::nn::Parameters;
-
-/// File name of the parameters after the last step.
-pub const FINAL: &str = "final.safetensors";
+use crate::records::checkpoints::{FINAL, file_name, steps};
 
 const STATE: &str = "state";
 
@@ -27,26 +26,6 @@ pub struct Checkpoint {
     tensors: HashMap<String, Tensor>,
     /// Where the loop was.
     pub state: State,
-}
-
-/// File name of the checkpoint after `step` steps.
-pub fn file_name(step: u64) -> String {
-    format!("step-{step:09}.safetensors")
-}
-
-/// The steps of the checkpoints in a folder, ascending.
-fn steps(folder: &Path) -> Vec<u64> {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut steps: Vec<u64> = names
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let name = name.strip_suffix(".index.json").unwrap_or(&name);
-            name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok()
-        })
-        .collect();
-    steps.sort_unstable();
-    steps.dedup();
-    steps
 }
 
 impl Checkpoint {
@@ -74,7 +53,7 @@ impl Checkpoint {
         let Contents { files, metadata } = shards::read(path)?;
         let damaged_state = |what: &str| {
             let hint = "run with --force to begin the trial anew";
-            Fault::new(FaultKind::Storage, format!("the checkpoint {} {what}", path.display()), hint)
+            Error::new(ErrorKind::Storage, format!("the checkpoint {} {what}", path.display()), hint)
         };
         let text = metadata.get(STATE).ok_or_else(|| damaged_state("has no training state"))?;
         let state = serde_json::from_str(text)
@@ -102,7 +81,7 @@ impl Checkpoint {
             let find = |kind: &str| {
                 self.tensors.get(&format!("{kind}.{name}")).cloned().ok_or_else(|| {
                     let what = format!("{} has no moment `{kind}.{name}`", self.path.display());
-                    Fault::new(FaultKind::Storage, what, "run with --force to train anew")
+                    Error::new(ErrorKind::Storage, what, "run with --force to train anew")
                 })
             };
             Ok((find("first")?, find("second")?))
@@ -168,7 +147,7 @@ fn with_moments(parameters: &Parameters, optimizer: &Optimizer) -> Vec<(String, 
 
 fn write(path: &Path, tensors: Vec<(String, Tensor)>, state: &State, most: Option<u64>) -> Result<()> {
     let state =
-        serde_json::to_string(state).map_err(|error| Fault::storage(path, "write the checkpoint", error))?;
+        serde_json::to_string(state).map_err(|error| Error::storage(path, "write the checkpoint", error))?;
     create_folder(path.parent().unwrap_or(Path::new(".")))?;
     shards::write(path, tensors, (STATE, state), most)
 }

@@ -4,10 +4,9 @@ mod checkpoint;
 mod optimizer;
 mod pretrain;
 mod schedule;
-mod shards;
 mod step;
 
-pub use checkpoint::{Checkpoint, FINAL, file_name};
+pub use checkpoint::Checkpoint;
 pub use optimizer::{Norm, Optimizer, Settings};
 pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
 pub use schedule::Schedule;

@@ -2,13 +2,14 @@
 
 use candle_core::{DType, Tensor, Var};
 
-use crate::fault::{Fault, FaultKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{OptimizerKind, TrainSpec};
 use crate::nn::{Parameter, Parameters};
-use crate::objective::{Tally, number};
-use crate::ops::adam::{self, Update};
+use crate::objective::{DeferredMetrics, number};
+use crate::ops::adam;
+use crate::ops::adam::Update;
 use crate::ops::gradients::{Gradient, Gradients};
 use crate::ops::host_gradient::BLOCK;
-use crate::spec::{OptimizerKind, TrainSpec};
 
 /// Numbers of the update rule.
 #[derive(Clone, Copy, Debug)]
@@ -64,28 +65,28 @@ impl Norm {
         }
     }
 
-    /// Adds it to the measures as `gradient_norm`. What [`Self::wait`] would refuse is then refused by who reads them.
-    pub fn measure(self, measures: &mut Tally) -> Result<()> {
+    /// Adds it to the metrics as `gradient_norm`. What [`Self::wait`] would refuse is then refused by who reads them.
+    pub fn measure(self, metrics: &mut DeferredMetrics) -> Result<()> {
         match self {
             Self::Known(norm) => {
-                measures.mean("gradient_norm", norm, 1.0);
+                metrics.mean("gradient_norm", norm, 1.0);
                 Ok(())
             }
-            Self::Asked { norm, n_updates } => measures.when_read(&[&norm], move |read, measures| {
-                measures.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
+            Self::Asked { norm, n_updates } => metrics.defer(&[&norm], move |read, metrics| {
+                metrics.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
                 Ok(())
             }),
         }
     }
 }
 
-/// `norm`, or the fault that it is not finite after so many updates.
+/// `norm`, or the error that it is not finite after so many updates.
 fn finite(norm: f64, n_updates: u64) -> Result<f64> {
     if norm.is_finite() {
         return Ok(norm);
     }
-    Err(Fault::new(
-        FaultKind::Training,
+    Err(Error::new(
+        ErrorKind::Training,
         format!("the gradients are not finite after {n_updates} updates"),
         "lower the learning rate or lengthen the warm-up",
     ))
@@ -175,7 +176,7 @@ impl Optimizer {
         let norm = finite(squares.sqrt(), self.n_updates)?;
         let update = self.update(norm, self.n_updates + 1);
         for (place, parameter) in trained {
-            let missing = || Fault::internal("a parameter was added after the optimizer");
+            let missing = || Error::internal("a parameter was added after the optimizer");
             let (first, second) = self.moments.get(place).ok_or_else(missing)?;
             let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
             let update = Update { rate: rate(parameter) as f32, decay, ..update };
@@ -284,7 +285,7 @@ impl Optimizer {
 fn gradient_of<'a>(gradients: &'a Gradients, place: usize, parameter: &Parameter) -> Result<&'a Gradient> {
     gradients
         .get(place)
-        .ok_or_else(|| Fault::internal(format!("no gradient reached the parameter `{}`", parameter.name)))
+        .ok_or_else(|| Error::internal(format!("no gradient reached the parameter `{}`", parameter.name)))
 }
 
 #[cfg(test)]
@@ -330,8 +331,8 @@ mod tests {
         builder.parameter("lost", &[1, 1], Init::Glorot).unwrap();
         let mut optimizer = Optimizer::new((&TrainSpec::default()).into(), &parameters).unwrap();
         let loss = used.sum_all().unwrap();
-        let fault = optimizer.step_of(&parameters, &loss, |_| true, |_| 1.0).unwrap_err();
-        assert!(fault.message.contains("`lost`"), "{fault}");
+        let error = optimizer.step_of(&parameters, &loss, |_| true, |_| 1.0).unwrap_err();
+        assert!(error.message.contains("`lost`"), "{error}");
         assert_eq!(optimizer.n_updates(), 0);
         let value = |index: usize| {
             let tensor = parameters.iter().nth(index).unwrap().var.as_detached_tensor();

@@ -8,17 +8,19 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Checkpoint;
+use super::optimizer::Optimizer;
 use super::step::{Step, Stepper, diverged};
-use super::{Checkpoint, FINAL, Optimizer};
-use crate::data::Batch;
-use crate::fault::Result;
-use crate::objective::{Measures, Moment, Objective, Tally, exact};
-use crate::spec::TrainSpec;
-use crate::track::{Event, Sink, Split};
+use crate::error::Result;
+use crate::experiment::TrainSpec;
+use crate::objective::{DeferredMetrics, Metrics, Objective, StepContext, exact};
+use crate::records::checkpoints::FINAL;
+use crate::records::{Event, Sink, Split};
+use crate::text::Batch;
 
 /// Held-out batches of one evaluation, at most, and their sequences: the same text for every `train.batch`.
 const VALIDATION_BATCHES: usize = 16;
-/// Steps whose measures may lie unread on a device.
+/// Steps whose metrics may lie unread on a device.
 const MOST_UNREAD: usize = 100;
 /// Sequences of a held-out batch.
 pub const VALIDATION_BATCH: usize = 32;
@@ -48,10 +50,10 @@ pub struct State {
     /// Seconds of training, over all resumptions.
     #[serde(with = "exact")]
     pub elapsed_s: f64,
-    /// Measures since the last line of metrics.
-    pub window: Measures,
-    /// Held-out measures after the last step, once it is done.
-    pub validation: Measures,
+    /// Metrics since the last line of metrics.
+    pub window: Metrics,
+    /// Held-out metrics after the last step, once it is done.
+    pub validation: Metrics,
 }
 
 /// How a call ended.
@@ -109,8 +111,8 @@ impl Pretraining<'_> {
             let stop = (self.stop)();
             let saves = stop || state.step.is_multiple_of(self.spec.checkpoint_every);
             if saves || self.reads(&unread, state.step) {
-                for measures in Tally::settle_all(std::mem::take(&mut unread))? {
-                    state.window.merge(&measures);
+                for metrics in DeferredMetrics::resolve_all(std::mem::take(&mut unread))? {
+                    state.window.merge(&metrics);
                 }
             }
             state.elapsed_s = before + began.elapsed().as_secs_f64();
@@ -140,27 +142,27 @@ impl Pretraining<'_> {
         Ok((Ended::Finished, state))
     }
 
-    /// Whether the measures of the last steps are read after step `step`: at once where they are known, else when they are reported.
-    fn reads(&self, unread: &[Tally], step: u64) -> bool {
+    /// Whether the metrics of the last steps are read after step `step`: at once where they are known, else when they are reported.
+    fn reads(&self, unread: &[DeferredMetrics], step: u64) -> bool {
         let reports = [self.spec.log_every, self.spec.validate_every];
-        unread.iter().all(Tally::is_known)
+        unread.iter().all(DeferredMetrics::is_known)
             || unread.len() >= MOST_UNREAD
             || step == self.last_step
             || reports.into_iter().any(|every| step.is_multiple_of(every))
     }
 
     /// Takes a step, and returns what it measured.
-    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<Tally> {
+    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<DeferredMetrics> {
         let batch = (self.source.training)(state.step);
         let Self { seed, spec, n_steps, objective, .. } = *self;
         let (flops, n_tokens) = ((self.source.flops)(state.step, &batch), batch.n_tokens() as u64);
         let step: Step =
-            Stepper { seed, spec, n_steps, objective, parts: false }.step(optimizer, state.step, batch)?;
+            Stepper { seed, spec, n_steps, objective, trace: false }.step(optimizer, state.step, batch)?;
         state.flops += flops;
         state.step += 1;
         state.n_updates = optimizer.n_updates();
         state.tokens += n_tokens;
-        step.measures()
+        step.metrics()
     }
 
     /// Tells the sink what is due after a step.
@@ -171,27 +173,27 @@ impl Pretraining<'_> {
             self.sink.event(&event(Split::Train, state, &window));
         }
         if last || state.step.is_multiple_of(self.spec.validate_every) {
-            let measures = self.validate()?;
-            self.sink.event(&event(Split::Validation, state, &measures));
+            let metrics = self.validate()?;
+            self.sink.event(&event(Split::Validation, state, &metrics));
             if last {
-                state.validation = measures;
+                state.validation = metrics;
             }
         }
         self.sink.progress(state.step, self.last_step);
         Ok(())
     }
 
-    /// Measures on held-out text: no dropout, and the same masks and samples each time.
-    fn validate(&self) -> Result<Measures> {
+    /// Metrics on held-out text: no dropout, and the same masks and samples each time.
+    fn validate(&self) -> Result<Metrics> {
         let mut unread = Vec::new();
         for index in 0..VALIDATION_BATCHES {
             let Some(batch) = (self.source.held_out)(index) else { break };
-            let at = Moment { seed: self.seed, step: index as u64, training: false, parts: false };
-            unread.push(self.objective.losses(&batch, at)?.measures);
+            let at = StepContext { seed: self.seed, step: index as u64, training: false, trace: false };
+            unread.push(self.objective.losses(&batch, at)?.metrics);
         }
-        let mut all = Measures::default();
-        for measures in Tally::settle_all(unread)? {
-            all.merge(&measures);
+        let mut all = Metrics::default();
+        for metrics in DeferredMetrics::resolve_all(unread)? {
+            all.merge(&metrics);
         }
         if let Some((name, _)) = all.values().into_iter().find(|(_, value)| !value.is_finite()) {
             return Err(diverged(&format!("the held-out {name} is")));
@@ -200,14 +202,14 @@ impl Pretraining<'_> {
     }
 }
 
-fn event(split: Split, state: &State, measures: &Measures) -> Event {
+fn event(split: Split, state: &State, metrics: &Metrics) -> Event {
     Event {
         split,
         step: state.step,
         tokens: state.tokens,
         flops: state.flops,
         elapsed_s: state.elapsed_s,
-        values: measures.values(),
+        values: metrics.values(),
     }
 }
 

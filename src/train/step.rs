@@ -2,13 +2,13 @@
 //!
 //! Must never: depend on anything but its arguments and the optimizer's moments. Next: `pretrain.rs`.
 
-use super::optimizer::Norm;
-use super::{Optimizer, Schedule};
-use crate::data::Batch;
-use crate::fault::{Fault, FaultKind, Result};
+use super::optimizer::{Norm, Optimizer};
+use super::schedule::Schedule;
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::TrainSpec;
 use crate::nn::Parameter;
-use crate::objective::{Losses, Moment, Objective, Tally, number};
-use crate::spec::TrainSpec;
+use crate::objective::{DeferredMetrics, Losses, Objective, StepContext, number};
+use crate::text::Batch;
 
 /// What every step of a run has in common.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Stepper<'a> {
     /// What is trained.
     pub objective: &'a dyn Objective,
     /// Whether somebody looks at the parts of the losses. The batch is then not cut, whatever `micro_batch` says.
-    pub parts: bool,
+    pub trace: bool,
 }
 
 /// What a step did.
@@ -39,11 +39,11 @@ impl Step {
     /// What the metrics tell of the step.
     ///
     /// Errors, where they are known or when they become so: a norm that is not finite.
-    pub fn measures(self) -> Result<Tally> {
-        let mut measures = self.losses.measures;
-        self.norm.measure(&mut measures)?;
-        measures.mean("learning_rate", self.rate, 1.0);
-        Ok(measures)
+    pub fn metrics(self) -> Result<DeferredMetrics> {
+        let mut metrics = self.losses.metrics;
+        self.norm.measure(&mut metrics)?;
+        metrics.mean("learning_rate", self.rate, 1.0);
+        Ok(metrics)
     }
 }
 
@@ -51,9 +51,9 @@ impl Stepper<'_> {
     /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins it: that depends on the
     /// step's number alone, so a run that stops just before, at or after it goes on as if it had not.
     ///
-    /// Does not wait for a device: there the measures are still to be read.
+    /// Does not wait for a device: there the metrics are still to be read.
     ///
-    /// Errors: a loss or gradients that are not finite; nothing is updated then. Of a device that is an error of reading the measures, or
+    /// Errors: a loss or gradients that are not finite; nothing is updated then. Of a device that is an error of reading the metrics, or
     /// of the norm's.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());
@@ -74,32 +74,32 @@ impl Stepper<'_> {
 
     /// The gradients of a batch, a part of it after the other. Their losses add up to the batch's; the total has no gradient.
     fn backward(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Losses> {
-        let at = Moment { seed: self.seed, step, training: true, parts: self.parts };
-        let most = self.spec.micro_batch.filter(|_| !self.parts).unwrap_or(usize::MAX);
+        let at = StepContext { seed: self.seed, step, training: true, trace: self.trace };
+        let most = self.spec.micro_batch.filter(|_| !self.trace).unwrap_or(usize::MAX);
         let mut whole: Option<Losses> = None;
         optimizer.clear();
-        for part in batch.parts(most) {
-            let Losses { total, mut measures, parts } = self.objective.losses(&part, at)?;
-            measures.when_read(&[&total], move |read, _| match number(&read[0])?.is_finite() {
+        for part in batch.micro_batches(most) {
+            let Losses { total, mut metrics, trace } = self.objective.losses(&part, at)?;
+            metrics.defer(&[&total], move |read, _| match number(&read[0])?.is_finite() {
                 true => Ok(()),
                 false => Err(diverged(&format!("at step {step} the loss is"))),
             })?;
             optimizer.accumulate(&total)?;
             let total = total.detach();
             whole = Some(match whole {
-                None => Losses { total, measures, parts },
+                None => Losses { total, metrics, trace },
                 Some(mut sum) => {
-                    sum.measures.merge(measures);
+                    sum.metrics.merge(metrics);
                     Losses { total: (sum.total + total)?, ..sum }
                 }
             });
         }
-        whole.ok_or_else(|| Fault::internal("a batch had no parts"))
+        whole.ok_or_else(|| Error::internal("a batch had no trace"))
     }
 }
 
 /// Training that left the finite numbers: `what` ends in "is".
-pub fn diverged(what: &str) -> Fault {
+pub fn diverged(what: &str) -> Error {
     let hint = "lower base.train.learning_rate or lengthen base.train.warmup";
-    Fault::new(FaultKind::Training, format!("{what} not a finite number"), hint)
+    Error::new(ErrorKind::Training, format!("{what} not a finite number"), hint)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module → the modules of the crate that it may import. Everyone may import `fault`, `disk` and `rng`.
+/// Module → the modules of the crate that it may import. Everyone may import `error`, `disk` and `rng`.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("cli", &["run", "report", "spec", "track", "data"]),
     ("run", &["train", "task", "track", "spec", "data", "objective", "model"]),
@@ -88,12 +88,12 @@ fn modules_import_in_one_direction() {
     let mut wrong = Vec::new();
     for (name, text) in sources() {
         let module = name.split('/').next().unwrap().trim_end_matches(".rs");
-        if ["lib", "main", "fault", "disk", "tensor_file"].contains(&module) || is_test_file(&name) {
+        if ["lib", "main", "error", "disk", "tensor_file"].contains(&module) || is_test_file(&name) {
             continue;
         }
         let allowed = rules.get(module).unwrap_or_else(|| panic!("no rule for the module `{module}`"));
         for import in imports(&code(&text)) {
-            let own = import == module || ["fault", "rng", "disk"].contains(&import.as_str());
+            let own = import == module || ["error", "rng", "disk"].contains(&import.as_str());
             if rules.contains_key(import.as_str()) && !own && !allowed.contains(&import.as_str()) {
                 wrong.push(format!("src/{name} imports crate::{import}"));
             }

@@ -23,8 +23,8 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         Tests(&[
             "model/networks.rs::what_is_shared_is_made_once",
             "objective/rtd.rs::the_discriminator_does_not_train_the_generator",
-            "run/trace/parity_tests.rs::shared_embeddings",
-            "run/trace/parity_tests.rs::untied_embeddings",
+            "tools/trace/parity_tests.rs::shared_embeddings",
+            "tools/trace/parity_tests.rs::untied_embeddings",
         ]),
     ),
     (
@@ -32,37 +32,36 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         "the projection of the embeddings stands before their LayerNorm, or the generator lacks it",
         Tests(&[
             "model/networks.rs::parameter_counts_of_electra_small",
-            "model/flops/parameters.rs::parameters_of_the_papers_shapes",
-            "model/published/parity.rs::generator_logits_are_those_of_transformers",
+            "flops/parameters.rs::parameters_of_the_papers_shapes",
+            "checkpoint/parity.rs::generator_logits_are_those_of_transformers",
         ]),
     ),
     (
         3,
         "the generator's heads are not max(1, width / 64)",
-        Tests(&["spec/model.rs::generator_shapes_of_the_paper"]),
+        Tests(&["experiment/format/model.rs::generator_shapes_of_the_paper"]),
     ),
-    (
-        4,
-        "GELU by tanh",
-        Tests(&["model/published/parity.rs::discriminator_logits_are_those_of_transformers"]),
-    ),
+    (4, "GELU by tanh", Tests(&["checkpoint/parity.rs::discriminator_logits_are_those_of_transformers"])),
     (
         5,
         "LayerNorm with PyTorch's epsilon",
-        Tests(&["ops/norm.rs::epsilon_by_hand", "spec/model.rs::every_shape_has_electras_epsilon"]),
+        Tests(&[
+            "ops/norm.rs::epsilon_by_hand",
+            "experiment/format/model.rs::every_shape_has_electras_epsilon",
+        ]),
     ),
     (
         6,
         "transformers' extra dense layer in the task head",
-        Tests(&["task/classifier.rs::parameters_of_the_heads"]),
+        Tests(&["tasks/classifier.rs::parameters_of_the_heads"]),
     ),
     (
         7,
         "the masked-language-model head lacks its LayerNorm, its bias or its tie",
         Tests(&[
             "model/networks.rs::parameter_counts_of_electra_small",
-            "model/published/parity.rs::generator_logits_are_those_of_transformers",
-            "model/published/read.rs::an_output_that_is_not_tied_is_refused",
+            "checkpoint/parity.rs::generator_logits_are_those_of_transformers",
+            "checkpoint/read.rs::an_output_that_is_not_tied_is_refused",
         ]),
     ),
     (
@@ -150,7 +149,11 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         ]),
     ),
     (21, "Adam with bias correction", Tests(&["ops/adam.rs::the_first_step_has_no_bias_correction"])),
-    (22, "Adam's epsilon", Tests(&["spec/train.rs::the_default_optimizer_is_the_released_codes"])),
+    (
+        22,
+        "Adam's epsilon",
+        Tests(&["experiment/format/train.rs::the_default_optimizer_is_the_released_codes"]),
+    ),
     (
         23,
         "warm-up before decay instead of times decay",
@@ -165,7 +168,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         26,
         "layer-wise learning rates are off by one, or `layer.1` is taken for `layer.10`",
-        Tests(&["task/steps.rs::rates_of_every_parameter_by_both_rules"]),
+        Tests(&["tasks/steps.rs::rates_of_every_parameter_by_both_rules"]),
     ),
     (
         27,
@@ -181,37 +184,37 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         29,
         "packing: lengths off by the special tokens, segments, trimming, when the next length is drawn",
         Tests(&[
-            "data/packing/golden.rs::every_document_packs_as_the_other_implementation_packs_it",
-            "data/packing.rs::random_length_is_drawn_after_the_example",
+            "text/corpus/packing/golden.rs::every_document_packs_as_the_other_implementation_packs_it",
+            "text/corpus/packing.rs::random_length_is_drawn_after_the_example",
         ]),
     ),
     (
         30,
         "an example crosses the end of a document",
         Tests(&[
-            "data/packing.rs::a_documents_examples_depend_on_its_index_only",
-            "data/documents.rs::text_and_parquet_give_documents_of_lines",
+            "text/corpus/packing.rs::a_documents_examples_depend_on_its_index_only",
+            "text/corpus/documents.rs::text_and_parquet_give_documents_of_lines",
         ]),
     ),
     (
         31,
         "the order of MNLI's labels",
         Tests(&[
-            "data/scored_tasks.rs::the_papers_metric_comes_first",
-            "data/task_table.rs::labels_stand_in_the_hubs_order",
+            "tasks/scored_tasks.rs::the_papers_metric_comes_first",
+            "tasks/table.rs::labels_stand_in_the_hubs_order",
         ]),
     ),
-    (32, "the wrong split of MNLI", Tests(&["data/glue/tests.rs::tasks_with_other_columns_and_splits"])),
+    (32, "the wrong split of MNLI", Tests(&["tasks/glue/tests.rs::tasks_with_other_columns_and_splits"])),
     (
         33,
         "STS-B trained on 0 to 5, or scored by Pearson",
-        Tests(&["task/finetune.rs::answers", "task/metrics/correlation.rs::spearman_with_ties"]),
+        Tests(&["tasks/finetune.rs::answers", "tasks/metrics/correlation.rs::spearman_with_ties"]),
     ),
     (
         34,
         "GLUE's mean over other tasks or metrics than the paper's",
         Tests(&[
-            "spec/paper.rs::the_printed_means_recompute",
+            "papers/mod.rs::the_printed_means_recompute",
             "report/statistics.rs::a_task_takes_the_median_and_the_mean_is_taken_within_a_trial",
         ]),
     ),
@@ -219,13 +222,13 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         35,
         "SQuAD: the end's gold start, windows without the answer, the best window of a token, the threshold",
         Tests(&[
-            "task/squad/head/tests.rs::training_follows_the_gold_start",
-            "task/squad/features.rs::windows_without_the_answer_point_at_the_beginning",
-            "task/squad/decode/tests.rs::an_answer_starts_in_the_window_that_shows_most_around_it",
-            "task/squad/decode/tests.rs::figures_of_canned_scores_by_hand",
-            "task/metrics/golden.rs::data_sets_as_the_official_script",
-            "task/metrics/squad.rs::the_best_threshold_by_hand",
-            "task/metrics/squad.rs::the_threshold_stays_where_nothing_beats_silence",
+            "tasks/squad/head/tests.rs::training_follows_the_gold_start",
+            "tasks/squad/features.rs::windows_without_the_answer_point_at_the_beginning",
+            "tasks/squad/decode/tests.rs::an_answer_starts_in_the_window_that_shows_most_around_it",
+            "tasks/squad/decode/tests.rs::figures_of_canned_scores_by_hand",
+            "tasks/metrics/golden.rs::data_sets_as_the_official_script",
+            "tasks/metrics/squad.rs::the_best_threshold_by_hand",
+            "tasks/metrics/squad.rs::the_threshold_stays_where_nothing_beats_silence",
         ]),
     ),
     (
@@ -234,13 +237,13 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         Tests(&[
             "report/statistics.rs::medians_of_odd_and_even_numbers",
             "report/runs.rs::figures_by_hand",
-            "track/median.rs::the_lower_median_is_a_run_and_never_the_best",
+            "records/median.rs::the_lower_median_is_a_run_and_never_the_best",
         ]),
     ),
     (
         37,
         "tokenised text is reused for another tokenizer or length",
-        Tests(&["data/corpus/tests.rs::other_tokenizers_and_lengths_have_other_caches"]),
+        Tests(&["text/corpus/tests.rs::other_tokenizers_and_lengths_have_other_caches"]),
     ),
     (
         38,
@@ -256,7 +259,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         Tests(&[
             "objective/rtd.rs::every_parameter_gets_a_gradient",
             "objective/mlm.rs::every_parameter_gets_a_gradient",
-            "task/classifier.rs::every_parameter_gets_a_gradient",
+            "tasks/classifier.rs::every_parameter_gets_a_gradient",
             "train/optimizer.rs::a_dropped_gradient_is_an_error",
         ]),
     ),
@@ -264,16 +267,16 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         40,
         "random numbers that cannot be seeded",
         Tests(&[
-            "run/trace/tests.rs::two_traces_are_equal_to_the_bit",
-            "run/trace/tests.rs::two_seeds_differ_everywhere_they_should",
-            "run/trace/tests.rs::the_number_of_threads_changes_no_bit",
+            "tools/trace/tests.rs::two_traces_are_equal_to_the_bit",
+            "tools/trace/tests.rs::two_seeds_differ_everywhere_they_should",
+            "tools/trace/tests.rs::the_number_of_threads_changes_no_bit",
         ]),
     ),
     (
         41,
         "candle has neither ELECTRA nor a clip by the norm",
         Tests(&[
-            "model/published/parity.rs::discriminator_logits_are_those_of_transformers",
+            "checkpoint/parity.rs::discriminator_logits_are_those_of_transformers",
             "train/optimizer.rs::clips_by_the_global_norm_and_decays_weights_only",
         ]),
     ),
@@ -281,8 +284,8 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         42,
         "sizes by mistake: heads of a width that is no multiple of 64, a padded vocabulary",
         Tests(&[
-            "model/flops/parameters.rs::a_padded_vocabulary_is_counted_as_one",
-            "spec/model.rs::generator_shapes_of_the_paper",
+            "flops/parameters.rs::a_padded_vocabulary_is_counted_as_one",
+            "experiment/format/model.rs::generator_shapes_of_the_paper",
         ]),
     ),
 ];

@@ -9,8 +9,8 @@ pub fn vocabulary(size: usize) -> Vocabulary {
     Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() }
 }
 
-const ALL: Shares = Shares { mask: 1.0, random: 0.0 };
-const BERT: Shares = Shares { mask: 0.8, random: 0.1 };
+const ALL: MaskProbabilities = MaskProbabilities { mask: 1.0, random: 0.0 };
+const BERT: MaskProbabilities = MaskProbabilities { mask: 0.8, random: 0.1 };
 
 fn masker(masking: Masking, fraction: f64, seq_len: usize) -> Masker {
     Masker::new(masking, fraction, seq_len, &vocabulary(60), ALL)

@@ -1,22 +1,22 @@
-//! A batch computed in parts: the gradients and measures of the whole.
+//! A batch computed in parts: the gradients and metrics of the whole.
 
 use super::*;
 
-/// Gradients of a training step by parameter, and its measures.
-fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f32>>, Measures) {
+/// Gradients of a training step by parameter, and its metrics.
+fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f32>>, Metrics) {
     let (corpus, vocabulary) = language();
     let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
     let parameters = objective.parameters();
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters).unwrap();
     let train = TrainSpec { micro_batch, ..spec.train.clone() };
-    let stepper = Stepper { seed: 1, spec: &train, n_steps: 10, objective: objective.as_ref(), parts: false };
+    let stepper = Stepper { seed: 1, spec: &train, n_steps: 10, objective: objective.as_ref(), trace: false };
     let n = if spec.objective.generator_steps(10) > 0 { 6 } else { 0 };
     let step = stepper.step(&mut optimizer, n, corpus.batch_at(1, 0, 7)).unwrap();
     let of = |(place, parameter): (usize, &crate::nn::Parameter)| {
         let gradient = optimizer.gradient(place).unwrap()?;
         Some((parameter.name.clone(), gradient.flatten_all().unwrap().to_vec1().unwrap()))
     };
-    (parameters.iter().enumerate().filter_map(of).collect(), step.losses.measures.settle().unwrap())
+    (parameters.iter().enumerate().filter_map(of).collect(), step.losses.metrics.resolve().unwrap())
 }
 
 /// Facts, traps 8 and 13: means over the batch's tokens and slots, not means of the parts' means; and every mask, sample and dropout of
@@ -34,20 +34,20 @@ fn parts_add_up_to_the_whole() {
             continue;
         }
         (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
-        let (whole, measures) = step(&spec, None);
+        let (whole, metrics) = step(&spec, None);
         for most in [1, 3] {
-            let (parts, by_parts) = step(&spec, Some(most));
-            assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>());
+            let (trace, by_parts) = step(&spec, Some(most));
+            assert_eq!(whole.keys().collect::<Vec<_>>(), trace.keys().collect::<Vec<_>>());
             for (name, gradient) in &whole {
                 let largest = gradient.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-                for (one, other) in gradient.iter().zip(&parts[name]) {
+                for (one, other) in gradient.iter().zip(&trace[name]) {
                     assert!(
                         (one - other).abs() <= 1e-5 * largest + 1e-9,
                         "{kind} {name}: {one} {other} by {most}"
                     );
                 }
             }
-            for (name, value) in measures.values() {
+            for (name, value) in metrics.values() {
                 // The areas are means over what was computed at a time.
                 if !name.ends_with("_auc") {
                     let other = by_parts.value(&name).unwrap();

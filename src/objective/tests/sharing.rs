@@ -20,7 +20,7 @@ fn rtd(sharing: Sharing, disc_weight: f64, n_steps: u64) -> TrialSpec {
 fn first_gradients(sharing: Sharing, disc_weight: f64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(&rtd(sharing, disc_weight, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = Moment { seed: 1, step: 0, training: true, parts: true };
+    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
     let grads =
         objective.parameters().gradients(&objective.losses(&corpus.batch_at(1, 0, 4), at).unwrap().total);
     let of = |parameter: &crate::nn::Parameter| {
@@ -44,10 +44,10 @@ fn part(name: &str) -> String {
 }
 
 fn parts_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    let mut parts: Vec<String> = names.map(|name| part(name)).collect();
-    parts.sort();
-    parts.dedup();
-    parts.join(" ")
+    let mut trace: Vec<String> = names.map(|name| part(name)).collect();
+    trace.sort();
+    trace.dedup();
+    trace.join(" ")
 }
 
 /// The parts that the generator's loss reaches, and those that the discriminator's does.
@@ -92,7 +92,7 @@ fn other_objectives_share() {
 fn shared_parameters_get_the_sum_of_their_gradients() {
     let (corpus, vocabulary) = language();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = Moment { seed: 1, step: 0, training: true, parts: true };
+    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
     for sharing in ALL {
         let mut spec = rtd(sharing, 50.0, 10);
         (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
@@ -115,7 +115,7 @@ fn differences_are_trained_by_rows() {
     let (corpus, mut vocabulary) = language();
     vocabulary.size = 40 * BLOCK / 24;
     let objective = build(&rtd(Sharing::Gdes, 50.0, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = Moment { seed: 1, step: 0, training: true, parts: true };
+    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
     let total = objective.losses(&corpus.batch_at(1, 0, 2), at).unwrap().total;
     let mut gradients = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
     gradients.backward(&total).unwrap();
@@ -174,7 +174,7 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
 
     let mut optimizer = Optimizer::new((&spec.train).into(), parameters).unwrap();
     let stepper =
-        Stepper { seed: 1, spec: &spec.train, n_steps: 10, objective: objective.as_ref(), parts: false };
+        Stepper { seed: 1, spec: &spec.train, n_steps: 10, objective: objective.as_ref(), trace: false };
     for step in 0..10 {
         stepper.step(&mut optimizer, step, corpus.batch_at(1, step, 4)).unwrap();
     }
@@ -192,8 +192,9 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
         assert!(sums == numbers(theirs) && sums == table(name), "{name}");
     }
     let batch = corpus.validation_batch(0, 8).unwrap();
-    let losses = objective.losses(&batch, Moment { seed: 1, step: 0, training: false, parts: true }).unwrap();
-    let part = |wanted: &str| losses.parts.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    let losses =
+        objective.losses(&batch, StepContext { seed: 1, step: 0, training: false, trace: true }).unwrap();
+    let part = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
     let read = tokens(&batch, part("discriminator_input").to_vec1().unwrap());
     let logits = discriminator.forward(&read, Mode::evaluate()).unwrap();
     assert_eq!(numbers(&logits), numbers(&part("discriminator_logits")));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::axes::{Axes, last_word, number};
+use crate::report::axes::{Axes, last_word, number};
 
 /// Ticks: where, and what is written there.
 pub type Ticks = Vec<(f64, String)>;

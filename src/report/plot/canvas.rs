@@ -14,7 +14,7 @@ use plotters::style::{
     Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle, register_font,
 };
 
-use crate::fault::{Fault, Result};
+use crate::error::{Error, Result};
 
 /// Name under which the font is registered; an SVG's reader without it falls through the list.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -226,8 +226,8 @@ fn weight(bold: bool) -> FontStyle {
     if bold { FontStyle::Bold } else { FontStyle::Normal }
 }
 
-fn broken<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> Fault {
-    Fault::internal("a figure cannot be drawn").because(error)
+fn broken<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> Error {
+    Error::internal("a figure cannot be drawn").because(error)
 }
 
 fn load_fonts() {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use plotters::backend::DrawingBackend;
 
-use super::super::axes::{Axes, last_word};
-use super::super::records::{DoneTrial, Records};
 use super::axis::{count_ticks, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
 use super::panel::{Key, Panel, color, dashes, draw_legend, draw_title, legend_height, marker, title_height};
 use super::{Figure, Heading};
-use crate::fault::Result;
-use crate::spec::Trial;
-use crate::track::Split;
+use crate::error::Result;
+use crate::experiment::Trial;
+use crate::records::Split;
+use crate::report::axes::{Axes, last_word};
+use crate::report::records::{DoneTrial, Records};
 
 const PANEL: (f64, f64) = (380.0, 330.0);
 

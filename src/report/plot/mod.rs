@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea;
 
-use super::ReportInput;
 use super::axes::Axes;
 use super::records::Records;
 use super::statistics::{QuantityKind, Summary};
-use super::write;
-use crate::fault::{Fault, Result};
-use crate::spec::{CostAxis, ReportSpec};
+use super::{ReportInput, write};
+use crate::error::{Error, Result};
+use crate::experiment::{CostAxis, ReportSpec};
 use axis::PointAxis;
 use canvas::{Canvas, Medium};
 use curves::CurveFigure;
@@ -146,7 +145,7 @@ fn save(figure: &impl Figure, out: &Path, stem: &str, files: &mut Vec<PathBuf>) 
     files.push(write::bytes(out, &format!("{stem}.svg"), svg(figure)?.as_bytes())?);
     let ((width, height), pixels) = png_pixels(figure)?;
     files.push(write::replace(out, &format!("{stem}.png"), |temporary| {
-        let unwritten = |error: &dyn std::fmt::Display| Fault::storage(temporary, "write", error);
+        let unwritten = |error: &dyn std::fmt::Display| Error::storage(temporary, "write", error);
         let mut backend = BitMapBackend::new(temporary, (width, height));
         backend.blit_bitmap((0, 0), (width, height), &pixels).map_err(|error| unwritten(&error))?;
         backend.present().map_err(|error| unwritten(&error))
@@ -212,8 +211,8 @@ fn average(pixels: &[u8], width: usize, side: usize) -> Vec<u8> {
 mod tests {
     use std::fs;
 
-    use super::super::fixture::Fixture;
     use super::*;
+    use crate::report::fixture::Fixture;
 
     #[test]
     fn averaging_keeps_places_and_channels() {
@@ -235,7 +234,7 @@ mod tests {
             ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
         let fixture = Fixture::of(points, &[1, 2], report);
         for trial in &fixture.trials {
-            let mut outcome = super::super::fixture::outcome(trial);
+            let mut outcome = crate::report::fixture::outcome(trial);
             outcome.flops =
                 1e15 * outcome.steps as f64 * if trial.spec.objective.kind() == "mlm" { 1.0 } else { 1.3 };
             fixture.write(trial, &outcome);

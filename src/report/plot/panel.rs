@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::axis::Ticks;
 use super::canvas::{Canvas, Lettering, Marker, Place, text_width, wrap};
-use crate::fault::Result;
+use crate::error::Result;
 
 /// Ink.
 pub const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);

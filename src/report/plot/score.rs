@@ -2,7 +2,6 @@
 
 use plotters::backend::DrawingBackend;
 
-use super::super::statistics::{Cell, QuantityKind, Summary};
 use super::axis::{PointAxis, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
 use super::panel::{
@@ -10,7 +9,8 @@ use super::panel::{
     marker, title_height, wrap_ticks,
 };
 use super::{Figure, Heading};
-use crate::fault::Result;
+use crate::error::Result;
+use crate::report::statistics::{Cell, QuantityKind, Summary};
 
 /// Distance at which two error bars with their dots stand clear of each other.
 const BESIDE: f64 = 18.0;

@@ -1,15 +1,16 @@
 //! MNLI with every split, on examples in memory: the repository's hub cache has none.
 
 use super::*;
-use crate::data::{Example, ExtraSplit, HIDDEN_LABEL, TaskData, open_tokenizer};
+use crate::experiment::{ModelSpec, TaskName};
 use crate::model::EncoderNetwork;
 use crate::nn::Parameters;
+use crate::records::Silent;
+use crate::records::folder::TrialFolder;
 use crate::run::fixture::{a_context, a_trial, an_env};
 use crate::run::interrupt::StopFlag;
-use crate::run::store::TrialFolder;
-use crate::spec::{ModelSpec, TaskName};
-use crate::task::fixture::{load_encoder, random_encoder};
-use crate::track::Silent;
+use crate::tasks::fixture::{load_encoder, random_encoder};
+use crate::tasks::{Example, ExtraSplit, HIDDEN_LABEL, TaskData};
+use crate::text::open_tokenizer;
 
 fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<Example> {
     let texts = ["the cat sat", "a dog ran", "the bird"];

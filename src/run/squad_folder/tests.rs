@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::*;
-use crate::data::{DataEnv, open_squad};
-use crate::run::score_squad;
-use crate::spec::{DataSpec, EvaluateSpec, TaskSource, TrialId};
-use crate::track::RECORD_VERSION;
+use crate::experiment::{DataSpec, EvaluateSpec, TaskSource, TrialId};
+use crate::hub::DataEnv;
+use crate::records::RECORD_VERSION;
+use crate::tasks::open_squad;
+use crate::tools::score_squad;
 
 fn questions(task: TaskName) -> Vec<SquadExample> {
     let source = TaskSource::Language { train_examples: 10, validation_examples: 20 };

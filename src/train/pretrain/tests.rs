@@ -5,9 +5,10 @@ use std::cell::Cell;
 use candle_core::Device;
 
 use super::*;
+use crate::experiment::{ModelSpec, TrialSpec};
 use crate::objective::{Vocabulary, build};
-use crate::spec::{ModelSpec, TrialSpec};
-use crate::track::Silent;
+use crate::records::Silent;
+use crate::records::checkpoints::file_name;
 
 fn spec() -> TrialSpec {
     let model = ModelSpec {
@@ -43,7 +44,7 @@ fn train(folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
 
 fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
     let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() };
-    assert_eq!(spec.train.budget, crate::spec::Budget::Steps);
+    assert_eq!(spec.train.budget, crate::experiment::Budget::Steps);
     let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
     let steps = Cell::new(0);
     let stop = || {
@@ -103,7 +104,7 @@ fn a_stop_changes_nothing_with_crops_or_noise() {
 /// One encoder trained by two losses, and tables that are differences from others.
 #[test]
 fn a_stop_changes_nothing_where_weights_are_shared() {
-    use crate::spec::Sharing;
+    use crate::experiment::Sharing;
     let folder = tempfile::tempdir().unwrap();
     for sharing in [Sharing::All, Sharing::Gdes] {
         let mut spec = spec();
@@ -124,8 +125,8 @@ fn a_stop_changes_nothing_where_weights_are_shared() {
 #[test]
 fn a_stop_around_the_second_stage_changes_nothing() {
     let mut spec = spec();
-    (spec.model.generator_ratio, spec.model.sharing) = (1.0, crate::spec::Sharing::None);
-    spec.train.optimizer = crate::spec::OptimizerKind::Adamw;
+    (spec.model.generator_ratio, spec.model.sharing) = (1.0, crate::experiment::Sharing::None);
+    spec.train.optimizer = crate::experiment::OptimizerKind::Adamw;
     spec.objective = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let train = |name: &str, limit| train_spec(spec.clone(), &folder.path().join(name), limit);
@@ -156,7 +157,7 @@ fn a_whole_run_goes_on_from_a_part_of_it() {
     assert_eq!((ended, state.step), (Ended::Finished, 4));
     assert_ne!(values, whole.2);
     std::fs::create_dir(&to).unwrap();
-    std::fs::copy(from.join(FINAL), to.join(crate::train::file_name(4))).unwrap();
+    std::fs::copy(from.join(FINAL), to.join(file_name(4))).unwrap();
     assert_eq!(train(&to, 99), whole);
 }
 
@@ -185,7 +186,7 @@ fn a_checkpoint_in_shards_goes_on_alike() {
     let whole = train(&folder.path().join("whole"), 99);
     let part = folder.path().join("part");
     assert_eq!(train(&part, 4).0, Ended::Stopped);
-    crate::train::checkpoint::split(&part.join(crate::train::file_name(4)), 2000);
+    crate::train::checkpoint::split(&part.join(file_name(4)), 2000);
     let names = || -> Vec<_> { std::fs::read_dir(&part).unwrap().map(|f| f.unwrap().file_name()).collect() };
     assert!(names().len() > 3, "{:?}", names());
     assert_eq!(train(&part, 99), whole);
@@ -207,6 +208,6 @@ fn a_cut_checkpoint_is_a_clear_error() {
     let path = folder.path().join("step-000000003.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let fault = Checkpoint::newest(folder.path()).err().unwrap();
-    assert!(fault.message.contains("step-000000003.safetensors is damaged"), "{fault}");
+    let error = Checkpoint::newest(folder.path()).err().unwrap();
+    assert!(error.message.contains("step-000000003.safetensors is damaged"), "{error}");
 }

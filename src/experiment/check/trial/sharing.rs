@@ -1,0 +1,82 @@
+//! What `model.sharing` asks of the generator and of the objective. Next: `stages.rs`, where nothing may be shared.
+
+use super::{Finding, finding};
+use crate::experiment::format::model::Sharing;
+use crate::experiment::format::objective::ObjectiveSpec;
+use crate::experiment::format::objective::words::MainTask;
+use crate::experiment::trial::TrialSpec;
+
+/// One encoder needs one shape and one aim; a table of differences is no output matrix.
+pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
+    let (model, objective) = (&trial.model, &trial.objective);
+    let shares_nothing = matches!(objective, ObjectiveSpec::TwoStage { .. });
+    if !objective.has_generator() || shares_nothing {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    match model.sharing {
+        Sharing::None | Sharing::Embeddings => {}
+        Sharing::All => {
+            if model.generator_layers.is_some_and(|layers| layers != model.discriminator().layers) {
+                let what = "gives the generator another depth than the discriminator, with which it is to share all weights";
+                let hint = "remove model.generator_layers, or set model.sharing to embeddings";
+                findings.push(finding("model.generator_layers", &["model.sharing"], what.into(), hint));
+            } else if model.generator() != model.discriminator() {
+                let what = "gives the generator another shape than the discriminator, with which it is to share all weights";
+                let hint = "set model.generator_ratio to 1, or model.sharing to embeddings";
+                findings.push(finding("model.generator_ratio", &["model.sharing"], what.into(), hint));
+            }
+            if objective.has_two_towers() {
+                let what =
+                    "shares all weights with the cloze model, whose two towers each see one side alone";
+                let hint = "set model.sharing to embeddings, gdes or none";
+                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+            }
+            if objective.has_baseline() {
+                let what = "shares all weights with a generator that is trained against them";
+                let hint = "set model.sharing to embeddings, gdes or none";
+                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+            }
+        }
+        Sharing::Gdes => {
+            if objective.main_task() != MainTask::Detect {
+                let what = "keeps the encoder's word table as a difference, but this objective needs it as an output matrix";
+                let hint = "set model.sharing to embeddings or none, or objective.kind to rtd";
+                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::experiment::check::trial::tests::told;
+    use crate::experiment::format::model::Sharing;
+
+    #[test]
+    fn what_sharing_needs() {
+        let with = |kind: &str, sharing, ratio| {
+            told(|spec| {
+                spec.objective = serde_json::from_str(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
+                (spec.model.sharing, spec.model.generator_ratio) = (sharing, ratio);
+            })
+        };
+        for (kind, sharing, ratio) in [
+            ("rtd", Sharing::All, 1.0),
+            ("replace_mlm", Sharing::All, 1.0),
+            ("mlm", Sharing::All, 0.25),
+            ("rtd", Sharing::Gdes, 0.25),
+            ("adversarial", Sharing::Gdes, 0.25),
+            ("mlm", Sharing::Gdes, 0.25),
+        ] {
+            assert_eq!(with(kind, sharing, ratio), "", "{kind} {sharing:?}");
+        }
+        insta::assert_snapshot!(with("rtd", Sharing::All, 0.25), @"base.model.generator_ratio: gives the generator another shape than the discriminator, with which it is to share all weights -> set model.generator_ratio to 1, or model.sharing to embeddings");
+        insta::assert_snapshot!(with("adversarial", Sharing::All, 1.0), @"base.model.sharing: shares all weights with a generator that is trained against them -> set model.sharing to embeddings, gdes or none");
+        assert!(with("electric", Sharing::All, 1.0).contains("whose two towers each see one side alone"));
+        insta::assert_snapshot!(with("all_tokens_mlm", Sharing::Gdes, 0.25), @"base.model.sharing: keeps the encoder's word table as a difference, but this objective needs it as an output matrix -> set model.sharing to embeddings or none, or objective.kind to rtd");
+        insta::assert_snapshot!(with("two_stage", Sharing::All, 1.0), @"base.model.sharing: shares all weights with a generator that two_stage freezes -> set model.sharing to none");
+        insta::assert_snapshot!(with("two_stage", Sharing::Gdes, 1.0), @"base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none");
+    }
+}

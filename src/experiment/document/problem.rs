@@ -1,0 +1,197 @@
+//! Mistakes in a specification, and how a person reads them: all at once, each with its place and a remedy.
+//!
+//! A [`Problem`] knows the path of a value; [`Problems`] gathers them with the place where that value was
+//! written (`layers` finds it) and turns them into one error. Must never: print.
+
+use serde_json::Value;
+
+use super::value_path::ValuePath;
+use crate::error::{Error, ErrorKind};
+
+/// Longest value that a message shows whole, in characters.
+const SHOWN_VALUE: usize = 60;
+
+/// Where to read about every key.
+const HINT: &str = "`electra-lab schema` prints every key of the format with its type, range and default";
+
+/// One mistake about the value at a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Problem {
+    /// The value's path.
+    pub path: ValuePath,
+    /// The value, as shown; empty shows none.
+    pub value: String,
+    /// What is wrong with it, to be read after `path = value: `.
+    pub what: String,
+    /// The remedy.
+    pub hint: String,
+    /// Paths whose place is the better one to name, the best first; the value's own comes after these.
+    pub look_at: Vec<ValuePath>,
+}
+
+impl Problem {
+    /// A mistake in a value.
+    pub fn of(path: &ValuePath, value: &Value, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { value: shown(value), ..Self::at(path, what, hint) }
+    }
+
+    /// A mistake at a path whose value would not help: an unknown or a missing key, a whole section.
+    pub fn at(path: &ValuePath, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            path: path.clone(),
+            value: String::new(),
+            what: what.into(),
+            hint: hint.into(),
+            look_at: Vec::new(),
+        }
+    }
+}
+
+/// A value on one line, shortened; of a tagged mapping its kind.
+pub(crate) fn shown(value: &Value) -> String {
+    if let (Some(kind), Some(map)) = (value.get("kind").and_then(Value::as_str), value.as_object()) {
+        let more = if map.len() > 1 { ", …" } else { "" };
+        return format!("{{ kind: {kind}{more} }}");
+    }
+    let text = value.to_string();
+    if text.chars().count() <= SHOWN_VALUE {
+        return text;
+    }
+    let start: String = text.chars().take(SHOWN_VALUE).collect();
+    format!("{start}…")
+}
+
+/// Who wrote a value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// The file, on a line where it is known.
+    Line(Option<usize>),
+    /// An override of the command line, as it was typed.
+    Set(String),
+}
+
+/// All mistakes of one load.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    file: String,
+    placed: Vec<(Place, Problem)>,
+}
+
+impl Problems {
+    /// No mistake yet in `file`.
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), placed: Vec::new() }
+    }
+
+    /// Adds a mistake, unless the same one was found at the same place already (by way of another profile).
+    pub fn add(&mut self, place: Place, problem: Problem) {
+        let same = |(other_place, other): &(Place, Problem)| {
+            *other_place == place && other.what == problem.what && ends_alike(&other.path, &problem.path)
+        };
+        if !self.placed.iter().any(same) {
+            self.placed.push((place, problem));
+        }
+    }
+
+    /// The one error that lists them all, in the order of the file; `Ok` if there is none.
+    pub fn into_result(mut self) -> crate::error::Result<()> {
+        if self.placed.is_empty() {
+            return Ok(());
+        }
+        self.placed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let count = self.placed.len();
+        let mut paragraphs: Vec<String> = Vec::with_capacity(count + 1);
+        if count > 1 {
+            paragraphs.push(format!("{} has {count} mistakes", self.file));
+        }
+        for (number, (place, problem)) in self.placed.iter().enumerate() {
+            let text = self.paragraph(place, problem);
+            paragraphs.push(if count == 1 { text } else { numbered(number + 1, &text) });
+        }
+        Err(Error::new(ErrorKind::Spec, paragraphs.join("\n"), HINT))
+    }
+
+    fn paragraph(&self, place: &Place, problem: &Problem) -> String {
+        let shown_place = match place {
+            Place::Line(Some(line)) => format!("{}:{line}", self.file),
+            Place::Line(None) => self.file.clone(),
+            Place::Set(word) => format!("--set {word}"),
+        };
+        let path = problem.path.to_string();
+        let subject = match (path.is_empty() || says_it(&problem.path, place), problem.value.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => format!(" {path}:"),
+            (false, false) => format!(" {path} = {}:", problem.value),
+        };
+        format!("{shown_place}:{subject} {}\nhint: {}", problem.what, problem.hint)
+    }
+}
+
+/// Whether an override's word names the path and its value already.
+fn says_it(path: &ValuePath, place: &Place) -> bool {
+    let Place::Set(word) = place else { return false };
+    word.split_once('=').is_some_and(|(named, _)| ValuePath::expand(named.trim()) == *path)
+}
+
+/// The same path, or the same path inside a profile.
+fn ends_alike(left: &ValuePath, right: &ValuePath) -> bool {
+    let (short, long) =
+        if left.segments().len() <= right.segments().len() { (left, right) } else { (right, left) };
+    let inside_profile = |path: &ValuePath| path.below(&ValuePath::of_keys(&["profiles"])).is_some();
+    long == short || inside_profile(long) && long.segments().get(2..) == Some(short.segments())
+}
+
+fn numbered(number: usize, text: &str) -> String {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let rest: String = lines.map(|line| format!("\n    {line}")).collect();
+    format!("{number:>2}. {first}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_mistake_is_a_paragraph_and_several_are_a_list() {
+        let path = ValuePath::of_keys(&["base", "train", "steps"]);
+        let wrong = Problem::of(&path, &json!("many"), "must be a whole number", "write a number");
+        let mut problems = Problems::new("a.yaml");
+        problems.add(Place::Line(Some(4)), wrong.clone());
+        problems.add(Place::Line(Some(4)), wrong.clone());
+        let unknown = Problem::at(&ValuePath::of_keys(&["x"]), "unknown key", "remove it");
+        let mut both = Problems::new("a.yaml");
+        both.add(Place::Set("x=1".into()), unknown);
+        both.add(Place::Line(Some(4)), wrong);
+        insta::assert_snapshot!(problems.into_result().unwrap_err(), @r#"
+            a.yaml:4: base.train.steps = "many": must be a whole number
+            hint: write a number
+            hint: `electra-lab schema` prints every key of the format with its type, range and default
+        "#);
+        insta::assert_snapshot!(both.into_result().unwrap_err(), @r#"
+            a.yaml has 2 mistakes
+             1. a.yaml:4: base.train.steps = "many": must be a whole number
+                hint: write a number
+             2. --set x=1: unknown key
+                hint: remove it
+            hint: `electra-lab schema` prints every key of the format with its type, range and default
+        "#);
+    }
+
+    #[test]
+    fn a_mistake_of_a_profile_is_told_once() {
+        let mut problems = Problems::new("a.yaml");
+        let inside = ValuePath::of_keys(&["profiles", "quick", "seeds"]);
+        problems.add(Place::Line(Some(9)), Problem::at(&inside, "is bad", "do"));
+        problems.add(Place::Line(Some(9)), Problem::at(&ValuePath::of_keys(&["seeds"]), "is bad", "do"));
+        assert_eq!(problems.placed.len(), 1);
+    }
+
+    #[test]
+    fn long_values_are_shortened() {
+        let text = shown(&json!((0..100).collect::<Vec<_>>()));
+        assert!(text.chars().count() == SHOWN_VALUE + 1 && text.ends_with('…'), "{text}");
+    }
+}

@@ -1,0 +1,204 @@
+//! From a checked specification to its trials: every point of the sweep with every seed.
+//!
+//! Must never: build a grid whose size was not checked, or list one trial twice.
+
+use serde_json::{Value, json};
+
+use super::layers::Layers;
+use super::sweep;
+use super::sweep::Setting;
+use super::trial::{Trial, TrialSpec, plain};
+use crate::experiment::check::trial;
+use crate::experiment::check::trial::Finding;
+use crate::experiment::document::problem::{Problem, Problems, shown};
+use crate::experiment::document::schema::Schema;
+use crate::experiment::document::validate;
+use crate::experiment::document::validate::Completeness;
+use crate::experiment::document::value_path::ValuePath;
+use crate::experiment::format::evaluate::EvaluateSpec;
+use crate::experiment::format::recipe;
+use crate::experiment::format::top_level::{BaseSpec, ExperimentSpec};
+
+/// An experiment of more trials than this is a slip of the pen.
+pub const MAX_TRIALS: usize = 1000;
+
+/// The trials of a specification. Mistakes go to `problems`; those that involve a value of `doubtful`, which
+/// was found wrong before and stands at its default here, are left out.
+pub(crate) fn trials(
+    schema: &Schema,
+    spec: &ExperimentSpec,
+    layers: &Layers,
+    doubtful: &[ValuePath],
+    problems: &mut Problems,
+) -> Vec<Trial> {
+    let (axes, mistakes) = sweep::axes(schema, &spec.sweep);
+    let has_mistakes = !mistakes.is_empty();
+    for mistake in mistakes {
+        problems.add(layers.place(&mistake), mistake);
+    }
+    let n_seeds = spec.seeds.len();
+    let count = sweep::n_points(&axes).saturating_mul(n_seeds as u128);
+    if count > MAX_TRIALS as u128 {
+        let what = format!(
+            "makes {count} trials ({} points × {n_seeds} seed{}), more than {MAX_TRIALS}",
+            sweep::lengths(&axes),
+            if n_seeds == 1 { "" } else { "s" }
+        );
+        let hint = "shorten the lists, or split the question over several files";
+        let problem = Problem::at(&ValuePath::of_keys(&["sweep"]), what, hint);
+        problems.add(layers.place(&problem), problem);
+        return Vec::new();
+    }
+    let mut doubtful = doubtful.to_vec();
+    if has_mistakes {
+        doubtful.extend(sweep::names(&spec.sweep).iter().map(|name| ValuePath::expand(name)));
+    }
+    let base = json!({"base": spec.base, "evaluate": spec.evaluate});
+    let (written, _) = layers.effective(schema);
+    let points = sweep::points(&axes);
+    let mut sound: Vec<Sound> = Vec::new();
+    for point in points {
+        let mut document = sweep::apply(schema, &base, &point);
+        recipe::fill(&mut document, &sweep::apply(schema, &written, &point));
+        match typed(schema, &document) {
+            Ok((base, evaluate)) => sound.push(Sound { point, base, evaluate }),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    let mistake = moved(mistake, &point);
+                    problems.add(layers.place(&mistake), mistake);
+                }
+            }
+        }
+    }
+    for problem in gather(&sound, layers, &doubtful) {
+        problems.add(layers.place(&problem), problem);
+    }
+    let mut trials: Vec<Trial> = Vec::new();
+    for trial in sound.iter().flat_map(|point| spec.seeds.iter().map(|seed| point.trial(*seed))) {
+        // Two points may be one trial (both budgets of replaced-token detection): it runs once, and shows at both.
+        if !trials.iter().any(|known| known.id == trial.id && known.point == trial.point) {
+            trials.push(trial);
+        }
+    }
+    trials
+}
+
+/// A point whose values are right one by one.
+struct Sound {
+    point: Vec<Setting>,
+    base: BaseSpec,
+    evaluate: EvaluateSpec,
+}
+
+impl Sound {
+    fn resolved(&self) -> Value {
+        json!({"base": self.base, "evaluate": self.evaluate})
+    }
+
+    fn trial(&self, seed: u64) -> Trial {
+        let resolved = self.resolved();
+        let value = |setting: &Setting| match setting.path.get(&resolved) {
+            // 1 and 1.0 are one value of a ratio: records hold what the type makes of it.
+            Some(number @ Value::Number(_)) => number.clone(),
+            _ => setting.value.clone(),
+        };
+        let point = self.point.iter().map(|setting| (setting.name.clone(), value(setting))).collect();
+        let BaseSpec { model, objective, data, train, published } = self.base.clone();
+        let evaluate = self.evaluate.clone();
+        let spec = TrialSpec { seed, model, objective, data, train, published, evaluate };
+        Trial { id: spec.id(), point, spec }
+    }
+
+    fn label(&self) -> String {
+        let words = self.point.iter().map(|setting| format!("{}={}", setting.name, plain(&setting.value)));
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A point's document as types, or its mistakes.
+fn typed(schema: &Schema, document: &Value) -> Result<(BaseSpec, EvaluateSpec), Vec<Problem>> {
+    let mut mistakes = Vec::new();
+    for section in ["base", "evaluate"] {
+        let path = ValuePath::of_keys(&[section]);
+        for (node, value) in schema.at(&path).into_iter().zip(document.get(section)) {
+            mistakes.extend(validate::below(schema, node, value, &path, Completeness::Whole));
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let part = |section: &str| document.get(section).cloned().unwrap_or_default();
+    let read = serde_json::from_value(part("base"))
+        .and_then(|base| Ok((base, serde_json::from_value(part("evaluate"))?)));
+    read.map_err(|error| {
+        let what = format!("is not understood: {error}");
+        vec![Problem::at(&ValuePath::of_keys(&["base"]), what, "compare it with `electra-lab schema`")]
+    })
+}
+
+/// Where a point's value was written: in the sweep if it is swept, else where the document says.
+fn written(path: &ValuePath, point: &[Setting]) -> ValuePath {
+    let swept = point.iter().find_map(|setting| Some(setting.written.join(path.below(&setting.path)?)));
+    swept.unwrap_or_else(|| path.clone())
+}
+
+fn moved(problem: Problem, point: &[Setting]) -> Problem {
+    let look_at = problem.look_at.iter().map(|path| written(path, point)).collect();
+    Problem { path: written(&problem.path, point), look_at, ..problem }
+}
+
+/// A finding, and how many points have it.
+struct Found {
+    finding: Finding,
+    at: ValuePath,
+    /// The first point that has it.
+    first: usize,
+    count: usize,
+}
+
+/// The mistakes between the values of all points, each distinct one once.
+fn gather(points: &[Sound], layers: &Layers, doubtful: &[ValuePath]) -> Vec<Problem> {
+    let is_doubtful = |path: &ValuePath| doubtful.iter().any(|other| other.overlaps(path));
+    let mut gathered: Vec<Found> = Vec::new();
+    for (first, sound) in points.iter().enumerate() {
+        // The seed is in no finding: any one stands for all.
+        for finding in trial::trial(&sound.trial(0).spec) {
+            if is_doubtful(&finding.at) || finding.with.iter().any(is_doubtful) {
+                continue;
+            }
+            let at = written(&finding.at, &sound.point);
+            let is_known = |known: &&mut Found| known.at == at && known.finding.with == finding.with;
+            match gathered.iter_mut().find(is_known) {
+                Some(known) => known.count += 1,
+                None => gathered.push(Found { finding, at, first, count: 1 }),
+            }
+        }
+    }
+    gathered.into_iter().filter_map(|found| found.into_problem(points, layers)).collect()
+}
+
+impl Found {
+    fn into_problem(self, points: &[Sound], layers: &Layers) -> Option<Problem> {
+        let first = points.get(self.first)?;
+        let value = self.finding.at.get(&first.resolved()).cloned().unwrap_or_default();
+        let mut problem = Problem::of(&self.at, &value, self.finding.what, self.finding.hint);
+        if !layers.is_written(&self.at) {
+            problem.value = format!("{} (default)", shown(&value));
+            problem.look_at = self.finding.with.iter().map(|path| written(path, &first.point)).collect();
+        }
+        // Points that could have it: those with the value that it names.
+        let named = first.point.iter().find(|setting| self.finding.at.below(&setting.path).is_some());
+        let could = |sound: &&Sound| {
+            named.is_none_or(|named| sound.point.iter().any(|other| other.written == named.written))
+        };
+        if self.count < points.iter().filter(could).count() {
+            let others = match self.count - 1 {
+                0 => String::new(),
+                1 => " and another point".to_string(),
+                more => format!(" and {more} other points"),
+            };
+            problem.what = format!("{} (at {}{others})", problem.what, first.label());
+        }
+        Some(problem)
+    }
+}

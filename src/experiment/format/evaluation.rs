@@ -1,0 +1,86 @@
+//! The experiment file that asks how good one published checkpoint is: what `electra-lab evaluate` runs.
+
+use super::evaluate::TaskName;
+use crate::papers::PaperNumbers;
+
+/// Name of an experiment about `model`: `evaluate-` and the last part of the model's name, as far as a name of an
+/// experiment may spell it.
+pub fn evaluation_name(model: &str) -> String {
+    let last = model.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+    let spelled: String = last
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .take(48)
+        .collect();
+    format!("evaluate-{spelled}")
+}
+
+/// The file's text: one trial on GLUE from the hub, to be changed by `--set`, or by hand and run again.
+pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune_seeds: u32) -> String {
+    let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+    // The default of the y axis is a mean over tasks of GLUE.
+    let y = match tasks {
+        [first, ..] if tasks.iter().all(|task| task.is_squad()) => format!("report: {{ y: {first} }}\n"),
+        _ => String::new(),
+    };
+    // JSON's quotes are YAML's.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let published = PaperNumbers::published().ok().and_then(|numbers| numbers.of_checkpoint(model));
+    let expect = published.map_or_else(String::new, |(table, row)| {
+        let (source, name) = (quoted(&table.source), quoted(&row.name));
+        format!("expect:\n  source: {source}\n  paper: {{ table: {}, rows: {{ {name}: {{}} }} }}\n", table.id)
+    });
+    format!(
+        "# Written by `electra-lab evaluate`.\n\
+         name: {}\n\
+         about: {}\n{expect}\
+         base:\n  published: {{ model: {}, revision: {} }}\n\
+         evaluate:\n  source: {{ kind: hub }}\n  tasks: [{}]\n  finetune_seeds: {finetune_seeds}\n{y}",
+        evaluation_name(model),
+        quoted(&format!("How good is {model} after fine-tuning?")),
+        quoted(model),
+        quoted(revision),
+        words.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squad_alone_is_on_the_y_axis() {
+        let text = |tasks: &[TaskName]| evaluation_file("m", "main", tasks, 1);
+        assert!(text(&[TaskName::Squad2, TaskName::Squad]).ends_with("report: { y: squad2 }\n"));
+        assert!(!text(&[TaskName::Squad2, TaskName::Cola]).contains("report"));
+    }
+
+    #[test]
+    fn a_released_checkpoint_stands_beside_its_published_scores() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evaluate.yaml");
+        let text = evaluation_file("google/electra-small-discriminator", "main", &[TaskName::Cola], 3);
+        std::fs::write(&path, &text).unwrap();
+        let paper = crate::experiment::load::load(&path, None, &[]).unwrap().spec.expect.paper.unwrap();
+        assert_eq!(
+            (paper.table.as_str(), paper.rows.keys().next().unwrap().as_str()),
+            ("released", "ELECTRA-Small++")
+        );
+    }
+
+    #[test]
+    fn the_file_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evaluate.yaml");
+        let tasks = [TaskName::Cola, TaskName::Rte];
+        std::fs::write(&path, evaluation_file("a \"b\"/My: Model.v2/", "main", &tasks, 3)).unwrap();
+        let experiment =
+            crate::experiment::load::load(&path, None, &["evaluate.finetune.epochs=1".into()]).unwrap();
+        assert_eq!(experiment.spec.name, "evaluate-my__model_v2");
+        let [trial] = experiment.trials.as_slice() else { panic!("one trial") };
+        assert_eq!(trial.spec.published.as_ref().unwrap().model, "a \"b\"/My: Model.v2/");
+        assert_eq!(trial.spec.evaluate.tasks, tasks);
+        assert_eq!((trial.spec.evaluate.finetune_seeds, trial.spec.evaluate.finetune.epochs), (3, 1.0));
+    }
+}

@@ -1,0 +1,15 @@
+//! The types of the experiment file, one file a section.
+
+pub mod data;
+pub mod evaluate;
+pub mod evaluation;
+pub mod glue_mean;
+pub mod intermediate;
+pub mod model;
+pub mod objective;
+pub mod paper;
+pub mod published;
+pub mod recipe;
+pub mod squad;
+pub mod top_level;
+pub mod train;

@@ -1,0 +1,144 @@
+//! The top level of an experiment file: one YAML file asks one question.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::data::DataSpec;
+use super::evaluate::EvaluateSpec;
+use super::model::ModelSpec;
+use super::objective::ObjectiveSpec;
+use super::paper::PaperSpec;
+use super::published::PublishedSpec;
+use super::train::TrainSpec;
+
+/// One experiment: a base configuration, what is varied, and how the answer is shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentSpec {
+    /// Folder name under results/ and reports/: lower-case letters, digits, `_` and `-`.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}$"))]
+    pub name: String,
+    /// The question, in a sentence.
+    pub about: String,
+    /// What the paper leads one to expect.
+    #[serde(default)]
+    pub expect: ExpectSpec,
+    /// The configuration that every trial starts from.
+    #[serde(default)]
+    pub base: BaseSpec,
+    /// What is varied: dotted path → list of values; the grid of all lists is run. Paths joined by commas move
+    /// together, and each of their values is a list with one entry a path.
+    #[serde(default)]
+    pub sweep: Map<String, Value>,
+    /// Pre-training seeds; every point of the sweep is run with each.
+    #[serde(default = "default_seeds")]
+    #[schemars(length(min = 1))]
+    pub seeds: Vec<u64>,
+    /// Downstream tasks and their fine-tuning.
+    #[serde(default)]
+    pub evaluate: EvaluateSpec,
+    /// Axes of the report.
+    #[serde(default)]
+    pub report: ReportSpec,
+    /// Named override sets for scale and data; the first is the default.
+    #[serde(default)]
+    pub profiles: Map<String, Value>,
+}
+
+fn default_seeds() -> Vec<u64> {
+    vec![1]
+}
+
+/// What one profile may override; mappings merge key by key, everything else replaces.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileSpec {
+    /// What this profile is for.
+    pub about: Option<String>,
+    /// Replaces the expectation.
+    pub expect: Option<ExpectSpec>,
+    /// Merged into the base configuration.
+    pub base: Option<BaseSpec>,
+    /// Replaces the sweep.
+    pub sweep: Option<Map<String, Value>>,
+    /// Replaces the seeds.
+    pub seeds: Option<Vec<u64>>,
+    /// Merged into the evaluation.
+    pub evaluate: Option<EvaluateSpec>,
+    /// Merged into the report.
+    pub report: Option<ReportSpec>,
+}
+
+/// The claim under test.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectSpec {
+    /// The claim in words.
+    pub shape: String,
+    /// Values of the report's x axis among which the best mean is expected.
+    pub best_at: Vec<Value>,
+    /// Where the claim comes from.
+    pub source: String,
+    /// The published numbers that the report stands beside the measured ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper: Option<PaperSpec>,
+}
+
+/// The configuration that every trial starts from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaseSpec {
+    /// Generator and discriminator.
+    pub model: ModelSpec,
+    /// Pre-training objective.
+    pub objective: ObjectiveSpec,
+    /// Pre-training text and tokenizer.
+    pub data: DataSpec,
+    /// Pre-training steps, batch, optimizer and schedule.
+    pub train: TrainSpec,
+    /// Evaluates this checkpoint instead of pre-training one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSpec>,
+}
+
+/// Axes of the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportSpec {
+    /// Dotted path of the swept value on the x axis; empty takes the first of the sweep. `flops` and `flops_paper` are
+    /// the pre-training FLOPs by either counter, on a logarithmic axis.
+    pub x: String,
+    /// Score on the y axis: `glue.mean` (the mean over the evaluated tasks) or a task's name.
+    pub y: String,
+    /// Dotted path of a second swept value, one line each; empty draws one line.
+    pub series: String,
+    /// Whether the x axis is logarithmic.
+    pub log_x: bool,
+}
+
+/// What `report.x` may name beside swept paths: what a trial cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostAxis {
+    /// The exact counter of FLOPs.
+    Flops,
+    /// The paper's counter.
+    FlopsPaper,
+}
+
+impl ReportSpec {
+    /// The cost on the x axis, where it is one.
+    pub fn cost_axis(&self) -> Option<CostAxis> {
+        match self.x.as_str() {
+            "flops" => Some(CostAxis::Flops),
+            "flops_paper" => Some(CostAxis::FlopsPaper),
+            _ => None,
+        }
+    }
+}
+
+impl Default for ReportSpec {
+    fn default() -> Self {
+        Self { x: String::new(), y: "glue.mean".into(), series: String::new(), log_x: false }
+    }
+}

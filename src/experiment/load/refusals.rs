@@ -1,0 +1,293 @@
+//! Wrong files in, the text that a person reads out.
+
+use super::load;
+use super::tests::{GEN_RATIO, load_text};
+
+fn refusal(text: &str, profile: Option<&str>, sets: &[&str]) -> String {
+    match load_text(text, profile, sets) {
+        Ok(experiment) => format!("accepted with {} trials", experiment.trials.len()),
+        Err(error) => error.message,
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = "\
+name: ../escape
+about: Ten things are wrong here
+base:
+  model:
+    size: tny
+    generator_ratio: 0.3   # fine
+  train:
+    stesp: 2000
+    warmup: 2500
+    steps: 2000
+    batch: \"32\"
+  objective: { kind: mlm, disc_weight: 3 }
+sweep:
+  model.generator_ratio: [0.25,
+                          7]
+  modle.hidden: [128]
+seeds: [1, 1]
+evaluate: { tasks: [cola, mnil], source: { kind: hub } }
+report: { x: model.generator_ratios, y: sst2 }
+profiles:
+  quick: {}
+  small:
+    name: other
+    base: { train: { steps: 1.5 } }
+";
+    insta::assert_snapshot!(load_text(text, None, &["train.seq_len=1024", "seed=3"]).unwrap_err(), @r#"
+    a.yaml has 17 mistakes
+     1. a.yaml:1: name = "../escape": cannot name a folder under results/ and reports/
+        hint: use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
+     2. a.yaml:5: base.model.size = "tny": is not a known word here
+        hint: did you mean tiny? Known are tiny, small, base, large
+     3. a.yaml:8: base.train.stesp: unknown key
+        hint: did you mean `steps`?
+     4. a.yaml:9: base.train.warmup = 2500: is longer than train.steps (2000)
+        hint: lower train.warmup to at most 2000, or raise train.steps
+     5. a.yaml:11: base.train.batch = "32": must be a whole number, not text
+        hint: write 32 without quotes or separators
+     6. a.yaml:12: base.objective.disc_weight: unknown key for kind mlm
+        hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+     7. a.yaml:15: sweep.model.generator_ratio[1] = 7: is out of range
+        hint: use a number from 0.01 to 4; the default is 0.25
+     8. a.yaml:16: sweep.modle.hidden: unknown path `modle.hidden`
+        hint: did you mean `model.hidden`?
+     9. a.yaml:17: seeds[1] = 1: is listed twice
+        hint: use another seed: the same one gives the same numbers, and no spread
+    10. a.yaml:18: evaluate.tasks[1] = "mnil": is not a known word here
+        hint: did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
+    11. a.yaml:18: evaluate.source = { kind: hub, … }: gives English tasks to a model of the built-in language, whose vocabulary has other words
+        hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
+    12. a.yaml:19: report.x = "model.generator_ratios": is not swept
+        hint: did you mean model.generator_ratio?
+    13. a.yaml:19: report.y = "sst2": is a task that is not evaluated
+        hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
+    14. a.yaml:23: profiles.small.name: unknown key
+        hint: remove it; known here are about, expect, base, sweep, seeds, evaluate, report
+    15. a.yaml:24: profiles.small.base.train.steps = 1.5: must be a whole number
+        hint: round it
+    16. --set seed=3: unknown key
+        hint: did you mean `seeds`?
+    17. --set train.seq_len=1024: is longer than the position table, model.positions (512)
+        hint: lower it to at most 512, or raise model.positions to 1024
+    hint: `electra-lab schema` prints every key of the format with its type, range and default
+    "#);
+}
+
+#[test]
+fn one_mistake_reads_as_a_paragraph() {
+    let text = "name: a\nabout: b\nbase:\n  train:\n    warmup: 2500\n    steps: 2000\n";
+    insta::assert_snapshot!(load_text(text, None, &[]).unwrap_err(), @r"
+        a.yaml:5: base.train.warmup = 2500: is longer than train.steps (2000)
+        hint: lower train.warmup to at most 2000, or raise train.steps
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+    ");
+    insta::assert_snapshot!(refusal(text, None, &["base.train.warmup=9000"]), @r"
+        --set base.train.warmup=9000: is longer than train.steps (2000)
+        hint: lower train.warmup to at most 2000, or raise train.steps
+    ");
+    insta::assert_snapshot!(refusal("name: a\nabout: b\nbase: { train: { steps: 50 } }\n", None, &[]), @r"
+        a.yaml:3: base.train.warmup = 100 (default): is longer than train.steps (50)
+        hint: lower train.warmup to at most 50, or raise train.steps
+    ");
+}
+
+#[test]
+fn a_mistake_of_some_points_names_them() {
+    let text = "name: a\nabout: b\nbase: { train: { warmup: 60 } }\nsweep:\n  train.steps: [50, 100, 55]\n  model.hidden: [128, 250]\n";
+    insta::assert_snapshot!(refusal(text, None, &[]), @r"
+        a.yaml has 2 mistakes
+         1. a.yaml:3: base.train.warmup = 60: is longer than train.steps (50) (at train.steps=50 model.hidden=128 and 3 other points)
+            hint: lower train.warmup to at most 50, or raise train.steps
+         2. a.yaml:6: sweep.model.hidden[1] = 250: cannot be split into 3 equal heads (one for each 64)
+            hint: use 249 or 252, or set model.heads to 2 or 5
+    ");
+    let grid = "name: a\nabout: b\nsweep:\n  objective.kind: [rtd, mlm]\n  objective.disc_weight: [1, 50]\n";
+    insta::assert_snapshot!(refusal(grid, None, &[]), @r"
+        a.yaml has 2 mistakes
+         1. a.yaml:5: sweep.objective.disc_weight[0]: unknown key for kind mlm
+            hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+         2. a.yaml:5: sweep.objective.disc_weight[1]: unknown key for kind mlm
+            hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+    ");
+}
+
+#[test]
+fn sweeps_that_are_too_large_or_empty() {
+    let many = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]";
+    let text = format!(
+        "name: a\nabout: b\nsweep:\n  train.batch: {many}\n  train.steps: {many}\n  model.layers: {many}\n  \
+         model.positions: {many}\n  data.seed: {many}\n  evaluate.finetune_seeds: {many}\n"
+    );
+    insta::assert_snapshot!(refusal(&text, None, &[]), @r"
+        a.yaml:3: sweep: makes 1000000 trials (10 × 10 × 10 × 10 × 10 × 10 points × 1 seed), more than 1000
+        hint: shorten the lists, or split the question over several files
+    ");
+    insta::assert_snapshot!(refusal("name: a\nabout: b\nsweep: { train.batch: [] }\n", None, &[]), @r"
+        a.yaml:3: sweep.train.batch = []: is an empty list
+        hint: write at least one entry, or remove the key
+    ");
+    insta::assert_snapshot!(refusal("name: a\nabout: b\nsweep:\n", None, &[]), @r"
+        a.yaml:3: sweep = null: has no value, and must be a mapping (keys with values)
+        hint: give it a value, or remove the key to have its default
+    ");
+    assert_eq!(refusal("name: a\nabout: b\nsweep: {}\n", None, &[]), "accepted with 1 trials");
+}
+
+#[test]
+fn reports_show_what_is_swept_and_scored() {
+    let text = "name: a\nabout: b\nsweep: { train.steps: [1000, 2000] }\nevaluate: { tasks: [cola] }\n\
+                report: { x: train.step, series: model.size, y: sst2, log_x: true }\n";
+    insta::assert_snapshot!(refusal(text, None, &["train.steps=5"]), @r#"
+        a.yaml has 4 mistakes
+         1. a.yaml:5: report.x = "train.step": is not swept
+            hint: did you mean train.steps?
+         2. a.yaml:5: report.series = "model.size": is not swept
+            hint: take a swept path (train.steps), or remove report.series
+         3. a.yaml:5: report.y = "sst2": is a task that is not evaluated
+            hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
+         4. --set train.steps=5: has no effect: the sweep sets this value
+            hint: override the sweep instead: --set 'sweep.train.steps=[5]'
+    "#);
+    let no_task = "name: a\nabout: b\nreport: { y: glue.mean }\n";
+    insta::assert_snapshot!(refusal(no_task, None, &[]), @r#"
+        a.yaml:3: report.y = "glue.mean": cannot be drawn: no task is evaluated
+        hint: list tasks under evaluate.tasks, or remove report.y
+    "#);
+    assert_eq!(refusal("name: a\nabout: b\nreport: {}\n", None, &[]), "accepted with 1 trials");
+    let log = "name: a\nabout: b\nsweep: { train.weight_decay: [0, 0.5] }\nreport: { x: train.weight_decay, log_x: true }";
+    insta::assert_snapshot!(refusal(log, None, &[]), @r"
+        a.yaml:4: report.log_x = true: does not suit train.weight_decay, which takes the value 0
+        hint: a logarithmic axis needs positive numbers: remove report.log_x
+    ");
+}
+
+#[test]
+fn profiles_that_do_not_exist_or_are_wrong() {
+    insta::assert_snapshot!(refusal(GEN_RATIO, Some("smal"), &[]), @r"
+        a.yaml: there is no profile `smal`
+        hint: did you mean --profile small? The file has quick, small
+    ");
+    insta::assert_snapshot!(refusal("name: a\nabout: b\n", Some("paper"), &[]), @r"
+        a.yaml: there is no profile `paper`
+        hint: leave --profile out: the file has no profiles
+    ");
+    let wrong = "name: a\nabout: b\nprofiles:\n  one: { base: { data: { kind: hub } } }\n  two: { sedes: [1], base: { objective: { kind: mlm, temperature: 2 } } }\n  three: ~\n";
+    insta::assert_snapshot!(refusal(wrong, None, &[]), @r"
+        a.yaml has 4 mistakes
+         1. a.yaml:4: base.data: the key `repo` is missing, which kind hub needs
+            hint: add `repo:` (Repository, `owner/name`)
+         2. a.yaml:5: profiles.two.sedes: unknown key
+            hint: did you mean `seeds`?
+         3. a.yaml:5: profiles.two.base.objective.temperature: unknown key for kind mlm
+            hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
+         4. a.yaml:6: profiles.three = null: has no value, and must be a mapping (keys with values)
+            hint: give it a value, or remove the key to have its default
+    ");
+}
+
+#[test]
+fn overrides_that_are_wrong() {
+    let sets =
+        ["steps", "train.stpes=4", "train.steps.x=1", "seeds=[1", "data.kind=hub", "sweep.train.batch=4"];
+    insta::assert_snapshot!(refusal("name: a\nabout: b\nbase: { train: { steps: 200 } }\n", None, &sets), @r"
+        a.yaml has 6 mistakes
+         1. --set data.kind=hub: base.data: the key `repo` is missing, which kind hub needs
+            hint: add `repo:` (Repository, `owner/name`)
+         2. --set seeds=[1: the value is not valid YAML: did not find expected ',' or ']', while parsing a flow sequence
+            hint: close brackets and quotes, and write lists as seeds=[1, 2]
+         3. --set steps: has no `=`
+            hint: write --set path=value, such as --set base.train.steps=100
+         4. --set sweep.train.batch=4: must be a list, not a number
+            hint: write a list, even of one entry: [4]
+         5. --set train.steps.x=1: nothing can be set below base.train.steps, which is not a mapping
+            hint: see the paths with `electra-lab schema`
+         6. --set train.stpes=4: unknown key
+            hint: did you mean `steps`?
+    ");
+}
+
+#[test]
+fn files_that_are_no_experiment() {
+    let told = |text: &str| load_text(text, None, &[]).unwrap_err().to_string();
+    insta::assert_snapshot!(told(""), @r"
+        a.yaml: holds no experiment: it is empty
+        hint: start with `name: …`, `about: …` and `base: …`; `electra-lab schema` prints every key
+    ");
+    insta::assert_snapshot!(told("- a\n"), @r"
+        a.yaml: must be a mapping (keys with values), not a list
+        hint: write keys and values below it, or {} for none
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+    ");
+    insta::assert_snapshot!(told("name: a\n\tabout: b\n"), @r"
+        a.yaml:2:1: is not valid YAML: found a tab character that violates indentation, while scanning a plain scalar at line 1 column 7
+        hint: look at this line and the one above it: indentation is spaces, never tabs, quotes and brackets are closed, and a text with `: ` or ` #` in it is quoted
+    ");
+    insta::assert_snapshot!(told("name: a\nname: b\n"), @r"
+        a.yaml:2:1: the key `name` is written twice
+        hint: remove one of the two
+    ");
+    insta::assert_snapshot!(told("base: 3\n"), @r"
+        a.yaml has 3 mistakes
+         1. a.yaml: the key `name` is missing
+            hint: add `name:` (Folder name under results/ and reports/: lower-case letters, digits, `_` and `-`)
+         2. a.yaml: the key `about` is missing
+            hint: add `about:` (The question, in a sentence)
+         3. a.yaml:1: base = 3: must be a mapping (keys with values), not a number
+            hint: write keys and values below it, or {} for none
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+    ");
+}
+
+#[test]
+fn paths_that_are_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = |name: &str| {
+        let error = load(&folder.path().join(name), None, &[]).unwrap_err();
+        error.to_string().replace(&format!("{}", folder.path().display()), "")
+    };
+    insta::assert_snapshot!(shown("gen_ratoi.yaml"), @r"
+        /gen_ratoi.yaml: there is no such file
+        hint: give the path of an experiment's YAML file, such as experiments/gen_ratio.yaml
+    ");
+    std::fs::write(folder.path().join("gen_ratio.yaml"), "x").unwrap();
+    std::fs::write(folder.path().join("latin.yaml"), b"name: a\nabout: caf\xe9\n").unwrap();
+    insta::assert_snapshot!(shown("gen_ratoi.yaml"), @r"
+        /gen_ratoi.yaml: there is no such file
+        hint: did you mean /gen_ratio.yaml?
+    ");
+    insta::assert_snapshot!(shown("nothing_like_it.yaml"), @r"
+        /nothing_like_it.yaml: there is no such file
+        hint: experiment files there: /gen_ratio.yaml, /latin.yaml
+    ");
+    insta::assert_snapshot!(shown(""), @r"
+        / is a folder, not an experiment file
+        hint: experiment files there: /gen_ratio.yaml, /latin.yaml
+    ");
+    insta::assert_snapshot!(shown("latin.yaml"), @r"
+        /latin.yaml:2: is not text in UTF-8
+        hint: experiment files are text in UTF-8: save it again in that encoding
+    ");
+}
+
+#[test]
+fn a_published_row_must_be_known() {
+    let file = |paper: &str| format!("name: a\nabout: Which row?\nexpect:\n  paper: {paper}\n");
+    let told = refusal(&file("{ table: tabel5, rows: { BERT: { objective.kind: mlm } } }"), None, &[]);
+    assert!(told.starts_with("a.yaml:4: expect.paper.table = \"tabel5\": is no published table"), "{told}");
+    assert!(told.contains("hint: did you mean table5? Known are table1, table2"), "{told}");
+    let told = refusal(&file("{ table: table5, rows: { BERTT: {}, ELECTRA: mlm } }"), None, &[]);
+    for words in [
+        "expect.paper.rows.BERTT: is no row of ELECTRA, Table 5",
+        "did you mean BERT?",
+        "expect.paper.rows.ELECTRA = \"mlm\": ",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    let accepted = refusal(&file("{ table: table5, rows: { BERT: {} } }"), None, &[]);
+    assert_eq!(accepted, "accepted with 1 trials");
+}

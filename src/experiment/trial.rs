@@ -1,0 +1,146 @@
+//! A trial is a value: one point of the sweep with one seed, fully resolved, named by a hash of its content.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::experiment::format::data::DataSpec;
+use crate::experiment::format::evaluate::EvaluateSpec;
+use crate::experiment::format::model::ModelSpec;
+use crate::experiment::format::objective::ObjectiveSpec;
+use crate::experiment::format::published::PublishedSpec;
+use crate::experiment::format::train::{Budget, TrainSpec};
+
+/// Changes whenever the same specification would give other numbers than before: an old result is then
+/// another trial's, and not taken for this one's.
+const NUMERICS_VERSION: u32 = 2;
+
+/// Everything that decides a trial's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialSpec {
+    /// Seed of initialisation, masks, samples, dropout, order and heads.
+    pub seed: u64,
+    /// Generator and discriminator.
+    pub model: ModelSpec,
+    /// Pre-training objective.
+    pub objective: ObjectiveSpec,
+    /// Text and tokenizer.
+    pub data: DataSpec,
+    /// Pre-training.
+    pub train: TrainSpec,
+    /// The checkpoint that takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSpec>,
+    /// Downstream evaluation.
+    pub evaluate: EvaluateSpec,
+}
+
+/// Twelve hexadecimal digits: a hash of what changes numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrialId(pub String);
+
+impl fmt::Display for TrialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One trial of an experiment's plan.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Name of its folder.
+    pub id: TrialId,
+    /// The swept paths and their values, in the sweep's order, without the seed.
+    pub point: Vec<(String, Value)>,
+    /// What it runs.
+    pub spec: TrialSpec,
+}
+
+impl TrialSpec {
+    /// The trial's name. How often it logs, validates and saves, how much of a batch it computes at a time, and what it
+    /// keeps, changes no number of the outcome but by rounding, so it is left out of the hash.
+    pub fn id(&self) -> TrialId {
+        let mut content = self.clone();
+        content.train = content.train.numbers_alone();
+        content.evaluate.finetune.keep_models = false;
+        content.evaluate.predict_test = false;
+        // A named recipe is the numbers that it filled in.
+        (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
+        if content.train.budget.unit().is_some() {
+            content.train.steps = TrainSpec::default().steps;
+        } else if content.objective.is_the_budgets_measure() {
+            // All these budgets are then `steps` steps.
+            content.train.budget = Budget::Steps;
+        }
+        if content.published.is_some() {
+            (content.model, content.objective, content.train) = Default::default();
+            if !content.evaluate.source.is_synthetic() {
+                content.data = DataSpec::default();
+            }
+        }
+        // Struct fields serialise in the order of their declaration: the text is canonical.
+        let text = serde_json::to_string(&content).unwrap_or_default();
+        let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
+        TrialId(hash.to_hex()[..12].to_string())
+    }
+
+    /// The same trial with its budget counted in steps.
+    pub fn with_steps(&self, steps: u64) -> Self {
+        let train = TrainSpec { steps, budget: Budget::Steps, amount: None, ..self.train.clone() };
+        Self { train, ..self.clone() }
+    }
+
+    /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
+    pub fn pretrains_like(&self, other: &Self) -> bool {
+        let stop_at = TrainSpec::default().stop_at;
+        let own = |spec: &Self| TrainSpec { stop_at, ..spec.train.clone().numbers_alone() };
+        self.published.is_none()
+            && other.published.is_none()
+            && (self.seed, &self.model, &self.objective) == (other.seed, &other.model, &other.objective)
+            && (&self.data, own(self)) == (&other.data, own(other))
+    }
+}
+
+impl Trial {
+    /// `model.generator_ratio=0.25 seed=1`: how a person tells the trials apart.
+    pub fn label(&self) -> String {
+        let mut words: Vec<String> =
+            self.point.iter().map(|(path, value)| format!("{path}={}", plain(value))).collect();
+        words.push(format!("seed={}", self.spec.seed));
+        words.join(" ")
+    }
+}
+
+/// A value as a person writes it: strings without quotes, a tagged mapping by its kind.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => match map.get("kind") {
+            Some(Value::String(kind)) => kind.clone(),
+            _ => value.to_string(),
+        },
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::format::objective::words::Masking;
+
+    #[test]
+    fn the_budget_of_replaced_token_detection_is_no_choice() {
+        let trial = |objective: ObjectiveSpec, budget| {
+            let train = TrainSpec { budget, ..Default::default() };
+            let (model, data, evaluate) = Default::default();
+            TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }.id()
+        };
+        let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
+        let rtd = ObjectiveSpec::default();
+        assert_eq!(trial(rtd.clone(), Budget::Steps), trial(rtd, Budget::RtdFlops));
+        assert_ne!(trial(mlm.clone(), Budget::Steps), trial(mlm, Budget::RtdFlops));
+    }
+}

@@ -1,0 +1,267 @@
+//! Parquet files into polars frames, with errors that name the file, its columns and the remedy.
+//!
+//! Must never: hold more than one slice of a file. Next: `documents.rs` and `glue.rs` read columns out of frames.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Decoded bytes that one slice aims at.
+const SLICE_BYTES: usize = 128 << 20;
+
+/// The bytes that a Parquet file begins and ends with.
+const MAGIC: [u8; 4] = *b"PAR1";
+
+/// Whose file it is: what to do about a damaged one depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the hub's cache, from where it can be downloaded again.
+    Hub,
+    /// A person's own.
+    Local,
+}
+
+/// One Parquet file.
+pub struct ParquetFile {
+    path: PathBuf,
+    origin: Origin,
+    n_rows: usize,
+    columns: Vec<String>,
+    slices: Vec<Range<usize>>,
+}
+
+impl ParquetFile {
+    /// Reads the footer of a file of the hub's cache.
+    ///
+    /// # Errors
+    /// The file is missing, cut off or not Parquet.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_of(path, Origin::Hub)
+    }
+
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// The file is missing, cut off or not Parquet.
+    pub fn open_of(path: &Path, origin: Origin) -> Result<Self> {
+        let damaged = |error: &dyn Display| broken(path, origin, "is damaged").because(plain(error));
+        let mut file = open_file(path)?;
+        check_magic(&mut file, path, origin)?;
+        let mut reader = ParquetReader::new(file);
+        let schema = guarded(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
+        let columns = schema.iter_names().map(|name| name.to_string()).collect();
+        let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
+        let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
+        let slices = slices(groups);
+        Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, columns, slices })
+    }
+
+    /// Rows of the file.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Row ranges of bounded size that cover the file: row groups, or parts of large ones.
+    pub fn slices(&self) -> &[Range<usize>] {
+        &self.slices
+    }
+
+    /// Some columns of some rows.
+    ///
+    /// # Errors
+    /// A column is missing (the message lists those that exist), or the rows cannot be decoded.
+    pub fn read(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        if let Some(missing) = columns.iter().find(|wanted| !self.columns.iter().any(|name| name == *wanted))
+        {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("{} has no column \"{missing}\"", self.path.display()),
+                format!("its columns are {}", self.columns.join(", ")),
+            ));
+        }
+        let place = || format!("rows {} to {}", rows.start, rows.end);
+        let reader = ParquetReader::new(open_file(&self.path)?)
+            .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
+            .with_slice(Some((rows.start, rows.len())));
+        let damaged = || broken(&self.path, self.origin, "is damaged");
+        let frame = guarded(&self.path, self.origin, || {
+            reader.finish().map_err(|error| damaged().because(format!("{}: {}", place(), plain(&error))))
+        })?;
+        if frame.height() == rows.len() {
+            return Ok(frame);
+        }
+        Err(damaged().because(format!("{} gave only {}", place(), frame.height())))
+    }
+}
+
+/// A column of text, row by row; None where the file has no value.
+///
+/// # Errors
+/// The column holds something else; the message names its type.
+pub fn text_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<String>>> {
+    let wrong = |found: &str| {
+        Error::new(
+            ErrorKind::Data,
+            format!("column \"{column}\" of {file} holds {found}, not text"),
+            "name a column of strings",
+        )
+    };
+    let values = frame.column(column).map_err(|error| wrong("nothing").because(error))?;
+    match values.dtype() {
+        DataType::String => {}
+        other => return Err(wrong(&other.to_string())),
+    }
+    let values = values.str().map_err(|error| wrong("something else").because(error))?;
+    Ok(values.iter().map(|value| value.map(str::to_string)).collect())
+}
+
+fn open_file(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| {
+        Error::new(
+            ErrorKind::Data,
+            format!("cannot open {}", path.display()),
+            "check the path and its permissions",
+        )
+        .because(error)
+    })
+}
+
+/// A file that cannot be what its name says; a person's own file is never to be deleted.
+fn broken(path: &Path, origin: Origin, what: &str) -> Error {
+    let hint = match origin {
+        Origin::Hub => "delete the file and run `electra-lab fetch` to download it again",
+        Origin::Local => "write the file again, or name another one",
+    };
+    Error::new(ErrorKind::Data, format!("{} {what}", path.display()), hint)
+}
+
+/// Looks for the bytes at both ends before polars does, whose words for their absence help nobody.
+fn check_magic(file: &mut File, path: &Path, origin: Origin) -> Result<()> {
+    let mut has_magic = |place: SeekFrom| {
+        let mut bytes = [0; MAGIC.len()];
+        let read = file.seek(place).and_then(|_| file.read_exact(&mut bytes));
+        read.is_ok() && bytes == MAGIC
+    };
+    if !has_magic(SeekFrom::Start(0)) {
+        return Err(broken(path, origin, "is not a Parquet file"));
+    }
+    if !has_magic(SeekFrom::End(-(MAGIC.len() as i64))) {
+        return Err(broken(path, origin, "is a Parquet file whose end is missing"));
+    }
+    file.rewind().map_err(|error| broken(path, origin, "cannot be read").because(error))
+}
+
+/// polars' error without the sentence that it puts before every reason.
+fn plain(error: &dyn Display) -> String {
+    error.to_string().replace("parquet: ", "").replace("File out of specification: ", "")
+}
+
+/// Runs polars over a file; it panics on some damaged headers where an error would do.
+fn guarded<T>(path: &Path, origin: Origin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(broken(path, origin, "is damaged").because("it cannot be decoded")))
+}
+
+/// Cuts row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
+fn slices(groups: impl Iterator<Item = (usize, usize)>) -> Vec<Range<usize>> {
+    let mut slices = Vec::new();
+    let mut start = 0;
+    for (rows, bytes) in groups {
+        let end = start + rows;
+        let step = rows.div_ceil(bytes.div_ceil(SLICE_BYTES).max(1)).max(1);
+        while start < end {
+            slices.push(start..end.min(start + step));
+            start += step;
+        }
+        start = end;
+    }
+    slices
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use polars::prelude::*;
+
+    /// Writes a frame as Parquet with small row groups.
+    pub fn write(path: &Path, mut frame: DataFrame) {
+        ParquetWriter::new(File::create(path).unwrap())
+            .with_row_group_size(Some(2))
+            .finish(&mut frame)
+            .unwrap();
+    }
+
+    fn frame() -> DataFrame {
+        df!("text" => ["a", "b", "c", "d", "e"], "n" => [1i64, 2, 3, 4, 5]).unwrap()
+    }
+
+    #[test]
+    fn slices_cover_row_groups() {
+        let cut = |groups: &[(usize, usize)]| slices(groups.iter().copied());
+        assert_eq!(cut(&[(10, 1), (0, 0), (5, SLICE_BYTES)]), [0..10, 10..15]);
+        assert_eq!(cut(&[(10, 3 * SLICE_BYTES), (2, 9)]), [0..4, 4..8, 8..10, 10..12]);
+        assert_eq!(cut(&[(2, 9 * SLICE_BYTES)]), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn columns_and_rows_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        write(&path, frame());
+        let file = ParquetFile::open(&path).unwrap();
+        assert_eq!((file.n_rows(), file.slices().iter().map(|rows| rows.len()).sum::<usize>()), (5, 5));
+        let part = file.read(&["text"], 1..4).unwrap();
+        assert_eq!(part.shape(), (3, 1));
+        let texts = text_column(&part, "text", "a.parquet").unwrap();
+        assert_eq!(texts, [Some("b".to_string()), Some("c".to_string()), Some("d".to_string())]);
+    }
+
+    #[test]
+    fn mistakes_name_file_and_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        write(&path, frame());
+        let show = |error: Error| error.to_string().replace(&folder.path().display().to_string(), "DIR");
+        let file = ParquetFile::open(&path).unwrap();
+        insta::assert_snapshot!(show(file.read(&["body"], 0..1).unwrap_err()), @r#"
+        DIR/a.parquet has no column "body"
+        hint: its columns are text, n
+        "#);
+        let numbers = file.read(&["n"], 0..2).unwrap();
+        insta::assert_snapshot!(show(text_column(&numbers, "n", "a.parquet").unwrap_err()), @r#"
+        column "n" of a.parquet holds i64, not text
+        hint: name a column of strings
+        "#);
+        let bytes = std::fs::read(&path).unwrap();
+        let opened = |content: &[u8], origin| {
+            std::fs::write(&path, content).unwrap();
+            show(ParquetFile::open_of(&path, origin).err().expect("a broken file opens"))
+        };
+        for keep in [0, 3] {
+            let text = opened(&bytes[..keep], Origin::Local);
+            assert!(text.starts_with("DIR/a.parquet is not a Parquet file\n"), "{text}");
+        }
+        for keep in [20, bytes.len() / 2, bytes.len() - 1] {
+            let text = opened(&bytes[..keep], Origin::Hub);
+            assert!(
+                text.starts_with("DIR/a.parquet is a Parquet file whose end is missing\nhint: delete"),
+                "{text}"
+            );
+        }
+        let hollow = [MAGIC, [255; 4], MAGIC].concat();
+        let text = opened(&hollow, Origin::Local);
+        assert!(text.starts_with("DIR/a.parquet is damaged: "), "{text}");
+        assert!(!text.contains("delete") && !text.contains("File out of specification"), "{text}");
+        assert!(
+            show(ParquetFile::open(&folder.path().join("no")).err().unwrap())
+                .starts_with("cannot open DIR/no")
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! Where a trial's files are: `results/<experiment>/<trial-id>/`.
+//!
+//! ```text
+//! trial.json      what is run, and with what           metrics.jsonl   a line every so often
+//! checkpoints/    step-000000500, …                    predictions/    one file a task and seed; SQuAD: a folder
+//! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
+//!                 an intermediate one
+//! pace.json       the steps that a budget in seconds was found to buy
+//! outcome.json    written last: it means "done"        failure.json    why it stopped
+//! .lock           held by the process that runs it
+//! ```
+//!
+//! The lock is the operating system's: it ends with the process, however that ends. Must never: write into a
+//! folder that another process has locked, or write a record in place.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::checkpoints::FINAL;
+use super::events::read_events;
+use super::lock::{FolderLock, LOCK_FILE, is_locked};
+use super::schema::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRecord};
+pub use super::state::TrialState;
+use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_error, write_whole};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{TaskName, TrialId};
+use crate::formats::shards;
+
+/// Folder of the predictions.
+const PREDICTIONS: &str = "predictions";
+/// Folder of the fine-tuned weights.
+const FINETUNED: &str = "finetuned";
+
+/// The folder of one trial. Making the value touches no disk.
+#[derive(Clone, Debug)]
+pub struct TrialFolder {
+    path: PathBuf,
+    id: TrialId,
+}
+
+impl TrialFolder {
+    /// The folder of trial `id`, below `results/<experiment>`.
+    pub fn new(results: &Path, experiment: &str, id: &TrialId) -> Self {
+        Self { path: results.join(experiment).join(&id.0), id: id.clone() }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of metrics.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// The folder of checkpoints; it may not exist yet.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Where the checkpoint after `step` steps belongs. Write it under another name and rename it: what has
+    /// this name is whole.
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.checkpoints().join(format!("step-{step:09}"))
+    }
+
+    /// Steps of the newest whole checkpoint.
+    pub fn last_checkpoint(&self) -> Option<u64> {
+        let step = |entry: std::fs::DirEntry| {
+            let name = entry.file_name();
+            let digits = name.to_str()?.strip_prefix("step-")?;
+            let digits = digits.strip_suffix(".index.json").unwrap_or(digits);
+            digits.strip_suffix(".safetensors").unwrap_or(digits).parse().ok()
+        };
+        std::fs::read_dir(self.checkpoints()).ok()?.flatten().filter_map(step).max()
+    }
+
+    /// What a fine-tuned model said, if it was saved.
+    pub fn predictions(&self, task: TaskName, finetune_seed: u64) -> Result<Option<Predictions>> {
+        self.read(&format!("{}.json", Self::predictions_name(task, finetune_seed)))
+    }
+
+    /// Where in the folder a fine-tuning run's predictions belong: SQuAD's in a folder of this name, others in a file.
+    pub(crate) fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
+        format!("{PREDICTIONS}/{task}-{finetune_seed}")
+    }
+
+    /// Where the weights of a fine-tuned model belong, if they are kept.
+    pub fn finetuned(&self, task: TaskName, finetune_seed: u64) -> PathBuf {
+        self.path.join(FINETUNED).join(format!("{task}-{finetune_seed}.safetensors"))
+    }
+
+    /// Saves what a fine-tuned model said, before it is scored.
+    pub fn write_predictions(&self, predictions: &Predictions) -> Result<()> {
+        create_folder(&self.path.join(PREDICTIONS))?;
+        let name = Self::predictions_name(predictions.task, predictions.finetune_seed);
+        self.write(&format!("{name}.json"), predictions)
+    }
+
+    /// Makes the folder and locks it for this process, or says who has it. Deletes what a killed process was
+    /// writing.
+    pub fn lock(&self) -> Result<FolderLock> {
+        create_folder(&self.path)?;
+        let lock = FolderLock::acquire(&self.path)?;
+        let predictions = self.path.join(PREDICTIONS);
+        // SQuAD's answers lie in a folder a run.
+        let inside =
+            std::fs::read_dir(&predictions).into_iter().flatten().flatten().map(|entry| entry.path());
+        let folders = [self.path.clone(), self.checkpoints(), self.path.join(FINETUNED), predictions.clone()];
+        for folder in folders.into_iter().chain(inside).filter(|folder| folder.is_dir()) {
+            remove_where(&folder, |name| name.starts_with(TEMPORARY_PREFIX))?;
+        }
+        Ok(lock)
+    }
+
+    /// Deletes all that an earlier run left.
+    pub fn discard(&self, _lock: &FolderLock) -> Result<()> {
+        remove_where(&self.path, |name| name != LOCK_FILE)
+    }
+
+    /// What the folder says about its trial.
+    pub fn state(&self) -> Result<TrialState> {
+        if self.outcome()?.is_some() {
+            return Ok(TrialState::Done);
+        }
+        if is_locked(&self.path) {
+            return Ok(TrialState::Running);
+        }
+        if let Some(failure) = self.failure()? {
+            return Ok(TrialState::Failed { message: failure.message });
+        }
+        if shards::is_there(&self.checkpoints().join(FINAL)) {
+            return Ok(TrialState::Pretrained);
+        }
+        Ok(match self.last_checkpoint() {
+            Some(step) => TrialState::Partial { step },
+            None if self.path.join("trial.json").exists() => TrialState::Partial { step: 0 },
+            None => TrialState::New,
+        })
+    }
+
+    /// `trial.json`, if it is there.
+    pub fn trial(&self) -> Result<Option<TrialRecord>> {
+        self.read("trial.json")
+    }
+
+    /// `outcome.json`, if it is there.
+    pub fn outcome(&self) -> Result<Option<Outcome>> {
+        let outcome: Option<Outcome> = self.read("outcome.json")?;
+        match outcome {
+            Some(outcome) if outcome.id != self.id => Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "{} is the outcome of trial {}: the folder was copied or renamed",
+                    self.path.join("outcome.json").display(),
+                    outcome.id
+                ),
+                "give the folder its own name back, or run the trial afresh with --force",
+            )),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// `failure.json`, if it is there.
+    pub fn failure(&self) -> Result<Option<Failure>> {
+        self.read("failure.json")
+    }
+
+    /// The lines of `metrics.jsonl`.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        read_events(&self.metrics())
+    }
+
+    /// Writes `trial.json`.
+    pub fn write_trial(&self, record: &TrialRecord) -> Result<()> {
+        self.write("trial.json", record)
+    }
+
+    /// Writes `outcome.json`, which ends the trial.
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
+        // JSON would turn such a number into a null that no reader accepts: better no outcome at all.
+        match outcome.validation.iter().find(|(_, value)| !value.is_finite()) {
+            Some((name, value)) => Err(Error::internal(format!("{name} of the outcome is {value}"))),
+            None => self.write("outcome.json", outcome),
+        }
+    }
+
+    /// Writes `failure.json`.
+    pub fn write_failure(&self, failure: &Failure) -> Result<()> {
+        self.write("failure.json", failure)
+    }
+
+    /// Forgets an earlier failure.
+    pub fn clear_failure(&self) -> Result<()> {
+        remove_where(&self.path, |name| name == "failure.json")
+    }
+
+    pub(crate) fn write(&self, name: &str, record: &impl Serialize) -> Result<()> {
+        let path = self.path.join(name);
+        let mut text =
+            serde_json::to_string_pretty(record).map_err(|error| Error::storage(&path, "write", error))?;
+        text.push('\n');
+        write_whole(&path, text.as_bytes())
+    }
+
+    pub(crate) fn read<R: DeserializeOwned>(&self, name: &str) -> Result<Option<R>> {
+        let path = self.path.join(name);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(storage_error(&path, "read", &error)),
+        };
+        let damaged = |error: serde_json::Error| {
+            Error::new(
+                ErrorKind::Storage,
+                format!("{} is not a record of electra-lab", path.display()),
+                "delete the file, or run the trial afresh with --force",
+            )
+            .because(error)
+        };
+        let value: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let version = value.get("record_version").and_then(Value::as_u64).unwrap_or(0);
+        if version > u64::from(RECORD_VERSION) {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "{} has record version {version}, and this electra-lab reads up to {RECORD_VERSION}",
+                    path.display()
+                ),
+                "update electra-lab, or use another folder with --results",
+            ));
+        }
+        serde_json::from_value(value).map(Some).map_err(damaged)
+    }
+}
+
+/// Deletes the entries of a folder whose names are chosen.
+fn remove_where(folder: &Path, chosen: impl Fn(&str) -> bool) -> Result<()> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>())
+        .map_err(|error| storage_error(folder, "list", &error))?;
+    for entry in entries.iter().filter(|entry| entry.file_name().to_str().is_some_and(&chosen)) {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }
+            .map_err(|error| storage_error(&path, "delete", &error))?;
+    }
+    Ok(())
+}
+
+mod splits;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::fixture::{a_trial_record, an_outcome};
+
+    fn a_folder() -> (tempfile::TempDir, TrialFolder) {
+        let results = tempfile::tempdir().unwrap();
+        let folder = TrialFolder::new(results.path(), "gen_ratio", &TrialId("0123456789ab".into()));
+        (results, folder)
+    }
+
+    fn a_failure(message: &str) -> Failure {
+        Failure { record_version: RECORD_VERSION, message: message.into(), at: "2026-01-01T00:00:00Z".into() }
+    }
+
+    #[test]
+    fn a_trial_goes_through_its_states() {
+        let (_results, folder) = a_folder();
+        assert_eq!(folder.state().unwrap(), TrialState::New);
+        let lock = folder.lock().unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Running);
+        folder.write_trial(&a_trial_record(&folder.id)).unwrap();
+        drop(lock);
+        assert_eq!(folder.state().unwrap(), TrialState::Partial { step: 0 });
+        for step in [500, 1000] {
+            std::fs::create_dir_all(folder.checkpoint(step)).unwrap();
+        }
+        // Not whole, so not counted.
+        std::fs::create_dir_all(folder.checkpoints().join(".writing-step-000001500")).unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Partial { step: 1000 });
+        std::fs::write(folder.checkpoints().join(FINAL), "").unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Pretrained);
+        folder.write_failure(&a_failure("the loss is NaN")).unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Failed { message: "the loss is NaN".into() });
+        folder.clear_failure().unwrap();
+        folder.write_outcome(&an_outcome(&folder.id)).unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Done);
+        assert_eq!(folder.outcome().unwrap(), Some(an_outcome(&folder.id)));
+    }
+
+    #[test]
+    fn locking_removes_what_a_killed_process_was_writing() {
+        let (_results, folder) = a_folder();
+        drop(folder.lock().unwrap());
+        let answers = folder.path().join("predictions/squad2-1");
+        std::fs::create_dir_all(&answers).unwrap();
+        std::fs::write(answers.join("nbest.json"), "{}").unwrap();
+        let stale = [folder.path().join(".writing-abc"), answers.join(".writing-def")];
+        stale.iter().for_each(|stale| std::fs::write(stale, "half").unwrap());
+        let _lock = folder.lock().unwrap();
+        assert!(stale.iter().all(|stale| !stale.exists()) && answers.join("nbest.json").exists());
+    }
+
+    #[test]
+    fn discarding_leaves_only_the_lock() {
+        let (_results, folder) = a_folder();
+        let lock = folder.lock().unwrap();
+        folder.write_outcome(&an_outcome(&folder.id)).unwrap();
+        std::fs::create_dir_all(folder.checkpoint(3)).unwrap();
+        folder.discard(&lock).unwrap();
+        assert_eq!(folder.state().unwrap(), TrialState::Running);
+        assert!(folder.lock().is_err(), "still locked");
+        drop(lock);
+        assert_eq!(folder.state().unwrap(), TrialState::New);
+    }
+
+    #[test]
+    fn a_newer_record_is_refused() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        std::fs::write(folder.path().join("outcome.json"), r#"{"record_version": 99, "new": 1}"#).unwrap();
+        let error = folder.state().unwrap_err();
+        assert!(
+            error.message.ends_with("has record version 99, and this electra-lab reads up to 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        std::fs::write(folder.path().join("outcome.json"), "{\"record_ver").unwrap();
+        let error = folder.state().unwrap_err();
+        assert!(error.message.contains("outcome.json is not a record of electra-lab: "), "{error}");
+        assert!(error.hint.contains("--force"));
+    }
+
+    #[test]
+    fn the_outcome_of_another_trial_is_not_taken() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        folder.write_outcome(&an_outcome(&TrialId("another".into()))).unwrap();
+        let error = folder.state().unwrap_err();
+        assert!(error.message.contains("is the outcome of trial another"), "{error}");
+    }
+
+    #[test]
+    fn an_outcome_that_json_cannot_hold_is_not_written() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        let mut outcome = an_outcome(&folder.id);
+        outcome.validation.insert("loss".into(), f64::NAN);
+        assert_eq!(folder.write_outcome(&outcome).unwrap_err().message, "loss of the outcome is NaN");
+        assert_eq!(folder.outcome().unwrap(), None);
+    }
+}

@@ -1,0 +1,283 @@
+//! The records that a trial leaves behind: `trial.json`, `metrics.jsonl`, `outcome.json`.
+//!
+//! One record type behind everything that shows numbers: tables, plots and `status` read these and nothing
+//! else. Every record carries a version; a reader refuses one that is newer than itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::experiment::{TaskName, TrialId, TrialSpec};
+
+/// Version of the records' format.
+pub const RECORD_VERSION: u32 = 1;
+
+/// `trial.json`: what is run, and with what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Format version.
+    pub record_version: u32,
+    /// The trial's name.
+    pub id: TrialId,
+    /// The experiment it was first run for.
+    pub experiment: String,
+    /// The profile it was first run with.
+    pub profile: String,
+    /// Swept paths and values.
+    pub point: Vec<(String, Value)>,
+    /// The fully resolved specification.
+    pub spec: TrialSpec,
+    /// What made the numbers, from the trial's beginning.
+    pub provenance: Provenance,
+    /// What went on with it, where that was another code, another device or another part of the batch at a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued: Vec<Continuation>,
+}
+
+/// Code and machine of a later part of a trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Version of this crate.
+    pub crate_version: String,
+    /// Commit of the working tree, where there is one.
+    pub git_commit: Option<String>,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Sequences that were computed at a time; absent for whole batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+}
+
+impl Continuation {
+    /// By this code and machine.
+    pub fn of(provenance: &Provenance, micro_batch: Option<usize>) -> Self {
+        let Provenance { crate_version, git_commit, device, started_at, .. } = provenance.clone();
+        Self { crate_version, git_commit, device, micro_batch, started_at }
+    }
+
+    /// Whether it is the same but for the time.
+    pub fn is_like(&self, other: &Self) -> bool {
+        *self == Self { started_at: self.started_at.clone(), ..other.clone() }
+    }
+}
+
+impl TrialRecord {
+    /// Its parts, the first one first.
+    pub fn parts(&self) -> Vec<Continuation> {
+        let first = Continuation::of(&self.provenance, self.spec.train.micro_batch);
+        std::iter::once(first).chain(self.continued.iter().cloned()).collect()
+    }
+
+    /// The devices that computed it, in their order: `cuda:0, then cpu`.
+    pub fn devices(&self) -> String {
+        let mut devices: Vec<String> = self.parts().into_iter().map(|part| part.device).collect();
+        devices.dedup();
+        devices.join(", then ")
+    }
+}
+
+/// What made the numbers: code, machine, data.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of this crate.
+    pub crate_version: String,
+    /// Commit of the working tree, where there is one.
+    pub git_commit: Option<String>,
+    /// Whether the working tree had changes.
+    pub git_dirty: Option<bool>,
+    /// `cpu` or `cuda:0`, with the device's name where known.
+    pub device: String,
+    /// Threads that computed.
+    pub threads: usize,
+    /// Widest instruction set in use.
+    pub simd: String,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// Text of pre-training.
+    pub corpus: DataProvenance,
+    /// Revision of the tasks' repository, or `built-in`.
+    pub tasks_revision: String,
+    /// The trial, as `experiment/id`, whose pre-training this one took over, whole or in part, with what that trial's own record says
+    /// of code and machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<String>,
+    /// A hash of each task's examples; empty in records from before it existed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_hashes: BTreeMap<String, String>,
+}
+
+/// Which text, exactly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataProvenance {
+    /// Repository, file pattern or `built-in language`.
+    pub source: String,
+    /// Commit of the repository; `built-in` or `local` otherwise.
+    pub revision: String,
+    /// Hash of the packed token file.
+    pub corpus_hash: String,
+    /// Hash of the tokenizer's content.
+    pub tokenizer_hash: String,
+    /// Entries of the vocabulary.
+    pub vocab_size: usize,
+    /// Packed training examples.
+    pub n_examples: u64,
+    /// Tokens of the packed training examples.
+    pub n_tokens: u64,
+    /// Whether the text is the built-in language's.
+    pub synthetic: bool,
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `train` (means since the last line) or `validation` (held-out text).
+    pub split: Split,
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Real tokens seen so far.
+    pub tokens: u64,
+    /// Training FLOPs so far, by the exact counter.
+    pub flops: f64,
+    /// Seconds of pre-training so far, over all resumptions.
+    pub elapsed_s: f64,
+    /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`, `sample_accuracy`,
+    /// `restore_accuracy`, `generator_entropy`, `replaced_share`, `disc_accuracy`, `disc_accuracy_replaced`,
+    /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`, `baseline_loss`,
+    /// `policy_loss`, `copy_loss`, `lm_loss`, `contrast_loss`, `contrast_accuracy`, `cloze_loss`, `nce_loss`, `energy_auc`,
+    /// `gradient_norm`, `learning_rate`; absent where undefined.
+    pub values: BTreeMap<String, f64>,
+}
+
+/// Which text an event's values were measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Training batches, dropout on.
+    Train,
+    /// Held-out text, dropout off.
+    Validation,
+}
+
+/// `outcome.json`: written last, so that its existence means that the trial is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Format version.
+    pub record_version: u32,
+    /// The trial's name.
+    pub id: TrialId,
+    /// Optimizer steps of pre-training.
+    pub steps: u64,
+    /// Real tokens seen in pre-training.
+    pub tokens: u64,
+    /// Training FLOPs of pre-training, by the exact counter.
+    pub flops: f64,
+    /// Training FLOPs of pre-training, by the paper's counter; absent in records from before it existed.
+    #[serde(default)]
+    pub flops_paper: Option<f64>,
+    /// Parameters that pre-training updated.
+    pub n_parameters: u64,
+    /// Values on held-out text after the last step (see [`Event::values`]).
+    pub validation: BTreeMap<String, f64>,
+    /// One entry a task and fine-tuning seed.
+    pub scores: Vec<Score>,
+    /// Seconds: never part of a comparison of numbers.
+    pub timing: Timing,
+}
+
+/// Seconds that a trial took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Pre-training, over all resumptions.
+    pub pretrain_s: f64,
+    /// Fine-tuning and scoring.
+    pub finetune_s: f64,
+}
+
+/// One fine-tuning run's score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The task.
+    pub task: TaskName,
+    /// Whether its examples are the built-in language's.
+    pub synthetic: bool,
+    /// Fine-tuning seed.
+    pub finetune_seed: u64,
+    /// Name of the metric.
+    pub metric: String,
+    /// The metric × 100, as the paper prints it; absent where undefined (say a correlation of constants).
+    pub value: Option<f64>,
+    /// 95 % bootstrap interval of the metric over the scored examples, × 100; absent where undefined, and in records from
+    /// before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// Other figures of the same predictions by name, × 100 where they are shares; empty where the metric says all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, f64>,
+    /// What always predicting the majority class (or the mean) scores, × 100.
+    pub majority: f64,
+    /// Scored examples.
+    pub n_examples: usize,
+    /// Training examples.
+    pub n_train: usize,
+    /// Optimizer steps.
+    pub steps: u64,
+}
+
+/// `predictions/<task>-<finetune seed>.json`: what a fine-tuned model said, before it is scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// Format version.
+    pub record_version: u32,
+    /// The task.
+    pub task: TaskName,
+    /// Whether its examples are the built-in language's.
+    pub synthetic: bool,
+    /// Fine-tuning seed.
+    pub finetune_seed: u64,
+    /// Training examples.
+    pub n_train: usize,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// What to say without looking: the training labels' majority class or mean.
+    pub majority: f64,
+    /// Every validation example.
+    pub examples: Vec<PredictedExample>,
+}
+
+/// One validation example.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictedExample {
+    /// Its number in the task's own count.
+    pub idx: i64,
+    /// Predicted class index or score.
+    pub prediction: f64,
+    /// Gold class index or score.
+    pub label: f64,
+}
+
+/// `failure.json`: why a trial did not finish; removed when it is run again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Format version.
+    pub record_version: u32,
+    /// What happened and what to do.
+    pub message: String,
+    /// UTC, RFC 3339.
+    pub at: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_from_before_the_papers_counter_still_reads() {
+        let text = r#"{"record_version": 1, "id": "0123456789ab", "steps": 150, "tokens": 5, "flops": 1e9,
+            "n_parameters": 7, "validation": {}, "scores": [], "timing": {"pretrain_s": 1.0, "finetune_s": 2.0}}"#;
+        let outcome: Outcome = serde_json::from_str(text).unwrap();
+        assert_eq!((outcome.flops, outcome.flops_paper), (1e9, None));
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether a published value may be compared in absolute value: only where everything that it depends on is the same.
+//!
+//! Must never: take what a source does not state for equal. Next: `mod.rs`.
+
+use crate::experiment::{DataSpec, ModelSpec, ObjectiveSpec, Sharing, TaskName, Trial};
+use crate::papers::{PaperNumbers, PaperRow, PaperTable, PublishedSplit};
+use crate::report::records::DoneTrial;
+use crate::report::statistics::Quantity;
+
+/// What is known of a published value.
+pub struct Setting<'a> {
+    pub numbers: &'static PaperNumbers,
+    pub table: &'static PaperTable,
+    pub row: &'static PaperRow,
+    pub column: &'a str,
+    /// Tasks of the measured mean.
+    pub tasks: &'a [&'static str],
+}
+
+/// Why a published value and a measured one compare in shape only; None where they compare in absolute value.
+pub fn reason(
+    setting: &Setting,
+    measured: &Quantity,
+    value: Option<f64>,
+    trial: &Trial,
+    done: Option<&DoneTrial>,
+) -> Option<String> {
+    if value.is_none() {
+        return Some("no value is published, an order at most".into());
+    }
+    if measured.synthetic {
+        return Some("measured on the built-in language, not on English".into());
+    }
+    let mut reasons = Vec::new();
+    if setting.table.split == PublishedSplit::Test {
+        reasons.push("published on test sets, measured on development sets".to_string());
+    }
+    reasons.extend(tasks(setting));
+    match (&trial.spec.published, &setting.row.checkpoint) {
+        (Some(published), Some(checkpoint)) if published.model == *checkpoint => {}
+        (Some(published), _) => reasons.push(format!("the checkpoint {}", published.model)),
+        (None, _) => reasons.extend(pretraining(setting, trial, done)),
+    }
+    if setting.column != "mlm_accuracy" {
+        reasons.extend(finetuning(trial));
+    }
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// A mean over other tasks.
+fn tasks(setting: &Setting) -> Option<String> {
+    if setting.column != "mean" || setting.tasks.len() == 8 {
+        return None;
+    }
+    let has_all = setting.tasks.iter().all(|task| setting.table.value(setting.row, task).is_some());
+    // The published value is then the mean of the same tasks.
+    (!has_all).then(|| format!("the mean of {} tasks, not of GLUE's eight", setting.tasks.len()))
+}
+
+/// Another encoder, another text or another length of training.
+fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let model = &trial.spec.model;
+    match setting.row.size {
+        None => reasons.push("its size is not one of ELECTRA's, or not stated".to_string()),
+        Some(size) => {
+            let named = ModelSpec { size: size.into(), positions: model.positions, ..ModelSpec::default() };
+            if named.discriminator() != model.discriminator() {
+                let shape = model.discriminator();
+                let name = format!("{size:?}").to_lowercase();
+                reasons.push(format!("{} layers of {}, not {name}", shape.layers, shape.hidden));
+            }
+        }
+    }
+    let ours = match &trial.spec.data {
+        DataSpec::Language { .. } => "the built-in language".to_string(),
+        DataSpec::Hub { repo, .. } => format!("text {repo}"),
+        DataSpec::Files { .. } => "local text".to_string(),
+    };
+    match setting.numbers.text(setting.row) {
+        None => reasons.push(format!("{ours}, the published text is not stated")),
+        Some(text) => {
+            let is_it = matches!(&trial.spec.data, DataSpec::Hub { repo, files, max_documents: None, .. }
+                if text.repos.contains(repo) && files.is_empty());
+            if !is_it {
+                reasons.push(format!("{ours}, not {}", text.name));
+            }
+        }
+    }
+    let steps = done.map_or(trial.spec.train.steps, |done| done.outcome.steps);
+    let batch = trial.spec.train.batch;
+    match (setting.row.steps, setting.row.batch) {
+        (Some(theirs), Some(their_batch)) if (theirs, their_batch) == (steps, batch) => {}
+        (Some(theirs), Some(their_batch)) => {
+            reasons.push(format!("{steps} steps of {batch}, not {theirs} of {their_batch}"));
+        }
+        (Some(theirs), None) => {
+            reasons.push(format!("{steps} steps of {batch}, not {theirs} of unstated size"))
+        }
+        (None, _) => reasons.push(format!("{steps} steps of {batch}, the published length is not stated")),
+    }
+    reasons.extend(settings(setting.row, trial));
+    reasons
+}
+
+/// Another length of sequences, another generator or another objective's settings.
+fn settings(row: &PaperRow, trial: &Trial) -> Vec<String> {
+    let (mut reasons, train, model) = (Vec::new(), &trial.spec.train, &trial.spec.model);
+    match row.seq_len {
+        Some(theirs) if theirs == train.seq_len => {}
+        Some(theirs) => reasons.push(format!("sequences of {}, not {theirs}", train.seq_len)),
+        None => reasons.push("the published length of sequences is not stated".into()),
+    }
+    let objective = &trial.spec.objective;
+    match row.generator {
+        Some(share) => {
+            let is_paired = *objective == ObjectiveSpec::default()
+                && model.sharing == Sharing::Embeddings
+                && model.generator_layers.is_none()
+                && (model.generator_ratio - share).abs() < 0.01;
+            if !is_paired {
+                reasons.push(format!(
+                    "another objective, generator or sharing than ELECTRA's with a generator of {share}"
+                ));
+            }
+        }
+        None if objective.has_generator() => reasons.push("the published generator is not stated".into()),
+        None => {}
+    }
+    reasons
+}
+
+/// A set of examples that was cut.
+fn finetuning(trial: &Trial) -> Vec<String> {
+    let evaluate = &trial.spec.evaluate;
+    let cap = |task: &TaskName| match task.is_squad() {
+        true => evaluate.squad.max_train_examples,
+        false => evaluate.finetune.max_train_examples,
+    };
+    let capped = evaluate.tasks.iter().find_map(cap);
+    let capped = capped.map(|cap| format!("fine-tuned on at most {cap} examples a task"));
+    let in_part =
+        evaluate.tasks.iter().any(|task| task.is_squad()) && evaluate.squad.max_validation_examples.is_some();
+    capped.into_iter().chain(in_part.then(|| "scored on a part of SQuAD's development set".into())).collect()
+}

@@ -1,0 +1,280 @@
+//! The figures of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an answer, and
+//! the best threshold on the probabilities of no answer.
+//!
+//! All are percentages. Sums run in the script's order, since which threshold is the best can hang on the last bit.
+//! Next: `answers.rs` for the two measures of one answer, `tasks/squad/files.rs` for the files.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::answers::{exact_match, normalize_answer, token_f1};
+use super::bootstrap::bootstrap_interval;
+use crate::error::{Error, ErrorKind, Result};
+use crate::tasks::squad::files::SquadQuestion;
+
+/// What a model says of a data set.
+pub struct SquadPredictions {
+    /// Answer to each question, by its id; the empty text says that there is none.
+    pub answers: BTreeMap<String, String>,
+    /// How sure the model is that a question has no answer, in the file's order: probabilities, or any other scale.
+    pub no_answer: Option<Vec<(String, f64)>>,
+    /// A question counts as predicted to have no answer where `no_answer` is above this.
+    pub no_answer_threshold: f64,
+}
+
+/// The script's figures. Those of a kind of question are absent where there is none of it, those of the best threshold
+/// where there is nothing to put a threshold on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names are the official script's")]
+pub struct SquadScores {
+    pub exact: f64,
+    pub f1: f64,
+    pub total: usize,
+    #[serde(rename = "HasAns_exact", skip_serializing_if = "Option::is_none")]
+    pub has_answer_exact: Option<f64>,
+    #[serde(rename = "HasAns_f1", skip_serializing_if = "Option::is_none")]
+    pub has_answer_f1: Option<f64>,
+    #[serde(rename = "HasAns_total", skip_serializing_if = "Option::is_none")]
+    pub has_answer_total: Option<usize>,
+    #[serde(rename = "NoAns_exact", skip_serializing_if = "Option::is_none")]
+    pub no_answer_exact: Option<f64>,
+    #[serde(rename = "NoAns_f1", skip_serializing_if = "Option::is_none")]
+    pub no_answer_f1: Option<f64>,
+    #[serde(rename = "NoAns_total", skip_serializing_if = "Option::is_none")]
+    pub no_answer_total: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_exact: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_exact_thresh: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_f1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_f1_thresh: Option<f64>,
+    /// Ours, where asked for: 95 % bootstrap intervals over questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<SquadIntervals>,
+    /// Questions without a prediction, which no figure counts.
+    #[serde(skip)]
+    pub n_missing: usize,
+    /// The first of them.
+    #[serde(skip)]
+    pub first_missing: Option<String>,
+    /// Predictions for questions that the data set does not have; as in the script, they count nowhere.
+    #[serde(skip)]
+    pub n_unknown: usize,
+}
+
+/// From and to, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SquadIntervals {
+    /// Of `exact`.
+    pub exact: Option<[f64; 2]>,
+    /// Of `f1`.
+    pub f1: Option<[f64; 2]>,
+}
+
+/// One question with a prediction. Scores are 0 to 1.
+struct Scored<'a> {
+    id: &'a str,
+    has_answer: bool,
+    /// Whether the prediction is any text at all, before normalisation.
+    says_something: bool,
+    raw: Pair,
+    /// With the threshold applied.
+    kept: Pair,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    exact: f64,
+    f1: f64,
+}
+
+/// Scores predictions as the official script does; with `n_resamples`, also their intervals. A question without a
+/// prediction is left out of every figure and counted in `n_missing` (the script prints its id and then fails).
+///
+/// # Errors
+/// No question has a prediction, or one with a prediction lacks its probability of no answer.
+pub fn squad_scores(
+    questions: &[SquadQuestion],
+    predictions: &SquadPredictions,
+    n_resamples: Option<usize>,
+) -> Result<SquadScores> {
+    let scored = scored(questions, predictions)?;
+    let (Some(exact), Some(f1)) = (mean(&scored, |pair| pair.exact), mean(&scored, |pair| pair.f1)) else {
+        let what = format!("none of the {} questions of the data set has a prediction", questions.len());
+        return Err(Error::new(ErrorKind::Data, what, "give predictions by the ids of this data set"));
+    };
+    let (with, without): (Vec<&Scored>, Vec<&Scored>) = scored.iter().partition(|one| one.has_answer);
+    let best = |part: fn(&Pair) -> f64| {
+        predictions.no_answer.as_deref().map(|order| best_threshold(&scored, order, part))
+    };
+    let first_missing = questions.iter().find(|question| !predictions.answers.contains_key(&question.id));
+    let (best_exact, best_f1) = (best(|pair| pair.exact), best(|pair| pair.f1));
+    Ok(SquadScores {
+        exact,
+        f1,
+        total: scored.len(),
+        has_answer_exact: mean(with.iter().copied(), |pair| pair.exact),
+        has_answer_f1: mean(with.iter().copied(), |pair| pair.f1),
+        has_answer_total: (!with.is_empty()).then_some(with.len()),
+        no_answer_exact: mean(without.iter().copied(), |pair| pair.exact),
+        no_answer_f1: mean(without.iter().copied(), |pair| pair.f1),
+        no_answer_total: (!without.is_empty()).then_some(without.len()),
+        best_exact: best_exact.map(|(score, _)| score),
+        best_exact_thresh: best_exact.map(|(_, threshold)| threshold),
+        best_f1: best_f1.map(|(score, _)| score),
+        best_f1_thresh: best_f1.map(|(_, threshold)| threshold),
+        interval: n_resamples.map(|n| intervals(&scored, n)),
+        n_missing: questions.len() - scored.len(),
+        first_missing: first_missing.map(|question| question.id.clone()),
+        n_unknown: predictions.answers.len() - scored.len(),
+    })
+}
+
+fn scored<'a>(questions: &'a [SquadQuestion], predictions: &SquadPredictions) -> Result<Vec<Scored<'a>>> {
+    let no_answer: Option<BTreeMap<&str, f64>> = predictions
+        .no_answer
+        .as_ref()
+        .map(|all| all.iter().map(|(id, probability)| (id.as_str(), *probability)).collect());
+    let mut scored = Vec::with_capacity(questions.len());
+    for question in questions {
+        let Some(prediction) = predictions.answers.get(&question.id) else { continue };
+        let raw = raw_scores(question, prediction);
+        let has_answer = !question.answers.is_empty();
+        let probability = match &no_answer {
+            Some(all) => *all.get(question.id.as_str()).ok_or_else(|| {
+                let what =
+                    format!("question {} has a prediction but no probability of no answer", question.id);
+                Error::new(ErrorKind::Data, what, "list every predicted question in the file of --na-probs")
+            })?,
+            None => 0.0,
+        };
+        let kept = if probability > predictions.no_answer_threshold {
+            let right = f64::from(u8::from(!has_answer));
+            Pair { exact: right, f1: right }
+        } else {
+            raw
+        };
+        let says_something = !prediction.is_empty();
+        scored.push(Scored { id: &question.id, has_answer, says_something, raw, kept });
+    }
+    Ok(scored)
+}
+
+/// The best over the gold answers. An answer of which normalisation leaves nothing is none; where none is left, the
+/// right answer is the empty text.
+fn raw_scores(question: &SquadQuestion, prediction: &str) -> Pair {
+    let mut golds: Vec<&str> = question.answers.iter().map(String::as_str).collect();
+    golds.retain(|gold| !normalize_answer(gold).is_empty());
+    if golds.is_empty() {
+        golds.push("");
+    }
+    golds.iter().fold(Pair::default(), |best, gold| Pair {
+        exact: best.exact.max(f64::from(u8::from(exact_match(gold, prediction)))),
+        f1: best.f1.max(token_f1(gold, prediction)),
+    })
+}
+
+/// In percent; None of none.
+fn mean<'a>(scored: impl IntoIterator<Item = &'a Scored<'a>>, part: fn(&Pair) -> f64) -> Option<f64> {
+    let (sum, n) = scored.into_iter().fold((0.0, 0), |(sum, n), one| (sum + part(&one.kept), n + 1));
+    (n > 0).then(|| 100.0 * sum / f64::from(n))
+}
+
+/// The highest score, in percent, that any threshold reaches, and the threshold.
+///
+/// It begins with every question answered by nothing, which is right where there is no answer, and the threshold 0.
+/// Questions are then answered one after another, the surest to have an answer first and equally sure ones in the
+/// file's order; the threshold follows whenever the score exceeds all before it.
+fn best_threshold(scored: &[Scored], no_answer: &[(String, f64)], part: fn(&Pair) -> f64) -> (f64, f64) {
+    let by_id: BTreeMap<&str, &Scored> = scored.iter().map(|one| (one.id, one)).collect();
+    let mut order: Vec<&(String, f64)> = no_answer.iter().collect();
+    order.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal));
+    let mut score = scored.iter().filter(|one| !one.has_answer).count() as f64;
+    let (mut best, mut threshold) = (score, 0.0);
+    for (id, probability) in order {
+        let Some(one) = by_id.get(id.as_str()) else { continue };
+        score += match (one.has_answer, one.says_something) {
+            (true, _) => part(&one.raw),
+            (false, true) => -1.0,
+            (false, false) => 0.0,
+        };
+        if score > best {
+            (best, threshold) = (score, *probability);
+        }
+    }
+    (100.0 * best / scored.len() as f64, threshold)
+}
+
+fn intervals(scored: &[Scored], n_resamples: usize) -> SquadIntervals {
+    let of = |part: fn(&Pair) -> f64| {
+        bootstrap_interval(scored.len(), n_resamples, |drawn| {
+            mean(drawn.iter().filter_map(|&index| scored.get(index)), part)
+        })
+    };
+    SquadIntervals { exact: of(|pair| pair.exact), f1: of(|pair| pair.f1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn questions(all: &[(&str, &[&str])]) -> Vec<SquadQuestion> {
+        let texts = |answers: &[&str]| answers.iter().map(|text| text.to_string()).collect();
+        all.iter()
+            .map(|(id, answers)| SquadQuestion { id: id.to_string(), answers: texts(answers) })
+            .collect()
+    }
+
+    fn predictions(all: &[(&str, &str, f64)]) -> SquadPredictions {
+        SquadPredictions {
+            answers: all.iter().map(|(id, text, _)| (id.to_string(), text.to_string())).collect(),
+            no_answer: Some(all.iter().map(|(id, _, probability)| (id.to_string(), *probability)).collect()),
+            no_answer_threshold: 1.0,
+        }
+    }
+
+    /// By hand. All-null scores 2 of 4; answering q1 and q2 (half right) adds 1.5, answering q3 takes 1 away.
+    #[test]
+    fn the_best_threshold_by_hand() {
+        let questions = questions(&[("q1", &["cat"]), ("q2", &["big dog"]), ("q3", &[]), ("q4", &[])]);
+        let said = [("q3", "x", 0.7), ("q1", "the cat", 0.1), ("q2", "dog rex", 0.5), ("q4", "", 0.2)];
+        let scores = squad_scores(&questions, &predictions(&said), None).unwrap();
+        assert_eq!((scores.exact, scores.f1, scores.total), (50.0, 62.5, 4));
+        assert_eq!((scores.has_answer_exact, scores.no_answer_f1), (Some(50.0), Some(50.0)));
+        assert_eq!((scores.best_exact, scores.best_exact_thresh), (Some(75.0), Some(0.1)));
+        assert_eq!((scores.best_f1, scores.best_f1_thresh), (Some(87.5), Some(0.5)));
+    }
+
+    /// The trap of a scale below 0: where nothing beats answering nothing, the threshold stays at 0.
+    #[test]
+    fn the_threshold_stays_where_nothing_beats_silence() {
+        let questions = questions(&[("q1", &["cat"]), ("q2", &[])]);
+        let scores =
+            squad_scores(&questions, &predictions(&[("q1", "dog", -5.0), ("q2", "x", -3.0)]), None).unwrap();
+        assert_eq!((scores.best_exact, scores.best_exact_thresh), (Some(50.0), Some(0.0)));
+    }
+
+    #[test]
+    fn questions_without_prediction_are_left_out_and_counted() {
+        let questions = questions(&[("q1", &["cat"]), ("q2", &["dog"])]);
+        let said = predictions(&[("q2", "dog", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
+        let scores = squad_scores(&questions, &said, Some(100)).unwrap();
+        assert_eq!((scores.exact, scores.total, scores.n_missing, scores.n_unknown), (100.0, 1, 1, 2));
+        assert_eq!(scores.first_missing.as_deref(), Some("q1"));
+        assert_eq!(scores.interval.unwrap().exact, Some([100.0, 100.0]));
+        let error = squad_scores(&questions, &predictions(&[("q3", "dog", 0.0)]), None).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        none of the 2 questions of the data set has a prediction
+        hint: give predictions by the ids of this data set
+        ");
+        let mut without = predictions(&[("q1", "cat", 0.0)]);
+        without.no_answer = Some(Vec::new());
+        insta::assert_snapshot!(squad_scores(&questions, &without, None).unwrap_err(), @r"
+        question q1 has a prediction but no probability of no answer
+        hint: list every predicted question in the file of --na-probs
+        ");
+    }
+}

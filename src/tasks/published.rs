@@ -1,0 +1,28 @@
+//! A published model with the tokenizer that lies beside it.
+
+use std::path::Path;
+
+use crate::checkpoint::read::Published;
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::{Tokenizer, tokenizer_in};
+
+/// Opens the model in `folder`, and its tokenizer if there is one.
+///
+/// Errors: what `Published::open` and `tokenizer_in` refuse; a tokenizer with ids past the model's table.
+pub fn open_published(folder: &Path) -> Result<(Published, Option<Tokenizer>)> {
+    let published = Published::open(folder)?;
+    let tokenizer = tokenizer_in(folder)?;
+    let rows = published.config.network.vocab;
+    match &tokenizer {
+        Some(tokenizer) if tokenizer.vocab_size() > rows => Err(Error::new(
+            ErrorKind::Data,
+            format!(
+                "{}: the tokenizer has {} tokens, the model {rows}",
+                folder.display(),
+                tokenizer.vocab_size()
+            ),
+            "put the tokenizer that belongs to the model beside it",
+        )),
+        _ => Ok((published, tokenizer)),
+    }
+}

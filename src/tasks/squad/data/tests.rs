@@ -1,0 +1,103 @@
+//! Tests of reading SQuAD.
+
+use super::*;
+use crate::formats::parquet::tests::write;
+use polars::prelude::{IntoSeries, NamedFrom, Series, StructChunked, df};
+
+fn spec(train_examples: usize, validation_examples: usize) -> EvaluateSpec {
+    let source = TaskSource::Language { train_examples, validation_examples };
+    EvaluateSpec { source, ..Default::default() }
+}
+
+fn opened(task: TaskName, evaluate: &EvaluateSpec) -> SquadData {
+    let folder = tempfile::tempdir().unwrap();
+    open_squad(evaluate, task, &DataSpec::default(), &DataEnv::at(folder.path())).unwrap()
+}
+
+#[test]
+fn the_language_has_both_versions() {
+    let mut evaluate = spec(40, 30);
+    let second = opened(TaskName::Squad2, &evaluate);
+    assert_eq!((second.train.len(), second.validation.len(), second.synthetic), (40, 30, true));
+    let unanswered = second.train.iter().filter(|example| example.answers.is_empty()).count();
+    assert!((5..25).contains(&unanswered), "{unanswered}");
+    let first = opened(TaskName::Squad, &evaluate);
+    assert_eq!(first.train.len(), 40);
+    for example in &first.train {
+        let answer = &example.answers[0];
+        assert_eq!(example.context[answer.start..answer.start + answer.text.len()], answer.text);
+    }
+    assert_eq!(first.train[0].gold().answers, [first.train[0].answers[0].text.clone()]);
+    evaluate.squad.max_validation_examples = Some(7);
+    assert_eq!(opened(TaskName::Squad2, &evaluate).validation[..], second.validation[..7]);
+}
+
+/// A file of two questions, the second with this question, context and answer.
+fn second_row(
+    question: &str,
+    context: &str,
+    answers: &[(&str, i32)],
+    task: TaskName,
+) -> Result<Vec<SquadExample>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let first = [("naïve 🙂", 4)];
+    let texts: Vec<Series> = [&first[..], answers]
+        .map(|list| Series::new("".into(), list.iter().map(|(text, _)| *text).collect::<Vec<&str>>()))
+        .to_vec();
+    let starts: Vec<Series> = [&first[..], answers]
+        .map(|list| Series::new("".into(), list.iter().map(|(_, start)| *start).collect::<Vec<i32>>()))
+        .to_vec();
+    let fields = [Series::new("text".into(), texts), Series::new("answer_start".into(), starts)];
+    let mut frame = df!(
+        "id" => ["q1", "q2"], "title" => ["t", "t"], "context" => ["The naïve 🙂 one", context], "question" => ["What?", question]
+    )
+    .unwrap();
+    let answers = StructChunked::from_series("answers".into(), 2, fields.iter()).unwrap().into_series();
+    frame.with_column(answers.into()).unwrap();
+    write(&path, frame);
+    read_file(&path, task).map_err(|mut error| {
+        error.message = error.message.replace(&folder.path().display().to_string(), "DIR");
+        error
+    })
+}
+
+/// The hub counts code points: the accent and the smile are one each, and two and four bytes.
+#[test]
+fn places_in_code_points_become_places_in_bytes() {
+    let context = "Ünïcode 🙂🙂 it is";
+    let read = second_row("Is it?", context, &[("it is", 11), ("🙂 it", 9)], TaskName::Squad).unwrap();
+    let starts: Vec<usize> = read[1].answers.iter().map(|answer| answer.start).collect();
+    assert_eq!(starts, [19, 14]);
+    assert_eq!(&context[14..], "🙂 it is");
+}
+
+#[test]
+fn bad_rows_are_named() {
+    let told = |question: &str, context: &str, answers: &[(&str, i32)], task| {
+        second_row(question, context, answers, task).unwrap_err().message
+    };
+    let two = TaskName::Squad2;
+    insta::assert_snapshot!(told(" ", "c", &[], two), @r#"row 1 of DIR/a.parquet has an empty "question""#);
+    insta::assert_snapshot!(told("Q?", "", &[], two), @r#"row 1 of DIR/a.parquet has an empty "context""#);
+    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", 1)], two), @r#"row 1 of DIR/a.parquet has the answer "cat" where its context has " ca", at 1"#);
+    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", 5)], two), @"row 1 of DIR/a.parquet has an answer_start of 5; its context has 5 characters");
+    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", -1)], two), @"row 1 of DIR/a.parquet has an answer_start of -1; its context has 5 characters");
+    insta::assert_snapshot!(told("Q?", "a cat", &[(" ", 1)], two), @"row 1 of DIR/a.parquet has an answer without text");
+    insta::assert_snapshot!(told("Q?", "a cat", &[], TaskName::Squad), @"row 1 of DIR/a.parquet has no answer, which SQuAD 1.1 has for every question");
+}
+
+#[test]
+fn bad_columns_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    write(&path, df!("id" => ["a"], "context" => ["b"], "question" => ["c"]).unwrap());
+    let told = || read_file(&path, TaskName::Squad2).unwrap_err().message;
+    assert!(told().ends_with("a.parquet has no column \"answers\""));
+    write(&path, df!("id" => ["a"], "context" => ["b"], "question" => ["c"], "answers" => ["d"]).unwrap());
+    assert!(told().contains("a.parquet is no struct with a list of strings \"text\": "), "{}", told());
+    let example =
+        SquadExample { id: "q".into(), context: "c".into(), question: "q".into(), answers: Vec::new() };
+    let twice = told_apart(&[example.clone(), example], "train", "main").unwrap_err();
+    assert_eq!(twice.message, "the question q is twice in the train split (revision main)");
+}

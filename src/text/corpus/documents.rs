@@ -1,0 +1,223 @@
+//! Documents, one after the other: of the built-in language, of Parquet columns, of text files.
+//!
+//! A document is a list of lines without blank ones. Files are read piece by piece, so memory stays bounded
+//! whatever their size, and always in the same order.
+//! Must never: tokenise. Next: `source.rs` says which documents, `corpus.rs` packs them.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::text::synthetic;
+
+/// Lines of one document.
+pub type Document = Vec<String>;
+
+/// Documents that are handed on together: enough to keep every thread busy.
+const CHUNK_DOCUMENTS: usize = 2048;
+/// Text that is handed on together, in bytes.
+const CHUNK_BYTES: usize = 16 << 20;
+
+/// Where documents come from.
+#[derive(Clone, Debug)]
+pub enum Documents {
+    /// The built-in language's documents 0, 1, …
+    Language {
+        /// Seed of the documents.
+        seed: u64,
+        /// How many.
+        n: u64,
+    },
+    /// Files, in this order.
+    Files {
+        /// `.txt`, or else Parquet.
+        paths: Vec<PathBuf>,
+        /// Column of text in Parquet files.
+        column: String,
+        /// At most this many documents.
+        limit: Option<u64>,
+        /// Whose they are, for the remedy of a damaged one.
+        origin: Origin,
+    },
+}
+
+impl Documents {
+    /// How many there are, where that is known without reading them.
+    pub fn count(&self) -> Result<Option<u64>> {
+        let (paths, limit, origin) = match self {
+            Self::Language { n, .. } => return Ok(Some(*n)),
+            Self::Files { paths, limit, origin, .. } => (paths, *limit, *origin),
+        };
+        let mut rows = 0;
+        for path in paths {
+            if is_text(path) {
+                return Ok(None);
+            }
+            rows += ParquetFile::open_of(path, origin)?.n_rows() as u64;
+        }
+        Ok(Some(rows.min(limit.unwrap_or(u64::MAX))))
+    }
+
+    /// Hands on all documents, in order, in chunks.
+    ///
+    /// # Errors
+    /// A file cannot be read, and whatever `each` says.
+    pub fn read(&self, each: &mut dyn FnMut(Vec<Document>) -> Result<()>) -> Result<()> {
+        match self {
+            Self::Language { seed, n } => {
+                for start in (0..*n).step_by(CHUNK_DOCUMENTS) {
+                    let end = (start + CHUNK_DOCUMENTS as u64).min(*n);
+                    each(
+                        (start..end).into_par_iter().map(|index| synthetic::document(*seed, index)).collect(),
+                    )?;
+                }
+                Ok(())
+            }
+            Self::Files { paths, column, limit, origin } => {
+                let mut chunk =
+                    Chunk { documents: Vec::new(), bytes: 0, left: limit.unwrap_or(u64::MAX), each };
+                for path in paths {
+                    if is_text(path) {
+                        read_text(path, &mut chunk)?;
+                    } else {
+                        read_parquet(path, *origin, column, &mut chunk)?;
+                    }
+                }
+                chunk.hand_on()
+            }
+        }
+    }
+}
+
+/// Collects documents until a chunk is full.
+struct Chunk<'a> {
+    documents: Vec<Document>,
+    bytes: usize,
+    left: u64,
+    each: &'a mut dyn FnMut(Vec<Document>) -> Result<()>,
+}
+
+impl Chunk<'_> {
+    fn push(&mut self, document: Document) -> Result<()> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        self.left -= 1;
+        self.bytes += document.iter().map(String::len).sum::<usize>();
+        self.documents.push(document);
+        if self.bytes >= CHUNK_BYTES || self.documents.len() >= CHUNK_DOCUMENTS {
+            self.hand_on()?;
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<()> {
+        self.bytes = 0;
+        (self.each)(std::mem::take(&mut self.documents))
+    }
+}
+
+/// Whether a file is read line by line.
+pub fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
+}
+
+/// A row a document, its lines split at newlines; a row without text is a document without lines.
+fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>) -> Result<()> {
+    let file = ParquetFile::open_of(path, origin)?;
+    for rows in file.slices() {
+        if chunk.left == 0 {
+            return Ok(());
+        }
+        let wanted = usize::try_from(chunk.left).unwrap_or(usize::MAX);
+        let rows = rows.start..rows.end.min(rows.start.saturating_add(wanted));
+        let frame = file.read(&[column], rows)?;
+        for text in text_column(&frame, column, &path.display().to_string())? {
+            let text = text.unwrap_or_default();
+            chunk.push(
+                text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A line a sentence; a blank line ends a document.
+fn read_text(path: &Path, chunk: &mut Chunk<'_>) -> Result<()> {
+    let unreadable = |line: usize| {
+        Error::new(
+            ErrorKind::Data,
+            format!("cannot read line {line} of {}", path.display()),
+            "text files must be UTF-8, a line a sentence, a blank line between documents",
+        )
+    };
+    let file = File::open(path).map_err(|error| unreadable(1).because(error))?;
+    let mut document = Document::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        if chunk.left == 0 {
+            return Ok(());
+        }
+        let line = line.map_err(|error| unreadable(number + 1).because(error))?;
+        match line.trim() {
+            "" if document.is_empty() => {}
+            "" => chunk.push(std::mem::take(&mut document))?,
+            sentence => document.push(sentence.to_string()),
+        }
+    }
+    if document.is_empty() { Ok(()) } else { chunk.push(document) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::parquet::tests::write;
+    use polars::prelude::df;
+
+    fn all(documents: &Documents) -> Result<Vec<Document>> {
+        let mut found = Vec::new();
+        documents.read(&mut |chunk| {
+            found.extend(chunk);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn files(paths: Vec<PathBuf>, limit: Option<u64>) -> Documents {
+        Documents::Files { paths, column: "text".into(), limit, origin: Origin::Local }
+    }
+
+    #[test]
+    fn text_and_parquet_give_documents_of_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let (text, parquet) = (folder.path().join("a.txt"), folder.path().join("b.parquet"));
+        std::fs::write(&text, "\n\nOne.\r\n Two. \n\n\nThree.").unwrap();
+        write(&parquet, df!("text" => [Some("x\n\ny\n"), None, Some("z")]).unwrap());
+        let expected: [&[&str]; 5] = [&["One.", "Two."], &["Three."], &["x", "y"], &[], &["z"]];
+        assert_eq!(all(&files(vec![text.clone(), parquet.clone()], None)).unwrap(), expected);
+        assert_eq!(all(&files(vec![text.clone(), parquet.clone()], Some(3))).unwrap(), expected[..3]);
+        assert_eq!(all(&files(vec![parquet.clone(), text.clone()], Some(1))).unwrap(), expected[2..3]);
+        assert_eq!(files(vec![parquet.clone()], Some(2)).count().unwrap(), Some(2));
+        assert_eq!(files(vec![parquet.clone()], None).count().unwrap(), Some(3));
+        assert_eq!(files(vec![parquet, text], None).count().unwrap(), None);
+    }
+
+    #[test]
+    fn the_language_is_read_in_order() {
+        let documents = all(&Documents::Language { seed: 4, n: 3000 }).unwrap();
+        assert_eq!(documents.len(), 3000);
+        assert_eq!(documents[2999], synthetic::document(4, 2999));
+    }
+
+    #[test]
+    fn bad_bytes_name_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, b"fine\n\xff\xfe\n").unwrap();
+        let error = all(&files(vec![path], None)).unwrap_err();
+        assert!(error.message.starts_with("cannot read line 2 of "), "{error}");
+    }
+}

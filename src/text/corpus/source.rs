@@ -1,0 +1,201 @@
+//! Which documents a data section means, exactly: files found, revision resolved, content named by a hash.
+//!
+//! Must never: read a document's text, except to hash local files. Next: `corpus.rs` packs the documents.
+
+use std::path::{Path, PathBuf};
+
+use super::documents::{Documents, is_text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::DataSpec;
+use crate::formats::parquet::Origin;
+use crate::hub::pattern;
+use crate::hub::{DataEnv, HubFiles, RepoKind};
+use crate::records::Sink;
+use crate::text::synthetic;
+
+/// Documents of the built-in language that stand for all of them in its identity.
+const LANGUAGE_SAMPLES: u64 = 64;
+
+/// The text of a data section.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Documents to train on, and to hold out from where `held_out` is None.
+    pub documents: Documents,
+    /// Documents of their own to hold out.
+    pub held_out: Option<Documents>,
+    /// Hash of everything that decides the documents.
+    pub identity: String,
+    /// Repository, patterns or `built-in language`.
+    pub name: String,
+    /// Commit; `local` or `built-in` otherwise.
+    pub revision: String,
+}
+
+/// Resolves a data section, downloading what is missing.
+pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Source> {
+    match spec {
+        DataSpec::Language { documents, seed } => Ok(language_source(*seed, *documents)),
+        DataSpec::Hub { repo, revision, files, validation_files, column, max_documents, .. } => {
+            sink.phase(&format!("finding {files} of {repo}"));
+            let found = env.hub.files(RepoKind::Dataset, repo, revision, files)?;
+            let mut identity = Identity::new("hub", column, *max_documents);
+            identity.add_hub(repo, &found)?;
+            let held_out = if validation_files.is_empty() {
+                None
+            } else {
+                let held_out = env.hub.files(RepoKind::Dataset, repo, revision, validation_files)?;
+                identity.add("validation");
+                identity.add_hub(repo, &held_out)?;
+                Some(files_source(held_out.into_paths(), column, *max_documents, Origin::Hub))
+            };
+            Ok(Source {
+                revision: found.revision.clone(),
+                documents: files_source(found.into_paths(), column, *max_documents, Origin::Hub),
+                held_out,
+                identity: identity.finish(),
+                name: format!("{repo} {files}"),
+            })
+        }
+        DataSpec::Files { paths, column, max_documents, .. } => {
+            sink.phase("reading local files");
+            let mut found: Vec<PathBuf> = Vec::new();
+            let mut identity = Identity::new("files", column, *max_documents);
+            for path in paths {
+                for file in pattern::local_files(path)? {
+                    check_ending(&file)?;
+                    if !found.contains(&file) {
+                        identity.add_content(&file)?;
+                        found.push(file);
+                    }
+                }
+            }
+            Ok(Source {
+                documents: files_source(found, column, *max_documents, Origin::Local),
+                held_out: None,
+                identity: identity.finish(),
+                name: paths.join(", "),
+                revision: "local".into(),
+            })
+        }
+    }
+}
+
+fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: Origin) -> Documents {
+    Documents::Files { paths, column: column.to_string(), limit, origin }
+}
+
+/// Refuses a file of a person that is neither text nor Parquet by its name.
+fn check_ending(path: &Path) -> Result<()> {
+    if is_text(path) || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Data,
+        format!("{} is not a .txt or .parquet file", path.display()),
+        "rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a \
+         column of texts",
+    ))
+}
+
+/// The language is code: a sample of its documents notices when the code changes.
+fn language_source(seed: u64, n: u64) -> Source {
+    let mut identity = Identity::new("language", "", Some(n));
+    identity.add(&seed.to_string());
+    let step = (n / LANGUAGE_SAMPLES).max(1) as usize;
+    for index in (0..n).step_by(step) {
+        identity.add(&synthetic::document(seed, index).join("\n"));
+    }
+    Source {
+        documents: Documents::Language { seed, n },
+        held_out: None,
+        identity: identity.finish(),
+        name: "built-in language".into(),
+        revision: "built-in".into(),
+    }
+}
+
+/// A hash over length-prefixed parts.
+struct Identity(blake3::Hasher);
+
+impl Identity {
+    fn new(kind: &str, column: &str, limit: Option<u64>) -> Self {
+        let mut identity = Self(blake3::Hasher::new());
+        identity.add(kind);
+        identity.add(column);
+        identity.add(&format!("{limit:?}"));
+        identity
+    }
+
+    fn add(&mut self, part: &str) {
+        self.0.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+
+    fn add_hub(&mut self, repo: &str, files: &HubFiles) -> Result<()> {
+        self.add(repo);
+        self.add(&files.revision);
+        for (name, path) in &files.paths {
+            let size = std::fs::metadata(path).map_err(|error| Error::storage(path, "read", error))?.len();
+            self.add(&format!("{name} {size}"));
+        }
+        Ok(())
+    }
+
+    fn add_content(&mut self, path: &Path) -> Result<()> {
+        let unreadable = |error| {
+            let message = format!("cannot read {}", path.display());
+            Error::new(ErrorKind::Data, message, "check the path and its permissions").because(error)
+        };
+        let mut hasher = blake3::Hasher::new();
+        std::fs::File::open(path)
+            .and_then(|file| hasher.update_reader(file).map(drop))
+            .map_err(unreadable)?;
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        self.add(&format!("{extension} {}", hasher.finalize().to_hex()));
+        Ok(())
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::Silent;
+
+    #[test]
+    fn identity_follows_content_not_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = DataEnv::at(folder.path());
+        let open = |name: &str, text: &str, limit: Option<u64>| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let spec = DataSpec::Files {
+                paths: vec![path.display().to_string(), format!("{}/{name}*", folder.path().display())],
+                column: "text".into(),
+                max_documents: limit,
+                tokenizer: Default::default(),
+            };
+            open_source(&spec, &env, &Silent).unwrap().identity
+        };
+        let identity = open("a.txt", "One.", None);
+        assert_eq!(open("b.txt", "One.", None), identity);
+        assert_ne!(open("a.txt", "Two.", None), identity);
+        assert_ne!(open("a.txt", "One.", Some(3)), identity);
+        assert_ne!(language_source(0, 10).identity, language_source(1, 10).identity);
+        assert_ne!(language_source(0, 10).identity, language_source(0, 11).identity);
+    }
+
+    #[test]
+    fn local_files_are_text_or_parquet() {
+        check_ending(Path::new("a/b.TXT")).unwrap();
+        check_ending(Path::new("a/b.parquet")).unwrap();
+        let error = check_ending(Path::new("a/b.jsonl")).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        a/b.jsonl is not a .txt or .parquet file
+        hint: rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a column of texts
+        ");
+        assert!(check_ending(Path::new("a/txt")).is_err());
+    }
+}

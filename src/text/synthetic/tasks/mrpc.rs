@@ -1,0 +1,40 @@
+//! Paraphrase: two sentences tell the same event (label 1), or another one in much the same words (label 0).
+
+use crate::rng::Stream;
+
+use super::Example;
+use super::change::{Slot, changed_any};
+use crate::text::synthetic::grammar::{Event, sentence};
+use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_event};
+
+/// Share of pairs that mean the same.
+const EQUIVALENT: f64 = 0.6;
+
+/// What is changed where the event is another one.
+const SLOTS: [Slot; 4] = [Slot::Subject, Slot::Verb, Slot::Object, Slot::Place];
+
+pub fn draw(stream: &mut Stream) -> Example {
+    let topic = any_topic(stream);
+    let equivalent = stream.chance(EQUIVALENT);
+    loop {
+        let subject = anyone(stream, topic);
+        let social = stream.chance(0.25);
+        let told =
+            if social { social_event(stream, topic, subject) } else { thing_event(stream, topic, subject) };
+        let other = if equivalent {
+            told.clone()
+        } else if social && stream.chance(0.5) {
+            told.swapped()
+        } else if stream.chance(0.15) {
+            Event { negated: !told.negated, ..told.clone() }
+        } else {
+            let one = changed_any(stream, topic, &told, &SLOTS);
+            if stream.chance(0.6) { changed_any(stream, topic, &one, &SLOTS) } else { one }
+        };
+        let again = other.paraphrase(stream);
+        if again.words() != told.words() && (equivalent || other != told) {
+            let label = f32::from(u8::from(equivalent));
+            return Example::pair(sentence(&told.words()), sentence(&again.words()), label);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Entailment: does the second sentence follow from the first (label 0) or not (label 1)?
+//!
+//! What follows: the event without its modifiers, in other words, or with the kind of thing for the thing; and
+//! each of two facts. What does not: a part changed, a denial, roles exchanged, another fact of the person.
+
+use crate::rng::Stream;
+
+use super::Example;
+use super::change::{Slot, changed_any};
+use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
+use crate::text::synthetic::grammar::{Event, Head, Phrase, sentence};
+use crate::text::synthetic::lexicon::Number;
+use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_event};
+use crate::text::synthetic::topics::{Topic, kind_of};
+use crate::text::synthetic::world::PEOPLE;
+
+pub fn draw(stream: &mut Stream) -> Example {
+    let entailed = stream.chance(0.5);
+    if stream.chance(0.4) { facts(stream, entailed) } else { events(stream, entailed) }
+}
+
+fn pair(premise: String, hypothesis: String, entailed: bool) -> Example {
+    Example::pair(premise, hypothesis, if entailed { 0.0 } else { 1.0 })
+}
+
+/// `anna works as a baker, and she lives in the village` → `anna's home is in the village`.
+fn facts(stream: &mut Stream, entailed: bool) -> Example {
+    let person = &PEOPLE[stream.below(PEOPLE.len())];
+    let mut relations = OF_PEOPLE;
+    stream.shuffle(&mut relations);
+    let [first, second, ..] = relations.map(|relation| Fact::of_person(person, relation));
+    let premise = format!("{}, and {}.", first.statement(stream, false), second.statement(stream, true));
+    let told = if stream.chance(0.5) { first } else { second };
+    let claim = if entailed { told } else { told.falsified(stream) };
+    pair(premise, claim.statement(stream, false) + ".", entailed)
+}
+
+fn events(stream: &mut Stream, entailed: bool) -> Example {
+    let topic = any_topic(stream);
+    loop {
+        let subject = anyone(stream, topic);
+        let social = stream.chance(0.25);
+        let told =
+            if social { social_event(stream, topic, subject) } else { thing_event(stream, topic, subject) };
+        // `not` and `every` would turn round what follows from leaving a modifier out.
+        let told = Event {
+            subject: referring(told.subject),
+            object: told.object.map(referring),
+            negated: false,
+            ..told
+        };
+        let core = told.core();
+        let claim =
+            if entailed { follows(stream, &core) } else { does_not_follow(stream, topic, &core, social) };
+        if claim.words() != told.words() {
+            return pair(sentence(&told.words()), sentence(&claim.words()), entailed);
+        }
+    }
+}
+
+/// The phrase with a determiner that refers to somebody.
+fn referring(phrase: Phrase) -> Phrase {
+    match phrase.determiner {
+        "every" | "many" => Phrase { determiner: "the", ..phrase },
+        _ => phrase,
+    }
+}
+
+fn follows(stream: &mut Stream, core: &Event) -> Event {
+    if stream.chance(0.3)
+        && let Some(object) = core.object.as_ref().and_then(kind_phrase)
+    {
+        return Event { object: Some(object), ..core.clone() };
+    }
+    core.paraphrase(stream)
+}
+
+/// `a vessel` for one pot. Kinds that are not counted, and plurals, have none.
+fn kind_phrase(object: &Phrase) -> Option<Phrase> {
+    let Head::Noun(noun) = object.head else { return None };
+    let kind = kind_of(noun)?;
+    let counted = !["food", "furniture"].contains(&kind.name);
+    (counted && object.number == Number::One)
+        .then(|| Phrase { determiner: "a", ..Phrase::noun(kind.name, Number::One) })
+}
+
+fn does_not_follow(stream: &mut Stream, topic: &'static Topic, core: &Event, social: bool) -> Event {
+    let other = match stream.below(10) {
+        0 | 1 => Event { negated: true, ..core.clone() },
+        2..=4 if social => core.swapped(),
+        _ => changed_any(stream, topic, core, &[Slot::Subject, Slot::Verb, Slot::Object]),
+    };
+    other.core().paraphrase(stream)
+}

@@ -1,0 +1,32 @@
+//! Similarity: the second sentence keeps some parts of the first event; the score is the weight of those kept.
+
+use crate::rng::Stream;
+
+use super::Example;
+use super::change::{Slot, changed};
+use crate::text::synthetic::grammar::sentence;
+use crate::text::synthetic::scenes::{any_topic, anyone, thing_event, time_for};
+
+/// What each part is worth; together 5.
+const WEIGHTS: [(Slot, f32); 5] =
+    [(Slot::Subject, 1.25), (Slot::Verb, 1.0), (Slot::Object, 1.5), (Slot::Place, 0.75), (Slot::Time, 0.5)];
+
+pub fn draw(stream: &mut Stream) -> Example {
+    let topic = any_topic(stream);
+    let subject = anyone(stream, topic);
+    let mut told = thing_event(stream, topic, subject);
+    told.negated = false;
+    told.place = topic.places.get(stream.below(topic.places.len()));
+    told.time = Some(time_for(stream, told.tense));
+    let mut slots = WEIGHTS;
+    stream.shuffle(&mut slots);
+    let n_changed = stream.below(slots.len() + 1);
+    let mut score = 5.0;
+    let mut other = told.clone();
+    for (slot, weight) in slots.into_iter().take(n_changed) {
+        other = changed(stream, topic, &other, slot);
+        score -= weight;
+    }
+    let other = other.paraphrase(stream);
+    Example::pair(sentence(&told.words()), sentence(&other.words()), score)
+}

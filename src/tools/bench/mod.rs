@@ -1,0 +1,4 @@
+//! Benchmarks of a whole training step and of making a corpus.
+
+pub mod corpus;
+pub mod step;

@@ -1,0 +1,179 @@
+//! Writes what a trial trained as folders that transformers loads.
+//!
+//! ```text
+//! DIR/             the encoder that is fine-tuned: ElectraForPreTraining, or ElectraForMaskedLM of an objective
+//!                  without a discriminator
+//! DIR/generator/   ElectraForMaskedLM, where there is a generator
+//! DIR/tasks/T-S/   the model fine-tuned on task T with seed S, where the trial kept it (keep_models):
+//!                  ElectraForSequenceClassification of transformers' head; the paper's head fits no class but
+//!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's; SQuAD's models are not
+//!                  written
+//! ```
+//! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch the
+//! trial's own folder.
+
+pub mod model_card;
+
+use std::path::{Path, PathBuf};
+
+use super::probe::GENERATOR_FOLDER;
+use crate::checkpoint::of_trial::{TrainedNetwork, TrainedNetworks};
+use crate::disk::{create_folder, write_whole};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{TrialId, TrialSpec};
+use crate::hub::DataEnv;
+use crate::model::EncoderNetwork;
+use crate::records::checkpoints::FINAL;
+use crate::records::folder::TrialFolder;
+use crate::records::{Silent, TrialRecord};
+use crate::tasks::{LabelKind, classifier_parameters, task_info};
+use crate::text::{Tokenizer, open_tokenizer};
+use crate::train::Checkpoint;
+use model_card::card;
+
+/// Folder of the fine-tuned models.
+const TASKS_FOLDER: &str = "tasks";
+
+/// What to export, and where to.
+pub struct ExportOptions {
+    /// Id of a trial (its beginning is enough), or its folder.
+    pub trial: String,
+    /// Folder of all results.
+    pub results: PathBuf,
+    /// Where to write.
+    pub to: PathBuf,
+    /// Licence of the weights, for the model card: an identifier of the hub, such as `apache-2.0`.
+    pub license: String,
+}
+
+/// Exports a trial whose pre-training has ended; returns the folders that were written.
+pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
+    let folder = find(&options.results, &options.trial)?;
+    let record = folder.trial()?.ok_or_else(|| {
+        let what = format!("{} has no trial.json", folder.path().display());
+        Error::new(ErrorKind::Storage, what, "give the id or the folder of a trial that was run")
+    })?;
+    if let Some(published) = &record.spec.published {
+        let what = format!("trial {} evaluates the published checkpoint {}", record.id, published.model);
+        return Err(Error::new(ErrorKind::Data, what, "export a trial that was pre-trained here"));
+    }
+    let checkpoint = folder.checkpoints().join(FINAL);
+    if !checkpoint.is_file() {
+        let what = format!("trial {} has no {}", record.id, checkpoint.display());
+        let hint = "only trained trials can be exported: run its experiment to the end of pre-training (with --force \
+                    where its checkpoints were deleted)";
+        return Err(Error::new(ErrorKind::Data, what, hint));
+    }
+    let outcome = folder.outcome()?;
+    let tokenizer = open_tokenizer(&record.spec.data, env, &Silent)?;
+    check_tokenizer(&record, &tokenizer)?;
+    let checkpoint = Checkpoint::read(&checkpoint)?;
+    let (spec, vocab) = (&record.spec, tokenizer.vocab_size());
+    let networks =
+        TrainedNetworks::new(spec, vocab, |parameters| checkpoint.load_parameters(parameters, |_| true))?;
+    let mut written = vec![(options.to.clone(), networks.main)];
+    if let Some(generator) = networks.generator {
+        written.push((options.to.join(GENERATOR_FOLDER), generator));
+    }
+    written.extend(finetuned(&record.spec, vocab, &folder, &options.to)?);
+    for (folder, network) in &written {
+        network.write(folder, tokenizer.special().pad)?;
+        tokenizer.write_files(folder, spec.model.positions)?;
+    }
+    let text = card(&record, outcome.as_ref(), &options.license);
+    create_folder(&options.to)?;
+    write_whole(&options.to.join("README.md"), text.as_bytes())?;
+    Ok(written.into_iter().map(|(folder, _)| folder).collect())
+}
+
+/// The fine-tuned models that the trial kept, and where each is to be written.
+fn finetuned(
+    spec: &TrialSpec,
+    vocab: usize,
+    folder: &TrialFolder,
+    to: &Path,
+) -> Result<Vec<(PathBuf, TrainedNetwork)>> {
+    let network = EncoderNetwork::of_spec(&spec.model, vocab);
+    let mut found = Vec::new();
+    // The paper's head on SQuAD fits no class of transformers; the weights stay in the trial's folder.
+    for &task in spec.evaluate.tasks.iter().filter(|task| !task.is_squad()) {
+        for seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
+            let path = folder.finetuned(task, seed);
+            if !path.is_file() {
+                continue;
+            }
+            let (labels, head) = (task_info(task).labels, spec.evaluate.finetune.head);
+            let parameters = classifier_parameters(&network, labels, head)?;
+            Checkpoint::read(&path)?.load_parameters(&parameters, |_| true)?;
+            let names = match labels {
+                LabelKind::Classes(names) => names.iter().map(|name| name.to_string()).collect(),
+                LabelKind::Score { .. } => vec!["score".into()],
+            };
+            let classifier = TrainedNetwork::classifier(network, head, names, &parameters);
+            found.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), classifier));
+        }
+    }
+    Ok(found)
+}
+
+/// The weights belong to the tokenizer that they were trained with.
+fn check_tokenizer(record: &TrialRecord, tokenizer: &Tokenizer) -> Result<()> {
+    let then = &record.provenance.corpus.tokenizer_hash;
+    if then == tokenizer.hash() {
+        return Ok(());
+    }
+    let what = format!(
+        "trial {} was trained with another tokenizer (hash {then}, now {})",
+        record.id,
+        tokenizer.hash()
+    );
+    let hint =
+        "restore the tokenizer that the trial's trial.json names, or run the trial afresh with --force";
+    Err(Error::new(ErrorKind::Data, what, hint))
+}
+
+/// The trial's folder, from its path or from the beginning of its id below `results`.
+pub(crate) fn find(results: &Path, word: &str) -> Result<TrialFolder> {
+    let at = |path: &Path| -> Option<TrialFolder> {
+        let id = path.file_name()?.to_str()?;
+        let experiment = path.parent()?;
+        let name = experiment.file_name()?.to_str()?;
+        Some(TrialFolder::new(experiment.parent()?, name, &TrialId(id.into())))
+    };
+    let path = Path::new(word);
+    if path.join("trial.json").is_file() {
+        let whole = path.canonicalize().map_err(|error| Error::storage(path, "find", error))?;
+        if let Some(folder) = at(&whole) {
+            return Ok(folder);
+        }
+    }
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+    };
+    let begins = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(word))
+    };
+    let trials = below(results).into_iter().flat_map(|experiment| below(&experiment));
+    let found: Vec<PathBuf> =
+        trials.filter(|path| !word.is_empty() && begins(path) && path.join("trial.json").is_file()).collect();
+    match found.as_slice() {
+        [one] => at(one).ok_or_else(|| Error::internal(format!("{} is no trial's folder", one.display()))),
+        [] => Err(Error::new(
+            ErrorKind::Data,
+            format!("there is no trial {word} in {}", results.display()),
+            "give the beginning of an id, as `electra-lab status` shows it, or the folder of a trial; --results says \
+             where to look",
+        )),
+        several => {
+            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(Error::new(
+                ErrorKind::Data,
+                format!("{word} begins the ids of {} trials: {}", several.len(), names.join(", ")),
+                "give more of the id, or the folder of the trial",
+            ))
+        }
+    }
+}

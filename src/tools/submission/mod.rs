@@ -1,0 +1,158 @@
+//! A trial's predictions for the test splits as the zip that the GLUE leaderboard takes.
+//!
+//! Of a task's fine-tuning runs the one with the median validation score answers (`track::median_run`): picking the best
+//! on the validation split is a choice that a submission should not hide. MNLI's run answers AX too.
+//! Must never: replace a file, or leave one out unasked. Next: `tasks/glue/leaderboard.rs` for the format.
+
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::export::find;
+use crate::disk::write_whole;
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::TaskName;
+use crate::records::folder::TrialFolder;
+use crate::records::{Outcome, Score, SplitPredictions, median_run};
+use crate::tasks::{LEADERBOARD, LeaderboardFile};
+
+/// What to submit, and where to.
+pub struct SubmissionOptions {
+    /// Id of a trial (its beginning is enough), or its folder.
+    pub trial: String,
+    /// Folder of all results.
+    pub results: PathBuf,
+    /// The zip to write.
+    pub to: PathBuf,
+    /// The fine-tuning run of every task that answers; None takes each task's median run.
+    pub finetune_seed: Option<u64>,
+    /// Whether a submission without some of its files will do.
+    pub partial: bool,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Submission {
+    /// The zip's files.
+    pub files: Vec<SubmittedFile>,
+    /// What a whole submission would hold besides, and why it does not.
+    pub missing: Vec<String>,
+    /// What the leaderboard would object to.
+    pub notes: Vec<String>,
+}
+
+/// One file of the zip.
+#[derive(Debug, PartialEq)]
+pub struct SubmittedFile {
+    /// Its name.
+    pub name: &'static str,
+    /// The task whose model answered.
+    pub task: TaskName,
+    /// The fine-tuning run that answered.
+    pub finetune_seed: u64,
+    /// Its rows.
+    pub n_rows: usize,
+}
+
+/// Writes the zip.
+///
+/// # Errors
+/// It is there already; the trial is not finished; files are missing and that is not allowed; predictions are damaged.
+pub fn submission(options: &SubmissionOptions) -> Result<Submission> {
+    if options.to.exists() {
+        let what = format!("{} is there already", options.to.display());
+        return Err(Error::new(ErrorKind::Storage, what, "give --to another name, or delete the file"));
+    }
+    let folder = find(&options.results, &options.trial)?;
+    let Some(outcome) = folder.outcome()? else {
+        let what = format!("the trial in {} is not finished", folder.path().display());
+        let hint = "run its experiment to the end: the run that answers is chosen by its validation scores";
+        return Err(Error::new(ErrorKind::Data, what, hint));
+    };
+    let mut made = Submission { files: Vec::new(), missing: Vec::new(), notes: Vec::new() };
+    let mut texts = Vec::new();
+    for file in &LEADERBOARD {
+        match answers(file, &folder, &outcome, options.finetune_seed)? {
+            Ok(answers) => {
+                let n_rows = answers.examples.len();
+                texts
+                    .push((file.name, file.text(answers.examples.iter().map(|example| example.prediction))?));
+                if n_rows != file.n_rows {
+                    made.notes
+                        .push(format!("{} has {n_rows} rows, GLUE's test split {}", file.name, file.n_rows));
+                }
+                let finetune_seed = answers.finetune_seed;
+                made.files.push(SubmittedFile { name: file.name, task: file.task, finetune_seed, n_rows });
+            }
+            Err(reason) => made.missing.push(format!("{}: {reason}", file.name)),
+        }
+    }
+    if !made.missing.is_empty() && (!options.partial || texts.is_empty()) {
+        return Err(incomplete(&folder, &made.missing, texts.is_empty()));
+    }
+    write_whole(&options.to, &zipped(&texts).map_err(|error| Error::storage(&options.to, "write", error))?)?;
+    Ok(made)
+}
+
+fn incomplete(folder: &TrialFolder, missing: &[String], all: bool) -> Error {
+    let what = format!(
+        "{} has no predictions for {} of the {} files of a submission:\n  {}",
+        folder.path().display(),
+        missing.len(),
+        LEADERBOARD.len(),
+        missing.join("\n  ")
+    );
+    let or_less = if all { "" } else { ", or pass --partial for what is there" };
+    let hint = format!(
+        "evaluate these tasks on the hub's GLUE with evaluate.predict_test: true (a finished trial predicts them after \
+         its outcome.json is deleted and its experiment run again){or_less}"
+    );
+    Error::new(ErrorKind::Data, what, hint)
+}
+
+/// The predictions that go into a file, or why there are none.
+fn answers(
+    file: &LeaderboardFile,
+    folder: &TrialFolder,
+    outcome: &Outcome,
+    wanted: Option<u64>,
+) -> Result<std::result::Result<SplitPredictions, String>> {
+    let task = file.task;
+    let runs: Vec<&Score> = outcome.scores.iter().filter(|score| score.task == task).collect();
+    if runs.is_empty() {
+        return Ok(Err(format!("the trial did not evaluate {task}")));
+    }
+    let run = match wanted {
+        Some(seed) => runs.iter().find(|run| run.finetune_seed == seed).copied(),
+        None => median_run(runs.iter().copied()),
+    };
+    let Some(run) = run else {
+        return Ok(Err(match wanted {
+            Some(seed) => format!("{task} was not fine-tuned with seed {seed}, but with 1 to {}", runs.len()),
+            None => format!("no run of {task} has a defined validation score; name one with --finetune-seed"),
+        }));
+    };
+    let found = folder.split_predictions(task, run.finetune_seed, file.split)?;
+    let path = folder.split_predictions_path(task, run.finetune_seed, file.split);
+    Ok(found.ok_or_else(|| format!("there is no {}", shortened(&path, folder.path()))))
+}
+
+fn shortened(path: &Path, folder: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).display().to_string()
+}
+
+/// The bytes of the zip: without compression and with one date for all files, so that they depend on the texts alone.
+fn zipped(texts: &[(&str, String)]) -> zip::result::ZipResult<Vec<u8>> {
+    let options = SimpleFileOptions::DEFAULT.compression_method(CompressionMethod::Stored);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in texts {
+        zip.start_file(*name, options)?;
+        zip.write_all(text.as_bytes())?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests;

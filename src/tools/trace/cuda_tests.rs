@@ -1,0 +1,43 @@
+//! Ten steps on a CUDA device against ten on the CPU, and against themselves.
+
+use super::parity_tests::{golden_trial, numbers};
+use super::*;
+use crate::records::Silent;
+use crate::run::fixture::an_env;
+
+fn traced(trial: &Trial, device: &Device) -> Vec<u8> {
+    trace(trial, 10, device, &an_env(), &Silent).unwrap()
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_ten_steps_are_the_cpus() {
+    let cuda = Device::new_cuda(0).unwrap();
+    // A logit that is rounded draws another sample here and there, and with it another discriminator's input.
+    for (precision, tolerance, names) in [
+        ("f32", 1e-3, &["rtd_shared", "mlm_paper"][..]),
+        ("tf32", 2e-2, &["mlm_paper"]),
+        ("bf16", 1e-1, &["mlm_paper"]),
+    ] {
+        for name in names {
+            let usual = golden_trial(name, &["model.dropout=0.1"]);
+            let rounded = golden_trial(name, &["model.dropout=0.1", &format!("train.precision={precision}")]);
+            let (expected, got) = (numbers(&traced(&usual, &Device::Cpu)), numbers(&traced(&rounded, &cuda)));
+            for step in 0..10 {
+                let key = format!("step.{step}/loss");
+                let (a, b) = (got[&key][0], expected[&key][0]);
+                assert!((a - b).abs() <= tolerance * b.abs(), "{name}, {precision}, {key}: {a} against {b}");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a CUDA device"]
+fn cuda_gives_the_same_bits_twice() {
+    let cuda = Device::new_cuda(0).unwrap();
+    for name in ["rtd_shared", "mlm_paper"] {
+        let trial = golden_trial(name, &["model.dropout=0.1"]);
+        assert!(traced(&trial, &cuda) == traced(&trial, &cuda), "{name}");
+    }
+}
