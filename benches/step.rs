@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use electra_lab::experiment::{ModelSize, Precision};
 use electra_lab::run::DeviceChoice;
-use electra_lab::run::bench::{BenchOptions, Steps};
-use electra_lab::spec::{ModelSize, Precision};
+use electra_lab::tools::bench::step::{BenchOptions, Steps};
 
 fn step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("step");

@@ -1,7 +1,7 @@
-//! Whole-file writes, free space, and what to say when a disk refuses.
+//! Atomic writes of files, free space, and errors of the disk.
 //!
-//! A file is written beside its final place, synced and renamed: a reader sees the old content or the new,
-//! never half of it. Anyone may use this module; it knows nothing of the project.
+//! A file is written under a temporary name in the same folder, synced and renamed, so a reader sees the old
+//! content or the new one, never a part. Must never: know anything about experiments.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,19 +9,19 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Start of the names of files that are being written; what a killed process leaves of them is deleted by the
-/// next one that locks the folder.
+/// Prefix of temporary files. The next process that locks the folder deletes those of a killed process.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
 
-/// Bytes that are written and deleted again to see whether a folder takes files.
+/// Bytes of a temporary file that tests whether a folder is writable.
 const PROBE_BYTES: usize = 1 << 20;
 
-/// Replaces a file by `bytes`, or leaves it as it was.
+/// Replaces the content of a file by `bytes`; on an error the file does not change.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write_by(path, |file| file.write_all(bytes).map_err(|error| storage_error(path, "write", &error)))
 }
 
-/// Replaces a file by what `write` writes, or, where that fails, leaves it as it was. The file that is written has another name.
+/// Replaces the content of a file by what `write` writes into a temporary file; on an error the file does not
+/// change.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut tempfile::NamedTempFile) -> Result<()>) -> Result<()> {
     let folder = folder_of(path);
     let refused = |error: io::Error| storage_error(path, "write", &error);
@@ -32,7 +32,7 @@ pub fn write_by(path: &Path, write: impl FnOnce(&mut tempfile::NamedTempFile) ->
     sync_folder(folder).map_err(refused)
 }
 
-/// The folder that holds a file: for a bare name the current one.
+/// The folder of a file; the current folder for a name without one.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -40,42 +40,42 @@ pub fn folder_of(path: &Path) -> &Path {
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY_PREFIX);
-    // Results are for others to read too: the umask decides, as for any other file.
+    // Other users may read results: the umask decides, as for any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
 }
 
-/// A rename is on the disk only once its folder is.
+/// A rename reaches the disk only when the folder is synced.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Checks before anything expensive that the folder of a file that `option` names is there and takes files.
+/// Checks, before expensive work, that the folder of the file given by `option` exists and is writable.
 pub fn check_folder(option: &str, path: &Path) -> Result<()> {
     let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(Error::new(
             ErrorKind::Storage,
             format!("{option} {}: there is no folder {}", path.display(), folder.display()),
-            "make the folder first, or write the file elsewhere",
+            "create the folder first, or choose another file",
         ));
     }
     check_writable(folder, 0)
 }
 
-/// Makes a folder and those above it.
+/// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| storage_error(path, "create the folder", &error))
 }
 
-/// Checks before anything expensive that `folder` can be made, takes files, and has `needed_bytes` free.
-/// Leaves no folder that was not there.
+/// Checks, before expensive work, that `folder` can be created, is writable, and has `needed_bytes` free.
+/// Does not leave a new folder.
 pub fn check_writable(folder: &Path, needed_bytes: u64) -> Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
     let result = probe(folder, needed_bytes);
     for path in missing {
-        // Fails, as it should, where another process has put something there since.
+        // Fails, as it should, if another process has written into the folder meanwhile.
         let _ = std::fs::remove_dir(path);
     }
     result
@@ -93,7 +93,7 @@ fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
         Some(free) if free < needed_bytes => Err(Error::new(
             ErrorKind::Storage,
             format!(
-                "{} has {} free, and the checkpoints of this run need about {}",
+                "{} has {} free, but the checkpoints of this run need about {}",
                 folder.display(),
                 bytes_text(free),
                 bytes_text(needed_bytes)
@@ -104,17 +104,17 @@ fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
     }
 }
 
-/// A storage error whose remedy fits the reason.
+/// A storage error with a remedy for its cause.
 pub fn storage_error(path: &Path, doing: &str, error: &io::Error) -> Error {
     let mut described = Error::storage(path, doing, error);
     described.hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => "give yourself the right to write there, or choose another folder",
+        io::ErrorKind::PermissionDenied => "get permission to write there, or choose another folder",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file is where a folder should be: move it away, or choose another folder"
         }
         io::ErrorKind::IsADirectory => "a folder is where a file should be: move it away",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "the disk is full: free some space and run the same command again to continue"
+            "the disk is full: free some space; the same command resumes"
         }
         io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only: choose another folder",
         _ => return described,
@@ -123,7 +123,7 @@ pub fn storage_error(path: &Path, doing: &str, error: &io::Error) -> Error {
     described
 }
 
-/// Bytes that this user may still write on the disk of `path`; None where that cannot be told.
+/// Bytes that this user can still write on the disk of `path`; None if unknown.
 #[cfg(unix)]
 pub fn free_bytes(path: &Path) -> Option<u64> {
     use std::os::unix::ffi::OsStrExt;
@@ -136,18 +136,18 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
         }
         answer.assume_init()
     };
-    // The fields' types differ between systems.
+    // The types of these fields differ between systems.
     #[allow(clippy::unnecessary_cast)]
     Some(answer.f_bavail as u64 * answer.f_frsize as u64)
 }
 
-/// Bytes that this user may still write on the disk of `path`; None where that cannot be told.
+/// Bytes that this user can still write on the disk of `path`; None if unknown.
 #[cfg(not(unix))]
 pub fn free_bytes(_path: &Path) -> Option<u64> {
     None
 }
 
-/// Bytes of the files below a folder, links counted as nothing; 0 where there is no folder.
+/// Bytes of all files in a folder and its subfolders, without links; 0 if there is no folder.
 pub fn folder_bytes(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_replaces_the_whole_file_and_leaves_nothing_beside_it() {
+    fn a_write_replaces_the_file_and_leaves_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outcome.json");
         write_whole(&path, b"a long first version").unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_leaves_the_old_file() {
+    fn a_failed_write_does_not_change_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outcome.json");
         std::fs::create_dir_all(path.join("in the way")).unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_where_a_folder_should_be_is_named() {
+    fn the_error_names_a_file_in_place_of_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results");
         std::fs::write(&path, "").unwrap();
@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn a_check_leaves_no_folder_behind() {
+    fn a_check_leaves_no_folder() {
         let folder = tempfile::tempdir().unwrap();
         check_writable(&folder.path().join("results/gen_ratio"), 0).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn too_little_space_is_said_before_the_run() {
+    fn too_little_space_is_an_error_before_the_run() {
         let folder = tempfile::tempdir().unwrap();
         check_writable(folder.path(), 1).unwrap();
         if free_bytes(folder.path()).is_some() {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_have_units() {
         assert_eq!(bytes_text(1023), "1023 B");
         assert_eq!(bytes_text(1536), "1.5 KiB");
         assert_eq!(bytes_text(3 << 30), "3.0 GiB");

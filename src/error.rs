@@ -1,46 +1,45 @@
-//! The one error type: what happened, where, and what to do about it.
+//! The error type of the library: what went wrong, where, and the remedy.
 //!
-//! Every error carries a kind (which decides the exit code), a message that names the file, the place and the
-//! value, and a remedy. Errors of libraries enter through [`Error::because`], which keeps their first line and
-//! drops back-traces.
+//! Every error has a kind (which determines the exit code), a message that names the file, the place and the
+//! value, and a remedy. [`Error::because`] adds the first line of a library's error, without its stack trace.
 
 use std::fmt;
 
-/// What sort of thing went wrong; `cli::exit` maps each to a documented exit code.
+/// The kind of an error; `cli::exit` maps each to a documented exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The experiment file or an override is wrong.
     Spec,
-    /// Data is missing, unreadable or not what it should be.
+    /// Data is missing, unreadable or has the wrong content.
     Data,
-    /// The network or the hub refused, or it is needed and the run is offline.
+    /// The network or the hub failed, or was needed while offline.
     Network,
-    /// A folder or file of ours cannot be read or written.
+    /// A file or folder cannot be read or written.
     Storage,
     /// A device is missing or out of memory.
     Device,
-    /// Training went wrong (a loss that is not finite, say).
+    /// Training failed, for example with a loss that is not finite.
     Training,
-    /// A person asked to stop.
+    /// A person stopped the program.
     Interrupted,
-    /// Another process holds what this one needs.
+    /// Another process has locked what this one needs.
     Busy,
-    /// A bug of ours.
+    /// A bug in electra-lab.
     Internal,
 }
 
 /// An error with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What sort.
+    /// The kind.
     pub kind: ErrorKind,
-    /// What happened, naming file, place and value; one paragraph.
+    /// What is wrong, with file, place and value; one paragraph.
     pub message: String,
-    /// What to do; may be empty only for `Internal` and `Interrupted`.
+    /// The remedy; may be empty only for `Internal` and `Interrupted`.
     pub hint: String,
 }
 
-/// Shorthand used all over the library.
+/// A result with this error.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -49,12 +48,12 @@ impl Error {
         Self { kind, message: message.into(), hint: hint.into() }
     }
 
-    /// An error of ours that no input should be able to cause.
+    /// An error that no input should be able to cause.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message, "this is a bug in electra-lab: please report it")
     }
 
-    /// Appends the first line of a library's error, without its back-trace.
+    /// Appends the first line of a library's error.
     pub fn because(mut self, error: impl fmt::Display) -> Self {
         let text = error.to_string();
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
@@ -62,7 +61,7 @@ impl Error {
         self
     }
 
-    /// A file or folder of ours that could not be read or written.
+    /// The error of a file or folder that cannot be read or written.
     pub fn storage(path: &std::path::Path, doing: &str, error: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::Storage,
@@ -85,13 +84,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// candle's errors reach a person only if the code is wrong: what can be wrong with an input is checked before.
+/// candle's errors are bugs, except lack of memory: inputs are checked before they reach candle.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string().to_lowercase();
         if text.contains("out of memory") || text.contains("out_of_memory") {
-            let hint = "pre-training goes on from its checkpoint with --set train.micro_batch=N, a part of train.batch (the same \
-                        numbers but for rounding); fine-tuning needs a smaller evaluate.finetune.batch";
+            let hint = "pre-training resumes from its checkpoint with --set train.micro_batch=N, smaller than train.batch (the \
+                        same numbers except for rounding); fine-tuning needs a smaller evaluate.finetune.batch";
             return Self::new(ErrorKind::Device, "the device is out of memory", hint);
         }
         Self::internal("a tensor operation failed").because(error)
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_device_lacks_is_told_with_a_remedy() {
+    fn lack_of_device_memory_has_a_remedy() {
         for text in ["CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation: out of memory"] {
             let error = Error::from(candle_core::Error::Msg(format!("DriverError({text})")));
             assert_eq!(
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_librarys_back_trace_never_shows() {
+    fn the_stack_trace_of_a_library_is_dropped() {
         let error = Error::internal("broken").because("first line\n   0: candle::frame\n   1: more");
         assert_eq!(error.message, "broken: first line");
     }

@@ -1,19 +1,19 @@
-//! Counter-based random streams: every random number of the project comes from here.
+//! Counter-based random streams, the source of all random numbers.
 //!
-//! A stream is addressed by `(seed, purpose, step, index)` and never by what was drawn before it, so that a
-//! resumed run, another number of threads or another order of work draws the same numbers. The generator is
+//! The address of a stream is `(seed, purpose, step, index)`. It does not depend on what was drawn before, so
+//! a resumed run, another number of threads or another order of work draws the same numbers. The generator is
 //! Philox4x32-10 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3").
 //!
 //! Must never: read the clock, the thread id or any global state.
 
-/// What a stream is for. Two purposes never share numbers; the discriminants are part of the results'
-/// identity, so they are never renumbered.
+/// The purpose of a stream; different purposes draw different numbers. Results depend on the discriminants,
+/// which must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
     /// Weight initialisation; index = parameter.
     Init = 1,
-    /// Choice of masked positions; step = training step, index = sequence of the batch.
+    /// Masked positions; step = training step, index = sequence of the batch.
     Mask = 2,
     /// Replacement tokens drawn from the generator; index = masked slot of the batch.
     Sample = 3,
@@ -21,19 +21,19 @@ pub enum Purpose {
     Dropout = 4,
     /// Order of the training examples; step = epoch.
     Shuffle = 5,
-    /// The built-in language's documents; index = document.
+    /// Documents of the built-in language; index = document.
     Language = 6,
-    /// The built-in language's evaluation tasks; step = task and split, index = example.
+    /// Tasks of the built-in language; step = task and split, index = example.
     LanguageTask = 7,
-    /// Packing of documents into examples; index = document.
+    /// Packing of documents into sequences; index = document.
     Packing = 8,
     /// Bootstrap resampling in reports.
     Bootstrap = 9,
     /// Task heads and example order of a fine-tuning run.
     Finetune = 10,
-    /// Numbers of a test or a benchmark, which no result depends on.
+    /// Tests and benchmarks; no result depends on it.
     Test = 11,
-    /// Crops of texts, their second views; step = training step, index = sequence of the batch.
+    /// Crops of texts (second views); step = training step, index = sequence of the batch.
     Crop = 12,
 }
 
@@ -60,7 +60,7 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
-/// SplitMix64's finaliser: a bijection that spreads every input bit over the whole word.
+/// The finaliser of SplitMix64: a bijection in which every input bit affects the whole word.
 fn mix(mut word: u64) -> u64 {
     word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -68,7 +68,7 @@ fn mix(mut word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-/// The key under which one `(seed, purpose, step)` draws; `index` and the position go into the counter.
+/// The Philox key of `(seed, purpose, step)`; `index` and the position make the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamKey(pub [u32; 2]);
 
@@ -79,14 +79,14 @@ impl StreamKey {
         Self([word as u32, (word >> 32) as u32])
     }
 
-    /// The four words at `block` of stream `index`, addressed directly (dropout masks).
+    /// The four words at position `block` of stream `index` (for dropout masks).
     #[inline(always)]
     pub fn block(self, index: u64, block: u64) -> [u32; 4] {
         philox([block as u32, (block >> 32) as u32, index as u32, (index >> 32) as u32], self.0)
     }
 }
 
-/// A sequence of random numbers, one word after the other.
+/// A sequence of random numbers.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: StreamKey,
@@ -97,7 +97,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream at `(seed, purpose, step, index)`, from its beginning.
+    /// The stream at `(seed, purpose, step, index)`, from its start.
     pub fn new(seed: u64, purpose: Purpose, step: u64, index: u64) -> Self {
         Self { key: StreamKey::new(seed, purpose, step), index, block: 0, words: [0; 4], used: 4 }
     }
@@ -125,7 +125,7 @@ impl Stream {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// A uniform integer in `0..bound`, without bias (rejection). `bound` of 0 gives 0.
+    /// A uniform integer in `0..bound`, without bias (rejection sampling). A `bound` of 0 gives 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u64;
         let limit = u64::MAX - u64::MAX % bound;
@@ -148,8 +148,8 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// A standard normal number within two standard deviations, drawn again until it is
-    /// (TensorFlow's `truncated_normal`).
+    /// A standard normal number, redrawn until it is within two standard deviations (TensorFlow's
+    /// `truncated_normal`).
     pub fn truncated_normal(&mut self) -> f64 {
         loop {
             let value = self.normal();
@@ -166,7 +166,7 @@ impl Stream {
         }
     }
 
-    /// One of the items, or None of none.
+    /// One of the items; None if there are none.
     pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len()))
     }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_distributions() {
+    fn means_and_variances_are_those_of_the_distributions() {
         let mut stream = Stream::new(7, Purpose::Test, 0, 0);
         let n = 200_000;
         let draw = |f: &mut dyn FnMut() -> f64| {
@@ -210,7 +210,7 @@ mod tests {
         assert!((mean - 0.5).abs() < 0.003 && (variance - 1.0 / 12.0).abs() < 0.001);
         let (mean, variance) = draw(&mut || stream.normal());
         assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.015);
-        // The variance of a normal cut at two standard deviations is 0.7737.
+        // The variance of a normal distribution truncated at two standard deviations is 0.7737.
         let (mean, variance) = draw(&mut || stream.truncated_normal());
         assert!(mean.abs() < 0.01 && (variance - 0.7737).abs() < 0.01);
     }

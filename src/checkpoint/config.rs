@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::EncoderShape;
 use crate::model::EncoderNetwork;
-use crate::nn::Rates;
+use crate::nn::DropoutRates;
 
 /// Which architecture's names and defaults apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl File {
             rate if (0.0..1.0).contains(&rate) => Ok(rate),
             rate => Err(format!("{name} is {rate}")),
         };
-        let rates = Rates {
+        let rates = DropoutRates {
             hidden: rate("hidden_dropout_prob", self.hidden_dropout_prob)?,
             attention: rate("attention_probs_dropout_prob", self.attention_probs_dropout_prob)?,
         };

@@ -9,7 +9,7 @@ use super::write::{Role, write};
 use crate::error::{Error, Result};
 use crate::experiment::{HeadKind, MainTask, TrialSpec};
 use crate::model::{
-    AdversarialElectra, Discriminator, Electra, Electric, EncoderNetwork, MaskedLm, Restorer,
+    AdversarialElectra, Discriminator, Electra, ElectricNetworks, EncoderNetwork, MaskedLm, Restorer,
 };
 use crate::nn::{DIFFERENCE, Parameters, difference_table};
 
@@ -41,7 +41,7 @@ impl TrainedNetworks {
                 Role::Discriminator
             }
             MainTask::Detect if spec.objective.has_two_towers() => {
-                Electric::new(&mut parameters, &spec.model, vocab)?;
+                ElectricNetworks::new(&mut parameters, &spec.model, vocab)?;
                 Role::Discriminator
             }
             MainTask::Detect if spec.objective.has_generator() => {

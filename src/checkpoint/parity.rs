@@ -11,11 +11,11 @@ use super::config::Family;
 use super::names::{join, part_shape, parts, split};
 use crate::experiment::EncoderShape;
 use crate::model::{Discriminator, EncoderNetwork, MaskedLm, encoder};
-use crate::nn::{Mode, Parameters, Rates, Tokens};
+use crate::nn::{DropoutRates, Mode, Parameters, Tokens};
 use crate::ops::embedding::Indices;
 
 const VOCAB: usize = 30_522;
-const OFF: Rates = Rates { hidden: 0.1, attention: 0.1 };
+const OFF: DropoutRates = DropoutRates { hidden: 0.1, attention: 0.1 };
 
 /// tests/golden/logits.json, made by scripts/golden_logits.py.
 #[derive(Deserialize)]

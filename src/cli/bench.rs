@@ -1,4 +1,4 @@
-//! `electra-lab bench`: times whole training steps, and the making of a corpus, on this machine.
+//! `electra-lab bench`: times training steps, or tokenising and packing a corpus, on this machine.
 
 use clap::{Args, Subcommand};
 
@@ -22,9 +22,9 @@ pub struct BenchArguments {
 /// What to time.
 #[derive(Subcommand, Debug)]
 enum What {
-    /// Times the whole joint step: generator, sampling, discriminator, backward, clipping, optimizer
+    /// Times a whole training step: generator, sampling, discriminator, backward, clipping, optimizer
     Step(StepArguments),
-    /// Times reading, tokenising and packing the text of an experiment's first trial, whatever the cache has
+    /// Times reading, tokenising and packing the text of an experiment's first trial, without the text cache
     Corpus(CorpusArguments),
 }
 
@@ -33,15 +33,15 @@ struct CorpusArguments {
     #[command(flatten)]
     spec: SpecArguments,
 
-    /// Threads that compute [default: one a core, or RAYON_NUM_THREADS]
+    /// Threads that compute [default: one per core, or RAYON_NUM_THREADS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
-    /// Uses nothing but what the hub's cache has: downloads are in the time otherwise
+    /// Uses only what is in the hub's cache; otherwise downloads count into the time [default: off]
     #[arg(long)]
     offline: bool,
 
-    /// Prints one line of JSON [default: a sentence a number]
+    /// Prints one line of JSON [default: one sentence per number]
     #[arg(long)]
     json: bool,
 }
@@ -52,23 +52,23 @@ struct StepArguments {
     #[arg(long, value_name = "SIZE", default_value = "small", value_parser = ["tiny", "small", "base"])]
     size: String,
 
-    /// Sequences a step
+    /// Sequences per step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
 
-    /// Sequences computed at a time, whose gradients are summed [default: the batch]
+    /// Sequences computed at a time, with gradients accumulated over the batch [default: the batch]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     micro_batch: Option<u32>,
 
-    /// Tokens a sequence
+    /// Tokens per sequence
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=8_192))]
     seq: u32,
 
-    /// Threads that compute [default: one a core, or RAYON_NUM_THREADS]
+    /// Threads that compute [default: one per core, or RAYON_NUM_THREADS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
-    /// Timed steps, after two that are not counted
+    /// Timed steps, after two for warming up
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
 
@@ -76,7 +76,7 @@ struct StepArguments {
     #[arg(long, value_name = "RATIO", default_value_t = 0.25, value_parser = ratio)]
     ratio: f64,
 
-    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    /// Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
 
@@ -84,7 +84,7 @@ struct StepArguments {
     #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = ["f32", "tf32", "bf16"])]
     precision: String,
 
-    /// Prints one line of JSON [default: a sentence a number]
+    /// Prints one line of JSON [default: one sentence per number]
     #[arg(long)]
     json: bool,
 }
@@ -96,7 +96,7 @@ fn ratio(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// Times what was asked for, prints it, and returns the exit code.
+/// Times it, prints the result and returns the exit code.
 pub fn bench(arguments: &BenchArguments) -> Result<u8> {
     match &arguments.what {
         What::Step(step) => {
@@ -118,8 +118,8 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
             let trial =
                 experiment.trials.first().ok_or_else(|| Error::internal("an experiment has no trial"))?;
             let threads = arguments.threads.map(usize::from);
-            let watch = Terminal::on_stderr().watch("corpus");
-            let result = corpus::corpus(&trial.spec, threads, arguments.offline, &watch)?;
+            let progress = Terminal::on_stderr().watch("corpus");
+            let result = corpus::corpus(&trial.spec, threads, arguments.offline, &progress)?;
             print(&result, arguments.json, corpus_text)
         }
     }
@@ -141,7 +141,7 @@ fn size(word: &str) -> Result<ModelSize> {
         "tiny" => Ok(ModelSize::Tiny),
         "small" => Ok(ModelSize::Small),
         "base" => Ok(ModelSize::Base),
-        _ => Err(Error::internal(format!("no size {word}"))),
+        _ => Err(Error::internal(format!("there is no size {word}"))),
     }
 }
 
@@ -150,17 +150,17 @@ fn precision(word: &str) -> Result<Precision> {
         "f32" => Ok(Precision::F32),
         "tf32" => Ok(Precision::Tf32),
         "bf16" => Ok(Precision::Bf16),
-        _ => Err(Error::internal(format!("no precision {word}"))),
+        _ => Err(Error::internal(format!("there is no precision {word}"))),
     }
 }
 
 fn text(result: &BenchResult) -> String {
     let device =
-        result.peak_device_mib.map(|mib| format!(", and {mib} MiB of the device's")).unwrap_or_default();
+        result.peak_device_mib.map(|mib| format!(" and {mib} MiB on the device")).unwrap_or_default();
     format!(
         "{:.1} tokens/s in the median step, {:.1} in the best\n\
-         {} of memory at the peak{device}\n\
-         {:.1} % of the {:.0} GFLOP/s that a large matrix product reaches here\n",
+         {} of peak memory{device}\n\
+         {:.1} % of the {:.0} GFLOP/s of a large matrix product on this machine\n",
         result.tokens_per_s_median,
         result.tokens_per_s_best,
         memory(result.peak_rss_mib),
@@ -171,7 +171,7 @@ fn text(result: &BenchResult) -> String {
 
 fn corpus_text(result: &CorpusResult) -> String {
     format!(
-        "{:.2} s for {} tokens of {}, {:.0} tokens/s\n{} of memory at the peak\n",
+        "{:.2} s for {} tokens of {}, {:.0} tokens/s\n{} of peak memory\n",
         result.seconds,
         result.tokens,
         result.source,

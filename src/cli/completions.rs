@@ -1,4 +1,4 @@
-//! `electra-lab completions`: scripts that let a shell complete our options.
+//! `electra-lab completions`: scripts with which a shell completes commands and options.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
 pub struct CompletionsArguments {
-    /// The shell that will read the script
+    /// Shell that reads the script
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }

@@ -1,4 +1,4 @@
-//! `electra-lab doctor`: what this machine and this build offer.
+//! `electra-lab doctor`: what this machine and this build have.
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::tools::{Examination, FolderState, examine};
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
-    /// Prints the findings as JSON [default: a line each]
+    /// Prints the findings as JSON [default: one line each]
     #[arg(long)]
     json: bool,
 }
@@ -27,11 +27,12 @@ pub fn doctor(arguments: &DoctorArguments) -> Result<u8> {
 }
 
 fn text(findings: &Examination) -> String {
-    let commit = match (&findings.git_commit, findings.git_dirty) {
-        (Some(commit), Some(true)) => format!("{commit}, with changes"),
-        (Some(commit), _) => commit.clone(),
-        (None, _) => "the current folder is no git repository".into(),
+    let working = match (&findings.working_commit, findings.working_dirty) {
+        (Some(commit), Some(true)) => format!("commit {commit}, with changes"),
+        (Some(commit), _) => format!("commit {commit}"),
+        (None, _) => "not a git repository".into(),
     };
+    let commit = findings.commit.clone().unwrap_or_else(|| "unknown to this build".into());
     let cuda = if findings.built_with_cuda { "built with CUDA" } else { "built without CUDA" };
     let network = if findings.offline { "offline, by HF_HUB_OFFLINE" } else { "may be used" };
     let token = if findings.has_token { "present" } else { "none; public repositories need none" };
@@ -44,7 +45,7 @@ fn text(findings: &Examination) -> String {
         ("SIMD", findings.simd.clone()),
         ("text cache", folder_text(&findings.cache)),
         ("hub cache", folder_text(&findings.hub_cache)),
-        ("this folder", folder_text(&findings.current)),
+        ("this folder", format!("{}, {working}", folder_text(&findings.current))),
         ("network", network.into()),
         ("hub", findings.endpoint.clone()),
         ("hub token", token.into()),
@@ -55,7 +56,7 @@ fn text(findings: &Examination) -> String {
 fn folder_text(folder: &FolderState) -> String {
     let mut words = vec![folder.path.display().to_string()];
     match (folder.exists, folder.used_bytes) {
-        (false, _) => words.push("not made yet".into()),
+        (false, _) => words.push("not created yet".into()),
         (true, Some(bytes)) => words.push(format!("{} used", bytes_text(bytes))),
         (true, None) => {}
     }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_read_well() {
+    fn findings_are_a_table() {
         let folder = |path: &str, exists, used_bytes| FolderState {
             path: path.into(),
             exists,
@@ -77,8 +78,9 @@ mod tests {
         };
         let findings = Examination {
             version: "1.2.3".into(),
-            git_commit: Some("0123abc".into()),
-            git_dirty: Some(true),
+            commit: Some("89ef012".into()),
+            working_commit: Some("0123abc".into()),
+            working_dirty: Some(true),
             platform: "linux x86_64".into(),
             device: "cpu".into(),
             built_with_cuda: false,
@@ -93,14 +95,14 @@ mod tests {
         };
         insta::assert_snapshot!(text(&findings), @r#"
         electra-lab  1.2.3
-        commit       0123abc, with changes
+        commit       89ef012
         platform     linux x86_64
         device       cpu (built without CUDA)
         threads      2
         SIMD         avx512f
-        text cache   /home/me/.cache/electra-lab, not made yet, 5.0 GiB free
+        text cache   /home/me/.cache/electra-lab, not created yet, 5.0 GiB free
         hub cache    /home/me/.cache/huggingface/hub, 3.0 MiB used, 5.0 GiB free
-        this folder  ., 5.0 GiB free
+        this folder  ., 5.0 GiB free, commit 0123abc, with changes
         network      offline, by HF_HUB_OFFLINE
         hub          https://huggingface.co
         hub token    none; public repositories need none

@@ -24,7 +24,7 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "NAME", default_value = "main")]
     revision: String,
 
-    /// Tasks to fine-tune on: GLUE's, squad, squad2
+    /// Tasks to fine-tune on: GLUE tasks, squad, squad2
     #[arg(
         long,
         value_name = "TASK,…",
@@ -33,15 +33,15 @@ pub struct EvaluateArguments {
     )]
     tasks: Vec<String>,
 
-    /// Fine-tuning runs a task; the report takes their median
+    /// Fine-tuning runs per task; the report shows their median
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: u32,
 
-    /// Overrides a value of the experiment file that is written: --set evaluate.finetune.learning_rate=1e-4
+    /// Overrides a value of the experiment file; repeatable: --set evaluate.finetune.learning_rate=1e-4
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
 
-    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    /// Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
 
@@ -51,11 +51,11 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     reports: ReportsArgument,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     offline: bool,
 
-    /// Discards what earlier runs of the same trial left, and starts afresh [default: off, continues it]
+    /// Deletes the results of earlier runs of the same trial and starts again [default: off, resumes it]
     #[arg(long)]
     force: bool,
 }
@@ -63,7 +63,7 @@ pub struct EvaluateArguments {
 /// Writes the experiment file, runs it and returns the exit code.
 pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     let tasks = arguments.tasks.iter().map(|word| task(word)).collect::<Result<Vec<_>>>()?;
-    // A model that is not there is said before anything is written.
+    // A missing model is an error before anything is written.
     model_folder(&arguments.model, &arguments.revision, &DataEnv::new(arguments.offline)?)?;
     let folder = arguments.results.results.join(evaluation_name(&arguments.model));
     create_folder(&folder)?;
@@ -93,6 +93,6 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
 fn task(word: &str) -> Result<TaskName> {
     TaskName::ALL.into_iter().find(|task| task.as_str() == word).ok_or_else(|| {
         let known = TaskName::ALL.map(TaskName::as_str).join(", ");
-        Error::new(ErrorKind::Spec, format!("--tasks {word}: there is no such task"), format!("use {known}"))
+        Error::new(ErrorKind::Spec, format!("--tasks {word}: no such task"), format!("use {known}"))
     })
 }

@@ -1,56 +1,56 @@
-//! Exit codes: what a script may rely on. They are listed in `--help` and never renumbered.
+//! Exit codes. Scripts rely on them: they are listed in `--help` and must never be renumbered.
 
 use crate::error::ErrorKind;
 use crate::run::Summary;
 
-/// All went well.
+/// Success.
 pub const OK: u8 = 0;
-/// Some trials failed; if all of them failed for one reason, that reason's code is used instead.
+/// Some trials failed. If all failed for one reason, the code of that reason is used instead.
 pub const TRIALS_FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
 /// The experiment file or an override is wrong.
 pub const SPEC: u8 = 3;
-/// Data is missing, unreadable or not what it should be.
+/// Data is missing, unreadable or has the wrong content.
 pub const DATA: u8 = 4;
-/// The network or the hub refused, or the run is offline and needs it.
+/// The network or the hub failed, or was needed while offline.
 pub const NETWORK: u8 = 5;
-/// A folder or file of ours cannot be read or written.
+/// A file or folder cannot be read or written.
 pub const STORAGE: u8 = 6;
 /// A device is missing or out of memory.
 pub const DEVICE: u8 = 7;
-/// Another process runs what was asked for.
+/// Another process is running the same trial.
 pub const BUSY: u8 = 8;
-/// Training went wrong.
+/// Training failed.
 pub const TRAINING: u8 = 9;
-/// A bug of ours.
+/// A bug in electra-lab.
 pub const INTERNAL: u8 = 70;
-/// A person stopped it.
+/// Stopped by a person.
 pub const INTERRUPTED: u8 = 130;
 
 /// Every code with its meaning, in the order of `--help`.
 pub const TABLE: [(u8, &str); 12] = [
-    (OK, "all went well"),
-    (TRIALS_FAILED, "some trials failed (all for one reason: that reason's code)"),
+    (OK, "success"),
+    (TRIALS_FAILED, "some trials failed (if all for one reason, the code of that reason)"),
     (USAGE, "the command line is wrong"),
     (SPEC, "the experiment file, a --set or an --only is wrong"),
-    (DATA, "data is missing, unreadable or not what it should be"),
-    (NETWORK, "the network or the hub refused, or offline and not cached"),
-    (STORAGE, "a file or folder of ours cannot be read or written"),
+    (DATA, "data is missing, unreadable or has the wrong content"),
+    (NETWORK, "the network or the hub failed, or was needed while offline"),
+    (STORAGE, "a file or folder cannot be read or written"),
     (DEVICE, "the device is missing or out of memory"),
     (BUSY, "another process is running the same trial"),
-    (TRAINING, "training went wrong, say a loss that is not finite"),
+    (TRAINING, "training failed, for example with a loss that is not finite"),
     (INTERNAL, "a bug in electra-lab"),
-    (INTERRUPTED, "stopped by Ctrl-C or SIGTERM; run again to continue"),
+    (INTERRUPTED, "stopped by Ctrl-C or SIGTERM; the same command resumes"),
 ];
 
-/// The list for `--help`.
+/// The list of codes for `--help`.
 pub fn help_text() -> String {
     let lines: Vec<String> = TABLE.iter().map(|(code, meaning)| format!("  {code:>3}  {meaning}")).collect();
     format!("Exit codes:\n{}", lines.join("\n"))
 }
 
-/// The code of an error.
+/// The code for an error.
 pub fn of_kind(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Spec => SPEC,
@@ -65,7 +65,7 @@ pub fn of_kind(kind: ErrorKind) -> u8 {
     }
 }
 
-/// The code of a run: an interrupt comes first, then failures, then trials that others run.
+/// The code for a run: an interrupt takes precedence over failures, and those over trials in another process.
 pub fn of_summary(summary: &Summary) -> u8 {
     if summary.is_interrupted() {
         INTERRUPTED
@@ -83,16 +83,16 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::experiment::TrialId;
-    use crate::run::{INTERRUPTED_STATUS, SummaryRow, TrialEnd};
+    use crate::run::{INTERRUPTED_STATUS, SummaryRow, TrialStatus};
 
-    fn code(ends: &[TrialEnd]) -> u8 {
-        let row = |end: &TrialEnd| SummaryRow {
+    fn code(statuses: &[TrialStatus]) -> u8 {
+        let row = |status: &TrialStatus| SummaryRow {
             experiment: "test".into(),
             id: TrialId("0".into()),
             label: "seed=1".into(),
-            end: end.clone(),
+            status: status.clone(),
         };
-        of_summary(&Summary { rows: ends.iter().map(row).collect() })
+        of_summary(&Summary { rows: statuses.iter().map(row).collect() })
     }
 
     #[test]
@@ -103,17 +103,17 @@ mod tests {
     }
 
     #[test]
-    fn a_run_ends_with_the_code_of_its_worst_news() {
-        let failed = |kind| TrialEnd::Failed(Error::new(kind, "", ""));
-        let busy = TrialEnd::Busy(Error::new(ErrorKind::Busy, "", ""));
+    fn the_code_of_a_run_is_that_of_its_most_severe_trial() {
+        let failed = |kind| TrialStatus::Failed(Error::new(kind, "", ""));
+        let busy = TrialStatus::Busy(Error::new(ErrorKind::Busy, "", ""));
         assert_eq!(code(&[]), OK);
-        assert_eq!(code(&[TrialEnd::Skipped]), OK);
-        assert_eq!(code(&[TrialEnd::Skipped, busy.clone()]), BUSY);
-        assert_eq!(code(&[TrialEnd::Skipped, busy, failed(ErrorKind::Training)]), TRIALS_FAILED);
+        assert_eq!(code(&[TrialStatus::Skipped]), OK);
+        assert_eq!(code(&[TrialStatus::Skipped, busy.clone()]), BUSY);
+        assert_eq!(code(&[TrialStatus::Skipped, busy, failed(ErrorKind::Training)]), TRIALS_FAILED);
         assert_eq!(code(&[failed(ErrorKind::Data), failed(ErrorKind::Training)]), TRIALS_FAILED);
         assert_eq!(code(&[failed(ErrorKind::Training), failed(ErrorKind::Training)]), TRAINING);
         assert_eq!(
-            code(&[failed(ErrorKind::Data), TrialEnd::Interrupted, TrialEnd::NotStarted]),
+            code(&[failed(ErrorKind::Data), TrialStatus::Interrupted, TrialStatus::NotStarted]),
             INTERRUPTED
         );
     }

@@ -1,4 +1,4 @@
-//! `electra-lab export`: a trained trial as folders that transformers loads.
+//! `electra-lab export`: writes a trained trial as folders that transformers loads.
 
 use std::path::PathBuf;
 
@@ -13,22 +13,22 @@ use crate::tools::{ExportOptions, export as export_trial};
 /// Arguments of `export`.
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Id of a trial, or its beginning, or its folder
+    /// Trial: its id, the start of its id, or its folder
     #[arg(value_name = "TRIAL")]
     trial: String,
 
-    /// Folder to write: the discriminator there, the generator in DIR/generator/
+    /// Folder for the discriminator; the generator goes to DIR/generator/
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 
-    /// Licence of the weights for the model card, by the hub's identifier, such as apache-2.0
+    /// Licence of the weights for the model card, as the hub's identifier, such as apache-2.0
     #[arg(long, value_name = "ID", default_value = "unknown")]
     license: String,
 
     #[command(flatten)]
     results: ResultsArgument,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     offline: bool,
 }

@@ -1,4 +1,4 @@
-//! `electra-lab fetch`: downloads all that an experiment needs, for machines that will be offline.
+//! `electra-lab fetch`: downloads everything that an experiment needs, for runs without network.
 
 use clap::Args;
 
@@ -17,7 +17,7 @@ pub struct FetchArguments {
     spec: SpecArguments,
 }
 
-/// Downloads, lists what is there now, and returns the exit code.
+/// Downloads the files, lists them and returns the exit code.
 pub fn fetch(arguments: &FetchArguments) -> Result<u8> {
     let experiment = arguments.spec.load()?;
     let files = fetch_experiment(&experiment, &Terminal::on_stderr().watch("fetch"))?;

@@ -1,4 +1,4 @@
-//! What a person and a script see: data on stdout, all else on stderr.
+//! Output: data on stdout, everything else on stderr.
 //!
 //! A closed stdout (`electra-lab plan … | head`) is no error; a full disk behind it is.
 
@@ -27,11 +27,11 @@ fn write_data(out: &mut impl Write, text: &str) -> Result<()> {
 /// Writes a value to stdout as indented JSON.
 pub fn json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::internal("cannot write this as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write the value as JSON").because(error))?;
     data(&format!("{text}\n"))
 }
 
-/// Writes a sentence to stderr; who closed it does not want it.
+/// Writes a sentence to stderr; a closed stderr is ignored.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -57,9 +57,9 @@ fn error_text(error: &Error, colours: bool) -> String {
 mod tests {
     use super::*;
 
-    struct Refusing(io::ErrorKind);
+    struct FailingWriter(io::ErrorKind);
 
-    impl Write for Refusing {
+    impl Write for FailingWriter {
         fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
             Err(self.0.into())
         }
@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_silent_and_a_full_disk_is_not() {
-        assert!(write_data(&mut Refusing(io::ErrorKind::BrokenPipe), "text").is_ok());
-        let error = write_data(&mut Refusing(io::ErrorKind::StorageFull), "text").unwrap_err();
+    fn a_closed_pipe_is_ignored_and_a_full_disk_is_an_error() {
+        assert!(write_data(&mut FailingWriter(io::ErrorKind::BrokenPipe), "text").is_ok());
+        let error = write_data(&mut FailingWriter(io::ErrorKind::StorageFull), "text").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Storage);
     }
 
     #[test]
-    fn faults_have_a_label_each_and_colours_only_if_wanted() {
+    fn errors_and_hints_have_labels_with_optional_colours() {
         let error = Error::new(ErrorKind::Spec, "seeds is empty", "list at least one");
         assert_eq!(error_text(&error, false), "error: seeds is empty\nhint: list at least one");
         assert!(error_text(&error, true).starts_with("\x1b[1;31merror:\x1b[0m seeds"));

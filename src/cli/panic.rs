@@ -1,10 +1,11 @@
-//! A panic is a bug of ours: one paragraph that says so, instead of a back-trace.
+//! A panic is a bug in electra-lab: prints one paragraph that says so, in place of a stack trace.
 
 use std::panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook, take_hook};
 
 use super::{exit, output};
+use crate::build_info;
 
-/// From now on a panic prints one paragraph; with `RUST_BACKTRACE` set, Rust's own report follows.
+/// Makes a panic print one paragraph; with `RUST_BACKTRACE` set, Rust's own report follows.
 pub fn install() {
     let own = take_hook();
     set_hook(Box::new(move |info| {
@@ -15,7 +16,7 @@ pub fn install() {
     }));
 }
 
-/// Runs `work`; a panic in it ends with the code of a bug.
+/// Runs `work` and returns its exit code; a panic in it gives the exit code of a bug.
 pub fn guard(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
     catch_unwind(work).unwrap_or(exit::INTERNAL)
 }
@@ -33,10 +34,11 @@ fn place_of(info: &PanicHookInfo) -> String {
 
 fn paragraph(message: &str, place: &str) -> String {
     format!(
-        "error: electra-lab {} met a bug at {place}: {message}\n\
-         hint: what was saved is safe, and the same command continues from there. Please report this with \
-         the command, the experiment file and the output of `electra-lab doctor`; RUST_BACKTRACE=1 shows more",
-        env!("CARGO_PKG_VERSION")
+        "error: electra-lab {} panicked at {place}: {message}\n\
+         hint: this is a bug in electra-lab. Saved checkpoints and records are intact: the same command continues \
+         from them. Please report the bug with the command, the experiment file and the output of \
+         `electra-lab doctor`; RUST_BACKTRACE=1 prints the stack",
+        build_info::version()
     )
 }
 
@@ -45,18 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_ends_with_the_code_of_a_bug() {
+    fn a_panic_gives_the_exit_code_of_a_bug() {
         assert_eq!(guard(|| 3), 3);
-        assert_eq!(guard(|| panic!("a panic that this test wants")), exit::INTERNAL);
+        assert_eq!(guard(|| panic!("this test panics on purpose")), exit::INTERNAL);
     }
 
     #[test]
-    fn the_paragraph_says_where_and_what_to_do() {
+    fn the_paragraph_names_the_place_and_the_remedy() {
         let text = paragraph("index out of bounds", "src/nn/attention.rs:12")
-            .replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            .replace(build_info::version(), "VERSION");
         insta::assert_snapshot!(text, @r#"
-        error: electra-lab VERSION met a bug at src/nn/attention.rs:12: index out of bounds
-        hint: what was saved is safe, and the same command continues from there. Please report this with the command, the experiment file and the output of `electra-lab doctor`; RUST_BACKTRACE=1 shows more
+        error: electra-lab VERSION panicked at src/nn/attention.rs:12: index out of bounds
+        hint: this is a bug in electra-lab. Saved checkpoints and records are intact: the same command continues from them. Please report the bug with the command, the experiment file and the output of `electra-lab doctor`; RUST_BACKTRACE=1 prints the stack
         "#);
     }
 }

@@ -1,4 +1,4 @@
-//! `electra-lab plan`: what a run would do and cost.
+//! `electra-lab plan`: shows what a run would do and cost.
 
 use clap::Args;
 
@@ -19,7 +19,7 @@ pub struct PlanArguments {
     #[command(flatten)]
     results: ResultsArgument,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     offline: bool,
 
@@ -97,7 +97,7 @@ mod tests {
     use crate::run::PlannedTrial;
 
     #[test]
-    fn a_plan_reads_well() {
+    fn a_plan_is_a_table() {
         let trial = |id: &str, status, left_s| PlannedTrial {
             id: id.into(),
             label: "model.generator_ratio=0.25 seed=1".into(),

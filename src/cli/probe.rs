@@ -1,10 +1,9 @@
-//! `electra-lab probe`: what a published model says of a text.
+//! `electra-lab probe`: shows the predictions of a model for one text.
 
 use clap::Args;
 
 use super::table::{numbers, table, words};
 use super::{exit, output};
-
 use crate::error::Result;
 use crate::hub::DataEnv;
 use crate::tools::{Probe, ProbeInput, ProbedMask, ProbedToken};
@@ -21,7 +20,7 @@ pub struct ProbeArguments {
     #[arg(long, value_name = "NAME", default_value = "main")]
     revision: String,
 
-    /// Text to judge; [CLS] and [SEP] are added, [MASK] in it is the token
+    /// Text for the model; [CLS] and [SEP] are added, and [MASK] stands for the mask token
     #[arg(long, required_unless_present = "ids", conflicts_with = "ids")]
     text: Option<String>,
 
@@ -29,19 +28,19 @@ pub struct ProbeArguments {
     #[arg(long, value_name = "TEXT", requires = "text")]
     pair: Option<String>,
 
-    /// Token ids instead of a text, taken as they are: --ids 101,2023,102
+    /// Token ids instead of a text, used unchanged: --ids 101,2023,102
     #[arg(long, value_delimiter = ',', value_name = "ID,…")]
     ids: Vec<u32>,
 
-    /// Asks the generator for the top fills of each [MASK], instead of the discriminator [default: off]
+    /// Shows the generator's predictions at each [MASK], instead of the discriminator's output [default: off]
     #[arg(long)]
     generator: bool,
 
-    /// Fills to show for each [MASK]
+    /// Predictions to show per [MASK]
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     offline: bool,
 
@@ -50,7 +49,7 @@ pub struct ProbeArguments {
     json: bool,
 }
 
-/// Asks the model and returns the exit code.
+/// Runs the model, prints its predictions and returns the exit code.
 pub fn probe(arguments: &ProbeArguments) -> Result<u8> {
     let env = DataEnv::new(arguments.offline)?;
     let probe = Probe::open(&arguments.model, &arguments.revision, arguments.generator, &env)?;
@@ -114,7 +113,7 @@ mod tests {
     use crate::tools::Fill;
 
     #[test]
-    fn tables_read_well() {
+    fn predictions_are_tables() {
         let tokens = [
             ProbedToken { id: 101, token: Some("[CLS]".into()), logit: -8.25, replaced: 0.00026 },
             ProbedToken { id: 5, token: None, logit: 1.5, replaced: 0.8176 },

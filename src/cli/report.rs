@@ -1,4 +1,4 @@
-//! `electra-lab report`: builds an experiment's report from its results, without running anything.
+//! `electra-lab report`: rebuilds an experiment's report from its results, without running anything.
 //!
 //! Next: `report_all.rs` builds every report.
 
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::rebuild_command::rebuild_command_of;
 use super::report_all::{Folders, report_all};
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
@@ -17,17 +18,17 @@ use crate::report::{ReportInput, build};
 #[derive(Args, Debug)]
 pub struct ReportArguments {
     /// Experiment file (YAML)
-    #[arg(value_name = "SPEC", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "EXPERIMENT", required_unless_present = "all", conflicts_with = "all")]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
     overrides: Overrides,
 
-    /// Builds every report again, of each experiment and profile that has results [default: off, one report]
+    /// Rebuilds the report of every experiment and profile that has results [default: off, one report]
     #[arg(long, conflicts_with_all = ["profile", "sets"])]
     all: bool,
 
-    /// Folder of the experiment files that --all takes questions and expectations from
+    /// Folder of the experiment files, from which --all takes questions and expectations
     #[arg(long, value_name = "DIR", default_value = "experiments", requires = "all")]
     experiments: PathBuf,
 
@@ -44,14 +45,14 @@ pub fn report(arguments: &ReportArguments) -> Result<u8> {
     let Some(spec) = &arguments.spec else {
         return report_all(&Folders { experiments: &arguments.experiments, results, reports });
     };
-    let place = Place { overrides: &arguments.overrides, results, reports };
-    build_and_show(&arguments.overrides.load(spec)?, &place)?;
+    let request = ReportRequest { overrides: &arguments.overrides, results, reports };
+    build_and_show(&arguments.overrides.load(spec)?, &request)?;
     Ok(exit::OK)
 }
 
-/// Where results are read, where the report goes, and how the experiment was asked for.
-pub struct Place<'a> {
-    /// Profile and --set, as they were given.
+/// The folders of results and reports, and the overrides of the experiment.
+pub struct ReportRequest<'a> {
+    /// Profile and --set, as typed.
     pub overrides: &'a Overrides,
     /// Folder of all results.
     pub results: &'a Path,
@@ -59,19 +60,19 @@ pub struct Place<'a> {
     pub reports: &'a Path,
 }
 
-/// Builds a report, and prints its table, its verdict and the paths of its files.
-pub fn build_and_show(experiment: &Experiment, place: &Place) -> Result<()> {
+/// Builds a report and prints its table, its verdict and the paths of its files.
+pub fn build_and_show(experiment: &Experiment, request: &ReportRequest) -> Result<()> {
     let name = &experiment.spec.name;
     let summary = build(&ReportInput {
         experiment: &experiment.spec,
         profile: &experiment.profile,
         trials: &experiment.trials,
-        results: &place.results.join(name),
-        out: &place.reports.join(name).join(&experiment.profile),
-        command: &rebuild_command(experiment, place),
+        results: &request.results.join(name),
+        out: &request.reports.join(name).join(&experiment.profile),
+        command: &rebuild_command(experiment, request),
     })?;
     for error in &summary.errors {
-        output::note(&format!("left out of the report, since it is damaged: {error}"));
+        output::note(&format!("left out of the report because it is damaged: {error}"));
     }
     let mut text = format!(
         "{name}, profile {}: {} of {} trials done\n\n{}\n\n{}\n\n",
@@ -87,43 +88,9 @@ pub fn build_and_show(experiment: &Experiment, place: &Place) -> Result<()> {
     output::data(&text)
 }
 
-/// The command that builds the same report again.
-fn rebuild_command(experiment: &Experiment, place: &Place) -> String {
-    rebuild_command_of(experiment, &place.overrides.sets, place.results, place.reports)
-}
-
-/// The same from its parts; folders only where they are not the default.
-pub(super) fn rebuild_command_of(
-    experiment: &Experiment,
-    sets: &[String],
-    results: &Path,
-    reports: &Path,
-) -> String {
-    let mut words = vec!["electra-lab".to_string(), "report".into(), experiment.path.display().to_string()];
-    words.extend(["--profile".into(), experiment.profile.clone()]);
-    for set in sets {
-        words.extend(["--set".into(), set.clone()]);
-    }
-    for (option, folder, default) in [("--results", results, "results"), ("--reports", reports, "reports")] {
-        if folder != Path::new(default) {
-            words.extend([option.into(), folder.display().to_string()]);
-        }
-    }
-    as_typed(&words)
-}
-
-/// Words as they are typed in a shell.
-pub(super) fn as_typed(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,@%+".contains(letter);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
+/// The command that rebuilds the same report.
+fn rebuild_command(experiment: &Experiment, request: &ReportRequest) -> String {
+    rebuild_command_of(experiment, &request.overrides.sets, request.results, request.reports)
 }
 
 #[cfg(test)]
@@ -132,16 +99,16 @@ mod tests {
     use crate::run::fixture::an_experiment;
 
     #[test]
-    fn the_command_can_be_pasted() {
+    fn the_command_can_be_pasted_into_a_shell() {
         let sets = vec!["train.steps=5".to_string(), "seeds=[1, 2]".into(), "about=it's".into()];
         let overrides = Overrides { profile: None, sets };
-        let place = Place {
+        let request = ReportRequest {
             overrides: &overrides,
             results: Path::new("results"),
             reports: Path::new("/tmp/my reports"),
         };
         assert_eq!(
-            rebuild_command(&an_experiment(&[1]), &place),
+            rebuild_command(&an_experiment(&[1]), &request),
             "electra-lab report test.yaml --profile quick --set train.steps=5 --set 'seeds=[1, 2]' \
              --set 'about=it'\\''s' --reports '/tmp/my reports'"
         );

@@ -1,19 +1,20 @@
-//! `electra-lab report --all`: builds every report again, of all that lies in the results folder.
+//! `electra-lab report --all`: rebuilds the reports of all experiments in the results folder.
 //!
-//! Where an experiment's file plans the trials that are there, its report is the one that `report FILE` builds; trials of
-//! other settings (say of `--set`) are taken as their records tell them, with the file's question and expectation.
+//! If the experiment file plans the trials of a profile, the report is the one that `report FILE` builds.
+//! Trials with other settings (from `--set`, for example) are reported by their records, with the question
+//! and the expectation of the file.
 
 use std::path::{Path, PathBuf};
 
-use super::report::rebuild_command_of;
+use super::rebuild_command::{as_typed, rebuild_command_of};
 use super::{exit, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, ExperimentSpec, Trial, load};
 use crate::report::{DiscoveredExperiment, DiscoveredProfile, ReportInput, ReportSummary, build, find};
 
-/// Where everything is.
+/// Folders to read and write.
 pub struct Folders<'a> {
-    /// The experiments' files.
+    /// Experiment files.
     pub experiments: &'a Path,
     /// All results.
     pub results: &'a Path,
@@ -21,18 +22,19 @@ pub struct Folders<'a> {
     pub reports: &'a Path,
 }
 
-/// Builds every report; a line each, and what went wrong with any of them. The exit code is that of the first error.
+/// Rebuilds every report and prints one line for each, and all errors. Returns the exit code of the first
+/// error.
 pub fn report_all(folders: &Folders) -> Result<u8> {
     let found = find(folders.results)?;
     if found.is_empty() {
         return Err(Error::new(
             ErrorKind::Data,
-            format!("{}: no experiment has a trial here", folders.results.display()),
+            format!("{}: contains no trial of an experiment", folders.results.display()),
             "run an experiment first, or check --results",
         ));
     }
     let mut errors: Vec<Error> = Vec::new();
-    // A damaged trial is met when it is found, and again where a plan asks for it.
+    // A damaged trial fails when it is discovered and again when a plan needs it; it is reported once.
     let mut fail = |error: &Error| {
         if !errors.contains(error) {
             output::error(error);
@@ -48,9 +50,9 @@ pub fn report_all(folders: &Folders) -> Result<u8> {
                     summary.errors.iter().for_each(&mut fail);
                     output::data(&format!("{name}: {}\n", line(&summary, n_left_out)))?;
                 }
-                // Nothing is wrong with an experiment that is not done yet.
+                // An experiment without a finished trial is not an error.
                 Err(error) if error.kind == ErrorKind::Data => {
-                    output::data(&format!("{name}: no report, none of its trials is done\n"))?;
+                    output::data(&format!("{name}: no report, since none of its trials is done\n"))?;
                 }
                 Err(error) => {
                     fail(&error);
@@ -62,7 +64,7 @@ pub fn report_all(folders: &Folders) -> Result<u8> {
     Ok(errors.first().map_or(exit::OK, |error| exit::of_kind(error.kind)))
 }
 
-/// A report, and how many trials of its profile it does not show.
+/// A report, and the number of trials of its profile that it does not show.
 struct Built {
     summary: ReportSummary,
     n_left_out: usize,
@@ -71,8 +73,8 @@ struct Built {
 fn line(summary: &ReportSummary, n_left_out: usize) -> String {
     let others = match n_left_out {
         0 => String::new(),
-        1 => ", 1 trial of other settings left out".into(),
-        n => format!(", {n} trials of other settings left out"),
+        1 => ", 1 trial with other settings left out".into(),
+        n => format!(", {n} trials with other settings left out"),
     };
     let page = summary.files.first().map(|file| file.display().to_string()).unwrap_or_default();
     format!("{} of {} trials done{others}: {page}", summary.n_done, summary.n_trials)
@@ -104,18 +106,19 @@ fn one(experiment: &DiscoveredExperiment, profile: &DiscoveredProfile, folders: 
     Ok(Built { summary, n_left_out: profile.n_trials() - profile.n_of(&trials) })
 }
 
-/// The file that asks an experiment's question: among the experiments, or beside the results of `evaluate`.
+/// The file of an experiment: in the folder of experiments, or written by `evaluate` into its results.
 fn file_of(name: &str, folders: &Folders) -> Option<PathBuf> {
     let among = folders.experiments.join(format!("{name}.yaml"));
     [among, folders.results.join(name).join("evaluate.yaml")].into_iter().find(|file| file.is_file())
 }
 
-/// The experiment of trials that no file plans: the file's question, where there is one, and the trials' own settings.
+/// The experiment of trials that no file plans: the question of the file, if there is one, and the trials'
+/// settings.
 fn as_recorded(name: &str, planned: Option<Experiment>, trials: &[Trial]) -> ExperimentSpec {
     let mut spec = planned.map_or_else(
         || ExperimentSpec {
             name: name.into(),
-            about: format!("Results of {name}, whose experiment file is not at hand"),
+            about: format!("Results of {name}, whose experiment file was not found"),
             ..Default::default()
         },
         |planned| planned.spec,
@@ -126,7 +129,7 @@ fn as_recorded(name: &str, planned: Option<Experiment>, trials: &[Trial]) -> Exp
     spec
 }
 
-/// The command that builds such a report again.
+/// The command that rebuilds all reports.
 fn command_for_all(folders: &Folders) -> String {
     let mut words = vec!["electra-lab".to_string(), "report".into(), "--all".into()];
     let defaults = [
@@ -139,5 +142,5 @@ fn command_for_all(folders: &Folders) -> String {
             words.extend([option.into(), folder.display().to_string()]);
         }
     }
-    super::report::as_typed(&words)
+    as_typed(&words)
 }

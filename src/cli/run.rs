@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::report::Place;
+use super::report::ReportRequest;
 use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::terminal::Terminal;
 use super::{exit, output, report};
@@ -17,26 +17,26 @@ use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, run_experiments, r
 #[derive(Args, Debug)]
 pub struct RunArguments {
     /// Experiment files (YAML)
-    #[arg(value_name = "SPEC", required = true)]
+    #[arg(value_name = "EXPERIMENT", required = true)]
     pub(super) specs: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(super) overrides: Overrides,
 
-    /// Runs only the trials whose id begins with ID; repeatable [default: all]
+    /// Runs only the trials whose id starts with ID; repeatable [default: all]
     #[arg(long, value_name = "ID")]
     pub(super) only: Vec<String>,
 
-    /// Trials at a time; they share the threads, and numbers do not depend on it
+    /// Trials at a time, which share the threads; does not change any number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: u16,
 
-    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    /// Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub(super) device: DeviceChoice,
 
-    /// Stops after N seconds as an interrupt does: the running trials save their state, and the same command goes on from there
-    /// [default: no limit]
+    /// Stops after N seconds like Ctrl-C: the running trials save their state, and the same command resumes
+    /// them [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_seconds: Option<u64>,
 
@@ -46,16 +46,16 @@ pub struct RunArguments {
     #[command(flatten)]
     pub(super) reports: ReportsArgument,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     pub(super) offline: bool,
 
-    /// Discards what earlier runs of the same trials left, and starts afresh [default: off, continues them]
+    /// Deletes the results of earlier runs of the same trials and starts again [default: off, resumes them]
     #[arg(long)]
     pub(super) force: bool,
 
-    /// Pre-trains and no more: tasks need not be here, and the same command without it fine-tunes, here or where DIR is copied
-    /// [default: off]
+    /// Only pre-trains, so the tasks are not needed. The same command without this option fine-tunes, on this
+    /// machine or where DIR was copied to [default: off]
     #[arg(long)]
     pub(super) pretrain_only: bool,
 }
@@ -94,7 +94,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
     Ok(if code == exit::OK { report_code } else { code })
 }
 
-/// Reads every file once, and all before it gives up, so that all mistakes show at once.
+/// Reads every file once. Reads all of them before it fails, so that all mistakes are reported.
 fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
     let mut experiments = Vec::with_capacity(specs.len());
     let mut last_error = None;
@@ -111,12 +111,12 @@ fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>>
     last_error.map_or(Ok(experiments), Err)
 }
 
-/// The files without those named twice, however each is written.
+/// The files without repetitions, even if one file is written in two ways.
 fn distinct(specs: &[PathBuf]) -> Vec<&Path> {
     let mut seen = std::collections::BTreeSet::new();
-    // A file that is not there has no other name; reading it says so.
-    let place = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    specs.iter().filter(|path| seen.insert(place(path))).map(PathBuf::as_path).collect()
+    // A missing file stays in the list; reading it gives the error.
+    let canonical = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    specs.iter().filter(|path| seen.insert(canonical(path))).map(PathBuf::as_path).collect()
 }
 
 /// Builds the report of each experiment that has a finished trial.
@@ -124,18 +124,15 @@ fn build_reports(arguments: &RunArguments, experiments: &[Experiment], summary: 
     let mut code = exit::OK;
     for experiment in experiments {
         if !summary.has_finished(&experiment.spec.name) {
-            output::note(&format!(
-                "{}: no trial is finished, so there is no report yet",
-                experiment.spec.name
-            ));
+            output::note(&format!("{}: no trial is done, so there is no report yet", experiment.spec.name));
             continue;
         }
-        let place = Place {
+        let request = ReportRequest {
             overrides: &arguments.overrides,
             results: &arguments.results.results,
             reports: &arguments.reports.reports,
         };
-        if let Err(error) = report::build_and_show(experiment, &place) {
+        if let Err(error) = report::build_and_show(experiment, &request) {
             output::error(&error);
             code = exit::of_kind(error.kind);
         }

@@ -1,4 +1,4 @@
-//! `electra-lab score`: what predictions are worth, whoever made them.
+//! `electra-lab score`: scores files of predictions, from electra-lab or any other program.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::{Error, Result};
-use crate::tasks::{GlueScores, MetricValue, SquadScores, scored_task, scored_tasks};
+use crate::tasks::{GlueScores, MetricValue, SquadScores, glue_task, glue_tasks};
 use crate::tools::{score_glue, score_squad};
 
 /// Arguments of `score`.
@@ -19,22 +19,23 @@ pub struct ScoreArguments {
     what: What,
 }
 
-/// Whose format and metrics.
+/// The benchmark, which has its own formats and metrics.
 #[derive(Subcommand, Debug)]
 enum What {
     /// Scores predictions for a GLUE task
     #[command(
         long_about = "Scores predictions for a GLUE task by all its metrics, as scikit-learn and SciPy define them. \
-        The table shows them × 100, --json as they are; an undefined one (a correlation with a constant) is null.\n\n\
+        The table shows them × 100, --json shows them unscaled; an undefined metric (a correlation with a constant) \
+        is null.\n\n\
         Example:\n  electra-lab score glue --task rte --gold rte/validation-00000-of-00001.parquet \
         --predictions RTE.tsv --json"
     )]
     Glue(GlueArguments),
     /// Scores answers to SQuAD 1.1 or 2.0
     #[command(
-        long_about = "Scores answers to SQuAD 1.1 or 2.0 as the official script of 2.0 does and under its names: \
-        exact and f1 in percent, with and without an answer, and with --na-probs the best thresholds. A question \
-        without a prediction is left out of every figure, and their number said on stderr.\n\n\
+        long_about = "Scores answers to SQuAD 1.1 or 2.0 like the official script of 2.0, with the same names: \
+        exact and f1 in percent, for questions with and without an answer, and with --na-probs the best thresholds. \
+        Questions without a prediction are left out of every number; stderr reports how many.\n\n\
         Example:\n  electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json \
         --na-probs na_prob.json --json"
     )]
@@ -44,20 +45,20 @@ enum What {
 #[derive(Args, Debug)]
 struct GlueArguments {
     /// Task
-    #[arg(long, value_name = "TASK", value_parser = PossibleValuesParser::new(scored_tasks().map(|task| task.word)))]
+    #[arg(long, value_name = "TASK", value_parser = PossibleValuesParser::new(glue_tasks().map(|task| task.name)))]
     task: String,
 
-    /// Gold labels: the hub's .parquet, or a TSV with a header, such as GLUE's own (a label column; an index column,
-    /// or rows count from 0)
+    /// Gold labels: a .parquet file of the hub, or a TSV file with a header, such as GLUE's own. It needs a
+    /// column label; without a column index, rows count from 0
     #[arg(long, value_name = "FILE")]
     gold: PathBuf,
 
-    /// Predictions as the leaderboard takes them: a TSV with the columns index and prediction, a prediction being
-    /// a label's name or number, or a score
+    /// Predictions in the leaderboard's format: a TSV file with the columns index and prediction. A
+    /// prediction is the name or the number of a label, or a score
     #[arg(long, value_name = "FILE")]
     predictions: PathBuf,
 
-    /// Numbers gold's examples by their rows from 0, whatever its index column says [default: off]
+    /// Numbers the gold examples by row from 0 and ignores their index column [default: off]
     #[arg(long)]
     by_row: bool,
 
@@ -67,19 +68,19 @@ struct GlueArguments {
 
 #[derive(Args, Debug)]
 struct SquadArguments {
-    /// Data set: the official JSON of 1.1 or 2.0, or the hub's .parquet
+    /// Data set: the official JSON file of 1.1 or 2.0, or a .parquet file of the hub
     #[arg(long, value_name = "FILE")]
     dataset: PathBuf,
 
-    /// Answers: a JSON object from question ids to texts, "" where there is no answer
+    /// Predictions: a JSON object from question ids to answers, "" for no answer
     #[arg(long, value_name = "FILE")]
     predictions: PathBuf,
 
-    /// Probabilities of no answer: a JSON object from question ids to numbers, of any scale [default: none]
+    /// Probabilities of no answer: a JSON object from question ids to numbers on any scale [default: none]
     #[arg(long, value_name = "FILE")]
     na_probs: Option<PathBuf>,
 
-    /// Takes a question for unanswered where its number in --na-probs is above X
+    /// Predicts no answer for a question whose number in --na-probs is above X
     #[arg(
         long,
         value_name = "X",
@@ -95,8 +96,8 @@ struct SquadArguments {
 
 #[derive(Args, Debug)]
 struct OutputArguments {
-    /// Adds 95 % intervals: percentiles over N bootstrap resamples of the examples, 1000 if N is left out
-    /// [default: none]
+    /// Adds 95 % confidence intervals: percentiles over N bootstrap resamples of the examples, 1000 if N is
+    /// left out [default: none]
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000",
           value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     bootstrap: Option<u32>,
@@ -112,7 +113,7 @@ impl OutputArguments {
     }
 }
 
-/// Scores, prints, and returns the exit code.
+/// Scores the files, prints the scores and returns the exit code.
 pub fn score(arguments: &ScoreArguments) -> Result<u8> {
     match &arguments.what {
         What::Glue(arguments) => glue(arguments),
@@ -122,8 +123,8 @@ pub fn score(arguments: &ScoreArguments) -> Result<u8> {
 
 fn glue(arguments: &GlueArguments) -> Result<u8> {
     let GlueArguments { task, gold, predictions, by_row, output } = arguments;
-    let task = scored_task(task).ok_or_else(|| Error::internal(format!("no task {task}")))?;
-    let scores = score_glue(&task, gold, predictions, *by_row, output.n_resamples())?;
+    let task = glue_task(task).ok_or_else(|| Error::internal(format!("there is no task {task}")))?;
+    let scores = score_glue(task, gold, predictions, *by_row, output.n_resamples())?;
     let with_interval = output.bootstrap.is_some();
     match output.json {
         true => output::json(&glue_json(&scores, with_interval))?,
@@ -173,36 +174,36 @@ fn squad(arguments: &SquadArguments) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// What the figures do not say about themselves.
+/// Warnings about questions that are not in the scores.
 fn squad_notes(scores: &SquadScores) -> Vec<String> {
     let mut notes = Vec::new();
     if scores.n_missing > 0 {
         let n = scores.n_missing + scores.total;
         notes.push(format!(
-            "note: {} of the {n} questions have no prediction and are in no figure; the first is {}",
+            "note: {} of the {n} questions have no prediction and are not scored; the first is {}",
             scores.n_missing,
             scores.first_missing.as_deref().unwrap_or("unknown")
         ));
     }
     if scores.n_unknown > 0 {
         let n = scores.n_unknown;
-        notes.push(format!("note: {n} predictions are for questions that the data set does not have"));
+        notes.push(format!("note: {n} predictions are for questions that are not in the data set"));
     }
     notes
 }
 
-/// The figures under the official names, as they stand in the JSON.
+/// A table of the scores under the official names, as in the JSON.
 fn squad_text(scores: &SquadScores) -> Result<String> {
-    let figures = serde_json::to_value(scores)
-        .map_err(|error| Error::internal("cannot write the figures as JSON").because(error))?;
+    let scores_json = serde_json::to_value(scores)
+        .map_err(|error| Error::internal("cannot write the scores as JSON").because(error))?;
     let with_interval = scores.interval.is_some();
     let interval = |key: &str| match (key, scores.interval) {
         ("exact", Some(interval)) => interval_text(interval.exact, true),
         ("f1", Some(interval)) => interval_text(interval.f1, true),
         _ => String::new(),
     };
-    let figures = figures.as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
-    let rows: Vec<[String; 3]> = figures
+    let numbers_json = scores_json.as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
+    let rows: Vec<[String; 3]> = numbers_json
         .map(|(key, value)| {
             let shown = if value.is_u64() || key.ends_with("_thresh") {
                 value.to_string()
@@ -212,10 +213,10 @@ fn squad_text(scores: &SquadScores) -> Result<String> {
             [key.clone(), shown, interval(key)]
         })
         .collect();
-    Ok(table(&[words("figure"), numbers("value"), words(interval_heading(with_interval))], &rows))
+    Ok(table(&[words("score"), numbers("value"), words(interval_heading(with_interval))], &rows))
 }
 
-/// Without intervals the last column is empty, and the table drops it with the space at the ends of its lines.
+/// Without intervals the last column is empty, and the table trims it off the ends of its lines.
 fn interval_heading(with_interval: bool) -> &'static str {
     if with_interval { "95 % interval" } else { "" }
 }
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn glue_reads_well() {
+    fn glue_scores_are_a_table_or_json() {
         insta::assert_snapshot!(glue_text(&glue_scores(), false), @r"
         task  metric    score × 100    n
         mrpc  accuracy        88.43  408
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn squad_reads_well() {
+    fn squad_scores_are_a_table() {
         let mut scores = SquadScores {
             exact: 82.581_3,
             f1: 85.49,
@@ -270,7 +271,7 @@ mod tests {
             ..SquadScores::default()
         };
         insta::assert_snapshot!(squad_text(&scores).unwrap(), @r"
-        figure                value
+        score                 value
         exact                 82.58
         f1                    85.49
         total                  6078
@@ -281,13 +282,13 @@ mod tests {
         best_exact_thresh  -2.68521
         ");
         insta::assert_snapshot!(squad_notes(&scores).join("\n"), @r"
-        note: 7 of the 6085 questions have no prediction and are in no figure; the first is 56ddde6b
-        note: 3 predictions are for questions that the data set does not have
+        note: 7 of the 6085 questions have no prediction and are not scored; the first is 56ddde6b
+        note: 3 predictions are for questions that are not in the data set
         ");
         scores.interval = Some(SquadIntervals { exact: Some([81.5, 83.6]), f1: None });
         let text = squad_text(&scores).unwrap();
         insta::assert_snapshot!(text.lines().take(3).collect::<Vec<_>>().join("\n"), @r"
-        figure                value  95 % interval
+        score                 value  95 % interval
         exact                 82.58  81.50 to 83.60
         f1                    85.49  -
         ");

@@ -1,4 +1,5 @@
-//! Arguments that several subcommands share: which experiment, with which overrides, and where results are.
+//! Arguments that several subcommands share: the experiment, its overrides, the folders of results and
+//! reports.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +8,10 @@ use clap::Args;
 use crate::error::Result;
 use crate::experiment::{Experiment, load};
 
-/// Which variant of an experiment.
+/// The profile of an experiment, and changes of its values.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Overrides {
-    /// Profile of the experiment file, for scale and data [default: the file's first]
+    /// Profile of the experiment file, which sets scale and data [default: the file's first]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
 
@@ -27,11 +28,11 @@ impl Overrides {
     }
 }
 
-/// One experiment.
+/// An experiment with its overrides.
 #[derive(Args, Clone, Debug)]
 pub struct SpecArguments {
     /// Experiment file (YAML)
-    #[arg(value_name = "SPEC")]
+    #[arg(value_name = "EXPERIMENT")]
     pub spec: PathBuf,
 
     /// Profile and --set.
@@ -46,18 +47,18 @@ impl SpecArguments {
     }
 }
 
-/// Where results are.
+/// The folder of results.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgument {
-    /// Folder of all results; an experiment's are in DIR/NAME/
+    /// Folder of all results; those of an experiment are in DIR/NAME/
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
 }
 
-/// Where reports are.
+/// The folder of reports.
 #[derive(Args, Clone, Debug)]
 pub struct ReportsArgument {
-    /// Folder of all reports; an experiment's is in DIR/NAME/PROFILE/
+    /// Folder of all reports; that of an experiment is in DIR/NAME/PROFILE/
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
 }

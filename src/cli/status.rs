@@ -1,4 +1,4 @@
-//! `electra-lab status`: how far an experiment is, while it runs or after.
+//! `electra-lab status`: shows the progress of an experiment, while it runs or afterwards.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::{exit, output};
 use crate::error::Result;
 use crate::records::TrialState;
 use crate::run::duration_text;
-use crate::run::{Status, TrialStatus, experiment_status};
+use crate::run::{Status, TrialProgress, experiment_status};
 
 /// Arguments of `status`.
 #[derive(Args, Debug)]
@@ -36,7 +36,7 @@ pub fn status(arguments: &StatusArguments) -> Result<u8> {
 }
 
 fn text(status: &Status) -> String {
-    let row = |trial: &TrialStatus| {
+    let row = |trial: &TrialProgress| {
         let steps = or_dash(trial.steps.map(|steps| steps.to_string()));
         [
             trial.id.clone(),
@@ -72,8 +72,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_reads_well() {
-        let trial = |id: &str, status, step, loss, left_s| TrialStatus {
+    fn a_status_is_a_table() {
+        let trial = |id: &str, status, step, loss, left_s| TrialProgress {
             id: id.into(),
             label: "model.generator_ratio=0.25 seed=1".into(),
             status,

@@ -1,4 +1,4 @@
-//! `electra-lab submission`: a trial's test predictions as the GLUE leaderboard takes them.
+//! `electra-lab submission`: writes a trial's test predictions as a zip file for the GLUE leaderboard.
 
 use std::path::PathBuf;
 
@@ -13,20 +13,21 @@ use crate::tools::{Submission, SubmissionOptions, submission as write_submission
 /// Arguments of `submission`.
 #[derive(Args, Debug)]
 pub struct SubmissionArguments {
-    /// Id of a trial, or its beginning, or its folder
+    /// Trial: its id, the start of its id, or its folder
     #[arg(value_name = "TRIAL")]
     trial: String,
 
-    /// Zip to write; it must not be there yet
+    /// Zip file to write; it must not exist yet
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 
-    /// Fine-tuning run that answers for every task [default: of each task the run with the median validation score, of
-    /// an even number the lower of the two in the middle]
+    /// Fine-tuning run to submit for every task [default: for each task the run with the median validation
+    /// score; of an even number of runs, the lower of the middle two]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     finetune_seed: Option<u64>,
 
-    /// Writes the files that can be made, and says what is missing [default: off, anything missing is an error]
+    /// Writes the files that are possible and reports what is missing [default: off, anything missing is an
+    /// error]
     #[arg(long)]
     partial: bool,
 
@@ -34,7 +35,7 @@ pub struct SubmissionArguments {
     results: ResultsArgument,
 }
 
-/// Writes the zip, prints what it holds and returns the exit code.
+/// Writes the zip file, lists its content and returns the exit code.
 pub fn submission(arguments: &SubmissionArguments) -> Result<u8> {
     let made = write_submission(&SubmissionOptions {
         trial: arguments.trial.clone(),

@@ -1,6 +1,6 @@
-//! Tables of fixed width for a terminal, and numbers as people read them.
+//! Plain-text tables for a terminal, and short forms of large numbers.
 
-/// A column's heading and whether its cells are numbers, which end at the same place.
+/// A column: its heading, and whether its cells are numbers, which are aligned to the right.
 pub struct Column {
     heading: &'static str,
     is_number: bool,
@@ -16,7 +16,7 @@ pub const fn numbers(heading: &'static str) -> Column {
     Column { heading, is_number: true }
 }
 
-/// Lays out rows under their headings, two spaces between columns, no space at the end of a line.
+/// The table as text: two spaces between columns, no spaces at the ends of lines.
 pub fn table<const N: usize>(columns: &[Column; N], rows: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|index| {
         let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_read_well() {
+    fn large_counts_are_shortened() {
         let texts = [0, 999, 1000, 13_549_314, 3_300_000_000].map(count_text);
         assert_eq!(texts, ["0", "999", "1.0k", "13.5M", "3.3G"]);
     }

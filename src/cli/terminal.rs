@@ -1,7 +1,7 @@
-//! Progress on stderr: one bar a trial on a terminal, a plain line every so often anywhere else.
+//! Progress on stderr: one bar per trial on a terminal, otherwise a plain line every ten seconds.
 //!
-//! `NO_COLOR` takes the colours away and `TERM=dumb` the bars. Output that nobody can read any more (a closed
-//! pipe) is dropped. Must never: write to stdout, which belongs to data.
+//! `NO_COLOR` turns off the colours, `TERM=dumb` the bars. Output to a closed pipe is dropped. Must never:
+//! write to stdout, which is for data.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::records::{Display, Event, Sink, Split};
 use crate::run::duration_text;
 
-/// Pause between two plain lines of one trial.
+/// Time between two plain lines of one trial.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where progress goes; clones share it.
+/// The display of progress; clones share it.
 #[derive(Clone)]
 pub struct Terminal {
     screen: Screen,
@@ -28,23 +28,23 @@ enum Screen {
     Lines { out: Arc<Mutex<dyn Write + Send>>, every: Duration },
 }
 
-/// Whether an environment variable is set to something.
+/// Whether an environment variable is set and not empty.
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-/// Whether stderr is a terminal that understands control sequences.
+/// Whether stderr is a terminal with control sequences.
 pub fn stderr_is_rich() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether stderr takes colours.
+/// Whether stderr shows colours.
 pub fn stderr_has_colours() -> bool {
     stderr_is_rich() && !is_set("NO_COLOR")
 }
 
 impl Terminal {
-    /// Progress on stderr, as it can show it.
+    /// Progress on stderr: bars if it can show them, else plain lines.
     pub fn on_stderr() -> Self {
         let screen = if stderr_is_rich() {
             Screen::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)))
@@ -54,12 +54,13 @@ impl Terminal {
         Self { screen, colours: stderr_has_colours() }
     }
 
-    /// Progress as plain lines, one at least `every` for a trial.
-    pub fn lines(out: Arc<Mutex<dyn Write + Send>>, every: Duration) -> Self {
+    /// Progress as plain lines, at most one per trial in the time `every`.
+    #[cfg(test)]
+    fn lines(out: Arc<Mutex<dyn Write + Send>>, every: Duration) -> Self {
         Self { screen: Screen::Lines { out, every }, colours: false }
     }
 
-    /// A sentence, above the bars where there are any.
+    /// Prints a sentence, above the bars if there are any.
     pub fn say(&self, text: &str) {
         match &self.screen {
             Screen::Bars(bars) => bars.suspend(|| {
@@ -72,14 +73,14 @@ impl Terminal {
         }
     }
 
-    /// Begins to show one trial (or another piece of work), until the returned sink is dropped.
-    pub fn watch(&self, name: &str) -> Watched {
+    /// Shows the progress of one trial (or other work), until the returned value is dropped.
+    pub fn watch(&self, name: &str) -> WorkProgress {
         let bar = match &self.screen {
             Screen::Bars(bars) => bars.add(ProgressBar::new(1).with_style(bar_style(self.colours))),
             Screen::Lines { .. } => ProgressBar::hidden(),
         };
         bar.set_prefix(name.to_string());
-        Watched { terminal: self.clone(), name: name.into(), bar, view: Mutex::default() }
+        WorkProgress { terminal: self.clone(), name: name.into(), bar, view: Mutex::default() }
     }
 }
 
@@ -102,15 +103,15 @@ fn bar_style(colours: bool) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
-/// The sink of one piece of work.
-pub struct Watched {
+/// The progress of one trial or other work.
+pub struct WorkProgress {
     terminal: Terminal,
     name: String,
     bar: ProgressBar,
     view: Mutex<View>,
 }
 
-/// What is known about the work so far.
+/// What is known so far.
 #[derive(Default)]
 struct View {
     phase: String,
@@ -122,7 +123,7 @@ struct View {
     last_line: Option<Instant>,
 }
 
-impl Watched {
+impl WorkProgress {
     fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,7 +173,7 @@ impl View {
     }
 }
 
-impl Sink for Watched {
+impl Sink for WorkProgress {
     fn event(&self, event: &Event) {
         if event.split == Split::Validation {
             return;
@@ -186,7 +187,7 @@ impl Sink for Watched {
 
     fn phase(&self, text: &str) {
         let mut view = self.view();
-        // The rates of one phase say nothing about the next.
+        // The rate of one phase does not predict the next.
         *view = View { phase: text.into(), last_line: view.last_line, ..View::default() };
         self.show(&mut view, true);
     }
@@ -198,7 +199,7 @@ impl Sink for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WorkProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -213,7 +214,7 @@ mod tests {
         Event { split, step, tokens: step * 1000, flops: 0.0, elapsed_s: step as f64 * 2.0, values }
     }
 
-    fn lines_of(every: Duration, work: impl FnOnce(&Watched)) -> String {
+    fn lines_of(every: Duration, work: impl FnOnce(&WorkProgress)) -> String {
         let out = Arc::new(Mutex::new(Vec::new()));
         work(&Terminal::lines(out.clone(), every).watch("seed=1"));
         let bytes = out.lock().unwrap().clone();
@@ -221,15 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn plain_lines_say_how_far_and_how_long() {
-        let text = lines_of(Duration::ZERO, |watched| {
-            watched.phase("tokenising");
-            watched.progress(1, 4);
-            watched.phase("pre-training");
-            watched.event(&event(Split::Train, 10));
-            watched.progress(20, 100);
-            watched.event(&event(Split::Train, 20));
-            watched.event(&event(Split::Validation, 20));
+    fn plain_lines_show_progress_and_remaining_time() {
+        let text = lines_of(Duration::ZERO, |progress| {
+            progress.phase("tokenising");
+            progress.progress(1, 4);
+            progress.phase("pre-training");
+            progress.event(&event(Split::Train, 10));
+            progress.progress(20, 100);
+            progress.event(&event(Split::Train, 20));
+            progress.event(&event(Split::Validation, 20));
         });
         insta::assert_snapshot!(text, @r"
         seed=1: tokenising
@@ -242,10 +243,10 @@ mod tests {
     }
 
     #[test]
-    fn plain_lines_are_rare_but_a_new_phase_shows_at_once() {
-        let text = lines_of(Duration::from_secs(3600), |watched| {
-            (1..=50).for_each(|step| watched.progress(step, 50));
-            watched.phase("fine-tuning cola");
+    fn plain_lines_are_limited_but_a_new_phase_shows_at_once() {
+        let text = lines_of(Duration::from_secs(3600), |progress| {
+            (1..=50).for_each(|step| progress.progress(step, 50));
+            progress.phase("fine-tuning cola");
         });
         insta::assert_snapshot!(text, @r"
         seed=1: 1/50

@@ -1,4 +1,4 @@
-//! `electra-lab trace`: the first steps of a trial, taken apart for a check in another framework.
+//! `electra-lab trace`: writes all values of a trial's first steps, for a check in another framework.
 
 use std::path::PathBuf;
 
@@ -12,16 +12,16 @@ use crate::error::Result;
 use crate::run::DeviceChoice;
 use crate::tools::{TraceOptions, trace_experiment};
 
-/// The long help: what a reader of the file needs to know.
-pub const ABOUT: &str = "Takes the first steps of a trial, as `run` does, and writes all that happens in them to one safetensors \
-    file; scripts/check_trace.py does the same steps in PyTorch and compares. Nothing in results/ is touched.\n\n\
+/// The long help, which documents the file.
+pub const ABOUT: &str = "Runs the first steps of a trial like `run` and writes all their values to one safetensors file. \
+    scripts/check_trace.py repeats the steps in PyTorch and compares. Does not touch results/.\n\n\
     Tensors (f32 or int64; step k from 0, T tokens, B sequences, M masked slots, V vocabulary):\n  \
     initial/<parameter>                        before the first step\n  \
     step.<k>/ids, types, offsets               the batch, [T], [T], [B + 1]\n  \
-    step.<k>/masked_positions, originals       slots as indices into the tokens; what they hide, [M]\n  \
+    step.<k>/masked_positions, originals       masked slots as indices into the tokens; their original tokens, [M]\n  \
     step.<k>/generator_input                   what the masked language model reads, [T]\n  \
-    step.<k>/generator_logits                  and says, [M, V]\n  \
-    step.<k>/samples                           drawn from these logits, [M] (rtd)\n  \
+    step.<k>/generator_logits                  and its output, [M, V]\n  \
+    step.<k>/samples                           sampled from these logits, [M] (rtd)\n  \
     step.<k>/discriminator_input               what the discriminator reads, [T] (rtd)\n  \
     step.<k>/labels, discriminator_logits      1 = replaced, [T] (rtd)\n  \
     step.<k>/mlm_loss, rtd_loss, loss          scalars; rtd_loss with rtd only\n  \
@@ -39,23 +39,23 @@ pub struct TraceArguments {
     #[command(flatten)]
     spec: SpecArguments,
 
-    /// Steps to take, from the trial's first
+    /// Number of steps, from the first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
 
-    /// File to write, replaced if it is there; its size is about 2 N + 1 times the weights'
+    /// File to write or replace; its size is about 2 N + 1 times that of the weights
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Beginning of the id of the trial to trace [default: the first trial]
+    /// Start of the id of the trial to trace [default: the first trial]
     #[arg(long, value_name = "ID")]
     only: Option<String>,
 
-    /// Where to compute: auto, cpu, cuda or cuda:N; auto takes a CUDA device if there is one
+    /// Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
 
-    /// Uses what is in the caches and never the network, like HF_HUB_OFFLINE=1 [default: off]
+    /// Uses only what is in the caches, never the network, like HF_HUB_OFFLINE=1 [default: off]
     #[arg(long)]
     offline: bool,
 }
@@ -82,8 +82,8 @@ pub fn trace(arguments: &TraceArguments) -> Result<u8> {
     ));
     if traced.has_dropout {
         output::note(
-            "dropout was on and its masks are not in the file, so no other framework can repeat these steps; \
-             trace without it: --set model.dropout=0 --set model.attention_dropout=0",
+            "dropout was on, and its masks are not in the file, so another framework cannot repeat these steps; \
+             turn it off: --set model.dropout=0 --set model.attention_dropout=0",
         );
     }
     Ok(exit::OK)

@@ -1,15 +1,15 @@
 //! From a checked specification to its trials: every point of the sweep with every seed.
 //!
-//! Must never: build a grid whose size was not checked, or list one trial twice.
+//! Must never: build a grid before its size is checked, or list a trial twice.
 
 use serde_json::{Value, json};
 
 use super::layers::Layers;
 use super::sweep;
 use super::sweep::Setting;
-use super::trial::{Trial, TrialSpec, plain};
-use crate::experiment::check::trial;
-use crate::experiment::check::trial::Finding;
+use super::trial::{Trial, TrialSpec, value_text};
+use crate::experiment::check::finding::Finding;
+use crate::experiment::check::trial::check_trial;
 use crate::experiment::document::problem::{Problem, Problems, shown};
 use crate::experiment::document::schema::Schema;
 use crate::experiment::document::validate;
@@ -19,11 +19,11 @@ use crate::experiment::format::evaluate::EvaluateSpec;
 use crate::experiment::format::recipe;
 use crate::experiment::format::top_level::{BaseSpec, ExperimentSpec};
 
-/// An experiment of more trials than this is a slip of the pen.
+/// More trials than this in one experiment are taken for a typing error.
 pub const MAX_TRIALS: usize = 1000;
 
-/// The trials of a specification. Mistakes go to `problems`; those that involve a value of `doubtful`, which
-/// was found wrong before and stands at its default here, are left out.
+/// The trials of a specification. Adds mistakes to `problems`. Values at the paths in `doubtful` were found
+/// wrong before and have their default here, so mistakes that involve them are left out.
 pub(crate) fn trials(
     schema: &Schema,
     spec: &ExperimentSpec,
@@ -56,26 +56,27 @@ pub(crate) fn trials(
     let base = json!({"base": spec.base, "evaluate": spec.evaluate});
     let (written, _) = layers.effective(schema);
     let points = sweep::points(&axes);
-    let mut sound: Vec<Sound> = Vec::new();
+    let mut checked: Vec<CheckedPoint> = Vec::new();
     for point in points {
         let mut document = sweep::apply(schema, &base, &point);
         recipe::fill(&mut document, &sweep::apply(schema, &written, &point));
         match typed(schema, &document) {
-            Ok((base, evaluate)) => sound.push(Sound { point, base, evaluate }),
+            Ok((base, evaluate)) => checked.push(CheckedPoint { point, base, evaluate }),
             Err(mistakes) => {
                 for mistake in mistakes {
-                    let mistake = moved(mistake, &point);
+                    let mistake = at_written_path(mistake, &point);
                     problems.add(layers.place(&mistake), mistake);
                 }
             }
         }
     }
-    for problem in gather(&sound, layers, &doubtful) {
+    for problem in gather(&checked, layers, &doubtful) {
         problems.add(layers.place(&problem), problem);
     }
     let mut trials: Vec<Trial> = Vec::new();
-    for trial in sound.iter().flat_map(|point| spec.seeds.iter().map(|seed| point.trial(*seed))) {
-        // Two points may be one trial (both budgets of replaced-token detection): it runs once, and shows at both.
+    for trial in checked.iter().flat_map(|point| spec.seeds.iter().map(|seed| point.trial(*seed))) {
+        // Two points may be the same trial (replaced-token detection under two budgets): it runs once and is
+        // shown at both.
         if !trials.iter().any(|known| known.id == trial.id && known.point == trial.point) {
             trials.push(trial);
         }
@@ -83,14 +84,14 @@ pub(crate) fn trials(
     trials
 }
 
-/// A point whose values are right one by one.
-struct Sound {
+/// A point of the sweep whose values fit the schema.
+struct CheckedPoint {
     point: Vec<Setting>,
     base: BaseSpec,
     evaluate: EvaluateSpec,
 }
 
-impl Sound {
+impl CheckedPoint {
     fn resolved(&self) -> Value {
         json!({"base": self.base, "evaluate": self.evaluate})
     }
@@ -98,7 +99,7 @@ impl Sound {
     fn trial(&self, seed: u64) -> Trial {
         let resolved = self.resolved();
         let value = |setting: &Setting| match setting.path.get(&resolved) {
-            // 1 and 1.0 are one value of a ratio: records hold what the type makes of it.
+            // 1 and 1.0 are the same ratio: records hold the value as its type writes it.
             Some(number @ Value::Number(_)) => number.clone(),
             _ => setting.value.clone(),
         };
@@ -110,12 +111,13 @@ impl Sound {
     }
 
     fn label(&self) -> String {
-        let words = self.point.iter().map(|setting| format!("{}={}", setting.name, plain(&setting.value)));
+        let words =
+            self.point.iter().map(|setting| format!("{}={}", setting.name, value_text(&setting.value)));
         words.collect::<Vec<_>>().join(" ")
     }
 }
 
-/// A point's document as types, or its mistakes.
+/// Reads a point's document into types, or lists its mistakes.
 fn typed(schema: &Schema, document: &Value) -> Result<(BaseSpec, EvaluateSpec), Vec<Problem>> {
     let mut mistakes = Vec::new();
     for section in ["base", "evaluate"] {
@@ -136,19 +138,20 @@ fn typed(schema: &Schema, document: &Value) -> Result<(BaseSpec, EvaluateSpec), 
     })
 }
 
-/// Where a point's value was written: in the sweep if it is swept, else where the document says.
+/// The path at which the user wrote a point's value: in the sweep if it is swept, else its own path.
 fn written(path: &ValuePath, point: &[Setting]) -> ValuePath {
     let swept = point.iter().find_map(|setting| Some(setting.written.join(path.below(&setting.path)?)));
     swept.unwrap_or_else(|| path.clone())
 }
 
-fn moved(problem: Problem, point: &[Setting]) -> Problem {
+/// The problem with its paths replaced by those that the user wrote.
+fn at_written_path(problem: Problem, point: &[Setting]) -> Problem {
     let look_at = problem.look_at.iter().map(|path| written(path, point)).collect();
     Problem { path: written(&problem.path, point), look_at, ..problem }
 }
 
 /// A finding, and how many points have it.
-struct Found {
+struct GatheredFinding {
     finding: Finding,
     at: ValuePath,
     /// The first point that has it.
@@ -156,29 +159,30 @@ struct Found {
     count: usize,
 }
 
-/// The mistakes between the values of all points, each distinct one once.
-fn gather(points: &[Sound], layers: &Layers, doubtful: &[ValuePath]) -> Vec<Problem> {
+/// The disagreements between values of all points, without repetitions.
+fn gather(points: &[CheckedPoint], layers: &Layers, doubtful: &[ValuePath]) -> Vec<Problem> {
     let is_doubtful = |path: &ValuePath| doubtful.iter().any(|other| other.overlaps(path));
-    let mut gathered: Vec<Found> = Vec::new();
-    for (first, sound) in points.iter().enumerate() {
-        // The seed is in no finding: any one stands for all.
-        for finding in trial::trial(&sound.trial(0).spec) {
+    let mut gathered: Vec<GatheredFinding> = Vec::new();
+    for (first, point) in points.iter().enumerate() {
+        // No check depends on the seed, so one seed is enough.
+        for finding in check_trial(&point.trial(0).spec) {
             if is_doubtful(&finding.at) || finding.with.iter().any(is_doubtful) {
                 continue;
             }
-            let at = written(&finding.at, &sound.point);
-            let is_known = |known: &&mut Found| known.at == at && known.finding.with == finding.with;
+            let at = written(&finding.at, &point.point);
+            let is_known =
+                |known: &&mut GatheredFinding| known.at == at && known.finding.with == finding.with;
             match gathered.iter_mut().find(is_known) {
                 Some(known) => known.count += 1,
-                None => gathered.push(Found { finding, at, first, count: 1 }),
+                None => gathered.push(GatheredFinding { finding, at, first, count: 1 }),
             }
         }
     }
-    gathered.into_iter().filter_map(|found| found.into_problem(points, layers)).collect()
+    gathered.into_iter().filter_map(|gathered| gathered.into_problem(points, layers)).collect()
 }
 
-impl Found {
-    fn into_problem(self, points: &[Sound], layers: &Layers) -> Option<Problem> {
+impl GatheredFinding {
+    fn into_problem(self, points: &[CheckedPoint], layers: &Layers) -> Option<Problem> {
         let first = points.get(self.first)?;
         let value = self.finding.at.get(&first.resolved()).cloned().unwrap_or_default();
         let mut problem = Problem::of(&self.at, &value, self.finding.what, self.finding.hint);
@@ -186,10 +190,10 @@ impl Found {
             problem.value = format!("{} (default)", shown(&value));
             problem.look_at = self.finding.with.iter().map(|path| written(path, &first.point)).collect();
         }
-        // Points that could have it: those with the value that it names.
+        // Only points that have the named value can have the mistake.
         let named = first.point.iter().find(|setting| self.finding.at.below(&setting.path).is_some());
-        let could = |sound: &&Sound| {
-            named.is_none_or(|named| sound.point.iter().any(|other| other.written == named.written))
+        let could = |point: &&CheckedPoint| {
+            named.is_none_or(|named| point.point.iter().any(|other| other.written == named.written))
         };
         if self.count < points.iter().filter(could).count() {
             let others = match self.count - 1 {

@@ -1,7 +1,7 @@
-//! From an experiment file to checked trials: the front door of `spec`.
+//! From an experiment file to checked trials: the entry point of `experiment`.
 //!
-//! Every mistake of the file, of each of its profiles and of the overrides is gathered before any is told; what
-//! comes out needs no further check. Must never: touch anything but the file itself.
+//! All mistakes of the file, of each of its profiles and of the overrides are collected before any is
+//! reported. The result needs no further check. Must never: touch anything but the file itself.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use super::overrides::Override;
 use super::trial::Trial;
 use super::{expand, overrides};
 use crate::error::{Error, Result};
-use crate::experiment::check::whole;
-use crate::experiment::document::problem::{Place, Problem, Problems};
+use crate::experiment::check::experiment::check_experiment;
+use crate::experiment::document::problem::{Origin, Problem, Problems};
 use crate::experiment::document::schema::Schema;
 use crate::experiment::document::suggest::nearest;
 use crate::experiment::document::validate::Completeness;
@@ -24,7 +24,7 @@ use crate::experiment::format::top_level::ExperimentSpec;
 /// Name of the profile of a file that has none.
 pub const DEFAULT_PROFILE: &str = "default";
 
-/// An experiment whose every value was checked.
+/// An experiment, with every value checked.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// The file.
@@ -33,16 +33,17 @@ pub struct Experiment {
     pub profile: String,
     /// The file's profiles, the default first.
     pub profiles: Vec<String>,
-    /// What the file says with the profile and the overrides laid over it.
+    /// The file with the profile and the overrides applied.
     pub spec: ExperimentSpec,
-    /// Every point of the sweep with every seed, no two alike.
+    /// Every point of the sweep with every seed, without repetitions.
     pub trials: Vec<Trial>,
 }
 
-/// Reads an experiment with a profile (the file's first if `None`) and overrides (`path=value`, the last wins).
+/// Reads an experiment with a profile (the file's first if `None`) and overrides (`path=value`; the last one
+/// wins).
 ///
-/// A profile merges mappings key by key and replaces everything else. An override replaces what is at its path:
-/// `train.steps=100` one value, `sweep={model.generator_ratio: [0.25]}` a whole section.
+/// A profile merges mappings key by key and replaces everything else. An override replaces the value at its
+/// path: one value by `train.steps=100`, a whole section by `sweep={model.generator_ratio: [0.25]}`.
 ///
 /// # Errors
 /// One error of kind `Spec` that lists every mistake with its line, path, value and remedy.
@@ -55,7 +56,7 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
     check_layers(&schema, &text, &document, &profiles, &mut problems);
     let Some(chosen) = choose(profile, &profiles, &mut problems) else {
         problems.into_result()?;
-        return Err(Error::internal("a profile was refused without a reason"));
+        return Err(Error::internal("a profile was rejected without a reason"));
     };
 
     let layers = Layers { text: &text, document: &document, profile: chosen, overrides: &overrides };
@@ -72,7 +73,7 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
     let mut doubtful = Vec::new();
     let read = without_mistakes(&schema, effective.clone(), &mut doubtful);
     let loaded = read.map(|mut spec| {
-        for problem in whole::experiment(&spec, &effective, &overrides) {
+        for problem in check_experiment(&spec, &effective, &overrides) {
             problems.add(layers.place(&problem), problem);
         }
         let trials = expand::trials(&schema, &spec, &layers, &doubtful, &mut problems);
@@ -81,7 +82,7 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
     });
     problems.into_result()?;
     let Some((mut spec, trials)) = loaded else {
-        return Err(Error::internal("a specification without mistakes was not understood"));
+        return Err(Error::internal("a specification without mistakes could not be read"));
     };
     if let Some(Value::Object(written)) = written_profiles {
         spec.profiles = written;
@@ -95,7 +96,7 @@ fn read_sets(sets: &[String], problems: &mut Problems) -> Vec<Override> {
     for word in sets {
         match overrides::parse(word) {
             Ok(set) => overrides.push(set),
-            Err(problem) => problems.add(Place::Set(word.clone()), problem),
+            Err(problem) => problems.add(Origin::Set(word.clone()), problem),
         }
     }
     overrides
@@ -106,7 +107,7 @@ fn profiles_of(document: &Value) -> Vec<String> {
     profiles.map(|profiles| profiles.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// Checks what is written, then each profile over the file: also those that are not in use.
+/// Checks the file as written, then the file under each of its profiles, including those not in use.
 fn check_layers(schema: &Schema, text: &str, document: &Value, profiles: &[String], problems: &mut Problems) {
     let file = Layers { text, document, profile: None, overrides: &[] };
     for problem in validate::document(schema, document, Completeness::Part) {
@@ -122,7 +123,7 @@ fn check_layers(schema: &Schema, text: &str, document: &Value, profiles: &[Strin
     }
 }
 
-/// The profile to lay over the file, `Some(None)` if it has none; `None` if the wanted one does not exist.
+/// The profile to apply: `Some(None)` if the file has no profiles, `None` if the wanted one does not exist.
 fn choose<'p>(
     wanted: Option<&str>,
     profiles: &'p [String],
@@ -141,18 +142,19 @@ fn choose<'p>(
         None => format!("the file has {}", profiles.join(", ")),
     };
     let what = format!("there is no profile `{wanted}`");
-    problems.add(Place::Line(None), Problem::at(&ValuePath::root(), what, hint));
+    problems.add(Origin::Line(None), Problem::at(&ValuePath::root(), what, hint));
     None
 }
 
-/// The specification without its mistaken values, whose paths go to `doubtful`: so that what is wrong between
-/// the other values is told as well. `None` if nothing can be made of it.
+/// The specification without its wrong values, whose paths are added to `doubtful`. So disagreements between
+/// the other values are reported too. `None` if too much is wrong.
 fn without_mistakes(
     schema: &Schema,
     mut document: Value,
     doubtful: &mut Vec<ValuePath>,
 ) -> Option<ExperimentSpec> {
-    // Removing a wrong `kind` leaves a mapping without one, which goes next: a few rounds reach the top.
+    // Removing a wrong `kind` leaves a mapping without a kind, which the next round removes: a few rounds
+    // suffice.
     for _ in 0..8 {
         let map = document.as_object_mut()?;
         map.entry("name").or_insert_with(|| "unnamed".into());
@@ -162,7 +164,7 @@ fn without_mistakes(
             return serde_json::from_value(document).ok();
         }
         let mut paths: Vec<ValuePath> = found.into_iter().map(|problem| problem.path).collect();
-        // From the back, so that the places in a list stay right.
+        // From the back, so that earlier indices of a list stay valid.
         paths.sort();
         paths.iter().rev().for_each(|path| path.remove(&mut document));
         doubtful.extend(paths);
@@ -170,7 +172,7 @@ fn without_mistakes(
     None
 }
 
-/// Writes the expected values of the x axis as the trials hold them: 1 and 1.0 are one ratio.
+/// Rewrites the expected values of the x axis as the trials hold them: 1 and 1.0 are the same ratio.
 fn match_expectation(spec: &mut ExperimentSpec, trials: &[Trial]) {
     let x = spec.report.x.as_str();
     let on_axis = |(path, _): &&(String, Value)| x.is_empty() || path == x;

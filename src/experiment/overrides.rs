@@ -1,8 +1,8 @@
-//! What lies over the file: a profile, then each `--set path=value`.
+//! What changes the file's values: a profile, then each `--set path=value`.
 //!
-//! A profile merges: mappings key by key, everything else replaces, and so does a mapping of another `kind`. A
-//! `--set`, like a point of a sweep, replaces what is at its path. Must never: decide whether a value is right;
-//! an override of an unknown key creates it, so that `validate` reports it like any other.
+//! A profile merges mappings key by key. It replaces everything else, including a mapping of another `kind`.
+//! A `--set`, like a point of a sweep, replaces the value at its path. Must never: decide whether a value is
+//! right. An override of an unknown key creates the key, so that `validate` reports it like any other.
 
 use serde_json::{Map, Value};
 
@@ -16,9 +16,9 @@ use crate::experiment::document::yaml;
 pub(crate) struct Override {
     /// As it was typed.
     pub word: String,
-    /// What it replaces.
+    /// The path of the value that it replaces.
     pub path: ValuePath,
-    /// With what.
+    /// The new value.
     pub value: Value,
 }
 
@@ -36,14 +36,14 @@ pub(crate) fn parse(word: &str) -> Result<Override, Problem> {
     }
     let value = match yaml::read(value) {
         Ok(value) => value,
-        // What is not YAML has a remedy of its own on the command line; the rest says what to write instead.
+        // Broken YAML has its own remedy on the command line; other mistakes bring theirs.
         Err(mistake) if mistake.what.starts_with("is not valid YAML") => {
             return refuse(
                 format!("the value {}", mistake.what),
                 "close brackets and quotes, and write lists as seeds=[1, 2]",
             );
         }
-        Err(mistake) => return refuse(format!("the value is refused: {}", mistake.what), &mistake.hint),
+        Err(mistake) => return refuse(format!("the value is not allowed: {}", mistake.what), &mistake.hint),
     };
     let path = ValuePath::expand(path);
     if path.below(&ValuePath::of_keys(&["profiles"])).is_some() {
@@ -53,16 +53,17 @@ pub(crate) fn parse(word: &str) -> Result<Override, Problem> {
     Ok(Override { word: word.to_string(), path, value })
 }
 
-/// Whether a profile's section lies over the file's: its `about` is its own.
+/// Whether a section of a profile changes the file's section; a profile's `about` describes the profile
+/// itself.
 pub(crate) fn is_profile_section(section: &str) -> bool {
     ["expect", "base", "sweep", "seeds", "evaluate", "report"].contains(&section)
 }
 
-/// Lays a profile over the file's document.
+/// Merges a profile into the file's document.
 pub(crate) fn apply_profile(schema: &Schema, document: &mut Value, profile: &Value) {
     let (Some(document), Some(profile)) = (document.as_object_mut(), profile.as_object()) else { return };
     for (section, value) in profile {
-        // An unknown section is reported from the profile itself.
+        // The check of the profile itself reports an unknown section.
         if value.is_null() || !is_profile_section(section) {
             continue;
         }
@@ -74,7 +75,7 @@ pub(crate) fn apply_profile(schema: &Schema, document: &mut Value, profile: &Val
     }
 }
 
-/// Lays `above` over the entry `key` of a mapping.
+/// Merges `above` into the entry `key` of a mapping.
 fn merge(schema: &Schema, path: &ValuePath, below: &mut Map<String, Value>, key: &str, above: &Value) {
     if let Value::Object(entries) = above {
         if !below.contains_key(key) {
@@ -92,14 +93,18 @@ fn merge(schema: &Schema, path: &ValuePath, below: &mut Map<String, Value>, key:
     below.insert(key.to_string(), above.clone());
 }
 
-/// What a mapping that nobody wrote starts from: its default where a `kind` decides its keys, else nothing.
+/// The start of a mapping that is not written: its default where a `kind` decides its keys, else an empty
+/// one.
 fn start_of(schema: &Schema, path: &ValuePath) -> Value {
     let default = schema.default_at(path).filter(|default| default.get("kind").is_some());
     default.cloned().unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-/// Replaces the value at a path of mappings, creating those that nobody wrote. A new `kind` keeps the keys that
-/// it shares with the old one and drops the others. On failure: the path that is not a mapping.
+/// Replaces the value at a path, creating the mappings on the way. A new `kind` keeps the keys that it shares
+/// with the old one and drops the others.
+///
+/// # Errors
+/// The path of the value on the way that is not a mapping.
 pub(crate) fn put(
     schema: &Schema,
     document: &mut Value,
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn mappings_merge_and_the_rest_replaces() {
+    fn a_profile_merges_mappings_and_replaces_the_rest() {
         let file =
             "{about: x, base: {train: {steps: 1, batch: 2}}, sweep: {train.steps: [1]}, seeds: [1, 2]}";
         let profile =
@@ -175,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_nobody_wrote_starts_from_its_default_kind() {
+    fn an_unwritten_mapping_starts_from_its_default_kind() {
         let merged = profiled("{}", "{evaluate: {source: {train_examples: 50}}}");
         assert_eq!(merged["evaluate"]["source"]["kind"], "language");
         assert_eq!(merged["evaluate"]["source"]["train_examples"], 50);
@@ -184,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_replace_and_take_yaml() {
+    fn a_set_replaces_a_value_and_takes_yaml() {
         let file = json!({"base": {"train": {"steps": 1, "batch": 2}}, "sweep": {"train.steps": [1]}});
         let words =
             ["train.steps=5", "sweep={model.generator_ratio: [0.25]}", "seeds=[1]", "base.model.hidden="];
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_no_override() {
+    fn malformed_overrides_are_rejected() {
         let refusal = |word: &str| parse(word).map(|read| read.path).unwrap_err().what;
         assert_eq!(refusal("train.steps"), "has no `=`");
         assert_eq!(refusal("=3"), "\"\" is not a path");
@@ -211,7 +216,7 @@ mod tests {
         assert_eq!(refusal("profiles.quick.seeds=[1]"), "a profile cannot be overridden");
         assert!(refusal("seeds=[1").starts_with("the value is not valid YAML"));
         let hint = |word: &str| parse(word).map(|read| read.path).unwrap_err().hint;
-        assert_eq!(refusal("train.lr=.nan"), "the value is refused: NaN is not a finite number");
+        assert_eq!(refusal("train.lr=.nan"), "the value is not allowed: NaN is not a finite number");
         assert_eq!(hint("train.lr=.inf"), "write a finite number");
         assert_eq!(
             hint("train.steps=99999999999999999999999"),

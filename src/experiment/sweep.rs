@@ -1,7 +1,7 @@
-//! What is varied: the sweep's lists as axes, and the grid of points that they span.
+//! The sweep: its lists as axes, and the grid of points that they span.
 //!
-//! The first axis varies slowest. Nothing is materialised before its size is known. Must never: judge a value;
-//! each point is laid over the base and checked like a document (`expand`).
+//! The first axis varies slowest. The grid is built only after its size is known. Must never: judge a value.
+//! Each point is applied to the base and then checked like a document (`expand`).
 
 use serde_json::{Map, Value};
 
@@ -14,12 +14,12 @@ use crate::experiment::document::value_path::ValuePath;
 /// Sections whose values can be varied.
 const SECTIONS: [&str; 5] = ["model", "objective", "data", "train", "evaluate"];
 
-/// One list of the sweep: one path, or several that move together.
+/// One list of the sweep: of one path, or of several that vary together.
 #[derive(Debug)]
 pub(crate) struct Axis {
     key: String,
     paths: Vec<String>,
-    /// One entry a path each.
+    /// For each value of the axis, one entry per path.
     values: Vec<Vec<Value>>,
 }
 
@@ -32,11 +32,11 @@ pub(crate) struct Setting {
     pub path: ValuePath,
     /// The value.
     pub value: Value,
-    /// Where the sweep holds it: `sweep.model.generator_ratio[1]`.
+    /// Its path in the sweep: `sweep.model.generator_ratio[1]`.
     pub written: ValuePath,
 }
 
-/// The paths that a sweep names, right or wrong.
+/// The paths that a sweep names, valid or not.
 pub(crate) fn names(sweep: &Map<String, Value>) -> Vec<String> {
     sweep.keys().flat_map(|key| split(key)).collect()
 }
@@ -45,7 +45,7 @@ fn split(key: &str) -> Vec<String> {
     key.split(',').map(|path| path.trim().to_string()).collect()
 }
 
-/// The axes of a sweep; those with a mistake are left out.
+/// The axes of a sweep and its mistakes; axes with a mistake are left out.
 pub(crate) fn axes(schema: &Schema, sweep: &Map<String, Value>) -> (Vec<Axis>, Vec<Problem>) {
     let (mut axes, mut problems) = (Vec::new(), Vec::new());
     let mut taken: Vec<(ValuePath, String)> = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) fn axes(schema: &Schema, sweep: &Map<String, Value>) -> (Vec<Axis>, V
                 Ok(path) => {
                     if let Some((_, other)) = taken.iter().find(|(other, _)| other.overlaps(&path)) {
                         let by = if other == name { String::new() } else { format!(", by {other}") };
-                        let what = format!("{name} is swept already{by}");
+                        let what = format!("{name} is already swept{by}");
                         problems.push(Problem::at(&at, what, "sweep each value once"));
                     }
                     taken.push((path, name.clone()));
@@ -74,11 +74,11 @@ pub(crate) fn axes(schema: &Schema, sweep: &Map<String, Value>) -> (Vec<Axis>, V
     (axes, problems)
 }
 
-/// The full path of a swept name, or what is wrong with it and the remedy.
+/// The full path of a swept name, or what is wrong and the remedy.
 fn resolve(schema: &Schema, name: &str) -> Result<ValuePath, (String, String)> {
     if name == "seed" || name == "seeds" {
-        let hint = "list the seeds under the top-level key `seeds`: every point runs with each";
-        return Err((format!("`{name}` is not swept"), hint.into()));
+        let hint = "list the seeds under the top-level key `seeds`: every point runs with each of them";
+        return Err((format!("`{name}` cannot be swept"), hint.into()));
     }
     if let Some(short) = name.strip_prefix("base.") {
         return Err((format!("unknown path `{name}`"), format!("paths start below base: write `{short}`")));
@@ -99,7 +99,7 @@ fn resolve(schema: &Schema, name: &str) -> Result<ValuePath, (String, String)> {
     Err((format!("unknown path `{name}`"), hint))
 }
 
-/// The values of one list, each with one entry a path.
+/// The values of one list, each with one entry per path.
 fn entries(at: &ValuePath, value: &Value, paths: &[String], problems: &mut Vec<Problem>) -> Vec<Vec<Value>> {
     let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
     if paths.len() == 1 {
@@ -110,7 +110,7 @@ fn entries(at: &ValuePath, value: &Value, paths: &[String], problems: &mut Vec<P
         match value.as_array() {
             Some(entry) if entry.len() == paths.len() => entries.push(entry.clone()),
             _ => {
-                let what = format!("must be a list of {} values, one for each path of the key", paths.len());
+                let what = format!("must be a list of {} values, one per path of the key", paths.len());
                 let hint = format!("write [{}]", paths.join(", "));
                 problems.push(Problem::of(&at.index(index), value, what, hint));
             }
@@ -119,7 +119,7 @@ fn entries(at: &ValuePath, value: &Value, paths: &[String], problems: &mut Vec<P
     entries
 }
 
-/// How many points the grid has.
+/// The number of points of the grid.
 pub(crate) fn n_points(axes: &[Axis]) -> u128 {
     axes.iter().fold(1, |count: u128, axis| count.saturating_mul(axis.values.len() as u128))
 }
@@ -130,7 +130,7 @@ pub(crate) fn lengths(axes: &[Axis]) -> String {
     lengths.join(" × ")
 }
 
-/// The grid, row by row; one empty point where nothing is swept.
+/// The grid, row by row; one empty point if nothing is swept.
 pub(crate) fn points(axes: &[Axis]) -> Vec<Vec<Setting>> {
     axes.iter().fold(vec![Vec::new()], |points, axis| {
         let longer = |point: &Vec<Setting>| -> Vec<Vec<Setting>> {
@@ -154,13 +154,13 @@ impl Axis {
     }
 }
 
-/// The base with a point laid over it. Kinds go first: they decide which other keys there are.
+/// The base with the values of a point. Kinds are set first, since they decide which other keys exist.
 pub(crate) fn apply(schema: &Schema, base: &Value, point: &[Setting]) -> Value {
     let mut document = base.clone();
     let (kinds, others): (Vec<_>, Vec<_>) =
         point.iter().partition(|setting| setting.path.last_key() == Some("kind"));
     for setting in kinds.into_iter().chain(others) {
-        // A path that meets no mapping leaves the document as it is: `axes` knows that the path exists.
+        // This cannot fail: `axes` has checked that the path exists.
         let _ = overrides::put(schema, &mut document, &setting.path, setting.value.clone());
     }
     document
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grid_goes_row_by_row_and_joined_paths_move_together() {
+    fn the_grid_is_built_row_by_row_and_joined_paths_vary_together() {
         let sweep =
             json!({"model.hidden": [64, 128], "objective.kind, train.steps": [["rtd", 10], ["mlm", 20]]});
         let (axes, problems) = read(sweep);
@@ -207,14 +207,14 @@ mod tests {
             unknown path `model.generator_raito` -> did you mean `model.generator_ratio`?
             unknown path `steps` -> did you mean `train.steps`?
             unknown path `base.train.batch` -> paths start below base: write `train.batch`
-            `seeds` is not swept -> list the seeds under the top-level key `seeds`: every point runs with each
-            train.batch is swept already -> sweep each value once
+            `seeds` cannot be swept -> list the seeds under the top-level key `seeds`: every point runs with each of them
+            train.batch is already swept -> sweep each value once
             unknown path `model.x.y` -> did you mean `model.ffn`?
             unknown path `name` -> write a dotted path that starts with one of model, objective, data, train, evaluate
         ");
         insta::assert_snapshot!(read(json!({"train.batch, train.steps": [[1, 2], [3], 4]})).1.join("\n"), @r"
-            must be a list of 2 values, one for each path of the key -> write [train.batch, train.steps]
-            must be a list of 2 values, one for each path of the key -> write [train.batch, train.steps]
+            must be a list of 2 values, one per path of the key -> write [train.batch, train.steps]
+            must be a list of 2 values, one per path of the key -> write [train.batch, train.steps]
         ");
     }
 

@@ -1,4 +1,4 @@
-//! A trial is a value: one point of the sweep with one seed, fully resolved, named by a hash of its content.
+//! A trial: one point of the sweep with one seed, all values resolved. A hash of its content is its id.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::published::PublishedSpec;
 use crate::experiment::format::train::{Budget, TrainSpec};
 
-/// Changes whenever the same specification would give other numbers than before: an old result is then
-/// another trial's, and not taken for this one's.
+/// Raised whenever the same specification would give different numbers than before. Old results then belong
+/// to a different trial id and are not mistaken for new ones.
 const NUMERICS_VERSION: u32 = 2;
 
-/// Everything that decides a trial's numbers.
+/// Everything that determines a trial's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrialSpec {
@@ -30,7 +30,7 @@ pub struct TrialSpec {
     pub data: DataSpec,
     /// Pre-training.
     pub train: TrainSpec,
-    /// The checkpoint that takes its place.
+    /// The published checkpoint that is evaluated in place of pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedSpec>,
     /// Downstream evaluation.
@@ -55,24 +55,24 @@ pub struct Trial {
     pub id: TrialId,
     /// The swept paths and their values, in the sweep's order, without the seed.
     pub point: Vec<(String, Value)>,
-    /// What it runs.
+    /// Its configuration.
     pub spec: TrialSpec,
 }
 
 impl TrialSpec {
-    /// The trial's name. How often it logs, validates and saves, how much of a batch it computes at a time, and what it
-    /// keeps, changes no number of the outcome but by rounding, so it is left out of the hash.
+    /// The hash that names the trial. Left out of it is what changes no number but by rounding: how often the
+    /// trial logs, validates and saves, the size of its micro-batches, and which files it keeps.
     pub fn id(&self) -> TrialId {
         let mut content = self.clone();
-        content.train = content.train.numbers_alone();
+        content.train = content.train.without_bookkeeping();
         content.evaluate.finetune.keep_models = false;
         content.evaluate.predict_test = false;
-        // A named recipe is the numbers that it filled in.
+        // The numbers that a named recipe filled in are hashed, its name is not.
         (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
         if content.train.budget.unit().is_some() {
             content.train.steps = TrainSpec::default().steps;
-        } else if content.objective.is_the_budgets_measure() {
-            // All these budgets are then `steps` steps.
+        } else if content.objective.is_budget_reference() {
+            // All remaining budgets then mean `steps` steps.
             content.train.budget = Budget::Steps;
         }
         if content.published.is_some() {
@@ -81,7 +81,7 @@ impl TrialSpec {
                 content.data = DataSpec::default();
             }
         }
-        // Struct fields serialise in the order of their declaration: the text is canonical.
+        // Struct fields are serialised in the order of declaration, so the text is canonical.
         let text = serde_json::to_string(&content).unwrap_or_default();
         let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
         TrialId(hash.to_hex()[..12].to_string())
@@ -93,10 +93,11 @@ impl TrialSpec {
         Self { train, ..self.clone() }
     }
 
-    /// Whether both pre-train alike but for how far they go on the same schedule, and how often they log, validate and save.
+    /// Whether both have the same pre-training, up to where they stop on its schedule and how often they log,
+    /// validate and save.
     pub fn pretrains_like(&self, other: &Self) -> bool {
         let stop_at = TrainSpec::default().stop_at;
-        let own = |spec: &Self| TrainSpec { stop_at, ..spec.train.clone().numbers_alone() };
+        let own = |spec: &Self| TrainSpec { stop_at, ..spec.train.clone().without_bookkeeping() };
         self.published.is_none()
             && other.published.is_none()
             && (self.seed, &self.model, &self.objective) == (other.seed, &other.model, &other.objective)
@@ -105,17 +106,17 @@ impl TrialSpec {
 }
 
 impl Trial {
-    /// `model.generator_ratio=0.25 seed=1`: how a person tells the trials apart.
+    /// The label that distinguishes trials for a reader: `model.generator_ratio=0.25 seed=1`.
     pub fn label(&self) -> String {
         let mut words: Vec<String> =
-            self.point.iter().map(|(path, value)| format!("{path}={}", plain(value))).collect();
+            self.point.iter().map(|(path, value)| format!("{path}={}", value_text(value))).collect();
         words.push(format!("seed={}", self.spec.seed));
         words.join(" ")
     }
 }
 
-/// A value as a person writes it: strings without quotes, a tagged mapping by its kind.
-pub fn plain(value: &Value) -> String {
+/// A value as text: strings without quotes, a tagged mapping by its kind.
+pub fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(map) => match map.get("kind") {
@@ -129,10 +130,10 @@ pub fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::format::objective::words::Masking;
+    use crate::experiment::format::objective::choices::Masking;
 
     #[test]
-    fn the_budget_of_replaced_token_detection_is_no_choice() {
+    fn budgets_in_units_of_rtd_do_not_change_the_id_of_rtd() {
         let trial = |objective: ObjectiveSpec, budget| {
             let train = TrainSpec { budget, ..Default::default() };
             let (model, data, evaluate) = Default::default();

@@ -1,6 +1,6 @@
-//! File formats that several rooms read or write: Parquet, tab-separated tables, tensors.
+//! File formats that several rooms read or write: Parquet, tab-separated tables, safetensors.
 
-pub mod parquet;
-pub mod shards;
-pub mod tensor_file;
-pub mod tsv;
+pub(crate) mod parquet;
+pub(crate) mod shards;
+pub(crate) mod tensor_file;
+pub(crate) mod tsv;

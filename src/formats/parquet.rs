@@ -1,6 +1,6 @@
-//! Parquet files into polars frames, with errors that name the file, its columns and the remedy.
+//! Reads Parquet files into polars frames; errors name the file, its columns and a remedy.
 //!
-//! Must never: hold more than one slice of a file. Next: `documents.rs` and `glue.rs` read columns out of frames.
+//! Must never: hold more than one slice of a file in memory.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -13,18 +13,18 @@ use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Decoded bytes that one slice aims at.
+/// Target size of one slice, in decoded bytes.
 const SLICE_BYTES: usize = 128 << 20;
 
 /// The bytes that a Parquet file begins and ends with.
 const MAGIC: [u8; 4] = *b"PAR1";
 
-/// Whose file it is: what to do about a damaged one depends on it.
+/// Where a file comes from, which decides the remedy if it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// In the hub's cache, from where it can be downloaded again.
+    /// The hub's cache; the file can be downloaded again.
     Hub,
-    /// A person's own.
+    /// A local file, which the user must mend.
     Local,
 }
 
@@ -38,24 +38,17 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Reads the footer of a file of the hub's cache.
+    /// Opens a file and reads its footer.
     ///
     /// # Errors
-    /// The file is missing, cut off or not Parquet.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::open_of(path, Origin::Hub)
-    }
-
-    /// Reads the footer.
-    ///
-    /// # Errors
-    /// The file is missing, cut off or not Parquet.
-    pub fn open_of(path: &Path, origin: Origin) -> Result<Self> {
-        let damaged = |error: &dyn Display| broken(path, origin, "is damaged").because(plain(error));
+    /// The file is missing, truncated or not Parquet.
+    pub fn open(path: &Path, origin: Origin) -> Result<Self> {
+        let damaged =
+            |error: &dyn Display| unusable(path, origin, "is damaged").because(without_prefix(error));
         let mut file = open_file(path)?;
         check_magic(&mut file, path, origin)?;
         let mut reader = ParquetReader::new(file);
-        let schema = guarded(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
+        let schema = catching_panics(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
         let columns = schema.iter_names().map(|name| name.to_string()).collect();
         let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
@@ -63,7 +56,7 @@ impl ParquetFile {
         Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, columns, slices })
     }
 
-    /// Rows of the file.
+    /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }
@@ -73,10 +66,10 @@ impl ParquetFile {
         &self.slices
     }
 
-    /// Some columns of some rows.
+    /// Reads some columns of some rows.
     ///
     /// # Errors
-    /// A column is missing (the message lists those that exist), or the rows cannot be decoded.
+    /// A column is missing (the message lists the existing ones), or the rows cannot be decoded.
     pub fn read(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
         if let Some(missing) = columns.iter().find(|wanted| !self.columns.iter().any(|name| name == *wanted))
         {
@@ -86,25 +79,27 @@ impl ParquetFile {
                 format!("its columns are {}", self.columns.join(", ")),
             ));
         }
-        let place = || format!("rows {} to {}", rows.start, rows.end);
+        let row_range = || format!("rows {} to {}", rows.start, rows.end);
         let reader = ParquetReader::new(open_file(&self.path)?)
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
             .with_slice(Some((rows.start, rows.len())));
-        let damaged = || broken(&self.path, self.origin, "is damaged");
-        let frame = guarded(&self.path, self.origin, || {
-            reader.finish().map_err(|error| damaged().because(format!("{}: {}", place(), plain(&error))))
+        let damaged = || unusable(&self.path, self.origin, "is damaged");
+        let frame = catching_panics(&self.path, self.origin, || {
+            reader
+                .finish()
+                .map_err(|error| damaged().because(format!("{}: {}", row_range(), without_prefix(&error))))
         })?;
         if frame.height() == rows.len() {
             return Ok(frame);
         }
-        Err(damaged().because(format!("{} gave only {}", place(), frame.height())))
+        Err(damaged().because(format!("{} gave only {}", row_range(), frame.height())))
     }
 }
 
-/// A column of text, row by row; None where the file has no value.
+/// A column of text, row by row; None for a null.
 ///
 /// # Errors
-/// The column holds something else; the message names its type.
+/// The column has another type, which the message names.
 pub fn text_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<String>>> {
     let wrong = |found: &str| {
         Error::new(
@@ -133,8 +128,8 @@ fn open_file(path: &Path) -> Result<File> {
     })
 }
 
-/// A file that cannot be what its name says; a person's own file is never to be deleted.
-fn broken(path: &Path, origin: Origin, what: &str) -> Error {
+/// An unusable file. The remedy never asks to delete a local file.
+fn unusable(path: &Path, origin: Origin, what: &str) -> Error {
     let hint = match origin {
         Origin::Hub => "delete the file and run `electra-lab fetch` to download it again",
         Origin::Local => "write the file again, or name another one",
@@ -142,34 +137,34 @@ fn broken(path: &Path, origin: Origin, what: &str) -> Error {
     Error::new(ErrorKind::Data, format!("{} {what}", path.display()), hint)
 }
 
-/// Looks for the bytes at both ends before polars does, whose words for their absence help nobody.
+/// Checks the bytes at both ends before polars does, whose error messages for this case are unclear.
 fn check_magic(file: &mut File, path: &Path, origin: Origin) -> Result<()> {
-    let mut has_magic = |place: SeekFrom| {
+    let mut has_magic = |position: SeekFrom| {
         let mut bytes = [0; MAGIC.len()];
-        let read = file.seek(place).and_then(|_| file.read_exact(&mut bytes));
+        let read = file.seek(position).and_then(|_| file.read_exact(&mut bytes));
         read.is_ok() && bytes == MAGIC
     };
     if !has_magic(SeekFrom::Start(0)) {
-        return Err(broken(path, origin, "is not a Parquet file"));
+        return Err(unusable(path, origin, "is not a Parquet file"));
     }
     if !has_magic(SeekFrom::End(-(MAGIC.len() as i64))) {
-        return Err(broken(path, origin, "is a Parquet file whose end is missing"));
+        return Err(unusable(path, origin, "is a Parquet file whose end is missing"));
     }
-    file.rewind().map_err(|error| broken(path, origin, "cannot be read").because(error))
+    file.rewind().map_err(|error| unusable(path, origin, "cannot be read").because(error))
 }
 
-/// polars' error without the sentence that it puts before every reason.
-fn plain(error: &dyn Display) -> String {
+/// An error of polars without the prefix that all of them have.
+fn without_prefix(error: &dyn Display) -> String {
     error.to_string().replace("parquet: ", "").replace("File out of specification: ", "")
 }
 
-/// Runs polars over a file; it panics on some damaged headers where an error would do.
-fn guarded<T>(path: &Path, origin: Origin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
+fn catching_panics<T>(path: &Path, origin: Origin, work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(broken(path, origin, "is damaged").because("it cannot be decoded")))
+        .unwrap_or_else(|_| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
 
-/// Cuts row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
+/// Splits row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
 fn slices(groups: impl Iterator<Item = (usize, usize)>) -> Vec<Range<usize>> {
     let mut slices = Vec::new();
     let mut start = 0;
@@ -211,11 +206,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn columns_and_rows_come_back() {
+    fn columns_and_rows_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         write(&path, frame());
-        let file = ParquetFile::open(&path).unwrap();
+        let file = ParquetFile::open(&path, Origin::Hub).unwrap();
         assert_eq!((file.n_rows(), file.slices().iter().map(|rows| rows.len()).sum::<usize>()), (5, 5));
         let part = file.read(&["text"], 1..4).unwrap();
         assert_eq!(part.shape(), (3, 1));
@@ -224,12 +219,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn mistakes_name_file_and_columns() {
+    fn errors_name_file_and_columns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         write(&path, frame());
         let show = |error: Error| error.to_string().replace(&folder.path().display().to_string(), "DIR");
-        let file = ParquetFile::open(&path).unwrap();
+        let file = ParquetFile::open(&path, Origin::Hub).unwrap();
         insta::assert_snapshot!(show(file.read(&["body"], 0..1).unwrap_err()), @r#"
         DIR/a.parquet has no column "body"
         hint: its columns are text, n
@@ -242,7 +237,7 @@ pub(crate) mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let opened = |content: &[u8], origin| {
             std::fs::write(&path, content).unwrap();
-            show(ParquetFile::open_of(&path, origin).err().expect("a broken file opens"))
+            show(ParquetFile::open(&path, origin).err().expect("a damaged file was opened"))
         };
         for keep in [0, 3] {
             let text = opened(&bytes[..keep], Origin::Local);
@@ -255,12 +250,12 @@ pub(crate) mod tests {
                 "{text}"
             );
         }
-        let hollow = [MAGIC, [255; 4], MAGIC].concat();
-        let text = opened(&hollow, Origin::Local);
+        let empty = [MAGIC, [255; 4], MAGIC].concat();
+        let text = opened(&empty, Origin::Local);
         assert!(text.starts_with("DIR/a.parquet is damaged: "), "{text}");
         assert!(!text.contains("delete") && !text.contains("File out of specification"), "{text}");
         assert!(
-            show(ParquetFile::open(&folder.path().join("no")).err().unwrap())
+            show(ParquetFile::open(&folder.path().join("no"), Origin::Hub).err().unwrap())
                 .starts_with("cannot open DIR/no")
         );
     }

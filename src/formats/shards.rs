@@ -1,7 +1,8 @@
-//! A file of tensors, whole or in shards of a chosen size with an index beside them, as the hub has them.
+//! A file of tensors, in one piece or in shards of a chosen size with an index, as on the hub.
 //!
-//! `x.safetensors`, or `x-00001-of-00003.safetensors` and so on and, written last, `x.safetensors.index.json`: what has a whole
-//! file or an index is whole. Every file is an ordinary safetensors file. Next: `checkpoint.rs`, which knows what is in them.
+//! The file is `x.safetensors`; its shards are `x-00001-of-00003.safetensors` and so on, with `x.safetensors.index.json`,
+//! which is written last. A file is complete if `x.safetensors` or the index exists. Every shard is an ordinary
+//! safetensors file. Next: `train/checkpoint.rs`, which knows the content.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,50 +16,52 @@ use super::tensor_file::{TensorFile, shard_names};
 use crate::disk::{folder_of, write_whole};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What an index holds: where each tensor is, and what a whole file has as metadata.
+/// The index: the shard of each tensor, and the metadata that a file in one piece would have.
 #[derive(Serialize, Deserialize)]
 struct Index {
     metadata: BTreeMap<String, String>,
     weight_map: BTreeMap<String, String>,
 }
 
-/// The index of a file that is kept in shards.
+/// The path of the index of a file in shards.
 pub fn index_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".index.json");
     name.into()
 }
 
-/// Whether the file is there, in whatever form.
-pub fn is_there(path: &Path) -> bool {
+/// Whether the file exists, in one piece or in shards.
+pub fn exists(path: &Path) -> bool {
     path.is_file() || index_of(path).is_file()
 }
 
-/// Writes tensors and one entry of metadata; in shards of `most` bytes, or of one tensor, where they are more.
+/// Writes tensors and one entry of metadata. If they are larger than `max_shard_bytes`, writes shards of at most that
+/// size; a larger tensor has a shard of its own.
 pub fn write(
     path: &Path,
     tensors: Vec<(String, Tensor)>,
     (key, value): (&str, String),
-    most: Option<u64>,
+    max_shard_bytes: Option<u64>,
 ) -> Result<()> {
     let mut files = vec![(TensorFile::default(), Vec::new(), 0)];
     for (name, tensor) in tensors {
         let n_bytes = (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64;
-        if files.last().is_some_and(|(_, names, held)| {
-            !names.is_empty() && most.is_some_and(|most| held + n_bytes > most)
-        }) {
+        let is_full = |(_, names, size): &(TensorFile, Vec<String>, u64)| {
+            !names.is_empty() && max_shard_bytes.is_some_and(|max| size + n_bytes > max)
+        };
+        if files.last().is_some_and(is_full) {
             files.push((TensorFile::default(), Vec::new(), 0));
         }
-        if let Some((file, names, held)) = files.last_mut() {
+        if let Some((file, names, size)) = files.last_mut() {
             file.add(name.clone(), &tensor)?;
             names.push(name);
-            *held += n_bytes;
+            *size += n_bytes;
         }
     }
     let n_files = files.len();
     if n_files == 1 {
-        let whole = files.into_iter().next().map(|(file, ..)| file).unwrap_or_default();
-        write_whole(path, &whole.into_bytes(key, value)?)?;
+        let file = files.into_iter().next().map(|(file, ..)| file).unwrap_or_default();
+        write_whole(path, &file.into_bytes(key, value)?)?;
         return remove_index(path);
     }
     let mut weight_map = BTreeMap::new();
@@ -72,17 +75,18 @@ pub fn write(
     if path.exists() { remove_file(path) } else { Ok(()) }
 }
 
-/// What is in a file, in whatever form: the bytes of each safetensors file, and the metadata.
+/// The content of a file, in one piece or in shards.
 pub struct Contents {
-    /// Of the whole file or of every shard.
+    /// The bytes of the file, or of every shard.
     pub files: Vec<Vec<u8>>,
-    /// By key.
+    /// The metadata by key.
     pub metadata: BTreeMap<String, String>,
 }
 
 /// Reads a file.
 ///
-/// Errors: a file or a shard that is missing or damaged, by its name.
+/// # Errors
+/// A file or a shard is missing or damaged; the message names it.
 pub fn read(path: &Path) -> Result<Contents> {
     if !index_of(path).is_file() {
         let bytes = bytes_of(path)?;
@@ -92,14 +96,14 @@ pub fn read(path: &Path) -> Result<Contents> {
     }
     let index = read_index(path)?;
     let bytes_of_shard = |shard: &PathBuf| {
-        let hint = "put the shard back, or run with --force to begin the trial anew";
+        let hint = "restore the shard, or run with --force to start the trial again";
         bytes_of(shard).map_err(|error| Error { hint: hint.into(), ..error })
     };
     let files = shards(path, &index)?.iter().map(bytes_of_shard).collect::<Result<_>>()?;
     Ok(Contents { files, metadata: index.metadata })
 }
 
-/// Gives what is at `from` a second name, by `link` for each of its files.
+/// Copies a file: calls `link` for each of its shards.
 pub fn copy(from: &Path, to: &Path, link: impl Fn(&Path, &Path) -> Result<()>) -> Result<()> {
     if !index_of(from).is_file() {
         return link(from, to);
@@ -120,7 +124,7 @@ pub fn copy(from: &Path, to: &Path, link: impl Fn(&Path, &Path) -> Result<()>) -
     write_index(to, &index)
 }
 
-/// Removes a file in whatever form, and shards that a killed process left of it.
+/// Removes a file, its shards, and shards that a killed process left.
 pub fn remove(path: &Path) -> Result<()> {
     remove_index(path)?;
     let stem = path.with_extension("").file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -145,7 +149,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The shards that an index names, in order, each once.
+/// The paths of the shards of an index, sorted, without repetition.
 fn shards(path: &Path, index: &Index) -> Result<Vec<PathBuf>> {
     let names = shard_names(&index.weight_map).map_err(|error| damaged(&index_of(path)).because(error))?;
     Ok(names.into_iter().map(|name| folder_of(path).join(name)).collect())
@@ -175,9 +179,9 @@ fn remove_file(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|error| Error::storage(path, "remove the older checkpoint", error))
 }
 
-/// A file that cannot be understood.
+/// The error of a damaged file.
 pub fn damaged(path: &Path) -> Error {
-    let hint = "run with --force to begin the trial anew";
+    let hint = "run with --force to start the trial again";
     Error::new(ErrorKind::Storage, format!("the checkpoint {} is damaged", path.display()), hint)
 }
 
@@ -187,8 +191,12 @@ mod tests {
     use candle_core::Device;
 
     fn tensors() -> Vec<(String, Tensor)> {
-        let of = |n: usize| Tensor::full(n as f32, n, &Device::Cpu).unwrap();
-        ["a", "b", "c", "d"].into_iter().zip([10, 20, 100, 5]).map(|(name, n)| (name.into(), of(n))).collect()
+        let tensor = |n: usize| Tensor::full(n as f32, n, &Device::Cpu).unwrap();
+        ["a", "b", "c", "d"]
+            .into_iter()
+            .zip([10, 20, 100, 5])
+            .map(|(name, n)| (name.into(), tensor(n)))
+            .collect()
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -208,12 +216,12 @@ mod tests {
         contents.files.iter().flat_map(of_file).collect()
     }
 
-    /// 120, 400 and 20 bytes: a tensor that is larger than a shard has one of its own.
+    /// Shards of 120, 400 and 20 bytes: a tensor that is larger than a shard has one of its own.
     #[test]
-    fn what_is_split_is_read_as_one_and_goes_as_one() {
+    fn shards_are_read_copied_and_removed_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("step-1.safetensors");
-        let save = |most| write(&path, tensors(), ("state", "here".into()), most).unwrap();
+        let save = |max_bytes| write(&path, tensors(), ("state", "here".into()), max_bytes).unwrap();
         save(Some(120));
         let shards = |stem: &str| {
             (1..=3).map(move |n| format!("{stem}-0000{n}-of-00003.safetensors")).collect::<Vec<_>>()
@@ -223,7 +231,7 @@ mod tests {
         assert_eq!(names(folder.path()), expected);
         let all: BTreeMap<String, usize> =
             [("a", 10), ("b", 20), ("c", 100), ("d", 5)].map(|(name, n)| (name.to_string(), n)).into();
-        assert!(is_there(&path) && lengths(&path) == all);
+        assert!(exists(&path) && lengths(&path) == all);
 
         let other = folder.path().join("final.safetensors");
         let link = |from: &Path, to: &Path| {
@@ -232,10 +240,10 @@ mod tests {
         };
         copy(&path, &other, link).unwrap();
         remove(&path).unwrap();
-        assert!(!is_there(&path) && lengths(&other) == all);
+        assert!(!exists(&path) && lengths(&other) == all);
         assert_eq!(names(folder.path()).len(), 4);
 
-        // Whole again: the index goes, and with it what it named.
+        // In one piece again: the index is removed, and the shards with it.
         save(None);
         assert!(path.is_file() && lengths(&path) == all);
         remove(&other).unwrap();

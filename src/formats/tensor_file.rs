@@ -1,7 +1,7 @@
-//! Tensors as the bytes of one safetensors file: checkpoints, exported models and traces are all written through it.
+//! The bytes of a safetensors file: of checkpoints, exported models and traces.
 //!
-//! Tensors are copied out when they are added, since the optimizer overwrites parameters in place. Must never: touch
-//! the disk (see `disk.rs`).
+//! A tensor is copied when it is added, because the optimizer overwrites parameters in place. Must never: touch the disk
+//! (see `disk.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -12,10 +12,10 @@ use safetensors::tensor::TensorView;
 
 use crate::error::{Error, Result};
 
-/// The files of shards that an index names (its `weight_map`, from tensor to file), in order, each once.
+/// The shard files of an index, sorted, without repetition; `weight_map` maps tensors to files.
 ///
 /// # Errors
-/// One that is not a file beside the index, which may come from anywhere: what is wrong with it, in words.
+/// The reason as text: a name is a path into another folder. An index may come from an untrusted source.
 pub fn shard_names(weight_map: &BTreeMap<String, String>) -> std::result::Result<Vec<&str>, String> {
     let mut names: Vec<&str> = weight_map.values().map(String::as_str).collect();
     names.sort_unstable();
@@ -26,12 +26,12 @@ pub fn shard_names(weight_map: &BTreeMap<String, String>) -> std::result::Result
     }
 }
 
-/// A file in the making. Equal tensors and metadata give equal bytes.
+/// The tensors of a file. Equal tensors and metadata give equal bytes.
 #[derive(Default)]
 pub struct TensorFile(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
 
 impl TensorFile {
-    /// Adds a tensor: f32 as it is, u32 as i64, since PyTorch does little with u32.
+    /// Adds a tensor: f32 as it is, u32 as i64, because PyTorch has few operations on u32.
     pub fn add(&mut self, name: String, tensor: &Tensor) -> Result<()> {
         let flat = tensor.detach().to_device(&Device::Cpu)?.flatten_all()?;
         let (kind, bytes) = match tensor.dtype() {
@@ -48,10 +48,10 @@ impl TensorFile {
         Ok(())
     }
 
-    /// The file's bytes with one entry of metadata: the library writes several in an order of its own.
+    /// The bytes of the file with one entry of metadata. The library writes several in random order.
     pub fn into_bytes(self, key: &str, value: String) -> Result<Vec<u8>> {
         let failed =
-            |error: &dyn std::fmt::Display| Error::internal("cannot build a file of tensors").because(error);
+            |error: &dyn std::fmt::Display| Error::internal("cannot make a safetensors file").because(error);
         let views = self.0.iter().map(|(name, kind, shape, bytes)| {
             let view = TensorView::new(*kind, shape.clone(), bytes).map_err(|error| failed(&error))?;
             Ok((name.as_str(), view))

@@ -1,30 +1,29 @@
-//! The hub's cache on disk, read without the hub.
+//! Reads the hub's cache on disk, without the network.
 //!
-//! `<cache>/datasets--owner--name/refs/<revision>` holds a commit, `snapshots/<commit>/…` its files: links to
-//! `blobs/`, or plain files where somebody copied them.
+//! `<cache>/datasets--owner--name/refs/<revision>` holds a commit. `snapshots/<commit>/…` holds its files: links to
+//! `blobs/`, or plain files if somebody copied them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::pattern;
-use super::refusal::Wanted;
-use super::{HubFiles, RepoKind};
+use super::request::{FileRequest, HubFiles, RepoKind};
 use crate::disk::{create_folder, write_whole};
 use crate::error::Result;
 
-/// Why the cache cannot serve.
+/// Why the cache does not have the requested files.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum CacheMiss {
     /// The repository was never downloaded.
     Repository,
-    /// Other revisions were.
+    /// Other revisions were downloaded.
     Revision {
         /// Their names.
         cached: Vec<String>,
     },
     /// No file of the revision matches.
     Files {
-        /// Those that are there.
+        /// The names of the files that it has.
         cached: Vec<String>,
     },
     /// Parts of a set (`…-00001-of-00005…`) are missing.
@@ -35,76 +34,76 @@ pub enum Missing {
 }
 
 /// Finds files without the network.
-pub fn find(cache: &Path, wanted: Wanted<'_>) -> std::result::Result<HubFiles, Missing> {
-    let folder = repository_folder(cache, wanted);
+pub fn find(cache: &Path, request: FileRequest<'_>) -> std::result::Result<HubFiles, CacheMiss> {
+    let folder = repository_folder(cache, request);
     if !folder.is_dir() {
-        return Err(Missing::Repository);
+        return Err(CacheMiss::Repository);
     }
-    let commit = match std::fs::read_to_string(folder.join("refs").join(wanted.revision)) {
+    let commit = match std::fs::read_to_string(folder.join("refs").join(request.revision)) {
         Ok(text) if is_commit(text.trim()) => text.trim().to_string(),
-        _ => wanted.revision.to_string(),
+        _ => request.revision.to_string(),
     };
     let snapshot = folder.join("snapshots").join(&commit);
     if !snapshot.is_dir() {
-        return Err(Missing::Revision { cached: pattern::names_below(&folder.join("refs"), 0, true) });
+        return Err(CacheMiss::Revision { cached: pattern::names_below(&folder.join("refs"), 0, true) });
     }
     let names = pattern::names_below(&snapshot, 0, true);
     let matching: Vec<String> =
-        names.iter().filter(|name| pattern::matches(wanted.pattern, name)).cloned().collect();
+        names.iter().filter(|name| pattern::matches(request.pattern, name)).cloned().collect();
     if matching.is_empty() {
-        return Err(Missing::Files { cached: names });
+        return Err(CacheMiss::Files { cached: names });
     }
-    let absent = absent_shards(&matching, wanted.pattern);
-    if !absent.is_empty() {
-        return Err(Missing::Shards { names: absent });
+    let missing = missing_shards(&matching, request.pattern);
+    if !missing.is_empty() {
+        return Err(CacheMiss::Shards { names: missing });
     }
     let paths = matching.into_iter().map(|name| (name.clone(), snapshot.join(name))).collect();
     Ok(HubFiles { revision: commit, paths })
 }
 
-/// Remembers which commit a branch or tag stood for, so that the files are found offline.
-pub fn write_ref(cache: &Path, wanted: Wanted<'_>, commit: &str) -> Result<()> {
-    if wanted.revision == commit {
+/// Records the commit of a branch or tag, so that its files are found offline.
+pub fn write_ref(cache: &Path, request: FileRequest<'_>, commit: &str) -> Result<()> {
+    if request.revision == commit {
         return Ok(());
     }
-    let path = repository_folder(cache, wanted).join("refs").join(wanted.revision);
+    let path = repository_folder(cache, request).join("refs").join(request.revision);
     create_folder(path.parent().unwrap_or(cache))?;
     write_whole(&path, commit.as_bytes())
 }
 
-/// Removes a file that is not what it should be, with the blob that it links to.
+/// Removes a damaged file, with the blob that it links to.
 pub fn remove(path: &Path) {
-    // Failing to remove is no harm: the size is checked again whenever the file is asked for online.
+    // Errors are ignored: the size is checked again at the next download.
     if let Ok(blob) = std::fs::canonicalize(path) {
         let _ = std::fs::remove_file(blob);
     }
     let _ = std::fs::remove_file(path);
 }
 
-fn repository_folder(cache: &Path, wanted: Wanted<'_>) -> PathBuf {
-    let kind = match wanted.kind {
+fn repository_folder(cache: &Path, request: FileRequest<'_>) -> PathBuf {
+    let kind = match request.kind {
         RepoKind::Dataset => "datasets",
         RepoKind::Model => "models",
     };
-    cache.join(format!("{kind}--{}", wanted.repo.replace('/', "--")))
+    cache.join(format!("{kind}--{}", request.repo.replace('/', "--")))
 }
 
 fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Names of the same sets that match the pattern too, but are not there: a cache may hold half of a download.
-fn absent_shards(names: &[String], pattern: &str) -> Vec<String> {
-    let mut absent = BTreeSet::new();
+/// Shards of the same sets that match the pattern and are missing: a download may have stopped half-way.
+fn missing_shards(names: &[String], pattern: &str) -> Vec<String> {
+    let mut missing = BTreeSet::new();
     for (before, total, after) in names.iter().filter_map(|name| shard(name)) {
         for index in 0..total {
             let name = format!("{before}-{index:05}-of-{total:05}{after}");
             if pattern::matches(pattern, &name) && !names.contains(&name) {
-                absent.insert(name);
+                missing.insert(name);
             }
         }
     }
-    absent.into_iter().collect()
+    missing.into_iter().collect()
 }
 
 /// `train-00001-of-00005.parquet` as (`train`, 5, `.parquet`).
@@ -137,13 +136,13 @@ mod tests {
         cache
     }
 
-    fn look(
+    fn find_names(
         cache: &tempfile::TempDir,
         revision: &str,
         pattern: &str,
-    ) -> std::result::Result<Vec<String>, Missing> {
-        let wanted = Wanted { kind: RepoKind::Dataset, repo: "o/n", revision, pattern };
-        let files = find(cache.path(), wanted)?;
+    ) -> std::result::Result<Vec<String>, CacheMiss> {
+        let request = FileRequest { kind: RepoKind::Dataset, repo: "o/n", revision, pattern };
+        let files = find(cache.path(), request)?;
         assert_eq!(files.revision, COMMIT);
         assert!(files.paths.iter().all(|(_, path)| path.is_file()));
         Ok(files.paths.into_iter().map(|(name, _)| name).collect())
@@ -153,20 +152,20 @@ mod tests {
     fn plain_files_are_found_by_branch_and_by_commit() {
         let cache = cache_with(&["b/train-1.parquet", "a/train-0.parquet", "README.md"]);
         for revision in ["main", "pr/1", COMMIT] {
-            let found = look(&cache, revision, "**/train-*.parquet").unwrap();
+            let found = find_names(&cache, revision, "**/train-*.parquet").unwrap();
             assert_eq!(found, ["a/train-0.parquet", "b/train-1.parquet"]);
         }
         let cached = vec!["main".to_string(), "pr/1".to_string()];
-        assert_eq!(look(&cache, "v2", "*"), Err(Missing::Revision { cached }));
-        let Err(Missing::Files { cached }) = look(&cache, "main", "*.json") else { panic!() };
+        assert_eq!(find_names(&cache, "v2", "*"), Err(CacheMiss::Revision { cached }));
+        let Err(CacheMiss::Files { cached }) = find_names(&cache, "main", "*.json") else { panic!() };
         assert_eq!(cached.len(), 3);
     }
 
     #[test]
-    fn half_a_set_of_shards_is_noticed() {
+    fn an_incomplete_set_of_shards_is_a_miss() {
         let cache = cache_with(&["train-00000-of-00003.parquet", "train-00002-of-00003.parquet"]);
         let names = vec!["train-00001-of-00003.parquet".to_string()];
-        assert_eq!(look(&cache, "main", "train-*.parquet"), Err(Missing::Shards { names }));
-        assert_eq!(look(&cache, "main", "train-00002-*").unwrap(), ["train-00002-of-00003.parquet"]);
+        assert_eq!(find_names(&cache, "main", "train-*.parquet"), Err(CacheMiss::Shards { names }));
+        assert_eq!(find_names(&cache, "main", "train-00002-*").unwrap(), ["train-00002-of-00003.parquet"]);
     }
 }

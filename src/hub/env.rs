@@ -1,28 +1,29 @@
-//! Where data comes from and where it is kept on this machine: the hub and the cache folder.
+//! Where data comes from and where this machine keeps it: the hub and the cache folder.
 //!
-//! Must never: be read on a path that decides numbers; the same content gives the same corpus anywhere.
+//! Must never: influence a number; the same content gives the same corpus on every machine.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Hub, HubConfig, OfflineBy};
+use super::client::Hub;
+use super::config::{HubConfig, OfflineBy};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The machine's side of all data.
+/// The hub and the cache folder that this process uses.
 #[derive(Clone, Debug)]
 pub struct DataEnv {
-    /// Remote files and their cache.
+    /// Files of the hub and their cache.
     pub hub: Hub,
-    /// Folder of packed corpora.
+    /// Folder of corpora and vocabularies that this program made.
     pub cache: PathBuf,
 }
 
 impl DataEnv {
-    /// From the environment. Offline when `offline` or HF_HUB_OFFLINE says so; the cache folder is
-    /// ELECTRA_LAB_CACHE, or else electra-lab under XDG_CACHE_HOME or ~/.cache.
+    /// Reads the environment. Offline if `offline` or HF_HUB_OFFLINE is set. The cache folder is ELECTRA_LAB_CACHE,
+    /// or else electra-lab under XDG_CACHE_HOME or ~/.cache.
     ///
     /// # Errors
-    /// No home folder and none of the variables.
+    /// Neither the variables nor HOME are set.
     pub fn new(offline: bool) -> Result<Self> {
         let cache = cache_folder(|name| std::env::var_os(name)).ok_or_else(|| {
             Error::new(
@@ -32,12 +33,12 @@ impl DataEnv {
             )
         })?;
         let variable = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
-        let offline_by = offline_by(offline, says_yes(&variable));
+        let offline_by = offline_by(offline, is_true(&variable));
         let config = HubConfig { offline: offline_by.is_some(), offline_by, ..HubConfig::default() };
         Ok(Self { hub: Hub::new(config), cache })
     }
 
-    /// An offline environment in one folder.
+    /// An offline environment whose caches are in one folder.
     #[cfg(test)]
     pub(crate) fn at(folder: &std::path::Path) -> Self {
         let config = HubConfig { cache: Some(folder.join("hub")), offline: true, ..HubConfig::default() };
@@ -54,8 +55,8 @@ fn offline_by(option: bool, variable: bool) -> Option<OfflineBy> {
     }
 }
 
-/// The words that Hugging Face's libraries take for true.
-fn says_yes(value: &str) -> bool {
+/// The values that Hugging Face's libraries read as true.
+fn is_true(value: &str) -> bool {
     ["1", "true", "yes", "on"].contains(&value.trim().to_ascii_lowercase().as_str())
 }
 
@@ -64,6 +65,12 @@ fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> 
     folder("ELECTRA_LAB_CACHE")
         .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("electra-lab")))
         .or_else(|| folder("HOME").map(|home| home.join(".cache").join("electra-lab")))
+}
+
+/// The hub cache with real data that the ignored tests use.
+#[cfg(test)]
+pub(crate) fn test_hub() -> PathBuf {
+    std::env::var_os("ELECTRA_LAB_TEST_HUB").expect("set ELECTRA_LAB_TEST_HUB to a hub cache").into()
 }
 
 #[cfg(test)]
@@ -84,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn offline_words() {
+    fn hf_hub_offline_is_read_as_in_python() {
         assert_eq!(offline_by(false, false), None);
         assert_eq!(offline_by(false, true), Some(OfflineBy::Variable));
-        assert!(["1", "true", "YES", " on "].into_iter().all(says_yes));
-        assert!(!["", "0", "false", "no", "off", "2"].into_iter().any(says_yes));
+        assert!(["1", "true", "YES", " on "].into_iter().all(is_true));
+        assert!(!["", "0", "false", "no", "off", "2"].into_iter().any(is_true));
     }
 }

@@ -1,10 +1,10 @@
-//! A small HTTP server on the loopback address, for tests of the hub.
+//! A small HTTP server on the loopback address, for tests of the hub client.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// What a client asked for.
+/// A request that the server received.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET` or `HEAD`.
@@ -15,41 +15,41 @@ pub struct Request {
     pub headers: String,
 }
 
-/// What it gets.
+/// The answer to a request.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
-    /// Status.
+    /// HTTP status.
     pub status: u16,
     /// Header lines without Content-Length.
     pub headers: Vec<String>,
-    /// Body; not sent to HEAD.
+    /// The body; HEAD gets none.
     pub body: Vec<u8>,
-    /// Promised length, where it differs from the body's: the connection is cut after the body.
-    pub promised: Option<usize>,
-    /// Send no length at all: the end of the connection is the end of the body.
+    /// Content-Length if it differs from the body's length: the connection is cut after the body.
+    pub content_length: Option<usize>,
+    /// Send no Content-Length: the end of the connection is the end of the body.
     pub without_length: bool,
 }
 
 impl Response {
-    /// 200 with a body.
+    /// Status 200 with a body.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self { status: 200, body: body.into(), ..Self::default() }
     }
 
-    /// A status with the hub's error code.
+    /// An error status with the hub's error code.
     pub fn error(status: u16, code: &str) -> Self {
         let headers = vec![format!("X-Error-Code: {code}")];
         Self { status, headers, body: b"{\"error\": \"no\"}".to_vec(), ..Self::default() }
     }
 
-    /// With one more header line.
+    /// Adds a header line.
     pub fn header(mut self, line: impl Into<String>) -> Self {
         self.headers.push(line.into());
         self
     }
 }
 
-/// A server; it serves until the test process ends.
+/// A server that runs until the test process ends.
 pub struct Server {
     /// `http://127.0.0.1:port`.
     pub address: String,
@@ -57,7 +57,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts answering with `answer`, which also gets the server's own address.
+    /// Starts a server; `answer` gets each request and the server's own address.
     pub fn start(answer: impl Fn(&Request, &str) -> Response + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -100,7 +100,7 @@ fn bytes(request: &Request, response: &Response) -> Vec<u8> {
         text += &format!("{line}\r\n");
     }
     if !response.without_length {
-        text += &format!("Content-Length: {}\r\n", response.promised.unwrap_or(response.body.len()));
+        text += &format!("Content-Length: {}\r\n", response.content_length.unwrap_or(response.body.len()));
     }
     let mut bytes = (text + "\r\n").into_bytes();
     if request.method != "HEAD" {

@@ -1,33 +1,33 @@
-//! The folder of a published model: one on this disk, or a hub repository's, downloaded or found in the cache.
+//! The folder of a published model: a folder on this disk, or a hub repository, downloaded or found in the cache.
 //!
-//! Must never: read weights. Next: `model/published/` reads what lies in the folder.
+//! Must never: read weights. Next: `checkpoint/` reads the files of the folder.
 
 use std::path::{Path, PathBuf};
 
-use super::RepoKind;
 use super::env::DataEnv;
+use super::request::RepoKind;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The configuration that makes a folder a model's.
+/// The file that every model folder has.
 const CONFIG_FILE: &str = "config.json";
-/// The first that a repository has is read.
+/// Patterns of weights; the first that matches a file of the repository is used.
 const WEIGHTS_FILES: [&str; 2] = ["model*.safetensors*", "pytorch_model*.bin*"];
-/// What a tokenizer may need; a repository may lack any of them.
+/// Files of a tokenizer; a repository may lack any of them.
 const TOKENIZER_FILES: [&str; 3] = ["tokenizer.json", "vocab.txt", "tokenizer_config.json"];
 
-/// Where a model lies.
+/// The folder of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFolder {
-    /// On this disk.
+    /// Its path on this disk.
     pub path: PathBuf,
-    /// The commit of a hub repository; `local` of a folder.
+    /// The commit of a hub repository; `local` for a folder.
     pub revision: String,
 }
 
-/// Finds the folder that `model` names, or downloads the repository `owner/name` at `revision`.
+/// The folder `model` if there is one, or else the hub repository `owner/name` at `revision`, downloaded.
 ///
 /// # Errors
-/// Neither a folder nor a repository; a repository without config.json or weights.
+/// `model` is neither a folder nor a repository; the repository has no config.json or no weights.
 pub fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<ModelFolder> {
     let path = Path::new(model);
     if path.is_dir() {
@@ -40,12 +40,12 @@ pub fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<ModelF
         return Err(Error::new(ErrorKind::Data, format!("there is no folder {model}"), hint));
     }
     let config = env.hub.files(RepoKind::Model, model, revision, CONFIG_FILE)?;
-    // By commit: all files are of one version even if the branch moves in between.
+    // By commit, so that all files are of one version even if the branch moves meanwhile.
     let files = |pattern: &str| env.hub.files(RepoKind::Model, model, &config.revision, pattern);
     let [first, second] = WEIGHTS_FILES;
     files(first).or_else(|error| files(second).map_err(|_| error))?;
     for name in TOKENIZER_FILES {
-        // What is missing here shows when the tokenizer is opened.
+        // A missing file is reported when the tokenizer is opened.
         let _ = files(name);
     }
     let folder = config.paths.first().and_then(|(_, path)| path.parent()).map(PathBuf::from);

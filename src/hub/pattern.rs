@@ -1,12 +1,13 @@
-//! File patterns of a specification: `*` matches within a name, `**/` any folders, all else is literal.
+//! File patterns of an experiment: `*` matches within a name, `**/` matches any folders, all else is literal.
 //!
-//! Must never: follow a pattern out of the folder that it names. Next: `hub.rs` and `documents.rs` use it.
+//! The crate globset reads `?`, `[…]`, `{…}` and a backslash as patterns too, so it is not used.
+//! Must never: follow a pattern out of the folder that it names.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whether `name`, with `/` between folders, is of the pattern.
+/// Whether `name`, with `/` between folders, matches the pattern.
 pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('/') {
         Some(("**", rest)) => {
@@ -19,7 +20,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// One component: `*` stands for any characters.
+/// One component of a path: `*` stands for any characters.
 fn matches_name(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|head| name.strip_prefix(head)) else { return false };
@@ -35,16 +36,16 @@ fn matches_name(pattern: &str, name: &str) -> bool {
     rest.ends_with(tail)
 }
 
-/// The local files that a path with `*` in its last components names, sorted; a path without `*` names itself.
+/// The local files that match a path, sorted. `*` may stand in its last components; a path without `*` is one file.
 ///
 /// # Errors
-/// Nothing is there.
+/// No file matches.
 pub fn local_files(pattern: &str) -> Result<Vec<PathBuf>> {
     let parts: Vec<&str> = pattern.split('/').collect();
     let n_literal = parts.iter().position(|part| part.contains('*')).unwrap_or(parts.len());
     if n_literal == parts.len() {
         let path = PathBuf::from(pattern);
-        return if path.is_file() { Ok(vec![path]) } else { Err(nothing(pattern)) };
+        return if path.is_file() { Ok(vec![path]) } else { Err(no_file(pattern)) };
     }
     let base = match parts[..n_literal].join("/") {
         empty if empty.is_empty() && pattern.starts_with('/') => PathBuf::from("/"),
@@ -59,30 +60,30 @@ pub fn local_files(pattern: &str) -> Result<Vec<PathBuf>> {
             .map(|name| if n_literal == 0 { PathBuf::from(name) } else { base.join(name) })
             .collect();
     found.sort();
-    if found.is_empty() { Err(nothing(pattern)) } else { Ok(found) }
+    if found.is_empty() { Err(no_file(pattern)) } else { Ok(found) }
 }
 
-fn nothing(pattern: &str) -> Error {
+fn no_file(pattern: &str) -> Error {
     Error::new(
         ErrorKind::Data,
         format!("no file matches {pattern}"),
-        "give paths from the folder where the command runs; `*` matches within a name, `**/` any folders",
+        "give paths from the folder where the command runs; `*` matches within a name, `**/` matches any folders",
     )
 }
 
-/// Names, relative to `folder` and sorted, of the files below it, at most `depth` components deep unless `all`.
+/// The names of the files below `folder`, relative to it and sorted; at most `depth` components deep, unless `all`.
 pub(crate) fn names_below(folder: &Path, depth: usize, all: bool) -> Vec<String> {
     let mut names = Vec::new();
-    let mut open = vec![(folder.to_path_buf(), String::new(), 1usize)];
-    while let Some((path, prefix, level)) = open.pop() {
+    let mut folders = vec![(folder.to_path_buf(), String::new(), 1usize)];
+    while let Some((path, prefix, level)) = folders.pop() {
         for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let name = format!("{prefix}{name}");
-            // Metadata of the target: a hub cache links its snapshots to blobs.
+            // `metadata` follows links: the snapshots of a hub cache link to blobs.
             match std::fs::metadata(entry.path()) {
                 Ok(metadata) if metadata.is_file() => names.push(name),
                 Ok(metadata) if metadata.is_dir() && (all || level < depth) => {
-                    open.push((entry.path(), format!("{name}/"), level + 1));
+                    folders.push((entry.path(), format!("{name}/"), level + 1));
                 }
                 _ => {}
             }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_and_folders() {
+    fn stars_match_within_a_name_and_double_stars_match_folders() {
         for (pattern, name, expected) in [
             ("tokenizer.json", "tokenizer.json", true),
             ("tokenizer.json", "a/tokenizer.json", false),

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use crate::error::Result;
 use crate::experiment::EncoderShape;
-use crate::nn::{Builder, Init, Linear, Norm};
+use crate::nn::{Builder, Init, LayerNorm, Linear};
 use crate::ops::Precision;
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
@@ -19,7 +19,7 @@ use crate::ops::sampling::Sampler;
 #[derive(Clone, Debug)]
 pub struct MaskedLmHead {
     dense: Linear,
-    norm: Norm,
+    norm: LayerNorm,
     word: Tensor,
     bias: Tensor,
     precision: Precision,
@@ -31,7 +31,7 @@ impl MaskedLmHead {
         let (vocab, embedding) = word.dims2()?;
         Ok(Self {
             dense: Linear::new(builder.within("dense"), shape.hidden, embedding, Init::TruncatedNormal)?,
-            norm: Norm::new(builder.within("norm"), embedding, shape.norm_epsilon)?,
+            norm: LayerNorm::new(builder.within("norm"), embedding, shape.norm_epsilon)?,
             word: word.clone(),
             bias: builder.parameter("bias", &[vocab], Init::Zeros)?,
             precision: builder.precision(),
@@ -43,14 +43,14 @@ impl MaskedLmHead {
         Ok(linear(&self.inner(hidden)?, &self.word, &self.bias, self.precision)?)
     }
 
-    /// Hidden states [M, H] → what [`forward`](Self::forward)'s logits tell, each row with its target, without giving them away.
+    /// Hidden states [M, H] → softmax statistics of the logits [M, V] of [`forward`](Self::forward), each row with its
+    /// target, without returning the logits.
     pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
         let inner = self.inner(hidden)?;
         Ok(read_projected(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
     }
 
-    /// Hidden states [N, H] → the cross-entropy of every row against its target, without holding N rows of
-    /// logits.
+    /// Hidden states [N, H] → the cross-entropy [N] of every row against its target, without holding N rows of logits.
     pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
         let inner = self.inner(hidden)?;
         Ok(projected_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
@@ -100,7 +100,7 @@ impl CopyGate {
     }
 }
 
-/// wᵀ·h, whose -log sigmoid is the expected reward of a generator's sample (ELECTRA, appendix F).
+/// wᵀ·h. Its -log sigmoid is the expected reward of a generator's sample (ELECTRA, appendix F).
 #[derive(Clone, Debug)]
 pub struct Baseline {
     weight: Tensor,

@@ -1,15 +1,17 @@
-//! ELECTRA's networks: generator, discriminator, their sharing, and what they cost.
+//! ELECTRA's networks: generator, discriminator, their heads and what they share.
 //!
-//! The encoder that is fine-tuned is always named `embeddings.*` and `encoder.*`, whatever the objective.
+//! The parameters of the encoder that is fine-tuned are always named `embeddings.*` and `encoder.*`, for every
+//! objective.
 
+mod encoder_network;
 mod heads;
-mod networks;
+mod joint;
 mod sharing;
+mod single;
 mod two_towers;
 
+pub use encoder_network::{EncoderNetwork, encoder, is_encoder_parameter};
 pub use heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
-pub use networks::{
-    AdversarialElectra, Discriminator, Electra, EncoderNetwork, MaskedLm, Restorer, encoder,
-    is_encoder_parameter,
-};
-pub use two_towers::{Electric, TwoTowers};
+pub use joint::{AdversarialElectra, Electra, Restorer};
+pub use single::{Discriminator, MaskedLm};
+pub use two_towers::{ElectricNetworks, TwoTowers};

@@ -1,26 +1,27 @@
-//! What a generator and the encoder beside it have in common: the one place that turns `model.sharing` into networks.
+//! Sharing between the generator and the encoder that is fine-tuned: the only code that acts on `model.sharing`.
 //!
-//! Parameters that are shared exist once, under the names of the encoder that is fine-tuned; what the generator has to
-//! itself begins with `generator.`. Next: `nn/embeddings.rs` for tables that are differences from others.
+//! Shared parameters exist once, under the names of the encoder that is fine-tuned. The names of the generator's own
+//! parameters begin with `generator.`. Next: `nn/embeddings.rs` for tables that are differences from others.
 
+use super::encoder_network::{EncoderNetwork, encoder};
 use super::heads::MaskedLmHead;
-use super::networks::{EncoderNetwork, MaskedLm, encoder};
+use super::single::MaskedLm;
 use crate::error::{Error, Result};
 use crate::experiment::{ModelSpec, Sharing};
 use crate::nn::{Builder, Embeddings, Encoder};
 
-/// The encoder that is fine-tuned, where a generator stands beside it.
+/// The encoder that is fine-tuned, of a model that also has a generator.
 pub struct MainEncoder {
     /// Its embeddings.
     pub embeddings: Embeddings,
-    /// Itself.
+    /// The encoder, which reads those embeddings.
     pub encoder: Encoder,
-    /// The generator's embeddings, where the main ones are differences from them.
+    /// The generator's embeddings, if those of this encoder are differences from them.
     base: Option<Embeddings>,
 }
 
 impl MainEncoder {
-    /// Makes its parameters at the root, and before them those of the generator that it cannot do without.
+    /// Makes its parameters, and before them the generator's embeddings if its own are differences from them.
     pub fn new(builder: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let network = EncoderNetwork::of_spec(spec, vocab);
         if spec.sharing != Sharing::Gdes {
@@ -34,10 +35,10 @@ impl MainEncoder {
         Ok(Self { embeddings, encoder, base: Some(base) })
     }
 
-    /// The generator beside it, with an output over the vocabulary that is always its own.
+    /// Makes the generator. Its head over the vocabulary is never shared.
     pub fn generator(&self, mut part: Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<MaskedLm> {
         let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
-        let embeddings = self.of_generator(&mut part, spec, vocab)?;
+        let embeddings = self.generator_embeddings(&mut part, spec, vocab)?;
         let head = MaskedLmHead::new(part.within("mlm_head"), &shape, embeddings.word_table()?)?;
         let encoder = match spec.sharing {
             Sharing::All => self.encoder.with_own_dropout(&mut part),
@@ -46,19 +47,24 @@ impl MainEncoder {
         Ok(MaskedLm { encoder, head })
     }
 
-    /// The embeddings that the generator reads; its own are made in `part`.
-    pub fn of_generator(&self, part: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<Embeddings> {
+    /// The embeddings that the generator reads. If they are its own, they are made in `part`.
+    pub fn generator_embeddings(
+        &self,
+        part: &mut Builder<'_>,
+        spec: &ModelSpec,
+        vocab: usize,
+    ) -> Result<Embeddings> {
         match spec.sharing {
             Sharing::None => own_embeddings(part, spec, vocab),
             Sharing::Embeddings | Sharing::All => Ok(self.embeddings.clone()),
             Sharing::Gdes => {
-                self.base.clone().ok_or_else(|| Error::internal("differences from no embeddings"))
+                self.base.clone().ok_or_else(|| Error::internal("gdes has no embeddings to differ from"))
             }
         }
     }
 }
 
-/// Embeddings of the generator alone, under `generator.embeddings`.
+/// Makes embeddings of the generator's own, under `generator.embeddings`.
 fn own_embeddings(part: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<Embeddings> {
     let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
     Embeddings::new(part.within("embeddings"), &shape, vocab, rates.hidden)
@@ -69,47 +75,14 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::model::networks::Electra;
-    use crate::nn::{Mode, Parameters, Tokens};
-    use crate::ops::embedding::Indices;
-
-    /// One network: the same hidden states without dropout, others with it.
-    #[test]
-    fn the_two_passes_of_one_encoder_drop_different_numbers() {
-        let model = ModelSpec {
-            hidden: Some(16),
-            layers: Some(1),
-            heads: Some(2),
-            generator_ratio: 1.0,
-            sharing: Sharing::All,
-            ..Default::default()
-        };
-        let Electra { generator, discriminator } =
-            Electra::new(&mut Parameters::new(1, &Device::Cpu), &model, 30).unwrap();
-        let ids: Vec<u32> = (0..12).collect();
-        let indices = Indices {
-            words: ids.as_slice().into(),
-            positions: ids.into(),
-            kinds: vec![0; 12].into(),
-            drawn: None,
-        };
-        let tokens = Tokens { indices, offsets: vec![0, 12].into() };
-        let hidden = |encoder: &Encoder, mode| -> Vec<f32> {
-            encoder.forward(&tokens, mode).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-        };
-        let both = |mode| (hidden(&generator.encoder, mode), hidden(&discriminator.encoder, mode));
-        let (one, other) = both(Mode::evaluate());
-        assert_eq!(one, other);
-        let (one, other) = both(Mode::train(1, 5));
-        assert_ne!(one, other);
-    }
+    use crate::nn::Parameters;
 
     #[test]
-    fn a_difference_is_no_output_matrix() {
+    fn a_difference_table_cannot_be_an_output_matrix() {
         let model = ModelSpec { sharing: Sharing::Gdes, ..Default::default() };
         let mut parameters = Parameters::new(1, &Device::Cpu);
         let main = MainEncoder::new(&mut parameters.builder(), &model, 30).unwrap();
         let error = main.embeddings.word_table().unwrap_err();
-        assert!(error.message.contains("a difference of word tables"), "{error}");
+        assert!(error.message.contains("only a difference"), "{error}");
     }
 }

@@ -1,20 +1,21 @@
-//! Electric's networks (Clark et al. 2020b, §2.3): a cloze model of two towers, and the encoder that gives energies.
+//! Electric's networks (Clark et al. 2020b, §2.3): a cloze model of two towers, and the encoder that computes energies.
 //!
-//! One tower reads from left to right and one from right to left. What is known of a token is the left tower's state
-//! at its left neighbour beside the right tower's at its right neighbour, so that no token sees itself.
+//! One tower reads from left to right and one from right to left. The context of a token is the left tower's state at
+//! its left neighbour, concatenated with the right tower's state at its right neighbour, so that no token sees itself.
 
 use candle_core::Tensor;
 
+use super::encoder_network::EncoderNetwork;
 use super::heads::{DiscriminatorHead, MaskedLmHead};
-use super::networks::{Discriminator, EncoderNetwork};
 use super::sharing::MainEncoder;
+use super::single::Discriminator;
 use crate::error::Result;
 use crate::experiment::ModelSpec;
 use crate::nn::{Builder, Encoder, Mode, Parameters, Tokens};
 use crate::ops::attention::Reach;
 use crate::ops::gather::gather;
 
-/// A model of every token given all others, in one pass.
+/// Predicts every token from all others, in one pass.
 #[derive(Clone, Debug)]
 pub struct TwoTowers {
     left: Encoder,
@@ -26,16 +27,16 @@ pub struct TwoTowers {
 impl TwoTowers {
     fn new(mut part: Builder<'_>, spec: &ModelSpec, vocab: usize, main: &MainEncoder) -> Result<Self> {
         let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
-        let embeddings = main.of_generator(&mut part, spec, vocab)?;
-        let words = embeddings.word_table()?;
-        let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), words)?;
+        let embeddings = main.generator_embeddings(&mut part, spec, vocab)?;
+        let word = embeddings.word_table()?;
+        let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), word)?;
         let left = Encoder::new(part.within("left.encoder"), embeddings.clone(), &shape, rates)?;
         let right = Encoder::new(part.within("right.encoder"), embeddings, &shape, rates)?;
         Ok(Self { left: left.reaching(Reach::Before), right: right.reaching(Reach::Behind), head })
     }
 
-    /// What is known of each of N tokens without it: [N, 2·H] for towers H wide. Where there is nothing on a side, at the
-    /// ends of a sequence, its half is zeros.
+    /// The context of each of N tokens: [N, 2·H] for towers of width H. At the ends of a sequence, where a token has no
+    /// neighbour on one side, that half is zeros.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         let (before, behind) = neighbours(&tokens.offsets);
         let left = rows_or_zeros(&self.left.forward(tokens, mode)?, &before)?;
@@ -44,13 +45,16 @@ impl TwoTowers {
     }
 }
 
-/// The left and the right neighbour of each of N tokens; N where there is none.
+/// The left and the right neighbour of each of N tokens. N stands for no neighbour.
 fn neighbours(offsets: &[usize]) -> (Vec<u32>, Vec<u32>) {
     let none = offsets.last().copied().unwrap_or(0);
-    let tokens =
-        || offsets.windows(2).flat_map(|bounds| (bounds[0]..bounds[1]).map(|at| (at, bounds[0], bounds[1])));
-    let before = tokens().map(|(at, start, _)| if at == start { none } else { at - 1 } as u32);
-    let behind = tokens().map(|(at, _, end)| if at + 1 == end { none } else { at + 1 } as u32);
+    let tokens = || {
+        offsets
+            .windows(2)
+            .flat_map(|bounds| (bounds[0]..bounds[1]).map(|token| (token, bounds[0], bounds[1])))
+    };
+    let before = tokens().map(|(token, start, _)| if token == start { none } else { token - 1 } as u32);
+    let behind = tokens().map(|(token, _, end)| if token + 1 == end { none } else { token + 1 } as u32);
     (before.collect(), behind.collect())
 }
 
@@ -61,16 +65,16 @@ fn rows_or_zeros(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
     Ok(gather(&Tensor::cat(&[hidden, &zeros], 0)?, rows)?)
 }
 
-/// The noise distribution and the encoder that learns to tell text from it.
+/// The noise distribution and the encoder that learns to tell text from noise.
 #[derive(Clone, Debug)]
-pub struct Electric {
+pub struct ElectricNetworks {
     /// The noise distribution.
     pub generator: TwoTowers,
-    /// Its logit is a token's energy.
+    /// The encoder whose logit is the energy of a token.
     pub discriminator: Discriminator,
 }
 
-impl Electric {
+impl ElectricNetworks {
     /// Makes all parameters in `parameters`.
     pub fn new(parameters: &mut Parameters, spec: &ModelSpec, vocab: usize) -> Result<Self> {
         let mut builder = parameters.builder();
@@ -95,17 +99,17 @@ mod tests {
         assert_eq!((before, behind), (vec![5, 0, 1, 5, 3], vec![1, 2, 5, 4, 5]));
     }
 
-    /// Another token at 2 changes what is known of every other token of its sequence, and nothing else.
+    /// Another token at position 2 changes the context of every other token of its sequence, and nothing else.
     #[test]
     fn no_token_sees_itself() {
         let spec = ModelSpec { layers: Some(2), hidden: Some(16), heads: Some(2), ..Default::default() };
         let spec = ModelSpec { embedding: Some(8), generator_ratio: 0.5, ..spec };
         let mut parameters = Parameters::new(1, &Device::Cpu);
-        let towers = Electric::new(&mut parameters, &spec, 30).unwrap().generator;
-        let known = |words: [u32; 8]| {
+        let towers = ElectricNetworks::new(&mut parameters, &spec, 30).unwrap().generator;
+        let context = |ids: [u32; 8]| {
             let positions: Vec<u32> = vec![0, 1, 2, 3, 4, 0, 1, 2];
             let indices = Indices {
-                words: words.to_vec().into(),
+                words: ids.to_vec().into(),
                 positions: positions.into(),
                 kinds: vec![0; 8].into(),
                 drawn: None,
@@ -113,10 +117,10 @@ mod tests {
             let tokens = Tokens { indices, offsets: vec![0, 5, 8].into() };
             towers.forward(&tokens, Mode::evaluate()).unwrap().to_vec2::<f32>().unwrap()
         };
-        let (one, other) = (known([2, 9, 10, 11, 3, 2, 20, 3]), known([2, 9, 25, 11, 3, 2, 20, 3]));
+        let (one, other) = (context([2, 9, 10, 11, 3, 2, 20, 3]), context([2, 9, 25, 11, 3, 2, 20, 3]));
         let differs: Vec<usize> = (0..8).filter(|&i| one[i] != other[i]).collect();
         assert_eq!(differs, [0, 1, 3, 4]);
-        // On the left of token 1 there is [CLS] alone, on its right the changed token.
+        // The left half of token 1 sees [CLS] alone, its right half the changed token.
         assert_eq!((&one[1][..8], one[1][8..] != other[1][8..]), (&other[1][..8], true));
         assert!(one[0][..8].iter().chain(&one[4][8..]).all(|&value| value == 0.0));
     }

@@ -1,12 +1,12 @@
 //! The transformer encoder: post-LayerNorm BERT blocks on a ragged batch.
 //!
-//! Hidden states are [N, H] for the N tokens of all sequences. That they are BERT's is tested where published weights
-//! can be read: `checkpoint/parity.rs`.
+//! Hidden states are [N, H] for the N tokens of all sequences. `checkpoint/parity.rs` compares them with other
+//! implementations of BERT.
 
 use candle_core::Tensor;
 
 use super::embeddings::{Embeddings, Tokens};
-use super::layers::{Linear, Mode, Norm};
+use super::layers::{LayerNorm, Linear, Mode};
 use super::parameters::{Builder, Init};
 use crate::error::Result;
 use crate::experiment::EncoderShape;
@@ -16,14 +16,14 @@ use crate::ops::encoder_layer::{Dense, Parameters, Settings, encoder_layer};
 
 /// Dropout probabilities of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rates {
+pub struct DropoutRates {
     /// On embeddings and residual branches.
     pub hidden: f64,
     /// On attention probabilities.
     pub attention: f64,
 }
 
-/// Embeddings, a projection where the widths differ, and the layers.
+/// Embeddings, a projection if the widths differ, and the layers.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     embeddings: Embeddings,
@@ -39,7 +39,7 @@ impl Encoder {
         mut builder: Builder<'_>,
         embeddings: Embeddings,
         shape: &EncoderShape,
-        rates: Rates,
+        rates: DropoutRates,
     ) -> Result<Self> {
         let project = (shape.embedding != shape.hidden)
             .then(|| {
@@ -53,7 +53,7 @@ impl Encoder {
         Ok(Self { embeddings, embedding_site, project, layers, reach: Reach::Everything })
     }
 
-    /// The same encoder, whose tokens see what `reach` says.
+    /// The same encoder with another attention mask.
     pub fn reaching(self, reach: Reach) -> Self {
         Self { reach, ..self }
     }
@@ -81,19 +81,19 @@ impl Encoder {
     }
 }
 
-/// Self-attention and feed-forward, each with a residual connection and a LayerNorm behind it.
+/// Self-attention and feed-forward, each followed by a residual connection and a LayerNorm.
 #[derive(Clone, Debug)]
 struct Layer {
     parameters: Parameters,
     heads: usize,
     epsilon: f64,
-    rates: Rates,
+    rates: DropoutRates,
     sites: [u64; 3],
     precision: Precision,
 }
 
 impl Layer {
-    fn new(mut builder: Builder<'_>, shape: &EncoderShape, rates: Rates) -> Result<Self> {
+    fn new(mut builder: Builder<'_>, shape: &EncoderShape, rates: DropoutRates) -> Result<Self> {
         let (hidden, ffn) = (shape.hidden, shape.ffn);
         Ok(Self {
             parameters: Parameters {
@@ -132,5 +132,5 @@ fn dense(builder: Builder<'_>, input: usize, output: usize) -> Result<Dense> {
 }
 
 fn norm(builder: Builder<'_>, shape: &EncoderShape) -> Result<Tensor> {
-    Ok(Norm::new(builder, shape.hidden, shape.norm_epsilon)?.parameters)
+    Ok(LayerNorm::new(builder, shape.hidden, shape.norm_epsilon)?.parameters)
 }

@@ -1,4 +1,4 @@
-//! The smallest parts: a dense layer, a LayerNorm, and whether dropout is on.
+//! The smallest parts: a dense layer, a LayerNorm, and the switch of dropout.
 
 use candle_core::Tensor;
 
@@ -16,22 +16,22 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// Dropout drawn for this seed and step.
+    /// Training: dropout is drawn for this seed and step.
     pub fn train(seed: u64, step: u64) -> Self {
         Self { key: Some(StreamKey::new(seed, Purpose::Dropout, step)), place: Place::default() }
     }
 
-    /// No dropout.
+    /// Evaluation: no dropout.
     pub fn evaluate() -> Self {
         Self { key: None, place: Place::default() }
     }
 
-    /// The same for a part of a batch.
+    /// The same for a micro-batch, which gets its part of the full batch's dropout.
     pub fn at(self, place: Place) -> Self {
         Self { place, ..self }
     }
 
-    /// The dropout key of a site, or None where nothing is dropped.
+    /// The dropout key of a site; None in evaluation.
     pub fn dropout(self, site: u64, probability: f64) -> Option<DropoutKey> {
         let place = self.place;
         self.key.map(|key| DropoutKey { key, site, probability, place })
@@ -45,7 +45,7 @@ pub struct Linear {
     pub weight: Tensor,
     /// [O].
     pub bias: Tensor,
-    /// Of its product on a CUDA device.
+    /// Precision of the product on a CUDA device.
     pub precision: Precision,
 }
 
@@ -67,16 +67,16 @@ impl Linear {
 
 /// LayerNorm with γ and β as the two rows of one parameter.
 #[derive(Clone, Debug)]
-pub struct Norm {
+pub struct LayerNorm {
     /// [2, H].
     pub parameters: Tensor,
     epsilon: f64,
 }
 
-impl Norm {
-    /// γ = 1 and β = 0 of `width` features; `epsilon` is added to the variance.
+impl LayerNorm {
+    /// γ = 1 and β = 0 for `width` features. `epsilon` is added to the variance.
     pub fn new(mut builder: Builder<'_>, width: usize, epsilon: f64) -> Result<Self> {
-        Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::Norm)?, epsilon })
+        Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::LayerNorm)?, epsilon })
     }
 
     /// x [N, H] → [N, H].

@@ -1,12 +1,12 @@
 //! The trainable parameters of a network, in the order in which they were made.
 //!
-//! candle's own map is a HashMap (its order differs between processes), initialises from a generator that
-//! cannot be seeded, and knows no groups; this store is ordered, seeded by name and grouped.
+//! candle's VarMap is a HashMap (its order differs between processes), initialises from a generator that cannot be
+//! seeded, and has no groups. This store is ordered, seeded by name and grouped.
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::embeddings::difference_table;
-use crate::error::{Error, Result};
+use super::difference_table::difference_table;
+use crate::error::{Error, ErrorKind, Result};
 use crate::experiment;
 use crate::experiment::INITIALIZER_RANGE;
 use crate::ops::Precision;
@@ -15,16 +15,17 @@ use crate::rng::{Purpose, Stream};
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal, cut at two standard deviations of the store's range (google-research/electra, every encoder weight).
+    /// Normal with the store's initialiser range as standard deviation, truncated at two of them (google-research/electra,
+    /// every encoder weight).
     TruncatedNormal,
-    /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code leaves to the
-    /// embedding projection, the discriminator's output and the task heads.
+    /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code uses for the embedding
+    /// projection, the discriminator's output and the task heads.
     Glorot,
     /// Zeros (biases).
     Zeros,
     /// A row of ones (γ) and a row of zeros (β).
-    Norm,
-    /// Zeros, of a table that is a difference from another one: decay pulls the two together.
+    LayerNorm,
+    /// Zeros, for a table that is a difference from another one. Weight decay pulls the two tables together.
     Difference,
 }
 
@@ -35,9 +36,9 @@ pub struct Parameter {
     pub name: String,
     /// Its values.
     pub var: Var,
-    /// Whether weight decay applies: on weights, on neither LayerNorm nor biases.
+    /// Whether weight decay applies: to weights, but neither to LayerNorm nor to biases.
     pub decays: bool,
-    /// 0 for embeddings, i + 1 for layer i, layers + 1 for heads (layer-wise learning rates).
+    /// 0 for embeddings, i + 1 for layer i, layers + 1 for heads. For layer-wise learning rates.
     pub depth: usize,
 }
 
@@ -48,37 +49,37 @@ pub struct Parameters {
     device: Device,
     seed: u64,
     range: f64,
-    sites: u64,
+    n_sites: u64,
     precision: Precision,
     expected: fn(&str) -> bool,
 }
 
 impl Parameters {
-    /// An empty store; `seed` decides the initial values.
+    /// An empty store. `seed` decides the initial values.
     pub fn new(seed: u64, device: &Device) -> Self {
         Self::expecting(seed, device, |_| false)
     }
 
-    /// An empty store, some of whose parameters are going to be loaded: those that `expected` accepts by name are not
-    /// numbers until then, and drawing millions of initial values for them is saved.
+    /// An empty store for a network that is loaded afterwards. The parameters that `expected` accepts by name are NaN
+    /// until then, which saves drawing millions of initial values.
     pub fn expecting(seed: u64, device: &Device, expected: fn(&str) -> bool) -> Self {
         Self {
             entries: Vec::new(),
             device: device.clone(),
             seed,
             range: INITIALIZER_RANGE,
-            sites: 0,
+            n_sites: 0,
             precision: Precision::F32,
             expected,
         }
     }
 
-    /// The same store with another standard deviation of the truncated normal numbers that are still to be drawn.
+    /// The same store with another standard deviation for the parameters that are still to be made.
     pub fn with_initializer_range(self, range: f64) -> Self {
         Self { range, ..self }
     }
 
-    /// The same store, whose layers multiply in another precision.
+    /// The same store with another precision of matrix products.
     pub fn with_precision(self, precision: experiment::Precision) -> Self {
         let precision = match precision {
             experiment::Precision::F32 => Precision::F32,
@@ -88,12 +89,12 @@ impl Parameters {
         Self { precision, ..self }
     }
 
-    /// A builder at the root.
+    /// A builder without a name prefix.
     pub fn builder(&mut self) -> Builder<'_> {
         Builder { store: self, prefix: String::new(), depth: 0 }
     }
 
-    /// Where they lie.
+    /// The device of all parameters.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -103,38 +104,39 @@ impl Parameters {
         self.entries.iter()
     }
 
-    /// Number of numbers.
+    /// Number of trainable scalars.
     pub fn count(&self) -> u64 {
         self.entries.iter().map(|parameter| parameter.var.elem_count() as u64).sum()
     }
 
-    /// The gradients of a scalar by parameter, of those that it reaches: what the optimizer would take.
+    /// The gradients of a scalar as the optimizer would take them, by parameter. Parameters that it does not reach are
+    /// absent.
     #[cfg(test)]
     pub fn gradients(&self, loss: &Tensor) -> std::collections::BTreeMap<String, Tensor> {
         let mut gradients =
             crate::ops::gradients::Gradients::new(self.iter().map(|parameter| &parameter.var));
         gradients.backward(loss).unwrap();
-        let named = |(place, parameter): (usize, &Parameter)| {
-            Some((parameter.name.clone(), gradients.tensor(place).unwrap()?))
+        let named = |(index, parameter): (usize, &Parameter)| {
+            Some((parameter.name.clone(), gradients.tensor(index).unwrap()?))
         };
         self.iter().enumerate().filter_map(named).collect()
     }
 
-    /// Largest depth of any parameter.
+    /// The largest depth of a parameter.
     pub fn max_depth(&self) -> usize {
         self.entries.iter().map(|parameter| parameter.depth).max().unwrap_or(0)
     }
 
-    /// Overwrites the parameters that `wanted` accepts with the tensors of the same name, or with the sums of a table
-    /// and a difference from it ([`difference_table`]).
+    /// Overwrites the parameters that `wanted` accepts with the tensors that `find` knows by the same name, or with the
+    /// sum of a table and a difference from it ([`difference_table`]).
     ///
-    /// Errors: a tensor that is missing or has another shape, by name.
+    /// Errors: names a tensor that is missing or has another shape.
     pub fn load(&self, wanted: impl Fn(&str) -> bool, find: impl Fn(&str) -> Option<Tensor>) -> Result<()> {
         for parameter in self.entries.iter().filter(|parameter| wanted(&parameter.name)) {
             let name = &parameter.name;
             let mismatch = |what: String| {
-                let hint = "the checkpoint belongs to another model; run again with --force to train anew";
-                Error::new(crate::error::ErrorKind::Data, what, hint)
+                let hint = "the checkpoint belongs to another model; run with --force to train anew";
+                Error::new(ErrorKind::Data, what, hint)
             };
             let tensor = match find(name) {
                 None => difference_table(name, &find)?,
@@ -160,29 +162,29 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// A builder for a part named `name`.
+    /// A builder for the part named `name`.
     pub fn within(&mut self, name: &str) -> Builder<'_> {
         let prefix = if self.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.prefix) };
         Builder { store: self.store, prefix, depth: self.depth }
     }
 
-    /// The same place at another depth.
+    /// The same prefix at another depth.
     pub fn at_depth(&mut self, depth: usize) -> Builder<'_> {
         Builder { store: self.store, prefix: self.prefix.clone(), depth }
     }
 
-    /// In which its layers multiply.
+    /// Precision of the matrix products.
     pub fn precision(&self) -> Precision {
         self.store.precision
     }
 
-    /// A number for a dropout site, never given twice.
+    /// A new number for a dropout site.
     pub fn site(&mut self) -> u64 {
-        self.store.sites += 1;
-        self.store.sites
+        self.store.n_sites += 1;
+        self.store.n_sites
     }
 
-    /// A new parameter; its initial values depend on the seed and its name only.
+    /// A new parameter. Its initial values depend on the seed and its name only.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let name = if self.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.prefix) };
         if self.store.entries.iter().any(|parameter| parameter.name == name) {
@@ -204,7 +206,7 @@ impl Builder<'_> {
 fn initial(seed: u64, range: f64, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
     let n = shape.iter().product();
     let hash = blake3::hash(name.as_bytes());
-    let index = hash.as_bytes().iter().take(8).fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+    let index = hash.as_bytes().iter().take(8).fold(0u64, |bits, &byte| bits << 8 | u64::from(byte));
     let mut stream = Stream::new(seed, Purpose::Init, 0, index);
     match init {
         Init::TruncatedNormal => (0..n).map(|_| (range * stream.truncated_normal()) as f32).collect(),
@@ -213,7 +215,7 @@ fn initial(seed: u64, range: f64, name: &str, shape: &[usize], init: Init) -> Ve
             (0..n).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32).collect()
         }
         Init::Zeros | Init::Difference => vec![0.0; n],
-        Init::Norm => (0..n).map(|i| if i < n / 2 { 1.0 } else { 0.0 }).collect(),
+        Init::LayerNorm => (0..n).map(|i| if i < n / 2 { 1.0 } else { 0.0 }).collect(),
     }
 }
 
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_scales_initial_values() {
+    fn the_initializer_range_scales_initial_values() {
         let first = |mut store: Parameters| {
             let tensor = store.builder().parameter("x", &[4, 3], Init::TruncatedNormal).unwrap();
             tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_no_number_and_changes_no_other() {
+    fn an_expected_parameter_is_nan_and_changes_no_other() {
         let mut store = Parameters::expecting(1, &Device::Cpu, |name| name == "x");
         let mut builder = store.builder();
         let mut first = |name| {
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_given_once() {
+    fn a_second_parameter_of_the_same_name_is_an_error() {
         let mut store = Parameters::new(1, &Device::Cpu);
         let mut builder = store.builder();
         builder.parameter("x", &[1, 1], Init::Zeros).unwrap();

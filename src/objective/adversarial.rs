@@ -1,19 +1,23 @@
 //! An adversarial generator (ELECTRA, appendix F): trained by REINFORCE to maximise the discriminator's loss.
 //!
-//! With D the probability of "original" that the discriminator gives to the sample x̂ at a masked position, the reward is
-//! R = -log D where x̂ is the original and -log(1 - D) where not: the discriminator's loss there. The generator climbs
-//! the mean over masked positions of (R - b)·log p(x̂), b = -log sigmoid(wᵀh) of its hidden state h; the baseline learns
-//! e^-R by cross-entropy. Reward and baseline are numbers to the generator, and no gradient of either network's loss
-//! reaches the other but through embeddings that they share. Next: `rtd.rs`, whose generator maximises likelihood.
+//! Let D be the probability of "original" that the discriminator gives to the sample x̂ at a masked position. The
+//! reward R is the discriminator's loss there: -log D if x̂ is the original, otherwise -log(1 - D). The generator
+//! ascends the mean over masked positions of (R - b)·log p(x̂), with the baseline b = -log sigmoid(wᵀh) of its hidden
+//! state h. The baseline learns e^-R by cross-entropy. Reward and baseline are constants to the generator, and no
+//! gradient of one network's loss reaches the other network, except through shared embeddings.
+//! Next: `rtd.rs`, whose generator maximises likelihood.
 
 use candle_core::{Device, Tensor};
 
+use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
-use super::masking::Masker;
-use super::mlm::{Prediction, hidden_at_slots, measure_hits};
+use super::interface::Objective;
+use super::masking::{Masked, Masker};
+use super::prediction::{Prediction, hidden_at_slots, measure_hits};
 use super::proposals::Replacements;
-use super::{Losses, Objective, StepContext, batch_share, integers, tokens};
+use super::step::{Losses, StepContext, f32_values, u32_tensor};
+use super::tokens::tokens;
 use crate::error::Result;
 use crate::experiment::ModelSpec;
 use crate::model::{AdversarialElectra, Electra};
@@ -23,18 +27,18 @@ use crate::ops::cross_entropy::row_cross_entropy;
 use crate::ops::entropy::entropy;
 use crate::text::Batch;
 
-/// Weights of the losses that are summed.
+/// Weights of the summed losses.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights {
-    /// Of the discriminator's.
+pub struct AdversarialWeights {
+    /// Weight of the discriminator's loss.
     pub discriminator: f64,
-    /// Of the generator's policy gradient.
+    /// Weight of the generator's policy gradient.
     pub policy: f64,
-    /// Of the baseline's.
+    /// Weight of the baseline's loss.
     pub baseline: f64,
-    /// Of the generator's masked-language-model loss.
+    /// Weight of the generator's masked-language-model loss.
     pub likelihood: f64,
-    /// Of the generator's entropy, which is raised.
+    /// Weight of the generator's entropy, which is maximised.
     pub entropy: f64,
 }
 
@@ -43,7 +47,7 @@ pub struct Adversarial {
     network: AdversarialElectra,
     parameters: Parameters,
     masker: Masker,
-    weights: Weights,
+    weights: AdversarialWeights,
 }
 
 impl Adversarial {
@@ -52,7 +56,7 @@ impl Adversarial {
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
-        weights: Weights,
+        weights: AdversarialWeights,
     ) -> Result<Self> {
         let network = AdversarialElectra::new(&mut parameters, model, masker.vocab_size())?;
         Ok(Self { network, parameters, masker, weights })
@@ -70,7 +74,7 @@ fn reward(logit: f32, replaced: bool) -> f64 {
     softplus(if replaced { -logit } else { logit })
 }
 
-/// Mean of -(R - b)·log p(sample): its descent is the reward's ascent. Logits [M, V], samples and advantages of M rows.
+/// Mean of -(R - b)·log p(sample): descending it ascends the reward. Logits [M, V], M samples and M advantages R - b.
 fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<Tensor> {
     let nll = row_cross_entropy(logits, &samples.into())?;
     let advantages = Tensor::from_slice(advantages, advantages.len(), logits.device())?;
@@ -78,42 +82,46 @@ fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<T
 }
 
 impl Objective for Adversarial {
-    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
+    fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
         let AdversarialElectra { electra: Electra { generator, discriminator }, baseline } = &self.network;
         let weights = self.weights;
-        let masked = self.masker.mask(batch, at.seed, at.draw());
-        let input = tokens(batch, masked.ids.clone());
-        let hidden = hidden_at_slots(generator, &input, &masked, at.mode(batch))?;
-        let proposed = generator.head.forward(&hidden)?;
-        let predicted = Prediction::of_logits(&proposed, &masked, Some(at.sampler(1.0, &masked)))?;
+        let input = tokens(batch, masked.input_ids.clone());
+        let hidden = hidden_at_slots(generator, &input, masked, context.mode(batch))?;
+        let generator_logits = generator.head.forward(&hidden)?;
+        let sampler = context.sampler(1.0, masked.first_slot);
+        let predicted = Prediction::of_logits(&generator_logits, masked, Some(sampler))?;
         let device = self.parameters.device();
-        let read = Replacements::new(batch, &masked.positions, predicted.samples()?, device)?;
-        let logits = discriminator.forward(&read.tokens, at.mode(batch))?;
-        let rtd_loss = binary_cross_entropy(&logits, &read.replaced)?;
-        // What follows is computed here: it waits for the device.
-        let samples: &Vec<u32> = &predicted.samples()?.to_vec1()?;
-        let replaced = read.flags()?;
+        let replacements = Replacements::new(batch, &masked.positions, predicted.samples()?, device)?;
+        let logits = discriminator.forward(&replacements.tokens, context.mode(batch))?;
+        let rtd_loss = binary_cross_entropy(&logits, &replacements.replaced)?;
 
+        // The rewards are computed on the host, so this waits for the device.
+        let samples: &Vec<u32> = &predicted.samples()?.to_vec1()?;
+        let replaced = replacements.flags()?;
         let expected = baseline.forward(&hidden.detach())?;
-        let (said, guessed): (Vec<f32>, Vec<f32>) = (numbers(&logits)?, numbers(&expected)?);
-        let at_slot = |&position: &u32| reward(said[position as usize], replaced[position as usize]);
-        let rewards: Vec<f64> = masked.positions.iter().map(at_slot).collect();
-        let baselines: Vec<f64> = guessed.iter().map(|&logit| softplus(-f64::from(logit))).collect();
+        let (disc_logits, baseline_logits) = (f32_values(&logits)?, f32_values(&expected)?);
+        let reward_at = |&position: &u32| reward(disc_logits[position as usize], replaced[position as usize]);
+        let rewards: Vec<f64> = masked.positions.iter().map(reward_at).collect();
+        let baselines: Vec<f64> = baseline_logits.iter().map(|&logit| softplus(-f64::from(logit))).collect();
         let advantages: Vec<f32> = rewards.iter().zip(&baselines).map(|(r, b)| (r - b) as f32).collect();
         let targets: Vec<f32> = rewards.iter().map(|reward| (-reward).exp() as f32).collect();
-        let policy = policy_loss(&proposed, samples, &advantages)?;
+        let policy = policy_loss(&generator_logits, samples, &advantages)?;
         let targets = Tensor::from_slice(&targets, targets.len(), device)?;
         let baseline_loss = binary_cross_entropy(&expected, &targets)?;
 
         let mut total = (batch_share::scale_token_mean(&rtd_loss, batch)? * weights.discriminator)?;
-        let of_slots = |mean: &Tensor| batch_share::scale_slot_mean(mean, &masked);
+        let of_slots = |mean: &Tensor| batch_share::scale_slot_mean(mean, masked);
         total = (total + (of_slots(&policy)? * weights.policy)?)?;
         total = (total + (of_slots(&baseline_loss)? * weights.baseline)?)?;
         if weights.likelihood > 0.0 {
             total = (total + (of_slots(&predicted.loss)? * weights.likelihood)?)?;
         }
         if weights.entropy > 0.0 {
-            total = (total - (of_slots(&entropy(&proposed)?)? * weights.entropy)?)?;
+            total = (total - (of_slots(&entropy(&generator_logits)?)? * weights.entropy)?)?;
         }
 
         let mut metrics = DeferredMetrics::default();
@@ -125,14 +133,14 @@ impl Objective for Adversarial {
         metrics.loss("baseline_loss", &baseline_loss, n)?;
         metrics.loss("policy_loss", &policy, n)?;
         metrics.loss("rtd_loss", &rtd_loss, replaced.len() as f64)?;
-        metrics.total(&total, batch)?;
-        measure_detection(&logits, &read.replaced, &mut metrics)?;
-        let trace = at.trace(|| {
+        metrics.total_loss(&total, batch)?;
+        measure_detection(&logits, &replacements.replaced, &mut metrics)?;
+        let trace = context.trace(|| {
             let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
-            let mut trace = predicted.trace(&masked)?;
+            let mut trace = predicted.trace(masked)?;
             trace.extend([
-                ("samples", integers(samples)?),
-                ("discriminator_input", integers(&read.ids()?)?),
+                ("samples", u32_tensor(samples)?),
+                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
                 ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
@@ -148,18 +156,13 @@ impl Objective for Adversarial {
     }
 }
 
-/// Values without their gradient.
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.detach().to_device(&Device::Cpu)?.to_vec1()?)
-}
-
 #[cfg(test)]
 mod tests {
     use candle_core::Var;
 
     use super::*;
 
-    /// A logit of ln 3 says 3/4 replaced, so D = 1/4.
+    /// A logit of ln 3 gives "replaced" a probability of 3/4, so D = 1/4.
     #[test]
     fn rewards_by_hand() {
         let logit = 3f32.ln();
@@ -168,8 +171,9 @@ mod tests {
         assert!(reward(-200.0, true) == 200.0 && reward(-200.0, false) < 1e-80);
     }
 
-    /// Two slots over two tokens of probabilities 3/4 and 1/4. Sampled are the first token with an advantage of 2 and the
-    /// second with one of -1: the loss is (-2·ln 3/4 + ln 1/4) / 2, and of each logit advantage·(p - sampled) / 2.
+    /// Two slots over two tokens of probabilities 3/4 and 1/4. The samples are the first token with advantage 2 and the
+    /// second with advantage -1. The loss is (-2·ln 3/4 + ln 1/4) / 2, and the gradient of each logit is
+    /// advantage·(p - sampled) / 2.
     #[test]
     fn the_policy_gradient_by_hand() {
         let logits = Var::new(&[[3f32.ln(), 0.0], [3f32.ln(), 0.0]], &Device::Cpu).unwrap();

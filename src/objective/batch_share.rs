@@ -1,7 +1,7 @@
-//! What a part of a batch adds to the means over the whole: its own means, in proportion.
+//! How the mean of a micro-batch counts within the mean of the full batch: in proportion to its items.
 //!
-//! Gradients that are summed over the parts are then those of the whole batch, but for the order of their additions.
-//! Must never: change a number of a whole batch. Next: `train/step.rs`, which cuts batches.
+//! The gradients that are summed over micro-batches are then those of the full batch, except for rounding.
+//! Must never: change a number of a full batch. Next: `train/step.rs`, which cuts batches.
 
 use candle_core::Tensor;
 
@@ -9,20 +9,21 @@ use super::masking::Masked;
 use crate::error::Result;
 use crate::text::Batch;
 
-/// Of a mean over `n` of `whole` things.
-pub fn scale_to_full_batch(mean: &Tensor, n: usize, whole: usize) -> Result<Tensor> {
-    if n == whole {
+/// Scales a mean over `n` items of a micro-batch by n / `n_full`, so that the micro-batches sum to the mean over the
+/// `n_full` items of the full batch.
+pub fn scale_to_full_batch(mean: &Tensor, n: usize, n_full: usize) -> Result<Tensor> {
+    if n == n_full {
         return Ok(mean.clone());
     }
-    Ok((mean * (n as f64 / whole as f64))?)
+    Ok((mean * (n as f64 / n_full as f64))?)
 }
 
-/// Of a mean over the slots.
+/// Scales a mean over the masking slots.
 pub fn scale_slot_mean(mean: &Tensor, masked: &Masked) -> Result<Tensor> {
-    scale_to_full_batch(mean, masked.positions.len(), masked.whole.all)
+    scale_to_full_batch(mean, masked.positions.len(), masked.full_batch.all)
 }
 
-/// Of a mean over all tokens.
+/// Scales a mean over all tokens.
 pub fn scale_token_mean(mean: &Tensor, batch: &Batch) -> Result<Tensor> {
-    scale_to_full_batch(mean, batch.n_tokens(), batch.whole().n_tokens())
+    scale_to_full_batch(mean, batch.n_tokens(), batch.full_batch().n_tokens())
 }

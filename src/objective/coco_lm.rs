@@ -1,21 +1,28 @@
-//! COCO-LM (Meng et al. 2021, arXiv 2102.08473, §4): correcting and contrasting.
+//! COCO-LM (Meng et al. 2021, arXiv 2102.08473, §4): corrective language modelling and sequence contrastive learning.
 //!
-//! A generator is trained and sampled as in replaced-token detection. The encoder reads the samples. Corrective
-//! language modelling (§4.1): a copy gate D learns at every token whether it is the original, L_copy, and a softmax learns
-//! the originals at the masked positions, L_LM = -log(1[kept]·D + (1 - D)·softmax) with D a constant; L_CLM =
-//! λ_copy·L_copy + L_LM. Sequence contrastive learning (§4.2): `contrast.rs`. All losses are summed with the generator's.
-//! No gradient of the encoder's losses reaches the generator but through embeddings that they share.
-//! Next: `restore.rs`, ELECTRA's All-Tokens MLM, where the gate learns from the softmax's loss.
+//! A generator is trained and sampled as in replaced-token detection, and the encoder reads the samples.
+//!
+//! - Corrective language modelling (§4.1) has two losses. A copy gate D learns at every token whether it is the
+//!   original (L_copy). A softmax learns the originals at the masked positions,
+//!   L_LM = -log(1[kept]·D + (1 - D)·softmax) with D a constant. L_CLM = λ_copy·L_copy + L_LM.
+//! - Sequence contrastive learning (§4.2) is in `contrast.rs`.
+//!
+//! All losses are summed with the generator's. No gradient of the encoder's losses reaches the generator, except
+//! through shared embeddings. Next: `restore.rs`, ELECTRA's All-Tokens MLM, where the gate learns from the softmax's
+//! loss.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use super::batch_share;
 use super::contrast::{contrast, push_crops};
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::{measure_detection, measure_replaced};
+use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
 use super::restore::copy_losses;
-use super::{Losses, Objective, StepContext, batch_share, integers, tokens};
+use super::step::{Losses, StepContext, f32_values, u32_tensor};
+use super::tokens::tokens;
 use crate::error::{Error, Result};
 use crate::experiment::{Correction, ModelSpec};
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -28,14 +35,14 @@ use crate::text::Batch;
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights {
-    /// Of corrective language modelling; nothing corrects at 0.
+pub struct CocoLmWeights {
+    /// Weight of corrective language modelling. At 0 there is none.
     pub clm: f64,
-    /// λ_copy: of the gate's loss within it.
+    /// λ_copy: weight of the gate's loss within it.
     pub copy: f64,
-    /// What the softmax is trained on.
+    /// Which loss trains the softmax.
     pub correction: Correction,
-    /// Of the contrastive loss; there is no second view at 0.
+    /// Weight of the contrastive loss. At 0 there is no second view.
     pub scl: f64,
     /// τ: divides the cosines.
     pub scl_temperature: f64,
@@ -46,34 +53,34 @@ pub struct Weights {
 }
 
 /// A generator, and the encoder that corrects and contrasts.
-pub struct CorrectAndContrast {
+pub struct CocoLm {
     generator: Proposer,
     main: MaskedLm,
     gate: CopyGate,
     parameters: Parameters,
     masker: Masker,
-    weights: Weights,
+    weights: CocoLmWeights,
 }
 
-/// What the encoder read.
-struct Corrupted {
+/// The texts with the samples in them, as the encoder reads them.
+struct CorruptedTexts {
     /// [T]
     ids: Vec<u32>,
-    /// 1 where a token differs from the original, else 0. [T]
+    /// 1 where a token differs from the original, otherwise 0. [T]
     replaced: Tensor,
 }
 
-impl CorrectAndContrast {
+impl CocoLm {
     /// Makes both networks in `parameters`.
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
-        weights: Weights,
+        weights: CocoLmWeights,
     ) -> Result<Self> {
         let Restorer { generator, restorer: main, gate } =
             Restorer::new(&mut parameters, model, masker.vocab_size(), true)?;
-        let Some(gate) = gate else { return Err(Error::internal("a network was made without its gate")) };
+        let Some(gate) = gate else { return Err(Error::internal("COCO-LM was built without its copy gate")) };
         Ok(Self { generator: Proposer::Network(generator), main, gate, parameters, masker, weights })
     }
 
@@ -82,25 +89,25 @@ impl CorrectAndContrast {
         &self,
         hidden: &Tensor,
         masked: &Masked,
-        corrupted: &Corrupted,
+        corrupted: &CorruptedTexts,
         metrics: &mut DeferredMetrics,
     ) -> Result<[Tensor; 2]> {
-        let Corrupted { ids, replaced } = corrupted;
+        let CorruptedTexts { ids, replaced } = corrupted;
         let gate = self.gate.forward(hidden)?;
         let kept = (1.0 - replaced)?;
         let copy_loss = binary_cross_entropy(&gate, &kept)?;
 
-        let rows = integers(&masked.positions)?.to_device(hidden.device())?;
+        let rows = u32_tensor(&masked.positions)?.to_device(hidden.device())?;
         let logits = self.main.head.forward(&gather(hidden, &masked.positions)?)?;
         let nll = row_cross_entropy(&logits, &masked.originals.as_slice().into())?;
-        let gate_there = gate.index_select(&rows, 0)?;
-        let kept_there = kept.index_select(&rows, 0)?;
-        let each = correction_losses(self.weights.correction, &gate_there, &nll, &kept_there)?;
+        let gate_at_slots = gate.index_select(&rows, 0)?;
+        let kept_at_slots = kept.index_select(&rows, 0)?;
+        let each = correction_losses(self.weights.correction, &gate_at_slots, &nll, &kept_at_slots)?;
         let lm_loss = each.mean_all()?;
 
-        // What is not copied is taken for replaced.
+        // A token that the gate does not copy counts as detected.
         measure_detection(&gate.neg()?, replaced, metrics)?;
-        let copies: Vec<f32> = gate_there.detach().to_device(&Device::Cpu)?.to_vec1()?;
+        let copies = f32_values(&gate_at_slots)?;
         let best = most_probable(&logits)?;
         let slots = masked.positions.iter().zip(&masked.originals).zip(copies.iter().zip(&best));
         let right = slots.filter(|((position, original), (copy, best))| {
@@ -111,14 +118,15 @@ impl CorrectAndContrast {
         metrics.add("restore_accuracy", right.count() as f64, n);
         metrics.loss("copy_loss", &copy_loss, n_tokens)?;
         metrics.loss("lm_loss", &lm_loss, n)?;
-        // The softmax alone, as in replace_mlm: the same whatever L_LM makes of it.
+        // The loss of the softmax alone, as in replace_mlm, whichever L_LM is trained.
         metrics.loss("restore_loss", &nll.detach().mean_all()?, n)?;
         Ok([copy_loss, lm_loss])
     }
 
-    /// L_SCL of hidden states of which the first of every sequence is a view's vector.
+    /// L_SCL of hidden states [T, H]. The first one of every sequence is the vector of a view.
     fn contrast(&self, hidden: &Tensor, views: &Batch, metrics: &mut DeferredMetrics) -> Result<Tensor> {
-        let first: Vec<u32> = views.offsets.iter().take(views.n_sequences()).map(|&at| at as u32).collect();
+        let first: Vec<u32> =
+            views.offsets.iter().take(views.n_sequences()).map(|&start| start as u32).collect();
         let contrasted = contrast(&gather(hidden, &first)?, self.weights.scl_temperature)?;
         let n = first.len() as f64;
         metrics.loss("contrast_loss", &contrasted.loss, n)?;
@@ -127,8 +135,8 @@ impl CorrectAndContrast {
     }
 }
 
-/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original and 1 where the token read
-/// is the original, else 0 [M]. The gate gets no gradient.
+/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original, and `kept` [M]: 1 where the
+/// token read is the original, otherwise 0. The gate gets no gradient.
 fn correction_losses(correction: Correction, gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let gate = gate.detach();
     match correction {
@@ -138,33 +146,38 @@ fn correction_losses(correction: Correction, gate: &Tensor, nll: &Tensor, kept: 
     }
 }
 
-impl Objective for CorrectAndContrast {
-    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
+impl Objective for CocoLm {
+    fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
         let weights = self.weights;
-        let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
+        let mode = context.mode(batch);
+        let proposals = self.generator.propose(batch, masked, weights.sampling, context, mode)?;
         let Some(generator_loss) = proposals.loss() else {
-            return Err(Error::internal("a generator without a network corrects nothing"));
+            return Err(Error::internal("COCO-LM needs a generator network"));
         };
         let device = self.parameters.device();
-        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
-        // The second views are sequences of the host, and so is all of the batch.
-        let corrupted = Corrupted { ids: read.ids()?, replaced: read.replaced };
+        let replacements = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        // Both views are one batch on the host, so this waits for the device that drew the samples.
+        let corrupted = CorruptedTexts { ids: replacements.ids()?, replaced: replacements.replaced };
         // Both views in one pass: they are sequences like any others.
         let mut views = batch.clone();
-        views.ids.clone_from(&corrupted.ids);
+        views.input_ids.clone_from(&corrupted.ids);
         if weights.scl > 0.0 {
-            push_crops(&mut views, batch, weights.crop, at);
+            push_crops(&mut views, batch, weights.crop, context);
         }
-        let hidden = self.main.encoder.forward(&tokens(&views, views.ids.clone()), at.mode(&views))?;
+        let hidden =
+            self.main.encoder.forward(&tokens(&views, views.input_ids.clone()), context.mode(&views))?;
 
         let mut metrics = DeferredMetrics::default();
-        let mut total = batch_share::scale_slot_mean(generator_loss, &masked)?;
+        let mut total = batch_share::scale_slot_mean(generator_loss, masked)?;
         if weights.clm > 0.0 {
             let texts = hidden.narrow(0, 0, batch.n_tokens())?;
-            let [copy, lm] = self.correct(&texts, &masked, &corrupted, &mut metrics)?;
+            let [copy, lm] = self.correct(&texts, masked, &corrupted, &mut metrics)?;
             let copy = batch_share::scale_token_mean(&copy, batch)?;
-            let loss = ((copy * weights.copy)? + batch_share::scale_slot_mean(&lm, &masked)?)?;
+            let loss = ((copy * weights.copy)? + batch_share::scale_slot_mean(&lm, masked)?)?;
             total = (total + (loss * weights.clm)?)?;
         } else {
             measure_replaced(&corrupted.replaced, &mut metrics)?;
@@ -173,11 +186,11 @@ impl Objective for CorrectAndContrast {
             let loss = self.contrast(&hidden, &views, &mut metrics)?;
             total = (total + (loss * weights.scl)?)?;
         }
-        proposals.measure(&masked, &mut metrics)?;
-        metrics.total(&total, batch)?;
-        let trace = at.trace(|| {
-            let mut trace = proposals.trace(&masked)?;
-            trace.push(("restorer_input", integers(&corrupted.ids)?));
+        proposals.measure(masked, &mut metrics)?;
+        metrics.total_loss(&total, batch)?;
+        let trace = context.trace(|| {
+            let mut trace = proposals.trace(masked)?;
+            trace.push(("restorer_input", u32_tensor(&corrupted.ids)?));
             Ok(trace)
         })?;
         Ok(Losses { total, metrics, trace })
@@ -187,7 +200,8 @@ impl Objective for CorrectAndContrast {
         &self.parameters
     }
 
-    /// Without correction its heads are made, so that a model's shape does not depend on a weight, and stand still.
+    /// Without correction its heads still exist, so that a model's shape does not depend on a weight, but they are not
+    /// trained.
     fn trains(&self, _step: u64, parameter: &str) -> bool {
         let corrects = ["mlm_head.", "copy_gate."].iter().any(|part| parameter.starts_with(part));
         self.weights.clm > 0.0 || !corrects
@@ -196,18 +210,18 @@ impl Objective for CorrectAndContrast {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Var;
+    use candle_core::{Device, Var};
 
     use super::*;
 
-    /// A gate of 3/4 and a softmax that gives the original 1/5. By the paper a kept token costs
-    /// -ln(3/4 + 1/4·1/5) = -ln 0.8 and a replaced one -ln(1/4·1/5) = ln 20; by the released code both cost 1/4·ln 5.
+    /// The gate is 3/4 and the softmax gives the original 1/5. By the paper a kept token costs
+    /// -ln(3/4 + 1/4·1/5) = -ln 0.8 and a replaced one -ln(1/4·1/5) = ln 20. By the released code both cost 1/4·ln 5.
     #[test]
     fn corrections_by_hand() {
         let gate = Var::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
         let nll = Var::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
         let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();
-        // The gradients are to -ln p: of the kept token 1/4·1/5 / 0.8 = 1/16, of the replaced one 1.
+        // The gradient with respect to -ln p is 1/4·1/5 / 0.8 = 1/16 for the kept token and 1 for the replaced one.
         for (correction, losses, gradients) in [
             (Correction::Paper, [-(0.8f32).ln(), 20f32.ln()], [0.0625, 1.0]),
             (Correction::ReleasedCode, [0.25 * 5f32.ln(); 2], [0.25; 2]),
@@ -221,7 +235,7 @@ mod tests {
                     found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6);
                 assert!(close, "{correction:?}: {found:?} against {expected:?}");
             }
-            assert!(store.get(&gate).is_none(), "the gate is a constant to the softmax's loss");
+            assert!(store.get(&gate).is_none(), "the gate must be a constant to the softmax's loss");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How well replaced tokens are told from original ones.
+//! Metrics of how well replaced tokens are told from original ones.
 //!
 //! Must never: compute a gradient. Next: `rtd.rs`.
 
@@ -8,44 +8,46 @@ use super::deferred_metrics::DeferredMetrics;
 use super::metrics::{Metrics, area_under_curve};
 use crate::error::Result;
 
-/// Adds the share of replaced tokens, and how logits [T] for "replaced" do: `disc_accuracy` over all tokens, over the
-/// replaced ones and over the original ones, precision and recall of "replaced" (the recall is the accuracy on the
-/// replaced ones), and `disc_auc`, the area under the ROC curve, a mean over what was computed at a time. `replaced` [T] is 1 or 0.
+/// Adds the share of replaced tokens, and metrics of the logits [T] for "replaced".
+///
+/// They are `disc_accuracy` over all tokens, over the replaced and over the original ones, precision and recall of
+/// "replaced" (the recall is the accuracy on the replaced ones), and `disc_auc`, the area under the ROC curve. The area
+/// is a mean over micro-batches. `replaced` [T] is 1 or 0.
 pub fn measure_detection(logits: &Tensor, replaced: &Tensor, metrics: &mut DeferredMetrics) -> Result<()> {
-    metrics.defer(&[logits, replaced], |read, metrics| {
-        measure(&read[0].to_vec1()?, &truths(&read[1])?, metrics);
+    metrics.defer(&[logits, replaced], |resolved, metrics| {
+        measure(&resolved[0].to_vec1()?, &is_replaced(&resolved[1])?, metrics);
         Ok(())
     })
 }
 
-/// Of labels [T], 1 or 0, which are 1; waits for their device.
-pub fn truths(replaced: &Tensor) -> Result<Vec<bool>> {
+/// Whether each of the labels [T], 1 or 0, is 1. Waits for their device.
+pub fn is_replaced(replaced: &Tensor) -> Result<Vec<bool>> {
     Ok(replaced.to_vec1::<f32>()?.into_iter().map(|label| label > 0.5).collect())
 }
 
-fn measure(scores: &[f32], replaced: &[bool], metrics: &mut Metrics) {
+fn measure(logits: &[f32], replaced: &[bool], metrics: &mut Metrics) {
     let count = |wanted: &dyn Fn(bool, bool) -> bool| {
-        let pairs = scores.iter().zip(replaced);
-        pairs.filter(|(score, truth)| wanted(**score > 0.0, **truth)).count() as f64
+        let pairs = logits.iter().zip(replaced);
+        pairs.filter(|(logit, truth)| wanted(**logit > 0.0, **truth)).count() as f64
     };
     let n = replaced.len() as f64;
-    let (said, are) = (count(&|guess, _| guess), count(&|_, truth| truth));
+    let (n_predicted, n_replaced) = (count(&|guess, _| guess), count(&|_, truth| truth));
     let hits = count(&|guess, truth| guess && truth);
     add_share(replaced, metrics);
     metrics.add("disc_accuracy", count(&|guess, truth| guess == truth), n);
-    metrics.add("disc_accuracy_replaced", hits, are);
-    metrics.add("disc_accuracy_original", count(&|guess, truth| !guess && !truth), n - are);
-    metrics.add("disc_precision", hits, said);
-    metrics.add("disc_recall", hits, are);
-    if let Some(area) = area_under_curve(scores, |i| replaced[i]) {
+    metrics.add("disc_accuracy_replaced", hits, n_replaced);
+    metrics.add("disc_accuracy_original", count(&|guess, truth| !guess && !truth), n - n_replaced);
+    metrics.add("disc_precision", hits, n_predicted);
+    metrics.add("disc_recall", hits, n_replaced);
+    if let Some(area) = area_under_curve(logits, |i| replaced[i]) {
         metrics.mean("disc_auc", area, 1.0);
     }
 }
 
-/// Adds the share of replaced tokens, where nothing tells them from original ones.
+/// Adds the share of replaced tokens, for objectives that do not detect them.
 pub fn measure_replaced(replaced: &Tensor, metrics: &mut DeferredMetrics) -> Result<()> {
-    metrics.defer(&[replaced], |read, metrics| {
-        add_share(&truths(&read[0])?, metrics);
+    metrics.defer(&[replaced], |resolved, metrics| {
+        add_share(&is_replaced(&resolved[0])?, metrics);
         Ok(())
     })
 }
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn measures_by_hand() {
+    fn detection_metrics_by_hand() {
         let logits = Tensor::new(&[2f32, -1.0, 0.5, -3.0, -0.1], &Device::Cpu).unwrap();
         let replaced = Tensor::new(&[1f32, 1.0, 0.0, 0.0, 0.0], &Device::Cpu).unwrap();
         let mut metrics = DeferredMetrics::default();

@@ -1,24 +1,24 @@
-//! Generators without a network: tokens drawn from one table for every position (ELECTRA §3.2, "unigram", and the
-//! released code's `uniform_generator`).
+//! Generators without a network: every position draws from the same table of token frequencies.
 //!
-//! Tokens that are never masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
+//! They are ELECTRA's "unigram" generator (§3.2) and the released code's `uniform_generator`. Tokens that are never
+//! masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
 
-use super::StepContext;
 use super::masking::{Masked, Vocabulary};
+use super::step::StepContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::{Purpose, Stream};
 
 /// A distribution over the vocabulary.
 #[derive(Clone, Debug)]
 pub struct Frequencies {
-    /// Weight of the tokens up to and with each one, [V].
+    /// Summed weight of all tokens up to and including each one, [V].
     cumulative: Vec<f64>,
 }
 
 impl Frequencies {
-    /// Each token as often as in the training text; a temperature T raises frequencies to 1/T.
+    /// Each token as often as in the training text. A temperature T raises the frequencies to the power 1/T.
     ///
-    /// Errors: the text has none of the tokens that may be drawn.
+    /// Errors: no token that may be drawn occurs in the text.
     pub fn unigram(vocabulary: &Vocabulary, temperature: f64) -> Result<Self> {
         let weight = |token: usize| match vocabulary.counts.get(token) {
             None | Some(0) => 0.0,
@@ -28,8 +28,8 @@ impl Frequencies {
         if table.total() > 0.0 {
             return Ok(table);
         }
-        let what = "generator: unigram finds no token in the training text that it may draw";
-        Err(Error::new(ErrorKind::Data, what, "give more text, or use `generator: uniform`"))
+        let what = "`generator: unigram` finds no token in the training text that it may draw";
+        Err(Error::new(ErrorKind::Data, what, "add training text, or set `generator: uniform`"))
     }
 
     /// Every token equally likely.
@@ -46,17 +46,18 @@ impl Frequencies {
         Self { cumulative: each.collect() }
     }
 
-    /// A token for every slot; with `disallow_correct` another one than the original, where there is another.
-    /// Slot i of the whole batch uses stream (seed, Sample, step, i), as a network's samples do.
-    pub fn sample(&self, masked: &Masked, disallow_correct: bool, at: StepContext) -> Vec<u32> {
+    /// A token for every slot. With `disallow_correct` it differs from the original, if there is another token. Slot i
+    /// of the full batch uses stream (seed, Sample, step, i), as a network's samples do.
+    pub fn sample(&self, masked: &Masked, disallow_correct: bool, context: StepContext) -> Vec<u32> {
         let draw = |(slot, &original): (usize, &u32)| {
-            let uniform = Stream::new(at.seed, Purpose::Sample, at.draw(), slot as u64).uniform();
+            let step = context.sampling_step();
+            let uniform = Stream::new(context.seed, Purpose::Sample, step, slot as u64).uniform();
             self.draw(uniform, disallow_correct.then_some(original))
         };
-        (masked.before..).zip(&masked.originals).map(draw).collect()
+        (masked.first_slot..).zip(&masked.originals).map(draw).collect()
     }
 
-    /// Entropy in nats: what a network's samples are compared with.
+    /// Entropy in nats.
     pub fn entropy(&self) -> f64 {
         let total = self.total();
         let probabilities = (0..self.cumulative.len()).map(|token| {
@@ -70,27 +71,27 @@ impl Frequencies {
         self.cumulative.last().copied().unwrap_or_default()
     }
 
-    /// The token's part of the cumulative weights.
+    /// Cumulative weight before the token and after it.
     fn bounds(&self, token: usize) -> (f64, f64) {
         let up_to = |end: usize| end.checked_sub(1).and_then(|i| self.cumulative.get(i)).copied();
         (up_to(token).unwrap_or_default(), up_to(token + 1).unwrap_or(self.total()))
     }
 
-    /// The token at which the cumulative probability passes `uniform`, with `forbidden` cut out of the line.
+    /// The token at which the cumulative probability passes `uniform`, with `forbidden` left out.
     fn draw(&self, uniform: f64, forbidden: Option<u32>) -> u32 {
-        let mut left = uniform * self.total();
+        let mut target = uniform * self.total();
         if let Some(forbidden) = forbidden {
             let (before, after) = self.bounds(forbidden as usize);
             let others = before + (self.total() - after);
             if others > 0.0 {
-                left = uniform * others;
-                if left >= before {
-                    left = (left - before) + after;
+                target = uniform * others;
+                if target >= before {
+                    target = (target - before) + after;
                 }
             }
         }
-        let token = self.cumulative.partition_point(|&sum| sum <= left);
-        // Rounding may reach the very end: that sliver belongs to the last token with a weight.
+        let token = self.cumulative.partition_point(|&sum| sum <= target);
+        // Rounding may reach the very end, which belongs to the last token with a weight.
         let last = self.cumulative.partition_point(|&sum| sum < self.total());
         token.min(last) as u32
     }
@@ -99,13 +100,13 @@ impl Frequencies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::masking::Slots;
+    use crate::objective::masking::SlotCounts;
     use crate::objective::masking::tests::vocabulary;
 
-    const AT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: false };
+    const CONTEXT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: false };
 
     fn counted() -> Vocabulary {
-        // Half of the text are special tokens; of the rest 6 is 1/4, 7 is 3/4.
+        // Half of the text is special tokens. Of the rest, token 6 is 1/4 and token 7 is 3/4.
         Vocabulary { counts: vec![0, 0, 500, 400, 100, 0, 250, 750], ..vocabulary(8) }
     }
 
@@ -113,16 +114,16 @@ mod tests {
         let positions: Vec<u32> = (0..originals.len() as u32).collect();
         Masked {
             originals: originals.into(),
-            ids: Vec::new(),
-            whole: Slots::of(&positions),
-            before: 0,
+            input_ids: Vec::new(),
+            full_batch: SlotCounts::of(&positions),
+            first_slot: 0,
             positions,
         }
     }
 
     fn shares(table: &Frequencies, originals: &[u32], disallow_correct: bool) -> Vec<f64> {
         let mut shares = vec![0.0; 8];
-        let samples = table.sample(&slots(originals), disallow_correct, AT);
+        let samples = table.sample(&slots(originals), disallow_correct, CONTEXT);
         for sample in &samples {
             shares[*sample as usize] += 1.0 / samples.len() as f64;
         }
@@ -134,7 +135,7 @@ mod tests {
         let close = |shares: Vec<f64>, expected: [f64; 8]| {
             for (share, expected) in shares.iter().zip(expected) {
                 assert!((share - expected).abs() < 0.02, "{shares:?}");
-                assert!(expected > 0.0 || *share == 0.0, "a token that the text has not: {shares:?}");
+                assert!(expected > 0.0 || *share == 0.0, "a token that is not in the text: {shares:?}");
             }
         };
         let unigram = Frequencies::unigram(&counted(), 1.0).unwrap();
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_is_never_drawn_where_it_may_not_be() {
+    fn a_disallowed_original_is_never_drawn() {
         let uniform = Frequencies::uniform(&counted());
         for original in [1, 5, 7] {
             let shares = shares(&uniform, &[original; 3000], true);
@@ -158,11 +159,11 @@ mod tests {
         }
         let one = Vocabulary { counts: vec![0, 0, 9, 9, 9, 0, 4, 0], ..vocabulary(8) };
         let only = Frequencies::unigram(&one, 1.0).unwrap();
-        assert_eq!(only.sample(&slots(&[6, 5]), true, AT), [6, 6], "there is no other token");
+        assert_eq!(only.sample(&slots(&[6, 5]), true, CONTEXT), [6, 6], "no other token can be drawn");
     }
 
     #[test]
-    fn the_ends_of_the_unit_interval_stay_in_range() {
+    fn the_ends_of_the_unit_interval_give_tokens_with_a_weight() {
         let unigram = Frequencies::unigram(&counted(), 1.0).unwrap();
         for (uniform, forbidden, expected) in
             [(0.0, None, 6), (1.0, None, 7), (0.0, Some(6), 7), (1.0 - 1e-16, Some(7), 6)]
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_words_is_an_error() {
+    fn a_text_without_drawable_tokens_is_an_error() {
         for counts in [vec![], vec![9, 0, 9, 9, 9]] {
             let error = Frequencies::unigram(&Vocabulary { counts, ..vocabulary(8) }, 1.0).unwrap_err();
             assert!(error.message.contains("no token"), "{error}");

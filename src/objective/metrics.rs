@@ -1,24 +1,24 @@
-//! Named weighted means that can be merged across batches: what `metrics.jsonl` reports.
+//! Named weighted means that can be merged across batches: the values of `metrics.jsonl`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Sums and weights by name; a name whose weight stays 0 has no value.
+/// Sums and weights by name. A name without weight has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics(BTreeMap<String, Entry>);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Entry {
-    #[serde(with = "exact")]
+    #[serde(with = "f64_bits")]
     sum: f64,
-    #[serde(with = "exact")]
+    #[serde(with = "f64_bits")]
     weight: f64,
 }
 
-/// Floating-point numbers as the integers of their bits: JSON readers may round decimals, and a resumed run must
-/// go on from the very numbers that were saved.
-pub mod exact {
+/// Stores an f64 as the integer of its bits. serde_json may round decimals and turns NaN into null, but a resumed run
+/// must continue from exactly the numbers that were saved.
+pub mod f64_bits {
     use serde::{Deserialize, Deserializer, Serializer};
 
     /// Writes the bits.
@@ -40,7 +40,7 @@ impl Metrics {
         entry.weight += weight;
     }
 
-    /// Adds a mean over `weight` things.
+    /// Adds a mean over `weight` items.
     pub fn mean(&mut self, name: &str, mean: f64, weight: f64) {
         self.add(name, mean * weight, weight);
     }
@@ -52,20 +52,20 @@ impl Metrics {
         }
     }
 
-    /// The means; names without weight are absent.
+    /// The means. Names without weight are absent.
     pub fn values(&self) -> BTreeMap<String, f64> {
         let defined = self.0.iter().filter(|(_, entry)| entry.weight > 0.0);
         defined.map(|(name, entry)| (name.clone(), entry.sum / entry.weight)).collect()
     }
 
-    /// One mean.
+    /// One mean; None without weight.
     pub fn value(&self, name: &str) -> Option<f64> {
         self.0.get(name).filter(|entry| entry.weight > 0.0).map(|entry| entry.sum / entry.weight)
     }
 }
 
-/// How well scores rank positives above negatives: the probability that a random positive scores higher than a
-/// random negative, ties counted half (area under the ROC curve, by ranks). None without both classes.
+/// Area under the ROC curve: the probability that a random positive scores higher than a random negative, with ties
+/// counted half. Computed by ranks; None unless both classes occur.
 pub fn area_under_curve(scores: &[f32], positive: impl Fn(usize) -> bool) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn saved_measures_come_back_to_the_bit() {
+    fn saved_metrics_are_read_back_to_the_bit() {
         let mut metrics = Metrics::default();
         let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Test, 3, 0);
         for i in 0..200 {
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn area_by_hand() {
         let labels = [false, false, true, true];
-        // scikit-learn's own example for roc_auc_score: 0.75.
+        // The example of scikit-learn's roc_auc_score: 0.75.
         assert_eq!(area_under_curve(&[0.1, 0.4, 0.35, 0.8], |i| labels[i]), Some(0.75));
         assert_eq!(area_under_curve(&[1.0; 4], |i| labels[i]), Some(0.5));
         assert_eq!(area_under_curve(&[1.0; 4], |_| true), None);

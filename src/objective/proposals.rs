@@ -1,17 +1,18 @@
-//! Who proposes the replacements, and what a discriminator or a restoring encoder then reads.
+//! Generators: they propose the tokens that replace the originals, for a discriminator or a restoring encoder to read.
 //!
-//! A network's samples are numbers: no gradient of what reads them reaches the generator but through what the two
-//! share. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
+//! A network's samples are constants: what reads them sends no gradient to the generator, except through parameters
+//! that both share. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
 //! `two_stage.rs`, `adversarial.rs`.
 
 use candle_core::{Device, Tensor};
 
 use super::deferred_metrics::DeferredMetrics;
-use super::detection::truths;
+use super::detection::is_replaced;
 use super::frequencies::Frequencies;
 use super::masking::Masked;
-use super::mlm::{Prediction, hidden_at_slots, measure_hits, predict};
-use super::{StepContext, StepTrace, integers, tokens};
+use super::prediction::{Prediction, hidden_at_slots, measure_hits, predict};
+use super::step::{StepContext, StepTrace, u32_tensor};
+use super::tokens::tokens;
 use crate::error::Result;
 use crate::model::MaskedLm;
 use crate::nn::{Mode, Tokens};
@@ -19,20 +20,27 @@ use crate::ops::corruption::{Corrupted, corrupt};
 use crate::ops::sampling::{Sampler, sample};
 use crate::text::Batch;
 
-/// What a generator's logits are lowered by at the original (google-research/electra, `disallow_correct`), for
-/// temperatures up to 1; above it is scaled with the temperature, so that the original is never drawn.
+/// How much a generator's logits are lowered at the original (google-research/electra, `disallow_correct`), for
+/// temperatures up to 1. Above 1 it grows with the temperature, so that the original is never drawn.
 const DISALLOWED: f64 = 1000.0;
 
 /// How samples are drawn from a generator.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
-    /// Temperature.
+    /// Divides the logits.
     pub temperature: f64,
     /// Whether the original is left out.
     pub disallow_correct: bool,
 }
 
-/// Who proposes.
+impl Sampling {
+    /// Samples at a temperature; the original may be drawn.
+    pub fn at(temperature: f64) -> Self {
+        Self { temperature, disallow_correct: false }
+    }
+}
+
+/// The source of the proposed tokens.
 pub enum Proposer {
     /// A masked language model.
     Network(MaskedLm),
@@ -42,10 +50,10 @@ pub enum Proposer {
 
 /// Proposed tokens.
 pub struct Proposals {
-    /// One a slot. [M], u32
+    /// One per slot. [M], u32
     pub samples: Tensor,
     /// What a network predicted.
-    pub predicted: Option<Prediction>,
+    predicted: Option<Prediction>,
     /// Entropy of a table, in nats.
     entropy: Option<f64>,
 }
@@ -57,31 +65,31 @@ impl Proposer {
         batch: &Batch,
         masked: &Masked,
         sampling: Sampling,
-        at: StepContext,
+        context: StepContext,
         mode: Mode,
     ) -> Result<Proposals> {
         let network = match self {
             Self::Network(network) => network,
             Self::Table(table) => {
-                let samples = integers(&table.sample(masked, sampling.disallow_correct, at))?;
+                let samples = u32_tensor(&table.sample(masked, sampling.disallow_correct, context))?;
                 return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
             }
         };
-        let input = tokens(batch, masked.ids.clone());
-        let sampler = at.sampler(sampling.temperature, masked);
+        let input = tokens(batch, masked.input_ids.clone());
+        let sampler = context.sampler(sampling.temperature, masked.first_slot);
         if sampling.disallow_correct {
             let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
-            let samples = draw_others(&logits, &masked.originals, sampler)?;
+            let samples = sample_others(&logits, &masked.originals, sampler)?;
             let predicted = Prediction::of_logits(&logits, masked, None)?;
             return Ok(Proposals { samples, predicted: Some(predicted), entropy: None });
         }
-        let predicted = predict(network, &input, masked, Some(sampler), mode, at.trace)?;
+        let predicted = predict(network, &input, masked, Some(sampler), mode, context.trace)?;
         Ok(Proposals { samples: predicted.samples()?.clone(), predicted: Some(predicted), entropy: None })
     }
 }
 
 /// Samples of logits [M, V] other than the originals. [M], u32
-fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Tensor> {
+fn sample_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Tensor> {
     let logits = logits.detach();
     let (rows, device) = (originals.len(), logits.device());
     let columns = Tensor::from_slice(originals, (rows, 1), device)?;
@@ -91,13 +99,13 @@ fn draw_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<T
 }
 
 impl Proposals {
-    /// The generator's own loss, where it is a network.
+    /// The generator's own loss, if it is a network.
     pub fn loss(&self) -> Option<&Tensor> {
         self.predicted.as_ref().map(|prediction| &prediction.loss)
     }
 
-    /// Adds a network's `mlm_loss` and `mlm_accuracy`, and of every generator `generator_entropy` (nats) and
-    /// `sample_accuracy`, the share of slots whose sample is the original.
+    /// Adds `sample_accuracy`, the share of slots whose sample is the original, and `generator_entropy` (nats). A
+    /// network also adds `mlm_loss` and `mlm_accuracy`.
     pub fn measure(&self, masked: &Masked, metrics: &mut DeferredMetrics) -> Result<()> {
         let n = masked.originals.len() as f64;
         measure_hits("sample_accuracy", &self.samples, &masked.originals, metrics)?;
@@ -110,7 +118,7 @@ impl Proposals {
         Ok(())
     }
 
-    /// The parts of a step that the generator knows.
+    /// The tensors that a trace of the step shows of mask and generator.
     pub fn trace(&self, masked: &Masked) -> Result<StepTrace> {
         let mut trace = match &self.predicted {
             Some(prediction) => prediction.trace(masked)?,
@@ -123,30 +131,30 @@ impl Proposals {
 
 /// What the next network reads: the original tokens with the samples [M], u32, at the masked positions.
 pub struct Replacements {
-    /// The batch with them.
+    /// The batch with the samples in it.
     pub tokens: Tokens,
-    /// 1 for every token that now differs from the original, else 0, on the networks' device. [T]
+    /// 1 for every token that now differs from the original, otherwise 0; on the networks' device. [T]
     pub replaced: Tensor,
     corrupted: Corrupted,
 }
 
 impl Replacements {
-    /// Of a batch whose next network is on `device`.
+    /// Puts samples into a batch for a network on `device`.
     pub fn new(batch: &Batch, positions: &[u32], samples: &Tensor, device: &Device) -> Result<Self> {
-        let corrupted = corrupt(&batch.ids, positions, samples, device)?;
+        let corrupted = corrupt(&batch.input_ids, positions, samples, device)?;
         let mut tokens = tokens(batch, corrupted.words.clone());
         tokens.indices.drawn.clone_from(&corrupted.drawn);
         Ok(Self { tokens, replaced: corrupted.changed.clone(), corrupted })
     }
 
-    /// The tokens, [T]; waits for the device that drew them.
+    /// The tokens with the samples, [T]. Waits for the device that drew them.
     pub fn ids(&self) -> Result<Vec<u32>> {
         Ok(self.corrupted.now()?)
     }
 
-    /// Of every token whether it differs, [T]; waits for the device that drew them.
+    /// Whether each token differs from the original, [T]. Waits for the device that drew them.
     pub fn flags(&self) -> Result<Vec<bool>> {
-        truths(&self.replaced)
+        is_replaced(&self.replaced)
     }
 }
 
@@ -155,18 +163,19 @@ mod tests {
     use super::*;
     use crate::ops::readings::read;
 
-    /// The original has nearly all of the probability, and is not drawn even at a temperature that flattens 1000.
+    /// The original has nearly all of the probability. It is not drawn even at a temperature that flattens a logit of
+    /// 1000.
     #[test]
-    fn the_original_is_never_drawn_where_it_may_not_be() {
+    fn a_disallowed_original_is_never_drawn() {
         let logits = Tensor::new(&[[0f32, 12.0, 1.0, 0.5]], &Device::Cpu).unwrap();
         for temperature in [0.5, 1.0, 100.0] {
             let mut drawn = [0; 4];
             for step in 0..300 {
                 let samples =
-                    draw_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
+                    sample_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
                 drawn[samples.to_vec1::<u32>().unwrap()[0] as usize] += 1;
                 let best: Vec<u32> = read(&logits, &[1], None).unwrap().best.to_vec1().unwrap();
-                assert_eq!(best, [1], "what the generator thinks is measured as it is");
+                assert_eq!(best, [1], "the prediction itself is not changed");
             }
             assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");
         }

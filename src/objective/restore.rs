@@ -1,17 +1,19 @@
-//! Restoring what a generator replaced (ELECTRA §3.4): Replace MLM, and All-Tokens MLM.
+//! Restoring what a generator replaced (ELECTRA §3.4): Replace MLM and All-Tokens MLM.
 //!
 //! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and predicts the
-//! originals: at the masked positions by cross-entropy over the vocabulary, or, with a copy gate, at every real token
-//! by p = D·1[token read] + (1 - D)·softmax, D = sigmoid of the gate. The generator's loss and the encoder's are
-//! summed, the latter with a weight. Next: `proposals.rs`.
+//! originals. In Replace MLM it does so at the masked positions, by cross-entropy over the vocabulary. In All-Tokens
+//! MLM it does so at every token with a copy gate: p = D·1[token read] + (1 - D)·softmax, D = sigmoid of the gate. The
+//! generator's loss and the encoder's weighted loss are summed. Next: `proposals.rs`.
 
 use candle_core::Tensor;
 
+use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::{measure_detection, measure_replaced};
+use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Objective, StepContext, batch_share, integers};
+use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use crate::error::{Error, Result};
 use crate::experiment::ModelSpec;
 use crate::model::{CopyGate, MaskedLm, Restorer};
@@ -23,9 +25,9 @@ use crate::text::Batch;
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights {
-    /// Weight of the encoder's loss beside the generator's.
-    pub restoring: f64,
+pub struct RestoreWeights {
+    /// Weight of the restoring encoder's loss. The generator's loss has weight 1.
+    pub restorer: f64,
     /// How the generator is sampled.
     pub sampling: Sampling,
     /// Whether every token is predicted, with a copy gate.
@@ -39,14 +41,14 @@ pub struct TokenRestoration {
     gate: Option<CopyGate>,
     parameters: Parameters,
     masker: Masker,
-    weights: Weights,
+    weights: RestoreWeights,
 }
 
-/// What the encoder made of a batch.
+/// What the encoder restored.
 struct Restored {
     /// Scalar.
     loss: Tensor,
-    /// What it would write at each slot. [M]
+    /// The token that it would write at each slot. [M]
     written: Vec<u32>,
 }
 
@@ -56,7 +58,7 @@ impl TokenRestoration {
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
-        weights: Weights,
+        weights: RestoreWeights,
     ) -> Result<Self> {
         let Restorer { generator, restorer, gate } =
             Restorer::new(&mut parameters, model, masker.vocab_size(), weights.all_tokens)?;
@@ -77,28 +79,31 @@ impl TokenRestoration {
         hidden: &Tensor,
         batch: &Batch,
         masked: &Masked,
-        read: &Replacements,
+        replacements: &Replacements,
     ) -> Result<(Restored, Tensor)> {
-        let softmax = self.restorer.head.losses(hidden, &batch.ids.as_slice().into())?;
+        let softmax = self.restorer.head.losses(hidden, &batch.input_ids.as_slice().into())?;
         let gate = gate.forward(hidden)?;
-        let loss = copy_losses(&gate, &softmax.losses, &(1.0 - &read.replaced)?)?.mean_all()?;
-        // What would be written is known here: it waits for the device.
-        let corrupted = read.ids()?;
-        let copies: Vec<f32> = gate.detach().to_device(&candle_core::Device::Cpu)?.to_vec1()?;
+        let kept = (1.0 - &replacements.replaced)?;
+        let loss = copy_losses(&gate, &softmax.losses, &kept)?.mean_all()?;
+        // What the encoder would write is decided on the host, so this waits for the device.
+        let corrupted_ids = replacements.ids()?;
+        let gate_logits = f32_values(&gate)?;
         let write = |&position: &u32| {
             let i = position as usize;
-            if copies[i] > 0.0 { corrupted[i] } else { softmax.best[i] }
+            if gate_logits[i] > 0.0 { corrupted_ids[i] } else { softmax.best[i] }
         };
         Ok((Restored { loss, written: masked.positions.iter().map(write).collect() }, gate))
     }
 }
 
-/// -log(D·kept + (1 - D)·softmax) of every token, from the gate's logits z [T], the softmax's -log p [T] of the
-/// original, and 1 where the token read is the original, else 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z) it is
-/// softplus(z) - log p, less softplus(z - log p) where the token was kept.
-pub fn copy_losses(gate: &Tensor, losses: &Tensor, kept: &Tensor) -> Result<Tensor> {
-    let copied = (softplus(&(gate + losses)?)? * kept.to_dtype(gate.dtype())?)?;
-    Ok(((softplus(gate)? + losses)? - copied)?)
+/// -log(D·kept + (1 - D)·softmax) of every token [T].
+///
+/// `gate` are the gate's logits z [T], `nll` the softmax's -log p [T] of the original, and `kept` is 1 where the token
+/// read is the original, otherwise 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z) the loss is
+/// softplus(z) - log p, minus softplus(z - log p) where the token was kept.
+pub fn copy_losses(gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
+    let copied = (softplus(&(gate + nll)?)? * kept.to_dtype(gate.dtype())?)?;
+    Ok(((softplus(gate)? + nll)? - copied)?)
 }
 
 /// log(1 + e^x), stable at both ends.
@@ -107,46 +112,50 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 }
 
 impl Objective for TokenRestoration {
-    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
-        let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, self.weights.sampling, at, at.mode(batch))?;
+    fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
+        let mode = context.mode(batch);
+        let proposals = self.generator.propose(batch, masked, self.weights.sampling, context, mode)?;
         let Some(generator_loss) = proposals.loss() else {
-            return Err(Error::internal("a generator without a network restores nothing"));
+            return Err(Error::internal("restoring needs a generator network"));
         };
         let device = self.parameters.device();
-        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
-        let hidden = self.restorer.encoder.forward(&read.tokens, at.mode(batch))?;
+        let replacements = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let hidden = self.restorer.encoder.forward(&replacements.tokens, mode)?;
 
         let mut metrics = DeferredMetrics::default();
         let restored = match &self.gate {
             None => {
-                measure_replaced(&read.replaced, &mut metrics)?;
-                self.restore_slots(&hidden, &masked)?
+                measure_replaced(&replacements.replaced, &mut metrics)?;
+                self.restore_slots(&hidden, masked)?
             }
             Some(gate) => {
-                let (restored, gate) = self.restore_all(gate, &hidden, batch, &masked, &read)?;
-                // What is not copied is taken for replaced.
-                measure_detection(&gate.neg()?, &read.replaced, &mut metrics)?;
+                let (restored, gate) = self.restore_all(gate, &hidden, batch, masked, &replacements)?;
+                // A token that the gate does not copy counts as detected.
+                measure_detection(&gate.neg()?, &replacements.replaced, &mut metrics)?;
                 restored
             }
         };
         let restored_share = match self.weights.all_tokens {
             true => batch_share::scale_token_mean(&restored.loss, batch)?,
-            false => batch_share::scale_slot_mean(&restored.loss, &masked)?,
+            false => batch_share::scale_slot_mean(&restored.loss, masked)?,
         };
-        let total = (batch_share::scale_slot_mean(generator_loss, &masked)?
-            + (restored_share * self.weights.restoring)?)?;
+        let total = (batch_share::scale_slot_mean(generator_loss, masked)?
+            + (restored_share * self.weights.restorer)?)?;
 
-        proposals.measure(&masked, &mut metrics)?;
+        proposals.measure(masked, &mut metrics)?;
         let n = masked.originals.len() as f64;
         let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
         metrics.add("restore_accuracy", hits.count() as f64, n);
         let weight = if self.weights.all_tokens { batch.n_tokens() as f64 } else { n };
         metrics.loss("restore_loss", &restored.loss, weight)?;
-        metrics.total(&total, batch)?;
-        let trace = at.trace(|| {
-            let mut trace = proposals.trace(&masked)?;
-            trace.push(("restorer_input", integers(&read.ids()?)?));
+        metrics.total_loss(&total, batch)?;
+        let trace = context.trace(|| {
+            let mut trace = proposals.trace(masked)?;
+            trace.push(("restorer_input", u32_tensor(&replacements.ids()?)?));
             trace.push(("restore_loss", restored.loss.detach()));
             Ok(trace)
         })?;
@@ -164,9 +173,10 @@ mod tests {
 
     use super::*;
 
-    /// A gate of 3/4 and a softmax that gives the original 1/5: kept 3/4 + 1/4·1/5, replaced 1/4·1/5.
+    /// The gate is 3/4 and the softmax gives the original 1/5. A kept token has probability 3/4 + 1/4·1/5, a replaced
+    /// one 1/4·1/5.
     #[test]
-    fn a_copy_by_hand() {
+    fn copy_losses_by_hand() {
         let gate = Tensor::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
         let losses = Tensor::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
         let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();

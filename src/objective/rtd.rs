@@ -1,19 +1,21 @@
 //! Replaced-token detection, ELECTRA's objective (§2, §3.1), and its variant ELECTRA 15% (§3.4).
 //!
-//! A generator predicts the masked tokens (cross-entropy at the masked positions); its samples replace them;
-//! the discriminator tells for every token, [CLS] and [SEP] included, whether it was replaced (binary
-//! cross-entropy over all tokens, or over the masked ones only). A sample that equals the original counts as
-//! original. No gradient of the discriminator reaches the generator but through what they share: the samples are
-//! numbers. Without a generator network there is the discriminator's loss alone.
+//! A generator predicts the masked tokens, by cross-entropy at the masked positions, and its samples replace them. The
+//! discriminator predicts for every token, [CLS] and [SEP] included, whether it was replaced, by binary cross-entropy
+//! over all tokens (over the masked ones only in ELECTRA 15%). A sample that equals the original counts as original.
+//! The samples are constants: no gradient of the discriminator reaches the generator, except through parameters that
+//! both share. Without a generator network the discriminator's loss is the only one.
 
 use candle_core::Tensor;
 
+use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::frequencies::Frequencies;
-use super::masking::{MaskProbabilities, Masker};
+use super::interface::Objective;
+use super::masking::{MaskProbabilities, Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Objective, StepContext, batch_share, integers};
+use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::Result;
 use crate::experiment::ModelSpec;
 use crate::model::{Discriminator, Electra, EncoderNetwork};
@@ -27,8 +29,8 @@ pub const PAPER: MaskProbabilities = MaskProbabilities { mask: 1.0, random: 0.0 
 
 /// Numbers of the objective.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights {
-    /// λ: weight of the discriminator's loss.
+pub struct RtdWeights {
+    /// λ: weight of the discriminator's loss. The generator's loss has weight 1.
     pub discriminator: f64,
     /// How replacements are drawn.
     pub sampling: Sampling,
@@ -42,16 +44,16 @@ pub struct ReplacedTokenDetection {
     discriminator: Discriminator,
     parameters: Parameters,
     masker: Masker,
-    weights: Weights,
+    weights: RtdWeights,
 }
 
 impl ReplacedTokenDetection {
-    /// Makes both networks in `parameters`, or the discriminator alone where replacements come from a table.
+    /// Makes both networks in `parameters`. If replacements come from a table, it makes the discriminator alone.
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
         masker: Masker,
-        weights: Weights,
+        weights: RtdWeights,
         table: Option<Frequencies>,
     ) -> Result<Self> {
         let vocab = masker.vocab_size();
@@ -70,40 +72,45 @@ impl ReplacedTokenDetection {
 }
 
 impl Objective for ReplacedTokenDetection {
-    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
+    fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
         let Self { discriminator, weights, .. } = self;
-        let masked = self.masker.mask(batch, at.seed, at.draw());
-        let proposals = self.generator.propose(batch, &masked, weights.sampling, at, at.mode(batch))?;
+        let mode = context.mode(batch);
+        let proposals = self.generator.propose(batch, masked, weights.sampling, context, mode)?;
 
         let device = self.parameters.device();
-        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
-        let logits = discriminator.forward(&read.tokens, at.mode(batch))?;
-        let (rtd_loss, n_judged, of) = match weights.masked_only {
+        let replacements = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let (logits, replaced) = (discriminator.forward(&replacements.tokens, mode)?, &replacements.replaced);
+        let (rtd_loss, n_judged, n_full) = match weights.masked_only {
             false => {
-                (binary_cross_entropy(&logits, &read.replaced)?, batch.n_tokens(), batch.whole().n_tokens())
+                (binary_cross_entropy(&logits, replaced)?, batch.n_tokens(), batch.full_batch().n_tokens())
             }
             true => {
-                let (loss, n) = masked_detection_loss(&logits, &read.replaced, &masked.positions)?;
-                (loss, n, masked.whole.distinct)
+                let (loss, n) = masked_detection_loss(&logits, replaced, &masked.positions)?;
+                (loss, n, masked.full_batch.distinct)
             }
         };
-        let weighted = (batch_share::scale_to_full_batch(&rtd_loss, n_judged, of)? * weights.discriminator)?;
+        let rtd_share = batch_share::scale_to_full_batch(&rtd_loss, n_judged, n_full)?;
+        let weighted = (rtd_share * weights.discriminator)?;
         let total = match proposals.loss() {
-            Some(mlm_loss) => (batch_share::scale_slot_mean(mlm_loss, &masked)? + weighted)?,
+            Some(mlm_loss) => (batch_share::scale_slot_mean(mlm_loss, masked)? + weighted)?,
             None => weighted,
         };
 
         let mut metrics = DeferredMetrics::default();
-        proposals.measure(&masked, &mut metrics)?;
+        proposals.measure(masked, &mut metrics)?;
         metrics.loss("rtd_loss", &rtd_loss, n_judged as f64)?;
-        metrics.total(&total, batch)?;
-        measure_detection(&logits, &read.replaced, &mut metrics)?;
-        let trace = at.trace(|| {
-            let labels: Vec<u32> = read.flags()?.into_iter().map(u32::from).collect();
-            let mut trace = proposals.trace(&masked)?;
+        metrics.total_loss(&total, batch)?;
+        measure_detection(&logits, replaced, &mut metrics)?;
+        let trace = context.trace(|| {
+            let labels: Vec<u32> = replacements.flags()?.into_iter().map(u32::from).collect();
+            let mut trace = proposals.trace(masked)?;
             trace.extend([
-                ("discriminator_input", integers(&read.ids()?)?),
-                ("labels", integers(&labels)?),
+                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
+                ("labels", u32_tensor(&labels)?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
             ]);
@@ -117,12 +124,14 @@ impl Objective for ReplacedTokenDetection {
     }
 }
 
-/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), one that was drawn twice counted once; and their number.
+/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), and how many positions it covers. A
+/// position that was drawn twice counts once.
 fn masked_detection_loss(logits: &Tensor, replaced: &Tensor, positions: &[u32]) -> Result<(Tensor, usize)> {
     let mut positions = positions.to_vec();
     positions.dedup();
-    let there = |of_all: &Tensor| gather(&of_all.unsqueeze(1)?, &positions)?.squeeze(1);
-    Ok((binary_cross_entropy(&there(logits)?, &there(replaced)?)?, positions.len()))
+    let at_positions = |all: &Tensor| gather(&all.unsqueeze(1)?, &positions)?.squeeze(1);
+    let loss = binary_cross_entropy(&at_positions(logits)?, &at_positions(replaced)?)?;
+    Ok((loss, positions.len()))
 }
 
 #[cfg(test)]
@@ -134,7 +143,7 @@ mod tests {
     use crate::objective::masking::tests::vocabulary;
     use crate::ops::corruption::filled;
 
-    const WEIGHTS: Weights = Weights {
+    const WEIGHTS: RtdWeights = RtdWeights {
         discriminator: 50.0,
         sampling: Sampling { temperature: 1.0, disallow_correct: false },
         masked_only: false,
@@ -174,7 +183,7 @@ mod tests {
         batch
     }
 
-    const AT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: true };
+    const CONTEXT: StepContext = StepContext { seed: 1, step: 5, training: true, trace: true };
 
     /// The guard against candle's silently dropped gradients.
     #[test]
@@ -185,7 +194,7 @@ mod tests {
             (Sharing::Embeddings, Masking::ReleasedCode),
         ] {
             let objective = with_masking(sharing, masking);
-            let grads = objective.parameters().gradients(&objective.losses(&batch(), AT).unwrap().total);
+            let grads = objective.parameters().gradients(&objective.losses(&batch(), CONTEXT).unwrap().total);
             for parameter in objective.parameters().iter() {
                 let grad =
                     grads.get(&parameter.name).unwrap_or_else(|| panic!("{} has none", parameter.name));
@@ -195,17 +204,17 @@ mod tests {
         }
     }
 
-    /// Facts, trap 9: what the discriminator learns must not reach the generator's own parameters.
+    /// Facts, trap 9: the discriminator's loss must not reach the generator's own parameters.
     #[test]
     fn the_discriminator_does_not_train_the_generator() {
         let objective = objective(Sharing::Embeddings);
-        let with = objective.parameters().gradients(&objective.losses(&batch(), AT).unwrap().total);
-        let quiet = Weights { discriminator: 25.0, ..WEIGHTS };
-        let silent = ReplacedTokenDetection { weights: quiet, ..objective };
-        let without = silent.parameters().gradients(&silent.losses(&batch(), AT).unwrap().total);
+        let with_full = objective.parameters().gradients(&objective.losses(&batch(), CONTEXT).unwrap().total);
+        let quieter = RtdWeights { discriminator: 25.0, ..WEIGHTS };
+        let halved = ReplacedTokenDetection { weights: quieter, ..objective };
+        let with_half = halved.parameters().gradients(&halved.losses(&batch(), CONTEXT).unwrap().total);
         let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        for parameter in silent.parameters().iter() {
-            let (a, b) = (&with[&parameter.name], &without[&parameter.name]);
+        for parameter in halved.parameters().iter() {
+            let (a, b) = (&with_full[&parameter.name], &with_half[&parameter.name]);
             if parameter.name.starts_with("generator.") {
                 assert_eq!(values(a), values(b), "{}", parameter.name);
             } else {
@@ -215,13 +224,13 @@ mod tests {
     }
 
     fn corrupt(batch: &Batch, positions: &[u32], samples: &[u32]) -> (Vec<u32>, Vec<bool>) {
-        let samples = integers(samples).unwrap();
-        let read = Replacements::new(batch, positions, &samples, &Device::Cpu).unwrap();
-        (read.ids().unwrap(), read.flags().unwrap())
+        let samples = u32_tensor(samples).unwrap();
+        let replacements = Replacements::new(batch, positions, &samples, &Device::Cpu).unwrap();
+        (replacements.ids().unwrap(), replacements.flags().unwrap())
     }
 
-    /// Facts, traps 8, 10, 11 and 13: a replaced token is labelled 1, a sample that equals the original 0; no
-    /// [MASK] is left; every token has a label, [CLS] and [SEP] too.
+    /// Facts, traps 8, 10, 11 and 13: a replaced token has label 1, a sample that equals the original label 0. No
+    /// [MASK] is left. Every token has a label, [CLS] and [SEP] too.
     #[test]
     fn corruption_by_hand() {
         let mut batch = Batch::new();
@@ -232,8 +241,8 @@ mod tests {
         assert_eq!(replaced, [false, false, false, true, false, false, true, false]);
     }
 
-    /// Two samples for one position average to a third token; where the average is the original, it counts as
-    /// original, though neither sample was.
+    /// Two samples for one position average to a third token. If the average is the original, it counts as original
+    /// although neither sample was.
     #[test]
     fn corruption_by_the_released_code_by_hand() {
         let mut batch = Batch::new();
@@ -243,41 +252,44 @@ mod tests {
         assert_eq!(replaced, [false, true, false, false, false]);
     }
 
-    /// Facts, trap 11: what the generator reads as [MASK], and what the released code left in place, is
-    /// replaced by a sample before the discriminator reads it; everything else is the original.
+    /// Facts, trap 11: before the discriminator reads the text, samples replace every token that the generator read as
+    /// [MASK] or that the released code drew and left in place. Everything else is the original.
     #[test]
     fn the_discriminator_reads_samples_where_the_generator_read_masks() {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
             let (objective, mut unmasked_slots) = (with_masking(Sharing::Embeddings, masking), 0);
             for step in 0..20 {
                 let batch = batch();
-                let losses = objective.losses(&batch, StepContext { step, ..AT }).unwrap();
-                let part = |name: &str| -> Vec<u32> {
-                    let (_, tensor) = losses.trace.iter().find(|(part, _)| *part == name).unwrap();
+                let losses = objective.losses(&batch, StepContext { step, ..CONTEXT }).unwrap();
+                let traced = |wanted: &str| -> Vec<u32> {
+                    let (_, tensor) = losses.trace.iter().find(|(name, _)| *name == wanted).unwrap();
                     tensor.to_vec1().unwrap()
                 };
-                let (positions, samples) = (part("masked_positions"), part("samples"));
-                let (generator, discriminator) = (part("generator_input"), part("discriminator_input"));
-                assert_eq!(discriminator, filled(&batch.ids, &positions, &samples));
+                let (positions, samples) = (traced("masked_positions"), traced("samples"));
+                let (generator, discriminator) = (traced("generator_input"), traced("discriminator_input"));
+                assert_eq!(discriminator, filled(&batch.input_ids, &positions, &samples));
                 for (position, &now) in discriminator.iter().enumerate() {
                     let slots = positions.iter().zip(&samples).filter(|(p, _)| **p == position as u32);
                     let sampled_a_mask = slots.clone().any(|(_, sample)| *sample == 4);
                     if slots.clone().next().is_none() {
-                        assert_eq!((now, generator[position]), (batch.ids[position], batch.ids[position]));
+                        assert_eq!(
+                            (now, generator[position]),
+                            (batch.input_ids[position], batch.input_ids[position])
+                        );
                     } else if generator[position] != 4 {
                         unmasked_slots += 1;
                     }
                     let averaged = slots.count() > 1;
                     assert!(now != 4 || sampled_a_mask || averaged, "[MASK] at {position}");
-                    assert_eq!(part("labels")[position], u32::from(now != batch.ids[position]));
+                    assert_eq!(traced("labels")[position], u32::from(now != batch.input_ids[position]));
                 }
             }
             assert_eq!(unmasked_slots > 0, masking == Masking::ReleasedCode);
         }
     }
 
-    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too; not over masked tokens
-    /// only, and not a mean of the sequences' means.
+    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too. It is not a mean over masked
+    /// tokens, and not a mean of the sequences' means.
     #[test]
     fn the_loss_is_a_mean_over_all_tokens() {
         let mut batch = Batch::new();
@@ -285,17 +297,17 @@ mod tests {
             let ids: Vec<u32> = [2].into_iter().chain(10..10 + words).chain([3]).collect();
             batch.push(&ids, &vec![0; ids.len()]);
         }
-        let losses = objective(Sharing::Embeddings).losses(&batch, AT).unwrap();
-        let part = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
-        let logits: Vec<f32> = part("discriminator_logits").to_vec1().unwrap();
-        let labels: Vec<u32> = part("labels").to_vec1().unwrap();
+        let losses = objective(Sharing::Embeddings).losses(&batch, CONTEXT).unwrap();
+        let traced = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+        let logits: Vec<f32> = traced("discriminator_logits").to_vec1().unwrap();
+        let labels: Vec<u32> = traced("labels").to_vec1().unwrap();
         assert_eq!((logits.len(), labels.len()), (19, 19));
         let of = |(&logit, &label): (&f32, &u32)| {
             let replaced = 1.0 / (1.0 + (-f64::from(logit)).exp());
             -(if label == 1 { replaced } else { 1.0 - replaced }).ln()
         };
         let mean = logits.iter().zip(&labels).map(of).sum::<f64>() / 19.0;
-        let ours = f64::from(part("rtd_loss").to_scalar::<f32>().unwrap());
+        let ours = f64::from(traced("rtd_loss").to_scalar::<f32>().unwrap());
         assert!((ours - mean).abs() < 1e-6, "{ours} against {mean}");
     }
 
@@ -309,7 +321,7 @@ mod tests {
         assert!(gradient[0] > 0.0 && gradient[1] < 0.0 && gradient[2] > 0.0, "{gradient:?}");
     }
 
-    /// One whole step at a size where gemm and every kernel run on several threads.
+    /// Loss and gradients at a size where gemm and every kernel run on several threads.
     #[test]
     fn the_bits_do_not_depend_on_the_threads() {
         let model = ModelSpec { layers: Some(1), positions: 128, ..Default::default() };
@@ -325,7 +337,7 @@ mod tests {
                 let masker = masker(Masking::Paper, 1000);
                 let objective =
                     ReplacedTokenDetection::new(parameters, &model, masker, WEIGHTS, None).unwrap();
-                let total = objective.losses(&batch, AT).unwrap().total;
+                let total = objective.losses(&batch, CONTEXT).unwrap().total;
                 let grads = objective.parameters().gradients(&total);
                 let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 let of = |p: &crate::nn::Parameter| values(&grads[&p.name]);
@@ -342,12 +354,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_moment_gives_the_same_numbers_and_another_does_not() {
+    fn the_same_step_gives_the_same_numbers_and_another_step_does_not() {
         let objective = objective(Sharing::Embeddings);
-        let total = |at| objective.losses(&batch(), at).unwrap().total.to_scalar::<f32>().unwrap();
-        assert_eq!(total(AT), total(AT));
-        assert_ne!(total(AT), total(StepContext { step: 6, ..AT }));
-        assert_ne!(total(AT), total(StepContext { seed: 2, ..AT }));
-        assert_ne!(total(AT), total(StepContext { training: false, ..AT }));
+        let total = |context| objective.losses(&batch(), context).unwrap().total.to_scalar::<f32>().unwrap();
+        assert_eq!(total(CONTEXT), total(CONTEXT));
+        assert_ne!(total(CONTEXT), total(StepContext { step: 6, ..CONTEXT }));
+        assert_ne!(total(CONTEXT), total(StepContext { seed: 2, ..CONTEXT }));
+        assert_ne!(total(CONTEXT), total(StepContext { training: false, ..CONTEXT }));
     }
 }

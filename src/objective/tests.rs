@@ -1,15 +1,22 @@
-//! What every objective is held to: which parameter gets a gradient from what, and that it learns the built-in language.
-//! Next: `tests/sharing.rs` for what generator and discriminator may share, `tests/micro_batch.rs` for batches in parts.
+//! Tests that every objective must pass: which loss trains which parameter, and that it learns the built-in language.
+//!
+//! Next: `tests/sharing.rs` for parameters that generator and discriminator share, `tests/micro_batch.rs` for batches
+//! that are cut.
 
 mod micro_batch;
 mod sharing;
 
 use std::collections::BTreeMap;
 
-use crate::checkpoint::of_trial::TrainedNetworks;
-use crate::experiment::{Budget, DataSpec, ModelSpec, Sharing, TrainSpec};
+use candle_core::{Device, Tensor};
+
+use crate::checkpoint::TrainedNetworks;
+use crate::experiment::{
+    Budget, DataSpec, MainTask, ModelSpec, ObjectiveSpec, Sharing, TrainSpec, TrialSpec,
+};
 use crate::flops;
 use crate::hub::DataEnv;
+use crate::nn::{Mode, Parameter, Parameters};
 use crate::records::Silent;
 use crate::text::{Corpus, open_corpus, open_tokenizer};
 use crate::train::{Optimizer, Stepper};
@@ -18,7 +25,7 @@ use super::*;
 
 const SEQ_LEN: usize = 32;
 
-/// Every objective, in its simplest words.
+/// Every objective, in its shortest form.
 const KINDS: [&str; 13] = [
     r#"{"kind": "rtd"}"#,
     r#"{"kind": "rtd", "generator": "unigram"}"#,
@@ -63,7 +70,7 @@ fn trial(objective: &str, n_steps: u64) -> TrialSpec {
     TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate: Default::default() }
 }
 
-/// The built-in language, and what an objective knows of it.
+/// The built-in language, and what an objective knows about it.
 fn language() -> (Corpus, Vocabulary) {
     let cache = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cache");
     let env = DataEnv { cache, ..DataEnv::new(true).unwrap() };
@@ -80,14 +87,14 @@ fn language() -> (Corpus, Vocabulary) {
     (corpus, vocabulary)
 }
 
-/// Gradients of one training step by parameter; those without are absent.
+/// Gradients of one training step by parameter. Parameters without one are absent.
 fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(spec, &vocabulary, &Device::Cpu).unwrap();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = StepContext { seed: 1, step, training: true, trace: true };
-    let grads = objective.parameters().gradients(&objective.losses(&batch, at).unwrap().total);
-    let of = |parameter: &crate::nn::Parameter| {
+    let context = StepContext { seed: 1, step, training: true, trace: true };
+    let grads = objective.parameters().gradients(&objective.losses(&batch, context).unwrap().total);
+    let of = |parameter: &Parameter| {
         let gradient = grads.get(&parameter.name)?.flatten_all().unwrap().to_vec1().unwrap();
         Some((parameter.name.clone(), gradient))
     };
@@ -102,7 +109,7 @@ fn gradients(spec: &TrialSpec, step: u64) -> BTreeMap<String, Vec<f32>> {
     found
 }
 
-/// The guard against silently dropped gradients, and against training what a stage freezes.
+/// The guard against silently dropped gradients, and against training a network that a stage freezes.
 #[test]
 fn exactly_the_trained_parameters_get_gradients() {
     for kind in KINDS {
@@ -112,7 +119,7 @@ fn exactly_the_trained_parameters_get_gradients() {
     }
 }
 
-/// The counted parameters are those that are made, and an export makes the same ones and knows every name.
+/// The parameter count matches the parameters, and an export makes the same ones and knows every name.
 #[test]
 fn every_objective_is_counted_and_exported() {
     let (_, vocabulary) = language();
@@ -122,7 +129,7 @@ fn every_objective_is_counted_and_exported() {
             (spec.model.sharing, spec.model.generator_ratio) = (sharing, 1.0);
             let restores = spec.objective.has_generator() && spec.objective.main_task() != MainTask::Detect;
             let towers = spec.objective.has_two_towers();
-            // What the checks of a trial refuse.
+            // The checks of a trial refuse these.
             if (restores && sharing == Sharing::Gdes) || (towers && sharing == Sharing::All) {
                 continue;
             }
@@ -137,8 +144,8 @@ fn every_objective_is_counted_and_exported() {
             });
             let (networks, folder) = (networks.unwrap(), tempfile::tempdir().unwrap());
             networks.main.write(&folder.path().join("main"), 0).unwrap();
-            let has_class = spec.objective.has_generator() && !spec.objective.has_two_towers();
-            assert_eq!(networks.generator.is_some(), has_class);
+            let is_exported = spec.objective.has_generator() && !spec.objective.has_two_towers();
+            assert_eq!(networks.generator.is_some(), is_exported);
             if let Some(generator) = networks.generator {
                 generator.write(&folder.path().join("generator"), 0).unwrap();
             }
@@ -146,8 +153,8 @@ fn every_objective_is_counted_and_exported() {
     }
 }
 
-/// The names whose gradients two objectives disagree on, cut at the first dot.
-fn moved(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
+/// First parts of the names of the parameters whose gradients differ between two objectives.
+fn changed(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
     let of = |text: &str| {
         let mut spec = trial(text, 10);
         spec.model.sharing = sharing;
@@ -162,7 +169,7 @@ fn moved(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
     parts
 }
 
-/// Facts, trap 9, for every objective: what the main network learns does not reach the generator.
+/// Facts, trap 9, for every objective: the loss of the main network does not reach the generator.
 #[test]
 fn the_main_loss_reaches_the_generator_in_no_objective() {
     let detect = ["discriminator_head", "embeddings", "encoder"];
@@ -180,21 +187,21 @@ fn the_main_loss_reaches_the_generator_in_no_objective() {
         ("coco_lm", "scl_weight", &["embeddings", "encoder"]),
     ] {
         let with = |value: f64| format!(r#"{{"kind": "{kind}", "{weight}": {value}}}"#);
-        assert_eq!(moved(&with(1.0), &with(2.0), Sharing::None), parts, "{kind}");
+        assert_eq!(changed(&with(1.0), &with(2.0), Sharing::None), parts, "{kind}");
     }
 }
 
-/// The policy gradient reaches the generator and neither the discriminator nor the baseline; the baseline's loss reaches
-/// the baseline only.
+/// The policy gradient reaches the generator and neither the discriminator nor the baseline. The baseline's loss
+/// reaches the baseline only.
 #[test]
-fn what_the_adversarial_losses_reach() {
+fn each_adversarial_loss_trains_its_network() {
     let with = |weight: &str, value: f64| format!(r#"{{"kind": "adversarial", "{weight}": {value}}}"#);
-    let reach = |weight| moved(&with(weight, 1.0), &with(weight, 2.0), Sharing::None);
-    assert_eq!(reach("policy_weight"), ["generator"]);
-    assert_eq!(reach("baseline_weight"), ["baseline"]);
-    assert_eq!(reach("mle_weight"), ["generator"]);
-    assert_eq!(reach("entropy_bonus"), ["generator"]);
-    let shared = moved(&with("policy_weight", 1.0), &with("policy_weight", 2.0), Sharing::Embeddings);
+    let reached_by = |weight| changed(&with(weight, 1.0), &with(weight, 2.0), Sharing::None);
+    assert_eq!(reached_by("policy_weight"), ["generator"]);
+    assert_eq!(reached_by("baseline_weight"), ["baseline"]);
+    assert_eq!(reached_by("mle_weight"), ["generator"]);
+    assert_eq!(reached_by("entropy_bonus"), ["generator"]);
+    let shared = changed(&with("policy_weight", 1.0), &with("policy_weight", 2.0), Sharing::Embeddings);
     assert_eq!(shared, ["embeddings", "generator"]);
 }
 
@@ -213,30 +220,30 @@ fn learn(objective: &dyn Objective, spec: &TrialSpec, corpus: &Corpus) -> [Metri
 
 fn held_out(objective: &dyn Objective, corpus: &Corpus) -> Metrics {
     let batch = corpus.validation_batch(0, 64).unwrap();
-    let at = StepContext { seed: 1, step: 0, training: false, trace: true };
-    objective.losses(&batch, at).unwrap().metrics.resolve().unwrap()
+    let context = StepContext { seed: 1, step: 0, training: false, trace: true };
+    objective.losses(&batch, context).unwrap().metrics.resolve().unwrap()
 }
 
-/// Cross-entropy of the best constant answer to "was it replaced?".
-fn chance(metrics: &Metrics) -> f64 {
+/// Cross-entropy of the best constant prediction of "replaced".
+fn constant_detector_loss(metrics: &Metrics) -> f64 {
     let share = metrics.value("replaced_share").unwrap();
     -share * share.ln() - (1.0 - share) * (1.0 - share).ln()
 }
 
-/// The loss of electric's noise distribution with the best energy that is the same for every token.
-fn best_constant_energy(objective: &dyn Objective, corpus: &Corpus) -> f64 {
+/// Loss of Electric with the best energy that is the same for every token.
+fn constant_energy_loss(objective: &dyn Objective, corpus: &Corpus) -> f64 {
     let batch = corpus.validation_batch(0, 64).unwrap();
     let trace = objective
         .losses(&batch, StepContext { seed: 1, step: 0, training: false, trace: true })
         .unwrap()
         .trace;
-    let part = |wanted: &str| trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    let traced = |wanted: &str| trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
     let (log_q, noise): (Vec<f32>, Vec<u32>) =
-        (part("log_q").to_vec1().unwrap(), part("masked_positions").to_vec1().unwrap());
+        (traced("log_q").to_vec1().unwrap(), traced("masked_positions").to_vec1().unwrap());
     let loss = |shift: i32| {
-        let each = log_q.iter().enumerate().map(|(at, &log_q)| {
+        let each = log_q.iter().enumerate().map(|(token, &log_q)| {
             let logit = f64::from(log_q) + 0.1 * f64::from(shift);
-            let logit = if noise.contains(&(at as u32)) { -logit } else { logit };
+            let logit = if noise.contains(&(token as u32)) { -logit } else { logit };
             logit.max(0.0) + (-logit.abs()).exp().ln_1p()
         });
         each.sum::<f64>() / log_q.len() as f64
@@ -244,12 +251,13 @@ fn best_constant_energy(objective: &dyn Objective, corpus: &Corpus) -> f64 {
     (-200..200).map(loss).fold(f64::MAX, f64::min)
 }
 
-/// Each beats what it could say without looking: the detectors the best constant answer, the copy gate that answer with an
-/// even choice among all words, the energies the best constant one, and the language models the even choice alone.
+/// Every objective beats a prediction that ignores the input: detectors beat the best constant prediction, copy gates
+/// that prediction with a uniform choice among all tokens, energies the best constant energy, and language models the
+/// uniform choice.
 #[test]
 fn every_objective_learns_the_language() {
     let (corpus, vocabulary) = language();
-    let even = (vocabulary.size as f64).ln();
+    let uniform = (vocabulary.size as f64).ln();
     let mut failures = Vec::new();
     for kind in KINDS {
         // Two stages share their steps.
@@ -258,38 +266,41 @@ fn every_objective_learns_the_language() {
         let [before, after] = learn(objective.as_ref(), &spec, &corpus);
         let mut below = |name: &str, bound: f64| {
             if let Some(value) = after.value(name).filter(|value| *value >= bound) {
-                let told = after.values();
-                failures.push(format!("{kind}: {name} is {value}, not below {bound}: {told:?}"));
+                let all = after.values();
+                failures.push(format!("{kind}: {name} is {value}, not below {bound}: {all:?}"));
             }
         };
         if !kind.contains("adversarial") {
-            below("mlm_loss", 0.8 * even);
+            below("mlm_loss", 0.8 * uniform);
         }
         if after.value("copy_loss").is_some() {
-            below("copy_loss", 0.99 * chance(&after));
+            below("copy_loss", 0.99 * constant_detector_loss(&after));
         }
-        below("cloze_loss", 0.8 * even);
+        below("cloze_loss", 0.8 * uniform);
         if after.value("nce_loss").is_some() {
-            below("nce_loss", 0.9 * best_constant_energy(objective.as_ref(), &corpus));
+            below("nce_loss", 0.9 * constant_energy_loss(objective.as_ref(), &corpus));
         }
-        // A view of the 64 texts cannot tell 127 others apart without looking.
+        // A view of one of 64 texts has 127 others to choose from.
         below("contrast_loss", 0.95 * 127f64.ln());
         if kind.contains("all_tokens") {
-            below("restore_loss", chance(&after) + after.value("replaced_share").unwrap() * even);
+            below(
+                "restore_loss",
+                constant_detector_loss(&after) + after.value("replaced_share").unwrap() * uniform,
+            );
         } else {
-            below("restore_loss", 0.9 * even);
+            below("restore_loss", 0.9 * uniform);
         }
-        // What electra_15 says of tokens that were not masked is not trained.
+        // electra_15 trains no prediction for tokens that were not masked.
         if kind.contains("electra_15") {
             below("rtd_loss", 0.9 * before.value("rtd_loss").unwrap());
         } else if after.value("rtd_loss").is_some() {
-            below("rtd_loss", 0.99 * chance(&after));
+            below("rtd_loss", 0.99 * constant_detector_loss(&after));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Against a discriminator that stands still, the policy gradient alone raises the reward.
+/// Against a frozen discriminator the policy gradient alone raises the reward.
 #[test]
 fn the_adversarial_generator_raises_its_reward() {
     let (corpus, vocabulary) = language();
@@ -299,28 +310,28 @@ fn the_adversarial_generator_raises_its_reward() {
     let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
     let [_, before] = learn(objective.as_ref(), &spec, &corpus);
     let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
-    let opponent = |name: &str| name.starts_with("generator.") || name.starts_with("baseline.");
+    let is_generator = |name: &str| name.starts_with("generator.") || name.starts_with("baseline.");
     for step in 0..80 {
         let batch = corpus.batch_at(1, 100 + step, spec.train.batch);
-        let at = StepContext { seed: 1, step: 100 + step, training: true, trace: true };
-        let loss = objective.losses(&batch, at).unwrap().total;
+        let context = StepContext { seed: 1, step: 100 + step, training: true, trace: true };
+        let loss = objective.losses(&batch, context).unwrap().total;
         let parameters = objective.parameters();
-        optimizer.step_of(parameters, &loss, |parameter| opponent(&parameter.name), |_| 4e-3).unwrap();
+        optimizer.step_of(parameters, &loss, |parameter| is_generator(&parameter.name), |_| 4e-3).unwrap();
     }
     let after = held_out(objective.as_ref(), &corpus);
     let reward = |metrics: &Metrics| metrics.value("reward").unwrap();
     assert!(reward(&after) > 1.1 * reward(&before), "from {} to {}", reward(&before), reward(&after));
 }
 
-/// The samples of a table do not depend on the network's state, and the labels follow from the text.
+/// A table has an entropy and a sample accuracy, but no loss and no parameters.
 #[test]
-fn a_generator_without_a_network_reports_itself() {
+fn a_generator_without_a_network_has_metrics_but_no_loss() {
     let (corpus, vocabulary) = language();
     let objective = build(&trial(KINDS[2], 10), &vocabulary, &Device::Cpu).unwrap();
     let metrics = held_out(objective.as_ref(), &corpus);
     assert_eq!(metrics.value("sample_accuracy"), Some(0.0), "the original is never drawn");
-    let even = (vocabulary.size as f64 - 4.0).ln();
-    assert!((metrics.value("generator_entropy").unwrap() - even).abs() < 1e-9);
+    let uniform = (vocabulary.size as f64 - 4.0).ln();
+    assert!((metrics.value("generator_entropy").unwrap() - uniform).abs() < 1e-9);
     assert_eq!((metrics.value("mlm_loss"), objective.parameters().iter().count() > 0), (None, true));
     assert!(objective.parameters().iter().all(|parameter| !parameter.name.starts_with("generator.")));
 }

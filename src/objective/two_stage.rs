@@ -1,15 +1,17 @@
-//! Two-stage training (ELECTRA §3.2): the generator alone, then the discriminator on a frozen generator's samples.
+//! Two-stage training (ELECTRA §3.2): first the generator, then the discriminator on samples of the frozen generator.
 //!
-//! The stage is a function of the step. At the boundary the discriminator's embeddings and encoder become copies of
-//! the generator's and Adam's moments start anew, before the first step of the second stage and at no other time, so
-//! that a checkpoint of any step continues alike. Held-out metrics cover both networks at any time; the loss there is
-//! the sum of both stages' losses. Next: `rtd.rs`, which trains both at once.
+//! The stage is a function of the step. Before the first step of the second stage, and at no other time, the
+//! discriminator's embeddings and encoder become copies of the generator's and Adam's moments become zero, so a
+//! run resumes from a checkpoint of any step with the same numbers. Held-out metrics always cover both networks, and
+//! the held-out loss is the sum of both stages' losses. Next: `rtd.rs`, which trains both networks at once.
 
+use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
-use super::masking::Masker;
+use super::interface::{Objective, StageSpan};
+use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
-use super::{Losses, Objective, Span, StepContext, batch_share, integers};
+use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelSpec, StageSchedule};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
@@ -17,11 +19,11 @@ use crate::nn::{Mode, Parameters};
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::text::Batch;
 
-/// How the two stages follow each other.
+/// How the second stage follows the first.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct StagePlan {
     /// Steps of the first stage.
-    pub n_generator: u64,
+    pub n_generator_steps: u64,
     /// Whether the discriminator starts as a copy of the generator.
     pub initialise: bool,
     /// Learning rate of the second stage.
@@ -30,57 +32,68 @@ pub struct Plan {
     pub sampling: Sampling,
 }
 
-/// Generator and discriminator that share nothing, one trained after the other.
+/// Generator and discriminator that share nothing and are trained one after the other.
 pub struct TwoStage {
     generator: Proposer,
     discriminator: Discriminator,
     parameters: Parameters,
     masker: Masker,
-    plan: Plan,
+    plan: StagePlan,
 }
 
 impl TwoStage {
     /// Makes both networks in `parameters`.
-    pub fn new(mut parameters: Parameters, model: &ModelSpec, masker: Masker, plan: Plan) -> Result<Self> {
+    pub fn new(
+        mut parameters: Parameters,
+        model: &ModelSpec,
+        masker: Masker,
+        plan: StagePlan,
+    ) -> Result<Self> {
         let Electra { generator, discriminator } = Electra::new(&mut parameters, model, masker.vocab_size())?;
         Ok(Self { generator: Proposer::Network(generator), discriminator, parameters, masker, plan })
     }
 
     fn trains_generator(&self, step: u64) -> bool {
-        step < self.plan.n_generator
+        step < self.plan.n_generator_steps
     }
 }
 
 impl Objective for TwoStage {
-    fn losses(&self, batch: &Batch, at: StepContext) -> Result<Losses> {
-        let masked = self.masker.mask(batch, at.seed, at.draw());
-        let first_stage = at.training && self.trains_generator(at.step);
+    fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
+        let first_stage = context.training && self.trains_generator(context.step);
         // A frozen generator has no dropout.
-        let mode = if first_stage { at.mode(batch) } else { Mode::evaluate() };
-        let proposals = self.generator.propose(batch, &masked, self.plan.sampling, at, mode)?;
+        let mode = if first_stage { context.mode(batch) } else { Mode::evaluate() };
+        let proposals = self.generator.propose(batch, masked, self.plan.sampling, context, mode)?;
         let mut metrics = DeferredMetrics::default();
-        proposals.measure(&masked, &mut metrics)?;
-        let mut trace = at.trace(|| proposals.trace(&masked))?;
+        proposals.measure(masked, &mut metrics)?;
+        let mut trace = context.trace(|| proposals.trace(masked))?;
         let mlm_loss =
             proposals.loss().ok_or_else(|| Error::internal("two stages need a generator network"))?;
-        let mlm_share = batch_share::scale_slot_mean(mlm_loss, &masked)?;
+        let mlm_share = batch_share::scale_slot_mean(mlm_loss, masked)?;
         if first_stage {
-            metrics.total(&mlm_share, batch)?;
+            metrics.total_loss(&mlm_share, batch)?;
             return Ok(Losses { total: mlm_share, metrics, trace });
         }
 
         let device = self.parameters.device();
-        let read = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
-        let logits = self.discriminator.forward(&read.tokens, at.mode(batch))?;
-        let rtd_loss = binary_cross_entropy(&logits, &read.replaced)?;
+        let replacements = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
+        let logits = self.discriminator.forward(&replacements.tokens, context.mode(batch))?;
+        let rtd_loss = binary_cross_entropy(&logits, &replacements.replaced)?;
         metrics.loss("rtd_loss", &rtd_loss, batch.n_tokens() as f64)?;
-        measure_detection(&logits, &read.replaced, &mut metrics)?;
-        let own =
-            || Ok(vec![("discriminator_input", integers(&read.ids()?)?), ("rtd_loss", rtd_loss.detach())]);
-        trace.extend(at.trace(own)?);
+        measure_detection(&logits, &replacements.replaced, &mut metrics)?;
+        trace.extend(context.trace(|| {
+            Ok(vec![
+                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
+                ("rtd_loss", rtd_loss.detach()),
+            ])
+        })?);
         let rtd_share = batch_share::scale_token_mean(&rtd_loss, batch)?;
-        let total = if at.training { rtd_share } else { (rtd_share + mlm_share)? };
-        metrics.total(&total, batch)?;
+        let total = if context.training { rtd_share } else { (rtd_share + mlm_share)? };
+        metrics.total_loss(&total, batch)?;
         Ok(Losses { total, metrics, trace })
     }
 
@@ -88,15 +101,15 @@ impl Objective for TwoStage {
         &self.parameters
     }
 
-    fn span(&self, step: u64, n_steps: u64) -> Span {
-        let Plan { n_generator, schedule, .. } = self.plan;
+    fn stage(&self, step: u64, n_steps: u64) -> StageSpan {
+        let StagePlan { n_generator_steps, schedule, .. } = self.plan;
         let (first, steps) = match self.trains_generator(step) {
-            true => (0, n_generator),
-            false => (n_generator, n_steps.saturating_sub(n_generator)),
+            true => (0, n_generator_steps),
+            false => (n_generator_steps, n_steps.saturating_sub(n_generator_steps)),
         };
         match schedule {
-            StageSchedule::Restart => Span { first, schedule_first: first, schedule_steps: steps },
-            StageSchedule::Single => Span { first, schedule_first: 0, schedule_steps: n_steps },
+            StageSchedule::Restart => StageSpan { first, schedule_first: first, schedule_steps: steps },
+            StageSchedule::Single => StageSpan { first, schedule_first: 0, schedule_steps: n_steps },
         }
     }
 
@@ -104,14 +117,14 @@ impl Objective for TwoStage {
         if !self.plan.initialise {
             return Ok(());
         }
-        let of_the_generator = |name: &str| {
+        let from_generator = |name: &str| {
             let own = self
                 .parameters
                 .iter()
                 .find(|parameter| parameter.name.strip_prefix("generator.").is_some_and(|rest| rest == name));
             own.map(|parameter| parameter.var.as_detached_tensor())
         };
-        self.parameters.load(is_encoder_parameter, of_the_generator)
+        self.parameters.load(is_encoder_parameter, from_generator)
     }
 
     fn trains(&self, step: u64, parameter: &str) -> bool {

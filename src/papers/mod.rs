@@ -1,7 +1,7 @@
-//! The published numbers that reports stand beside ours: `numbers.yaml`, typed.
+//! The published numbers (`numbers.yaml`) with which reports compare ours.
 //!
-//! Every row says where its numbers were seen, and what they depend on as far as a source states it.
-//! Must never: hold a number of ours, or one without a source. Next: `report/beside` compares.
+//! Every row states where its numbers were read, and what they depend on, as far as a source says so. Must
+//! never: hold a number of ours, or one without a source. Next: `report/paper_comparison` compares.
 
 use std::sync::OnceLock;
 
@@ -9,15 +9,15 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-/// ELECTRA's named shapes.
+/// Model sizes of ELECTRA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedSize {
-    /// 12 layers of 256.
+    /// 12 layers of width 256.
     Small,
-    /// 12 layers of 768.
+    /// 12 layers of width 768.
     Base,
-    /// 24 layers of 1024.
+    /// 24 layers of width 1024.
     Large,
 }
 
@@ -28,13 +28,13 @@ pub enum Seen {
     /// In the publication, or in the source or README of its code.
     #[default]
     Text,
-    /// In someone else's notes or tables about it.
+    /// In another author's notes or tables.
     Notes,
-    /// Nowhere: remembered.
+    /// From memory, without a source at hand.
     Memory,
 }
 
-/// Which set was scored.
+/// The data set that was scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedSplit {
@@ -45,15 +45,15 @@ pub enum PublishedSplit {
     Test,
 }
 
-/// What the column `mean` is over.
+/// The tasks in the column `mean`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeanOver {
-    /// The eight tasks of `GlueMean::Paper`, whose scores are in the row.
+    /// The tasks of `GlueMean::Paper`, whose scores are in the row.
     EightTasks,
-    /// Those of `GlueMean::PaperTest`, likewise.
+    /// The tasks of `GlueMean::PaperTest`, whose scores are in the row.
     WithWnliWithoutQnli,
-    /// The eight tasks; the scores by task are not published.
+    /// The eight tasks of the paper, whose scores are not published.
     UnstatedTasks,
 }
 
@@ -67,20 +67,20 @@ pub struct PaperTable {
     pub source: String,
     /// What it shows.
     pub about: String,
-    /// Which set was scored.
+    /// The data set that was scored.
     #[serde(default)]
     pub split: PublishedSplit,
-    /// Where its numbers were read, of rows that do not say otherwise.
+    /// Where its numbers were read, unless a row says otherwise.
     #[serde(default)]
     seen: Seen,
-    /// What the values of a row are: tasks, `mean`, `mlm_accuracy`; all × 100.
+    /// The names of the values in a row: tasks, `mean`, `mlm_accuracy`; all × 100.
     pub columns: Vec<String>,
-    /// What `mean` is over.
+    /// The tasks in `mean`.
     pub mean_over: Option<MeanOver>,
     /// Decimals of the column `mean`.
     #[serde(default = "one")]
     pub decimals: i32,
-    /// Rows from best to worst where there are no values; equals in one list.
+    /// Rows from best to worst, if there are no values; equal rows in one list.
     #[serde(default)]
     pub order: Vec<Vec<String>>,
     /// The rows.
@@ -91,17 +91,17 @@ fn one() -> i32 {
     1
 }
 
-/// One row: a model as it was trained, and its scores.
+/// One row: how a model was trained, and its scores.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperRow {
     /// Its name in the table.
     pub name: String,
-    /// One value a column; absent where none is published.
+    /// One value per column; absent if not published.
     pub values: Vec<Option<f64>>,
-    /// Where they were read, if not where the table's others were.
+    /// Where they were read, if not where the rest of the table was.
     seen: Option<Seen>,
-    /// Named shape, where it is one of ELECTRA's.
+    /// Model size, if it is one of ELECTRA's.
     pub size: Option<PublishedSize>,
     /// Parameters, as printed.
     pub parameters: Option<f64>,
@@ -111,15 +111,15 @@ pub struct PaperRow {
     text: Option<String>,
     /// Pre-training steps.
     pub steps: Option<u64>,
-    /// Sequences a step.
+    /// Sequences per step.
     pub batch: Option<usize>,
     /// Longest sequence in tokens.
     pub seq_len: Option<usize>,
-    /// Width of the generator as a share of the discriminator's; absent where there is none.
+    /// Width of the generator as a share of the discriminator's; absent without a generator.
     pub generator: Option<f64>,
-    /// The hub repository of this very checkpoint.
+    /// The hub repository of this checkpoint.
     pub checkpoint: Option<String>,
-    /// What else a reader should know.
+    /// A remark for the reader.
     pub note: Option<String>,
 }
 
@@ -127,14 +127,14 @@ pub struct PaperRow {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperText {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Hub repositories that hold it.
+    /// Hub repositories with this text.
     #[serde(default)]
     pub repos: Vec<String>,
 }
 
-/// Everything that is published.
+/// All published numbers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperNumbers {
@@ -144,10 +144,10 @@ pub struct PaperNumbers {
 }
 
 impl PaperNumbers {
-    /// The numbers that the program was built with.
+    /// The numbers that are built into the program.
     ///
     /// # Errors
-    /// None that a test of this file does not find.
+    /// `numbers.yaml` is malformed; the tests would find that.
     pub fn published() -> Result<&'static Self> {
         static READ: OnceLock<std::result::Result<PaperNumbers, String>> = OnceLock::new();
         READ.get_or_init(|| {
@@ -168,7 +168,7 @@ impl PaperNumbers {
         self.tables.iter().find(|table| table.id == id)
     }
 
-    /// The text that a row was trained on, where a source states it.
+    /// The text that a row was trained on, if a source states it.
     pub fn text(&self, row: &PaperRow) -> Option<&PaperText> {
         self.texts.get(row.text.as_ref()?)
     }
@@ -180,12 +180,12 @@ impl PaperTable {
         self.rows.iter().find(|row| row.name == name)
     }
 
-    /// Whether there is such a column.
+    /// Whether the table has this column.
     pub fn has_column(&self, column: &str) -> bool {
         self.columns.iter().any(|known| known == column)
     }
 
-    /// What is published of a row in a column.
+    /// The published value of a row in a column.
     pub fn value(&self, row: &PaperRow, column: &str) -> Option<f64> {
         let place = self.columns.iter().position(|known| known == column)?;
         row.values.get(place).copied().flatten()
@@ -196,7 +196,7 @@ impl PaperTable {
         row.seen.unwrap_or(self.seen)
     }
 
-    /// Place of a row in `order`, 0 the best; None where it is not ranked.
+    /// Rank of a row in `order`, from 0 for the best; None if it is not ranked.
     pub fn place_in_order(&self, row: &PaperRow) -> Option<usize> {
         self.order.iter().position(|equals| equals.contains(&row.name))
     }
@@ -211,7 +211,7 @@ mod tests {
         &PaperNumbers::published().unwrap().tables
     }
 
-    /// Columns that are no task of ours.
+    /// Columns that are not tasks of electra-lab.
     const OTHERS: [&str; 9] = [
         "mean",
         "leaderboard",
@@ -225,7 +225,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_name_is_known_once_and_every_row_is_whole() {
+    fn names_are_unique_and_rows_are_complete() {
         let numbers = PaperNumbers::published().unwrap();
         for (index, table) in numbers.tables.iter().enumerate() {
             let id = &table.id;
@@ -249,12 +249,12 @@ mod tests {
                 );
                 assert!(row.text.is_none() || numbers.text(row).is_some(), "{id}: {name}");
                 let says = row.values.iter().any(Option::is_some) || table.place_in_order(row).is_some();
-                assert!(says, "{id}: {name} says nothing");
+                assert!(says, "{id}: {name} has neither a value nor a rank");
             }
         }
     }
 
-    /// The printed mean of every row whose tasks are published, recomputed: a slip in any of them fails.
+    /// Recomputes the printed mean of every row with published tasks, which finds typing errors in the data.
     #[test]
     fn the_printed_means_recompute() {
         let mut n_means = 0;
@@ -268,7 +268,7 @@ mod tests {
                 let Some(printed) = table.value(row, "mean") else { continue };
                 let computed = mean.of(|task, _| table.value(row, task)).unwrap();
                 assert_eq!(computed.n_tasks, 8, "{}: {}", table.id, row.name);
-                // Half a unit of the last printed digit; an exact half is printed either way.
+                // Half a unit of the last printed digit; an exact half may be rounded either way.
                 let half = 0.5 * 10f64.powi(-table.decimals) + 1e-9;
                 let apart = (computed.value - printed).abs();
                 assert!(apart <= half, "{}: {}: {} against {printed}", table.id, row.name, computed.value);
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(n_means, 7 + 5 + 11 + 4 + 3);
     }
 
-    /// The percentages in Table 1 are shares of one run's FLOPs, and those of the steps.
+    /// The percentages in Table 1 are shares of the FLOPs and of the steps of one run.
     #[test]
     fn the_shares_of_table_1_are_shares_of_its_flops() {
         let table = PaperNumbers::published().unwrap().table("table1").unwrap();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_marked() {
+    fn numbers_from_memory_are_marked() {
         let numbers = PaperNumbers::published().unwrap();
         let seen = |table: &str, row: &str| {
             let table = numbers.table(table).unwrap();

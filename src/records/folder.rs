@@ -5,7 +5,7 @@
 //! checkpoints/    step-000000500, …                    predictions/    one file a task and seed; SQuAD: a folder
 //! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
 //!                 an intermediate one
-//! pace.json       the steps that a budget in seconds was found to buy
+//! throughput.json the steps that a budget in seconds buys; once called pace.json
 //! outcome.json    written last: it means "done"        failure.json    why it stopped
 //! .lock           held by the process that runs it
 //! ```
@@ -133,7 +133,7 @@ impl TrialFolder {
         if let Some(failure) = self.failure()? {
             return Ok(TrialState::Failed { message: failure.message });
         }
-        if shards::is_there(&self.checkpoints().join(FINAL)) {
+        if shards::exists(&self.checkpoints().join(FINAL)) {
             return Ok(TrialState::Pretrained);
         }
         Ok(match self.last_checkpoint() {

@@ -40,8 +40,12 @@ pub struct TrialRecord {
 pub struct Continuation {
     /// Version of this crate.
     pub crate_version: String,
-    /// Commit of the working tree, where there is one.
-    pub git_commit: Option<String>,
+    /// Commit that the program was built from; absent where the build did not know it.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Commit of the repository in the current folder, if any; records from before `commit` call it `git_commit`.
+    #[serde(default, alias = "git_commit")]
+    pub working_commit: Option<String>,
     /// `cpu` or `cuda:0`.
     pub device: String,
     /// Sequences that were computed at a time; absent for whole batches.
@@ -54,13 +58,14 @@ pub struct Continuation {
 impl Continuation {
     /// By this code and machine.
     pub fn of(provenance: &Provenance, micro_batch: Option<usize>) -> Self {
-        let Provenance { crate_version, git_commit, device, started_at, .. } = provenance.clone();
-        Self { crate_version, git_commit, device, micro_batch, started_at }
+        let Provenance { crate_version, commit, working_commit, device, started_at, .. } = provenance.clone();
+        Self { crate_version, commit, working_commit, device, micro_batch, started_at }
     }
 
-    /// Whether it is the same but for the time.
+    /// Whether code, device and micro-batch are the same; time and current folder do not matter.
     pub fn is_like(&self, other: &Self) -> bool {
-        *self == Self { started_at: self.started_at.clone(), ..other.clone() }
+        let Self { started_at, working_commit, .. } = self.clone();
+        *self == Self { started_at, working_commit, ..other.clone() }
     }
 }
 
@@ -84,10 +89,15 @@ impl TrialRecord {
 pub struct Provenance {
     /// Version of this crate.
     pub crate_version: String,
-    /// Commit of the working tree, where there is one.
-    pub git_commit: Option<String>,
-    /// Whether the working tree had changes.
-    pub git_dirty: Option<bool>,
+    /// Commit that the program was built from; absent where the build did not know it.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Commit of the repository in the current folder, if any; records from before `commit` call it `git_commit`.
+    #[serde(default, alias = "git_commit")]
+    pub working_commit: Option<String>,
+    /// Whether tracked files of that repository had changes; once called `git_dirty`.
+    #[serde(default, alias = "git_dirty")]
+    pub working_dirty: Option<bool>,
     /// `cpu` or `cuda:0`, with the device's name where known.
     pub device: String,
     /// Threads that computed.
@@ -100,10 +110,10 @@ pub struct Provenance {
     pub corpus: DataProvenance,
     /// Revision of the tasks' repository, or `built-in`.
     pub tasks_revision: String,
-    /// The trial, as `experiment/id`, whose pre-training this one took over, whole or in part, with what that trial's own record says
-    /// of code and machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken_from: Option<String>,
+    /// The trial, as `experiment/id`, whose pre-training this one reused, whole or in part; its own record names the code
+    /// and the machine. Once called `taken_from`.
+    #[serde(default, alias = "taken_from", skip_serializing_if = "Option::is_none")]
+    pub reused_from: Option<String>,
     /// A hash of each task's examples; empty in records from before it existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_hashes: BTreeMap<String, String>,
@@ -272,6 +282,21 @@ pub struct Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn provenance_in_the_words_of_earlier_versions_still_reads() {
+        let text = r#"{"crate_version": "0.1.0", "git_commit": "0123abc", "git_dirty": true, "device": "cpu",
+            "threads": 2, "simd": "avx2+fma", "started_at": "2026-01-01T00:00:00Z", "corpus": {"source": "built-in language",
+            "revision": "built-in", "corpus_hash": "1", "tokenizer_hash": "2", "vocab_size": 3, "n_examples": 4,
+            "n_tokens": 5, "synthetic": true}, "tasks_revision": "built-in", "taken_from": "parts/0123456789ab"}"#;
+        let old: Provenance = serde_json::from_str(text).unwrap();
+        assert_eq!((old.commit, old.working_commit.as_deref()), (None, Some("0123abc")));
+        assert_eq!((old.working_dirty, old.reused_from.as_deref()), (Some(true), Some("parts/0123456789ab")));
+        let text =
+            r#"{"crate_version": "0.1.0", "git_commit": "0123abc", "device": "cpu", "started_at": ""}"#;
+        let old: Continuation = serde_json::from_str(text).unwrap();
+        assert_eq!((old.commit, old.working_commit.as_deref()), (None, Some("0123abc")));
+    }
 
     #[test]
     fn an_outcome_from_before_the_papers_counter_still_reads() {

@@ -125,13 +125,14 @@ impl Fixture {
 fn provenance() -> Provenance {
     Provenance {
         crate_version: "0.1.0".into(),
-        git_commit: Some("0123456789abcdef".into()),
-        git_dirty: Some(false),
+        commit: Some("0123456789abcdef".into()),
+        working_commit: None,
+        working_dirty: None,
         device: "cpu".into(),
         threads: 2,
         simd: "avx2".into(),
         started_at: "2026-01-01T00:00:00Z".into(),
-        taken_from: None,
+        reused_from: None,
         corpus: DataProvenance {
             source: "built-in language".into(),
             revision: "built-in".into(),

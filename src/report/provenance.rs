@@ -15,7 +15,7 @@ pub fn list(done: &[DoneTrial]) -> String {
         ("threads", |done| done.record.provenance.threads.to_string()),
         ("instruction set", |done| done.record.provenance.simd.clone()),
         ("pre-training taken over from", |done| {
-            done.record.provenance.taken_from.clone().unwrap_or_else(|| "nobody".into())
+            done.record.provenance.reused_from.clone().unwrap_or_else(|| "nobody".into())
         }),
         ("pre-training text", |done| done.record.provenance.corpus.source.clone()),
         ("its revision", |done| done.record.provenance.corpus.revision.clone()),
@@ -47,10 +47,12 @@ pub fn list(done: &[DoneTrial]) -> String {
     text
 }
 
+/// The commit that the program was built from; where it is unknown, that of the folder in which the trial ran.
 fn commit(done: &DoneTrial) -> String {
     let provenance = &done.record.provenance;
-    let dirty = if provenance.git_dirty == Some(true) { ", with uncommitted changes" } else { "" };
-    provenance.git_commit.as_ref().map_or("unknown".into(), |commit| format!("{commit}{dirty}"))
+    let dirty = if provenance.working_dirty == Some(true) { ", with uncommitted changes" } else { "" };
+    let working = || provenance.working_commit.as_ref().map(|commit| format!("{commit}{dirty}"));
+    provenance.commit.clone().or_else(working).unwrap_or_else(|| "unknown".into())
 }
 
 /// `1 trial`, `2 trials`.

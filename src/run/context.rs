@@ -1,11 +1,11 @@
-//! What a trial may touch: its folder, its listeners, the device, the data, and the request to stop.
+//! What one trial gets from its run, and how it ends without an error.
 
 use candle_core::Device;
 
 use super::interrupt::StopFlag;
+use super::prepared_data::PreparedData;
 use crate::error::Result;
 use crate::experiment::Trial;
-use crate::hub::DataEnv;
 use crate::records::folder::TrialFolder;
 use crate::records::{Outcome, Sink};
 
@@ -13,24 +13,35 @@ use crate::records::{Outcome, Sink};
 pub struct TrialContext<'a> {
     /// `results/<experiment>/<trial-id>/`.
     pub folder: &'a TrialFolder,
-    /// Events go to metrics.jsonl and to the person who watches.
+    /// Receives metrics, phases and progress.
     pub sink: &'a dyn Sink,
-    /// Raised: save a checkpoint and return [`StopFlag::error`].
+    /// Once raised, the trial saves a checkpoint and returns [`TrialRun::Interrupted`].
     pub stop: &'a StopFlag,
     /// Where tensors live.
     pub device: Device,
-    /// Hub and caches.
-    pub env: &'a DataEnv,
+    /// The data of all trials of the run.
+    pub data: &'a PreparedData,
     /// Name of the experiment.
     pub experiment: &'a str,
     /// Name of its profile.
     pub profile: &'a str,
-    /// Whether to take over what another trial has already trained.
+    /// Whether pre-training of other trials may be reused.
     pub reuse: bool,
-    /// Whether to return [`StopFlag::error`] after pre-training, of a trial with tasks: they need not be here.
+    /// Whether to stop after pre-training; the tasks are then not prepared.
     pub pretrain_only: bool,
 }
 
-/// Runs one trial to its end or from its last checkpoint on, and returns what `outcome.json` will hold.
-/// It writes `trial.json` as soon as the provenance of its data is known; the executor writes the outcome.
-pub type Runner<'a> = dyn Fn(&Trial, &TrialContext) -> Result<Outcome> + Sync + 'a;
+/// How a trial ended that met no error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialRun {
+    /// All is done; this goes into `outcome.json`.
+    Done(Outcome),
+    /// Pre-training is done, and the run asked for no more.
+    Pretrained,
+    /// The state is saved; the same command continues from it.
+    Interrupted,
+}
+
+/// Runs one trial from its beginning or its last checkpoint. It writes `trial.json` as soon as the provenance
+/// of its data is known; the executor writes `outcome.json`.
+pub type Runner<'a> = dyn Fn(&Trial, &TrialContext) -> Result<TrialRun> + Sync + 'a;

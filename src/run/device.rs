@@ -1,4 +1,4 @@
-//! The choice of a device: the only place that turns `--device` into one.
+//! The compute device: the only place that opens what `--device` names, and what records say about it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use candle_core::{Device, DeviceLocation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Precision, Trial};
 
-/// What a person may ask for.
+/// A value of `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first CUDA device where the build supports it and there is one, else the CPU.
@@ -16,7 +16,7 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA device of this number.
+    /// The CUDA device with this number.
     Cuda(usize),
 }
 
@@ -45,7 +45,10 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// Opens the device, or says why it cannot.
+/// Opens a device.
+///
+/// # Errors
+/// The build has no CUDA, or the device cannot be opened.
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
@@ -53,13 +56,13 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Auto => Ok(Device::Cpu),
         DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::new(
             ErrorKind::Device,
-            format!("device {choice} was asked for, but this electra-lab was built without CUDA"),
+            format!("--device {choice}: this electra-lab was built without CUDA"),
             "build it with `cargo build --release --features cuda`, or pass --device cpu",
         )),
         DeviceChoice::Cuda(number) => open(number).map_err(|error| {
             Error::new(
                 ErrorKind::Device,
-                format!("device {choice} cannot be used"),
+                format!("--device {choice}: the device cannot be opened"),
                 "see which devices `nvidia-smi` lists, or pass --device cpu",
             )
             .because(error)
@@ -72,27 +75,27 @@ fn open(number: usize) -> candle_core::Result<Device> {
     #[cfg(feature = "cuda")]
     {
         keep_freed_memory(&device)?;
-        // SAFETY: a thread has one stream and keeps its tensors (`on_this_thread`), so nothing on the device waits for an event; each
-        // buffer would otherwise have two made.
+        // SAFETY: a thread has one stream and keeps its tensors (`on_this_thread`), so nothing on the device
+        // waits for an event. With tracking, each buffer would create two.
         unsafe { device.as_cuda_device()?.disable_event_tracking() };
     }
     Ok(device)
 }
 
-/// Lets a CUDA device keep what is freed for the next step: by default it goes back to the system whenever the host waits, and every
-/// step would have its gigabytes mapped anew.
+/// Lets a CUDA device keep freed memory for the next step. By default it returns to the system whenever the
+/// host waits, and every step would map its gigabytes again.
 #[cfg(feature = "cuda")]
 fn keep_freed_memory(device: &Device) -> candle_core::Result<()> {
     use candle_core::cuda_backend::WrapErr;
     use candle_core::cuda_backend::cudarc::driver::sys;
     let Some(pool) = memory_pool(device)? else { return Ok(()) };
     let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    let mut everything = u64::MAX;
-    // SAFETY: the pool is an open device's, and the attribute is a number of 64 bits.
-    unsafe { sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut everything).cast()).result().w() }
+    let mut limit = u64::MAX;
+    // SAFETY: the pool belongs to an open device, and the attribute is a number of 64 bits.
+    unsafe { sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut limit).cast()).result().w() }
 }
 
-/// Where a CUDA device's buffers come from, unless it is too old for that.
+/// The pool of a CUDA device's buffers; None on a device without one.
 #[cfg(feature = "cuda")]
 fn memory_pool(
     device: &Device,
@@ -109,7 +112,8 @@ fn memory_pool(
     Ok(Some(pool))
 }
 
-/// Peak memory in use on a CUDA device since it was opened, in MiB; None of others, and where the driver does not count it.
+/// Peak memory in use on a CUDA device since it was opened, in MiB; None on other devices, and where the
+/// driver does not count it.
 pub fn peak_device_mib(device: &Device) -> Result<Option<u64>> {
     if !device.is_cuda() {
         return Ok(None);
@@ -119,14 +123,15 @@ pub fn peak_device_mib(device: &Device) -> Result<Option<u64>> {
         use candle_core::cuda_backend::WrapErr;
         use candle_core::cuda_backend::cudarc::driver::sys;
         let (high, mut bytes) = (sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0u64);
-        // SAFETY: the pool is an open device's, and the attribute is a number of 64 bits.
+        // SAFETY: the pool belongs to an open device, and the attribute is a number of 64 bits.
         unsafe { sys::cuMemPoolGetAttribute(pool, high, (&raw mut bytes).cast()).result().w()? };
         return Ok(Some(bytes >> 20));
     }
     Ok(None)
 }
 
-/// The same device, to be used by this thread: trials at a time share neither cuBLAS's workspace nor each other's errors.
+/// The same device for use by this thread: parallel trials share neither cuBLAS's workspace nor each other's
+/// errors.
 pub fn on_this_thread(device: &Device) -> Result<Device> {
     match device.location() {
         DeviceLocation::Cuda { gpu_id } => choose(DeviceChoice::Cuda(gpu_id)),
@@ -134,36 +139,36 @@ pub fn on_this_thread(device: &Device) -> Result<Device> {
     }
 }
 
-/// Errors where a trial asks for what the device does not do.
+/// Errors where a trial asks for a precision that the device does not have.
 pub fn check_precision<'a>(device: &Device, trials: impl IntoIterator<Item = &'a Trial>) -> Result<()> {
-    let rounds = |trial: &&Trial| trial.spec.train.precision != Precision::F32;
-    let Some(trial) = trials.into_iter().find(rounds) else { return Ok(()) };
-    let Some(why) = f32_alone(device)? else { return Ok(()) };
+    let is_reduced = |trial: &&Trial| trial.spec.train.precision != Precision::F32;
+    let Some(trial) = trials.into_iter().find(is_reduced) else { return Ok(()) };
+    let Some(why) = f32_only(device)? else { return Ok(()) };
     let precision = if trial.spec.train.precision == Precision::Bf16 { "bf16" } else { "tf32" };
     Err(Error::new(
         ErrorKind::Device,
-        format!("trial {}: base.train.precision = {precision}: {why}", trial.label()),
-        "set base.train.precision to f32, or pass --device cuda where there is one of Ampere or newer",
+        format!("trial {}: base.train.precision = {precision}, but {why}", trial.label()),
+        "set base.train.precision to f32, or pass --device cuda on a machine with an Ampere GPU or newer",
     ))
 }
 
-/// Why a device computes in f32 alone, where it does.
-pub fn f32_alone(device: &Device) -> Result<Option<&'static str>> {
+/// Why a device computes in f32 only, if it does.
+pub fn f32_only(device: &Device) -> Result<Option<&'static str>> {
     if device.is_cpu() {
-        return Ok(Some("the CPU computes in f32 alone"));
+        return Ok(Some("the CPU computes in f32 only"));
     }
     #[cfg(feature = "cuda")]
     {
         use candle_core::cuda_backend::{WrapErr, cudarc::driver::sys::CUdevice_attribute};
         let major = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
         if device.as_cuda_device()?.cuda_stream().context().attribute(major).w()? < 8 {
-            return Ok(Some("the CUDA device is older than Ampere and computes in f32 alone"));
+            return Ok(Some("the CUDA device is older than Ampere and computes in f32 only"));
         }
     }
     Ok(None)
 }
 
-/// `cpu`, or `cuda:0` and the model: the device's name in records.
+/// The device's name in records: `cpu`, or `cuda:0` and the model.
 pub fn describe(device: &Device) -> String {
     match device.location() {
         DeviceLocation::Cpu => "cpu".into(),
@@ -184,18 +189,18 @@ mod tests {
     use crate::run::fixture::a_trial;
 
     #[test]
-    fn the_cpu_computes_in_f32_alone() {
+    fn the_cpu_computes_in_f32_only() {
         let mut trial = a_trial(1);
         assert!(check_precision(&Device::Cpu, [&trial]).is_ok());
         trial.spec.train.precision = Precision::Bf16;
         insta::assert_snapshot!(check_precision(&Device::Cpu, [&trial]).unwrap_err(), @r#"
-        trial seed=1: base.train.precision = bf16: the CPU computes in f32 alone
-        hint: set base.train.precision to f32, or pass --device cuda where there is one of Ampere or newer
+        trial seed=1: base.train.precision = bf16, but the CPU computes in f32 only
+        hint: set base.train.precision to f32, or pass --device cuda on a machine with an Ampere GPU or newer
         "#);
     }
 
     #[test]
-    fn words_become_choices() {
+    fn device_names_are_parsed() {
         let parse = |text: &str| text.parse::<DeviceChoice>();
         assert_eq!(parse("auto"), Ok(DeviceChoice::Auto));
         assert_eq!(parse("cpu"), Ok(DeviceChoice::Cpu));
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn cuda_without_the_feature_names_the_build_command() {
         insta::assert_snapshot!(choose(DeviceChoice::Cuda(1)).unwrap_err(), @r"
-        device cuda:1 was asked for, but this electra-lab was built without CUDA
+        --device cuda:1: this electra-lab was built without CUDA
         hint: build it with `cargo build --release --features cuda`, or pass --device cpu
         ");
     }

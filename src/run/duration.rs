@@ -1,4 +1,4 @@
-//! Durations as people read them.
+//! Durations in a readable form.
 
 /// `45s`, `3m 20s`, `2h 05m`, `3d 04h`.
 pub fn duration_text(seconds: f64) -> String {

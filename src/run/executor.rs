@@ -1,32 +1,32 @@
 //! Runs a list of trials, some at a time.
 //!
-//! A finished trial is skipped, an unfinished one continues, a failed one leaves `failure.json` and stops
-//! nobody else, a folder that another process has locked is left alone. Knows nothing of models: what a trial
-//! does is a [`Runner`], and tests give their own.
+//! A finished trial is skipped, an unfinished one continues, a failed one leaves `failure.json` and does not
+//! stop the others, a folder that another process has locked is left alone. Must never: know how a trial
+//! works; that is a [`Runner`].
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use candle_core::Device;
 
-use super::context::{Runner, TrialContext};
+use super::context::{Runner, TrialContext, TrialRun};
 use super::device::on_this_thread;
 use super::interrupt::StopFlag;
+use super::prepared_data::PreparedData;
 use super::provenance::utc_now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::Trial;
-use crate::hub::DataEnv;
 use crate::records::folder::TrialFolder;
 use crate::records::{Failure, Jsonl, Outcome, RECORD_VERSION, Sink, Tee};
 
-/// Stack of a worker: backward passes walk the graph recursively, deeper than the default 2 MiB allows.
+/// Stack of a worker: backward passes recurse through the graph, deeper than the default 2 MiB allows.
 const STACK_BYTES: usize = 64 << 20;
 
-/// How often the executor looks whether a person asked to stop.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often the executor checks the request to stop.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 /// One trial to run.
 pub struct Job<'a> {
@@ -34,31 +34,31 @@ pub struct Job<'a> {
     pub experiment: &'a str,
     /// Name of the profile.
     pub profile: &'a str,
-    /// What to run.
+    /// The trial to run.
     pub trial: &'a Trial,
-    /// Where to keep it.
+    /// Its folder of results.
     pub folder: TrialFolder,
 }
 
-/// What all trials of a run have in common.
+/// What the trials of a run share.
 pub struct RunContext {
     /// Trials at a time.
     pub n_at_once: usize,
     /// Discards what earlier runs left.
     pub force: bool,
-    /// Leaves fine-tuning to another run.
+    /// Stops every trial after pre-training.
     pub pretrain_only: bool,
     /// Where tensors live.
     pub device: Device,
-    /// Hub and caches.
-    pub env: DataEnv,
+    /// The data of all trials.
+    pub data: PreparedData,
     /// Asks the trials to stop.
     pub stop: StopFlag,
 }
 
-/// How one trial ended.
+/// How one trial of a run ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TrialEnd {
+pub enum TrialStatus {
     /// It ran to its end.
     Done(Box<Outcome>),
     /// It was done before.
@@ -67,39 +67,52 @@ pub enum TrialEnd {
     Busy(Error),
     /// It stopped with an error.
     Failed(Error),
-    /// It saved its state and stopped because a person asked.
+    /// It saved its state and stopped on request.
     Interrupted,
-    /// It is pre-trained, and no more was asked for.
+    /// It is pre-trained, and the run asked for no more.
     Pretrained,
-    /// A person asked to stop before its turn came.
+    /// The request to stop came before its turn.
     NotStarted,
 }
 
-/// Follows a run as it happens.
+impl From<TrialRun> for TrialStatus {
+    fn from(run: TrialRun) -> Self {
+        match run {
+            TrialRun::Done(outcome) => Self::Done(Box::new(outcome)),
+            TrialRun::Pretrained => Self::Pretrained,
+            TrialRun::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// Reports a run while it goes.
 pub trait ProgressReporter: Sync {
-    /// A trial begins; what it reports goes to the returned sink.
+    /// A trial begins; its metrics and progress go to the returned sink.
     fn starting(&self, job: &Job) -> Box<dyn Sink>;
     /// A trial ended.
-    fn ended(&self, job: &Job, end: &TrialEnd);
-    /// A person asked to stop.
+    fn ended(&self, job: &Job, status: &TrialStatus);
+    /// The run was asked to stop.
     fn stopping(&self);
 }
 
-/// Runs the jobs and returns how each ended, in their order. Fails only if no worker can be started.
+/// Runs the jobs and returns how each ended, in the order of the jobs.
+///
+/// # Errors
+/// A worker cannot be started.
 pub fn execute(
     jobs: &[Job],
     context: &RunContext,
     runner: &Runner,
-    watcher: &dyn ProgressReporter,
-) -> Result<Vec<TrialEnd>> {
-    let mut ends = vec![TrialEnd::NotStarted; jobs.len()];
+    reporter: &dyn ProgressReporter,
+) -> Result<Vec<TrialStatus>> {
+    let mut statuses = vec![TrialStatus::NotStarted; jobs.len()];
     let next = AtomicUsize::new(0);
     let n_workers = context.n_at_once.clamp(1, jobs.len().max(1));
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = mpsc::channel();
         for index in 0..n_workers {
             let sender = sender.clone();
-            let work = || worker(jobs, &next, context, runner, watcher, sender);
+            let work = || worker(jobs, &next, context, runner, reporter, sender);
             let started = std::thread::Builder::new()
                 .name(format!("trials-{index}"))
                 .stack_size(STACK_BYTES)
@@ -115,49 +128,56 @@ pub fn execute(
             }
         }
         drop(sender);
-        let mut announced = false;
-        loop {
-            match receiver.recv_timeout(LOOK_EVERY) {
-                Ok((index, end)) => {
-                    if let Some(slot) = ends.get_mut(index) {
-                        *slot = end;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            if context.stop.is_raised() && !announced {
-                announced = true;
-                watcher.stopping();
-            }
-        }
+        collect(&receiver, &mut statuses, &context.stop, reporter);
+        Ok(())
     })?;
-    Ok(ends)
+    Ok(statuses)
 }
 
-/// Takes one job after the other until none is left or a person asks to stop.
+/// Receives how each job ended until all workers are gone, and reports a request to stop once.
+fn collect(
+    receiver: &Receiver<(usize, TrialStatus)>,
+    statuses: &mut [TrialStatus],
+    stop: &StopFlag,
+    reporter: &dyn ProgressReporter,
+) {
+    let mut is_reported = false;
+    loop {
+        match receiver.recv_timeout(CHECK_EVERY) {
+            Ok((index, status)) => {
+                if let Some(slot) = statuses.get_mut(index) {
+                    *slot = status;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if stop.is_raised() && !is_reported {
+            is_reported = true;
+            reporter.stopping();
+        }
+    }
+}
+
+/// Takes one job after the other until none is left or the run is asked to stop.
 fn worker(
     jobs: &[Job],
     next: &AtomicUsize,
     context: &RunContext,
     runner: &Runner,
-    watcher: &dyn ProgressReporter,
-    sender: Sender<(usize, TrialEnd)>,
+    reporter: &dyn ProgressReporter,
+    sender: Sender<(usize, TrialStatus)>,
 ) {
     while !context.stop.is_raised() {
         let index = next.fetch_add(1, Ordering::SeqCst);
         let Some(job) = jobs.get(index) else { return };
-        let end = run_job(job, context, runner, watcher).unwrap_or_else(|error| match error.kind {
-            ErrorKind::Busy => TrialEnd::Busy(error),
-            ErrorKind::Interrupted if context.pretrain_only && !context.stop.is_raised() => {
-                TrialEnd::Pretrained
-            }
-            ErrorKind::Interrupted => TrialEnd::Interrupted,
-            _ => TrialEnd::Failed(error),
+        let status = run_job(job, context, runner, reporter).unwrap_or_else(|error| match error.kind {
+            ErrorKind::Busy => TrialStatus::Busy(error),
+            _ => TrialStatus::Failed(error),
         });
-        watcher.ended(job, &end);
+        reporter.ended(job, &status);
         // The receiver outlives the workers.
-        let _ = sender.send((index, end));
+        let _ = sender.send((index, status));
     }
 }
 
@@ -165,63 +185,63 @@ fn run_job(
     job: &Job,
     context: &RunContext,
     runner: &Runner,
-    watcher: &dyn ProgressReporter,
-) -> Result<TrialEnd> {
+    reporter: &dyn ProgressReporter,
+) -> Result<TrialStatus> {
     let folder = &job.folder;
     if !context.force && folder.outcome()?.is_some() {
-        return Ok(TrialEnd::Skipped);
+        return Ok(TrialStatus::Skipped);
     }
     let lock = folder.lock()?;
     if context.force {
         folder.discard(&lock)?;
     } else if folder.outcome()?.is_some() {
-        // Another process finished it between the look and the lock.
-        return Ok(TrialEnd::Skipped);
+        // Another process finished it before the lock was ours.
+        return Ok(TrialStatus::Skipped);
     }
     folder.clear_failure()?;
-    let result = run_locked(job, context, runner, watcher);
-    if let Err(error) = &result
-        && error.kind != ErrorKind::Interrupted
-    {
+    let result = run_locked(job, context, runner, reporter);
+    if let Err(error) = &result {
         let message = error.to_string();
         let failure = Failure { record_version: RECORD_VERSION, message, at: utc_now() };
-        // The first error is the one to report; a disk that refuses this too shows up there as well.
+        // The trial's error is the one to report, also where the disk refuses this file.
         let _ = folder.write_failure(&failure);
     }
-    result.map(|outcome| TrialEnd::Done(Box::new(outcome)))
+    result.map(TrialStatus::from)
 }
 
 fn run_locked(
     job: &Job,
     context: &RunContext,
     runner: &Runner,
-    watcher: &dyn ProgressReporter,
-) -> Result<Outcome> {
+    reporter: &dyn ProgressReporter,
+) -> Result<TrialRun> {
     let metrics = Jsonl::open(&job.folder.metrics())?;
-    let watched = watcher.starting(job);
-    let sink = Tee(vec![&metrics, watched.as_ref()]);
+    let reported = reporter.starting(job);
+    let sink = Tee(vec![&metrics, reported.as_ref()]);
     let context = TrialContext {
         folder: &job.folder,
         sink: &sink,
         stop: &context.stop,
         device: on_this_thread(&context.device)?,
-        env: &context.env,
+        data: &context.data,
         experiment: job.experiment,
         profile: job.profile,
         reuse: !context.force,
         pretrain_only: context.pretrain_only,
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| runner(job.trial, &context)))
+    let run = catch_unwind(AssertUnwindSafe(|| runner(job.trial, &context)))
         .unwrap_or_else(|panic| Err(panic_error(job, panic.as_ref())))?;
     metrics.check()?;
-    job.folder.write_outcome(&outcome)?;
-    Ok(outcome)
+    if let TrialRun::Done(outcome) = &run {
+        job.folder.write_outcome(outcome)?;
+    }
+    Ok(run)
 }
 
 fn panic_error(job: &Job, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    Error::internal(format!("trial {} ({}) met a bug", job.trial.id, job.trial.label())).because(text)
+    Error::internal(format!("trial {} ({}) panicked", job.trial.id, job.trial.label())).because(text)
 }
 
 #[cfg(test)]
@@ -232,7 +252,7 @@ mod tests {
     use super::*;
     use crate::records::state::TrialState;
     use crate::records::{Event, Silent, Split};
-    use crate::run::fixture::{a_trial, an_env, an_outcome};
+    use crate::run::fixture::{a_trial, an_outcome};
 
     struct Quiet;
 
@@ -240,7 +260,7 @@ mod tests {
         fn starting(&self, _job: &Job) -> Box<dyn Sink> {
             Box::new(Silent)
         }
-        fn ended(&self, _job: &Job, _end: &TrialEnd) {}
+        fn ended(&self, _job: &Job, _status: &TrialStatus) {}
         fn stopping(&self) {}
     }
 
@@ -254,30 +274,31 @@ mod tests {
 
     fn context(n_at_once: usize, force: bool) -> RunContext {
         let stop = StopFlag::default();
-        RunContext { n_at_once, force, pretrain_only: false, device: Device::Cpu, env: an_env(), stop }
+        let data = PreparedData::default();
+        RunContext { n_at_once, force, pretrain_only: false, device: Device::Cpu, data, stop }
     }
 
-    /// A trial that writes two events and ends; an outcome depends on the trial alone.
-    fn mock(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
+    /// A trial that writes two events; its outcome depends on the trial alone.
+    fn mock(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
         for step in 1..=2 {
             let values = [("loss".to_string(), trial.spec.seed as f64)].into();
             let event = Event { split: Split::Train, step, tokens: step, flops: 1.0, elapsed_s: 0.0, values };
             context.sink.event(&event);
         }
-        Ok(Outcome { tokens: trial.spec.seed, ..an_outcome(&trial.id) })
+        Ok(TrialRun::Done(Outcome { tokens: trial.spec.seed, ..an_outcome(&trial.id) }))
     }
 
-    fn names(ends: &[TrialEnd]) -> Vec<&'static str> {
-        let name = |end: &TrialEnd| match end {
-            TrialEnd::Done(_) => "done",
-            TrialEnd::Skipped => "skipped",
-            TrialEnd::Busy(_) => "busy",
-            TrialEnd::Failed(_) => "failed",
-            TrialEnd::Interrupted => "interrupted",
-            TrialEnd::Pretrained => "pre-trained",
-            TrialEnd::NotStarted => "not started",
+    fn names(statuses: &[TrialStatus]) -> Vec<&'static str> {
+        let name = |status: &TrialStatus| match status {
+            TrialStatus::Done(_) => "done",
+            TrialStatus::Skipped => "skipped",
+            TrialStatus::Busy(_) => "busy",
+            TrialStatus::Failed(_) => "failed",
+            TrialStatus::Interrupted => "interrupted",
+            TrialStatus::Pretrained => "pre-trained",
+            TrialStatus::NotStarted => "not started",
         };
-        ends.iter().map(name).collect()
+        statuses.iter().map(name).collect()
     }
 
     #[test]
@@ -285,13 +306,13 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let trials = [a_trial(1), a_trial(2)];
         let jobs = jobs_in(results.path(), &trials);
-        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["done", "done"]);
+        let statuses = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["done", "done"]);
         assert_eq!(jobs[1].folder.outcome().unwrap().unwrap().tokens, 2);
         assert_eq!(jobs[1].folder.events().unwrap().len(), 2);
-        let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran again") };
-        let ends = execute(&jobs, &context(1, false), &never, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["skipped", "skipped"]);
+        let never = |_: &Trial, _: &TrialContext| -> Result<TrialRun> { panic!("ran again") };
+        let statuses = execute(&jobs, &context(1, false), &never, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["skipped", "skipped"]);
     }
 
     #[test]
@@ -301,10 +322,10 @@ mod tests {
         let jobs = jobs_in(results.path(), &trials);
         execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
         std::fs::write(jobs[0].folder.path().join("outcome.json"), "{").unwrap();
-        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["failed"], "a damaged record is not written over unasked");
-        let ends = execute(&jobs, &context(1, true), &mock, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["done"]);
+        let statuses = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["failed"], "a damaged record is not written over unasked");
+        let statuses = execute(&jobs, &context(1, true), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["done"]);
         assert_eq!(jobs[0].folder.events().unwrap().len(), 2, "the old events are gone");
     }
 
@@ -314,16 +335,16 @@ mod tests {
             let results = tempfile::tempdir().unwrap();
             let trials: Vec<Trial> = (1..=6).map(a_trial).collect();
             let jobs = jobs_in(results.path(), &trials);
-            let ends = execute(&jobs, &context(n_at_once, false), &mock, &Quiet).unwrap();
+            let statuses = execute(&jobs, &context(n_at_once, false), &mock, &Quiet).unwrap();
             let read = |job: &Job| std::fs::read_to_string(job.folder.path().join("outcome.json")).unwrap();
-            (ends, jobs.iter().map(read).collect::<Vec<_>>())
+            (statuses, jobs.iter().map(read).collect::<Vec<_>>())
         };
         assert_eq!(outcomes(1), outcomes(2));
         assert_eq!(outcomes(1), outcomes(100));
     }
 
     #[test]
-    fn a_failure_says_why_and_stops_nobody() {
+    fn a_failure_is_recorded_and_stops_no_other_trial() {
         let results = tempfile::tempdir().unwrap();
         let trials = [a_trial(1), a_trial(2), a_trial(3)];
         let jobs = jobs_in(results.path(), &trials);
@@ -332,15 +353,15 @@ mod tests {
             2 => panic!("index out of bounds"),
             _ => mock(trial, context),
         };
-        let ends = execute(&jobs, &context(1, false), &runner, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["failed", "failed", "done"]);
+        let statuses = execute(&jobs, &context(1, false), &runner, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["failed", "failed", "done"]);
         let failure = jobs[0].folder.failure().unwrap().unwrap();
         assert_eq!(failure.message, "the loss is NaN at step 7\nhint: lower the rate");
         let failure = jobs[1].folder.failure().unwrap().unwrap();
-        assert!(failure.message.contains("(seed=2) met a bug: index out of bounds"), "{}", failure.message);
-        // Run again, they are tried again, and the old failure is forgotten.
-        let ends = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["done", "done", "skipped"]);
+        assert!(failure.message.contains("(seed=2) panicked: index out of bounds"), "{}", failure.message);
+        // Another run tries them again and removes the old failure.
+        let statuses = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["done", "done", "skipped"]);
         assert_eq!(jobs[0].folder.failure().unwrap(), None);
     }
 
@@ -350,21 +371,34 @@ mod tests {
         let trials = [a_trial(1), a_trial(2)];
         let jobs = jobs_in(results.path(), &trials);
         let lock = jobs[0].folder.lock().unwrap();
-        let ends = execute(&jobs, &context(2, true), &mock, &Quiet).unwrap();
-        assert_eq!(names(&ends), ["busy", "done"]);
+        let statuses = execute(&jobs, &context(2, true), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["busy", "done"]);
         assert_eq!(jobs[0].folder.state().unwrap(), TrialState::Running);
         drop(lock);
         assert_eq!(jobs[0].folder.state().unwrap(), TrialState::New, "no failure was written");
     }
 
     #[test]
-    fn an_interrupt_stops_the_running_and_starts_no_other() {
+    fn a_pretrained_trial_has_no_outcome_and_is_run_again() {
+        let results = tempfile::tempdir().unwrap();
+        let trials = [a_trial(1)];
+        let jobs = jobs_in(results.path(), &trials);
+        let pretrained = |_: &Trial, _: &TrialContext| Ok(TrialRun::Pretrained);
+        let statuses = execute(&jobs, &context(1, false), &pretrained, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["pre-trained"]);
+        assert_eq!((jobs[0].folder.outcome().unwrap(), jobs[0].folder.failure().unwrap()), (None, None));
+        let statuses = execute(&jobs, &context(1, false), &mock, &Quiet).unwrap();
+        assert_eq!(names(&statuses), ["done"]);
+    }
+
+    #[test]
+    fn an_interrupt_stops_the_running_trials_and_starts_no_other() {
         struct Counting(Mutex<u32>);
         impl ProgressReporter for Counting {
             fn starting(&self, _job: &Job) -> Box<dyn Sink> {
                 Box::new(Silent)
             }
-            fn ended(&self, _job: &Job, _end: &TrialEnd) {}
+            fn ended(&self, _job: &Job, _status: &TrialStatus) {}
             fn stopping(&self) {
                 *self.0.lock().unwrap() += 1;
             }
@@ -375,11 +409,11 @@ mod tests {
         let runner = |_: &Trial, context: &TrialContext| {
             std::fs::create_dir_all(context.folder.checkpoint(4)).unwrap();
             context.stop.raise();
-            context.stop.check().map(|()| unreachable!())
+            Ok(TrialRun::Interrupted)
         };
         let counting = Counting(Mutex::new(0));
-        let ends = execute(&jobs, &context(1, false), &runner, &counting).unwrap();
-        assert_eq!(names(&ends), ["interrupted", "not started"]);
+        let statuses = execute(&jobs, &context(1, false), &runner, &counting).unwrap();
+        assert_eq!(names(&statuses), ["interrupted", "not started"]);
         assert_eq!(*counting.0.lock().unwrap(), 1);
         assert_eq!(jobs[0].folder.state().unwrap(), TrialState::Partial { step: 4 });
         assert_eq!(jobs[1].folder.state().unwrap(), TrialState::New);

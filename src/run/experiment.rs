@@ -1,6 +1,7 @@
-//! Runs whole experiments: chooses the trials, checks disk, device and data, then hands them to the executor.
+//! Runs whole experiments: chooses the trials, checks disk, device and data, then hands the trials to the
+//! executor.
 //!
-//! Everything that can be wrong before training is found here, before the first trial writes anything.
+//! All that can be checked before training is checked here, before the first trial writes anything.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,25 +9,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::context::Runner;
 use super::device::{DeviceChoice, check_precision, choose};
 use super::duration::duration_text;
-use super::executor::{Job, ProgressReporter, RunContext, TrialEnd, execute};
+use super::executor::{Job, ProgressReporter, RunContext, TrialStatus, execute};
 use super::interrupt::StopFlag;
-use super::prepare::{checkpoint_bytes, prepare};
+use super::prepare::{Texts, checkpoint_bytes, prepare};
+use super::prepared_data::PreparedData;
 use super::summary::Summary;
 use crate::disk::check_writable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Experiment, TrialId};
+use crate::experiment::{Experiment, Trial, TrialId};
 use crate::hub::DataEnv;
 use crate::records::Display;
 use crate::records::Sink;
 use crate::records::folder::TrialFolder;
 
-/// What a person may choose about a run; none of it changes a number.
+/// Options of a run; none of them changes a number.
 pub struct RunOptions {
     /// Folder of all results.
     pub results: PathBuf,
-    /// Folder of all reports: checked here, written by who builds them.
+    /// Folder of all reports; a run only checks that it can be written.
     pub reports: PathBuf,
-    /// Beginnings of the ids to run; empty runs all.
+    /// Prefixes of the ids to run; empty runs all.
     pub only: Vec<String>,
     /// Trials at a time.
     pub n_at_once: usize,
@@ -36,11 +38,15 @@ pub struct RunOptions {
     pub offline: bool,
     /// Discards what earlier runs left.
     pub force: bool,
-    /// Leaves fine-tuning to another run.
+    /// Stops every trial after pre-training.
     pub pretrain_only: bool,
 }
 
 /// Runs the experiments' trials and returns how each ended.
+///
+/// # Errors
+/// All that is wrong before the first trial starts: names, folders, device, data. A trial's own error is in
+/// its row of the summary.
 pub fn run_experiments(
     experiments: &[Experiment],
     options: &RunOptions,
@@ -54,31 +60,38 @@ pub fn run_experiments(
         check_writable(&options.reports.join(&experiment.spec.name).join(&experiment.profile), 0)?;
     }
     let device = choose(options.device)?;
-    let env = DataEnv::new(options.offline)?;
-    let mut pending = Vec::new();
-    for job in &jobs {
-        // A record that cannot be read is the trial's error, and reported with it.
-        if options.force || !matches!(job.folder.outcome(), Ok(Some(_))) {
-            pending.push(job.trial);
-        }
-    }
+    // A record that cannot be read is an error of its trial, and is reported with it.
+    let is_pending = |job: &&Job| options.force || !matches!(job.folder.outcome(), Ok(Some(_)));
+    let pending: Vec<&Trial> = jobs.iter().filter(is_pending).map(|job| job.trial).collect();
     check_precision(&device, pending.iter().copied())?;
-    if !pending.is_empty() {
-        let needed_bytes = checkpoint_bytes(&pending, options.n_at_once, &env)?;
-        for experiment in experiments {
-            check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
-        }
-        prepare(&pending, &env, options.pretrain_only, &*display.watch("data"))?;
-    }
+    let data = prepare_pending(experiments, &pending, options, display)?;
     let RunOptions { n_at_once, force, pretrain_only, .. } = *options;
-    let context = RunContext { n_at_once, force, pretrain_only, device, env, stop };
-    let screen = Screen { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
-    let stop = context.stop.clone();
-    let ends = stop.defer_signals(|| execute(&jobs, &context, runner, &screen))?;
-    Ok(Summary::new(&jobs, ends))
+    let context = RunContext { n_at_once, force, pretrain_only, device, data, stop };
+    let reporter = DisplayReporter { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
+    let statuses = context.stop.defer_signals(|| execute(&jobs, &context, runner, &reporter))?;
+    Ok(Summary::new(&jobs, statuses))
 }
 
-/// Refuses two experiments of one name: they would share folders, and each would overwrite the other's report.
+/// Opens the data of the trials that are to run, after checking that there is room for their checkpoints.
+fn prepare_pending(
+    experiments: &[Experiment],
+    pending: &[&Trial],
+    options: &RunOptions,
+    display: &dyn Display,
+) -> Result<PreparedData> {
+    let env = DataEnv::new(options.offline)?;
+    if pending.is_empty() {
+        return Ok(PreparedData::default());
+    }
+    let (texts, sink) = (Texts::new(pending.iter().copied(), &env), display.watch("data"));
+    let needed_bytes = checkpoint_bytes(pending, &texts, options.n_at_once, &*sink)?;
+    for experiment in experiments {
+        check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
+    }
+    prepare(pending, &texts, &env, options.pretrain_only, &*sink)
+}
+
+/// Refuses two experiments with the same name: they would share folders and overwrite each other's report.
 fn check_names(experiments: &[Experiment]) -> Result<()> {
     for (index, experiment) in experiments.iter().enumerate() {
         let name = &experiment.spec.name;
@@ -92,13 +105,13 @@ fn check_names(experiments: &[Experiment]) -> Result<()> {
                 first.path.display(),
                 experiment.path.display()
             ),
-            "give one of them another `name`, or run them one after the other with other --results and --reports",
+            "give one of them another `name`, or run them separately with other --results and --reports",
         ));
     }
     Ok(())
 }
 
-/// The trials whose id begins with one of the asked-for words.
+/// The trials whose id starts with one of the prefixes of `--only`; all without prefixes.
 fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec<Job<'a>>> {
     let jobs = experiments.iter().flat_map(|experiment| {
         experiment.trials.iter().map(|trial| Job {
@@ -109,9 +122,9 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
         })
     });
     let mut jobs: Vec<Job> = jobs.collect();
-    // A longer trial goes on from a shorter one on the same schedule, so the shorter come first.
+    // A longer trial continues from a shorter one on the same schedule, so the shorter ones come first.
     jobs.sort_by(|one, other| one.trial.spec.train.stop_at.total_cmp(&other.trial.spec.train.stop_at));
-    // Two points, or two files, may ask for the same trial: it is run once.
+    // Two points of a sweep, or two files, may name the same trial: it runs once.
     let mut seen = std::collections::BTreeSet::new();
     jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
     for prefix in &options.only {
@@ -123,51 +136,51 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
     Ok(jobs.into_iter().filter(chosen).collect())
 }
 
-/// Refuses a beginning of an id that belongs to no trial.
+/// Refuses a prefix of `--only` with which no trial id starts.
 pub fn check_only<'a>(prefix: &str, ids: impl Iterator<Item = &'a TrialId>) -> Result<()> {
-    // Every id begins with nothing: an unset shell variable must not run them all.
+    // Every id starts with the empty prefix: an unset shell variable must not run all trials.
     if prefix.is_empty() {
         return Err(Error::new(
             ErrorKind::Spec,
             "--only '' names no trial",
-            "write the beginning of an id, as `electra-lab plan` shows it, or leave --only out",
+            "give the beginning of an id, as `electra-lab plan` shows it, or leave --only out",
         ));
     }
     let ids: Vec<&str> = ids.map(|id| id.0.as_str()).collect();
     if !ids.iter().any(|id| id.starts_with(prefix)) {
         return Err(Error::new(
             ErrorKind::Spec,
-            format!("--only {prefix}: no trial's id begins so; there are {}", ids.join(", ")),
+            format!("--only {prefix}: no trial id starts with {prefix}; available: {}", ids.join(", ")),
             "`electra-lab plan` shows which id belongs to which point",
         ));
     }
     Ok(())
 }
 
-/// Tells a person how the run goes.
-struct Screen<'a> {
+/// Shows the progress of a run on a display.
+struct DisplayReporter<'a> {
     display: &'a dyn Display,
     n_jobs: usize,
     n_ended: AtomicUsize,
 }
 
-impl ProgressReporter for Screen<'_> {
+impl ProgressReporter for DisplayReporter<'_> {
     fn starting(&self, job: &Job) -> Box<dyn Sink> {
         self.display.watch(&job.trial.label())
     }
 
-    fn ended(&self, job: &Job, end: &TrialEnd) {
+    fn ended(&self, job: &Job, status: &TrialStatus) {
         let number = self.n_ended.fetch_add(1, Ordering::SeqCst) + 1;
-        let words = match end {
-            TrialEnd::Done(outcome) => {
+        let words = match status {
+            TrialStatus::Done(outcome) => {
                 format!("done in {}", duration_text(outcome.timing.pretrain_s + outcome.timing.finetune_s))
             }
-            TrialEnd::Skipped => "done before".into(),
-            TrialEnd::Busy(error) => format!("{}; {}", error.message, error.hint),
-            TrialEnd::Failed(error) => format!("failed: {}", error.message),
-            TrialEnd::Interrupted => "stopped; its state is saved".into(),
-            TrialEnd::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
-            TrialEnd::NotStarted => return,
+            TrialStatus::Skipped => "done before".into(),
+            TrialStatus::Busy(error) => format!("{}; {}", error.message, error.hint),
+            TrialStatus::Failed(error) => format!("failed: {}", error.message),
+            TrialStatus::Interrupted => "stopped; its state is saved".into(),
+            TrialStatus::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
+            TrialStatus::NotStarted => return,
         };
         let (id, label) = (&job.trial.id, job.trial.label());
         self.display.say(&format!("[{number}/{}] {id} {label}: {words}", self.n_jobs));
@@ -184,9 +197,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::experiment::Trial;
-    use crate::records::Outcome;
-    use crate::run::context::TrialContext;
+    use crate::run::context::{TrialContext, TrialRun};
     use crate::run::fixture::{Transcript, an_experiment, an_outcome};
 
     fn options(results: &Path, only: &[&str]) -> RunOptions {
@@ -202,19 +213,19 @@ mod tests {
         }
     }
 
-    fn mock(trial: &Trial, context: &TrialContext) -> Result<Outcome> {
+    fn mock(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
         match trial.spec.seed {
             2 => Err(Error::new(ErrorKind::Training, "the loss is NaN", "lower the rate")),
             3 => {
                 context.stop.raise();
-                Err(StopFlag::error())
+                Ok(TrialRun::Interrupted)
             }
-            _ => Ok(an_outcome(&trial.id)),
+            _ => Ok(TrialRun::Done(an_outcome(&trial.id))),
         }
     }
 
     #[test]
-    fn a_person_can_follow_a_run() {
+    fn each_end_of_a_trial_is_reported() {
         let results = tempfile::tempdir().unwrap();
         let display = Transcript::default();
         let experiments = [an_experiment(&[1, 2, 3, 4])];
@@ -237,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn only_takes_beginnings_of_ids() {
+    fn only_takes_prefixes_of_ids() {
         let results = tempfile::tempdir().unwrap();
         let experiments = [an_experiment(&[1, 4])];
         assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2);
@@ -246,13 +257,13 @@ mod tests {
         let jobs = select(&experiments, &chosen).unwrap();
         assert_eq!(jobs.iter().map(|job| &job.trial.id.0).collect::<Vec<_>>(), [wanted]);
         let error = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
-        assert!(error.message.starts_with("--only xyz: no trial's id begins so; there are "), "{error}");
+        assert!(error.message.starts_with("--only xyz: no trial id starts with xyz; available: "), "{error}");
         let error = select(&experiments, &options(results.path(), &[&wanted[..6], ""])).err().unwrap();
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Spec, "--only '' names no trial"));
     }
 
     #[test]
-    fn two_experiments_of_one_name_are_refused() {
+    fn two_experiments_with_the_same_name_are_refused() {
         let (first, mut second) = (an_experiment(&[1]), an_experiment(&[2]));
         second.path = "copy.yaml".into();
         let mut experiments = [first, second];
@@ -264,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_trial_says_what_to_do() {
+    fn a_busy_trial_has_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let options = options(folder.path(), &[]);
         let experiments = [an_experiment(&[1])];
@@ -281,7 +292,7 @@ mod tests {
 
     #[test]
     fn folders_that_cannot_be_written_stop_the_run_before_it_starts() {
-        let never = |_: &Trial, _: &TrialContext| -> Result<Outcome> { panic!("ran") };
+        let never = |_: &Trial, _: &TrialContext| -> Result<TrialRun> { panic!("ran") };
         let display = Transcript::default();
         let experiments = [an_experiment(&[1])];
         for name in ["results", "reports"] {

@@ -1,17 +1,36 @@
-//! Downloading everything that a specification needs, for machines that will be offline.
+//! Downloads everything that an experiment needs, for machines that will be offline.
 
 use crate::error::{Error, Result};
-use crate::experiment::{DataSpec, EvaluateSpec, TaskSource, TokenizerSpec};
-use crate::hub::{DataEnv, HubFiles, RepoKind};
+use crate::experiment::{DataSpec, EvaluateSpec, Experiment, TaskSource, TokenizerSpec};
+use crate::hub::{DataEnv, HubFiles, RepoKind, model_folder};
 use crate::records::Sink;
-use crate::tasks::glue::splits::split_files;
-use crate::tasks::glue::task_files;
-use crate::tasks::squad::data::squad_task_files;
-use crate::text::tokenizer::TOKENIZER_FILE;
+use crate::tasks::{split_files, squad_task_files, task_files};
+use crate::text::TOKENIZER_FILE;
 
-/// Downloads text, tokenizer and tasks; returns each file as `repository/name` with its size in bytes. What a
-/// specification takes from this machine is not listed.
-pub fn fetch(
+/// Downloads all that an experiment's trials need; returns each file once, as `repository/name` with its size
+/// in bytes. Local files of a specification are not listed.
+pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<(String, u64)>> {
+    let env = DataEnv::new(false)?;
+    let mut fetched = Vec::new();
+    let mut files: Vec<(String, u64)> = Vec::new();
+    for spec in experiment.trials.iter().map(|trial| &trial.spec) {
+        if let Some(published) = &spec.published {
+            sink.phase(&format!("fetching {}", published.model));
+            model_folder(&published.model, &published.revision, &env)?;
+        }
+        let sections = (&spec.data, &spec.evaluate);
+        if !fetched.contains(&sections) {
+            files.extend(fetch(&spec.data, &spec.evaluate, &env, sink)?);
+            fetched.push(sections);
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// Downloads text, tokenizer and tasks.
+fn fetch(
     data: &DataSpec,
     evaluate: &EvaluateSpec,
     env: &DataEnv,

@@ -1,22 +1,37 @@
-//! Trials, records and an environment for the tests of this folder.
+//! Trials, records, contexts and data for tests.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
 use super::context::TrialContext;
 use super::interrupt::StopFlag;
+use super::prepare::{Texts, prepare};
+use super::prepared_data::PreparedData;
 use crate::experiment::{DataSpec, Experiment, ExperimentSpec, Trial, TrialId, TrialSpec};
 use crate::hub::DataEnv;
 use crate::records::folder::TrialFolder;
-use crate::records::{Display, Outcome, Provenance, RECORD_VERSION, Silent, Sink, Timing, TrialRecord};
+use crate::records::{
+    Display, Event, Outcome, Provenance, RECORD_VERSION, Silent, Sink, Timing, TrialRecord,
+};
 
-/// Keeps every sentence of a run.
+/// Keeps all phases and messages of a run.
 #[derive(Default)]
-pub struct Transcript(Mutex<Vec<String>>);
+pub struct Transcript(Arc<Mutex<Vec<String>>>);
+
+/// Keeps the phases of one piece of work.
+struct Phases(Arc<Mutex<Vec<String>>>);
+
+impl Sink for Phases {
+    fn event(&self, _event: &Event) {}
+    fn phase(&self, text: &str) {
+        self.0.lock().unwrap().push(text.into());
+    }
+    fn progress(&self, _done: u64, _total: u64) {}
+}
 
 impl Transcript {
-    /// The sentences so far, one a line.
+    /// Phases and messages so far, one per line.
     pub fn text(&self) -> String {
         self.0.lock().unwrap().join("\n")
     }
@@ -24,7 +39,7 @@ impl Transcript {
 
 impl Display for Transcript {
     fn watch(&self, _name: &str) -> Box<dyn Sink> {
-        Box::new(Silent)
+        Box::new(Phases(self.0.clone()))
     }
 
     fn say(&self, text: &str) {
@@ -46,14 +61,14 @@ pub fn a_trial(seed: u64) -> Trial {
     Trial { id: spec.id(), point: Vec::new(), spec }
 }
 
-/// A trial at a point of a sweep over the generator's size.
+/// A trial of a sweep over the generator's size.
 pub fn a_trial_with_ratio(ratio: f64, seed: u64) -> Trial {
     let mut trial = a_trial(seed);
     trial.spec.model.generator_ratio = ratio;
     Trial { id: trial.spec.id(), point: vec![("model.generator_ratio".into(), json!(ratio))], ..trial }
 }
 
-/// An experiment with one trial a seed.
+/// An experiment with one trial per seed.
 pub fn an_experiment(seeds: &[u64]) -> Experiment {
     an_experiment_of(seeds.iter().map(|&seed| a_trial(seed)).collect())
 }
@@ -64,7 +79,7 @@ pub fn an_experiment_of(trials: Vec<Trial>) -> Experiment {
     Experiment { path: "test.yaml".into(), profile: "quick".into(), profiles: Vec::new(), spec, trials }
 }
 
-/// What that trial leaves.
+/// The outcome of a trial.
 pub fn an_outcome(id: &TrialId) -> Outcome {
     Outcome {
         record_version: RECORD_VERSION,
@@ -80,7 +95,7 @@ pub fn an_outcome(id: &TrialId) -> Outcome {
     }
 }
 
-/// What it wrote when it began.
+/// The `trial.json` of a trial with default settings.
 pub fn a_trial_record(id: &TrialId) -> TrialRecord {
     TrialRecord {
         record_version: RECORD_VERSION,
@@ -94,20 +109,30 @@ pub fn a_trial_record(id: &TrialId) -> TrialRecord {
     }
 }
 
-/// What that trial may touch: its folder and an environment, with nobody listening.
-pub fn a_context<'a>(folder: &'a TrialFolder, env: &'a DataEnv, stop: &'a StopFlag) -> TrialContext<'a> {
-    let device = candle_core::Device::Cpu;
+/// The context of a trial in this folder, without reports.
+pub fn a_context<'a>(
+    folder: &'a TrialFolder,
+    data: &'a PreparedData,
+    stop: &'a StopFlag,
+) -> TrialContext<'a> {
     TrialContext {
         folder,
         sink: &Silent,
         stop,
-        device,
-        env,
+        device: candle_core::Device::Cpu,
+        data,
         experiment: "test",
         profile: "quick",
         reuse: true,
         pretrain_only: false,
     }
+}
+
+/// The data of some trials, opened in [`an_env`].
+pub fn prepared(trials: &[&Trial]) -> PreparedData {
+    let env = an_env();
+    let texts = Texts::new(trials.iter().copied(), &env);
+    prepare(trials, &texts, &env, false, &Silent).unwrap()
 }
 
 /// Data without a network, cached inside the build folder.

@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM: while trials run, the first asks them to save and stop, the second ends the process at
-//! once. While there is nothing to save, the first ends it.
+//! Ctrl-C and SIGTERM. While trials run, the first signal asks them to save and stop, and the second ends the
+//! process at once. While there is nothing to save, the first signal ends it.
 //!
-//! The handlers only set a flag (or leave the process): nothing else is safe inside a signal handler.
+//! The handlers only set a flag or leave the process: nothing else is safe inside a signal handler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,45 +9,45 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What an interrupted process reports to its parent, by the shells' convention 128 + SIGINT.
+/// Exit status of an interrupted process, by the shells' convention 128 + SIGINT.
 pub const INTERRUPTED_STATUS: i32 = 130;
 
-/// Whether a person asked to stop, or a limit of time is reached; clones share one answer.
+/// Whether the run was asked to stop, by a signal or a time limit. Clones share the signal.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag {
     raised: Arc<AtomicBool>,
     /// Whether the next signal ends the process at once.
-    impatient: Arc<AtomicBool>,
-    /// When it raises itself.
+    exits_at_once: Arc<AtomicBool>,
+    /// Raised from this time on.
     deadline: Option<Instant>,
 }
 
 impl StopFlag {
-    /// A flag that the process's signals raise. Outside [`StopFlag::defer_signals`] a signal ends the process with
-    /// [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
+    /// A flag that the process's signals raise. Outside [`StopFlag::defer_signals`] a signal ends the process
+    /// with [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
     pub fn on_signals() -> Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::flag::{register, register_conditional_shutdown};
-        let stop = Self { impatient: Arc::new(AtomicBool::new(true)), ..Self::default() };
+        let stop = Self { exits_at_once: Arc::new(AtomicBool::new(true)), ..Self::default() };
         for signal in [SIGINT, SIGTERM] {
             // They are called in this order: the first signal must not find the flag raised by itself.
-            register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.impatient.clone())
-                .and_then(|_| register(signal, stop.impatient.clone()))
+            register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.exits_at_once.clone())
+                .and_then(|_| register(signal, stop.exits_at_once.clone()))
                 .and_then(|_| register(signal, stop.raised.clone()))
                 .map_err(|error| Error::internal("cannot listen to signals").because(error))?;
         }
         Ok(stop)
     }
 
-    /// Does work that has something to save: in it the first signal only raises the flag.
+    /// Runs work that has something to save: meanwhile the first signal only raises the flag.
     pub fn defer_signals<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.impatient.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.exits_at_once.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
         let result = work();
-        self.impatient.store(true, Ordering::SeqCst);
+        self.exits_at_once.store(true, Ordering::SeqCst);
         result
     }
 
-    /// The same flag, which raises itself after this time.
+    /// The same flag, raised at the latest after `limit`.
     pub fn after(self, limit: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(limit), ..self }
     }
@@ -62,14 +62,12 @@ impl StopFlag {
         self.raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The error with which a trial ends after it saved its state; raised or not, for use in `?` chains.
-    pub fn error() -> Error {
-        Error::new(ErrorKind::Interrupted, "interrupted", "run the same command again to continue")
-    }
-
-    /// `Err` when asked to stop.
+    /// An error of the kind `Interrupted` once the flag is raised: takes a request to stop through `?`.
     pub fn check(&self) -> Result<()> {
-        if self.is_raised() { Err(Self::error()) } else { Ok(()) }
+        if !self.is_raised() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Interrupted, "interrupted", "run the same command again to continue"))
     }
 }
 
@@ -78,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clones_share_the_answer() {
+    fn clones_share_the_request() {
         let stop = StopFlag::default();
         let other = stop.clone();
         assert!(other.check().is_ok());
@@ -87,22 +85,22 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_time_raises_the_flag() {
+    fn a_time_limit_raises_the_flag() {
         assert!(!StopFlag::default().after(Duration::from_secs(3600)).is_raised());
         let stop = StopFlag::default().after(Duration::ZERO);
         assert!(stop.is_raised() && stop.clone().is_raised());
-        // Nobody has asked yet, so the first signal is still patient.
-        assert!(!stop.defer_signals(|| stop.impatient.load(Ordering::SeqCst)));
+        // No signal came yet, so the first one is still deferred.
+        assert!(!stop.defer_signals(|| stop.exits_at_once.load(Ordering::SeqCst)));
     }
 
     #[test]
-    fn a_signal_is_patient_only_while_there_is_something_to_save() {
-        let stop = StopFlag { impatient: Arc::new(AtomicBool::new(true)), ..StopFlag::default() };
-        let impatient = || stop.impatient.load(Ordering::SeqCst);
-        assert!(!stop.defer_signals(impatient));
-        assert!(impatient());
+    fn a_signal_is_deferred_only_while_there_is_something_to_save() {
+        let stop = StopFlag { exits_at_once: Arc::new(AtomicBool::new(true)), ..StopFlag::default() };
+        let exits_at_once = || stop.exits_at_once.load(Ordering::SeqCst);
+        assert!(!stop.defer_signals(exits_at_once));
+        assert!(exits_at_once());
         stop.raise();
-        assert!(stop.defer_signals(impatient), "a signal that came before counts as the first");
+        assert!(stop.defer_signals(exits_at_once), "a signal that came before counts as the first");
     }
 
     #[cfg(unix)]

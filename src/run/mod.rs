@@ -1,41 +1,41 @@
-//! Everything around a trial: what is to be done, where it is kept, who does it, and how it ended.
+//! Runs trials: chooses them, opens their data, runs each from text to scores, and reports how each ended.
 //!
-//! [`run_experiments`] is the way in; [`plan_experiment`] and [`experiment_status`] look without touching anything. A trial itself,
-//! from text to scores, is `trial`. Must never: print (`cli` and `track`'s terminal do that).
+//! [`run_experiments`] is the entry point. [`plan_experiment`] and [`experiment_status`] run nothing. One trial, from text to scores, is in `trial.rs`. Must never: print (`cli` does).
 
-pub mod context;
+mod context;
+mod corpus_archive;
 pub mod device;
-pub mod duration;
-pub mod evaluate;
-pub mod evaluate_squad;
-pub mod executor;
-pub mod experiment;
-pub mod fetch;
-pub mod finetune_task;
+mod duration;
+mod evaluate;
+mod executor;
+mod experiment;
+mod fetch;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod interrupt;
-pub mod opened_model;
-pub mod plan;
-pub mod prepare;
+mod interrupt;
+mod plan;
+mod prepare;
+mod prepared_data;
 pub mod provenance;
-pub mod reuse;
-pub mod squad_folder;
-pub mod status;
-pub mod step_time;
-pub mod summary;
-pub mod tasks;
-pub mod trial;
+mod published_model;
+mod reuse;
+mod status;
+mod step_time;
+mod summary;
+mod tasks;
+mod trial;
+mod trial_record;
 
-pub use context::{Runner, TrialContext};
-pub use device::{DeviceChoice, choose, describe};
+pub use context::{Runner, TrialContext, TrialRun};
+pub use corpus_archive::{export_corpus, import_corpus};
+pub use device::DeviceChoice;
 pub use duration::duration_text;
-pub use executor::{Job, ProgressReporter, RunContext, TrialEnd, execute};
-pub use experiment::{RunOptions, run_experiments};
+pub use executor::{Job, ProgressReporter, RunContext, TrialStatus};
+pub use experiment::{RunOptions, check_only, run_experiments};
+pub use fetch::fetch_experiment;
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
 pub use plan::{Plan, PlannedTrial, plan_experiment};
-pub use prepare::{export_corpus, fetch_experiment, import_corpus};
-pub use provenance::{collect, utc_now};
-pub use status::{Status, TrialStatus, experiment_status};
+pub use prepared_data::{PreparedData, PreparedText};
+pub use status::{Status, TrialProgress, experiment_status};
 pub use summary::{Summary, SummaryRow};
 pub use trial::run_trial;

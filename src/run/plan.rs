@@ -1,7 +1,7 @@
-//! What a run would do and cost: per trial its state, parameters, FLOPs, tokens and time.
+//! What a run would do and cost: state, parameters, FLOPs, tokens and time of each trial.
 //!
-//! Parameters are exact, FLOPs are given by both counters; time is an estimate from the exact one, and says from
-//! what.
+//! Parameters are exact; FLOPs are given by both counters; time is an estimate from the exact counter, and
+//! the plan says what it is based on. Must never: write anything but caches.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-use super::opened_model::OpenedModel;
-use super::prepare::Vocabularies;
+use super::prepare::Texts;
+use super::published_model::PublishedModel;
 use crate::error::Result;
 use crate::experiment::{Experiment, Trial, TrialSpec};
 use crate::flops;
@@ -19,11 +19,12 @@ use crate::records::folder::TrialFolder;
 use crate::records::state::TrialState;
 use crate::records::{Outcome, Silent};
 
-/// Side of the matrices whose product is timed, and for how long.
+/// Side of the matrices whose product is timed.
 const GEMM_SIDE: usize = 768;
+/// How long the product is timed.
 const GEMM_FOR: Duration = Duration::from_millis(200);
 
-/// Share of the machine's GEMM rate that training is assumed to reach where nothing was measured yet.
+/// Share of the machine's GEMM rate that training is assumed to reach while no trial is finished.
 /// `electra-lab bench step` measures it.
 const ASSUMED_SHARE: f64 = 0.3;
 
@@ -34,19 +35,19 @@ pub struct Plan {
     pub experiment: String,
     /// Name of the profile.
     pub profile: String,
-    /// One entry a trial.
+    /// One entry per trial.
     pub trials: Vec<PlannedTrial>,
-    /// Parameters are not summed; the rest is.
+    /// Tokens of all trials; steps that trials share count once, here and in the FLOPs.
     pub total_tokens: u64,
     /// Training FLOPs of all trials, by the exact counter.
     pub total_flops: f64,
     /// Training FLOPs of all trials, by the paper's counter.
     pub total_flops_paper: f64,
-    /// Estimated seconds of what is left to do.
+    /// Estimated seconds of the work that remains.
     pub left_s: f64,
-    /// What the estimate stands on, in words.
+    /// What the estimate is based on, in words.
     pub basis: String,
-    /// The distinct ways in which its trials are fine-tuned, in words; none where no task is evaluated.
+    /// The distinct fine-tuning recipes of its trials, in words; empty where no task is evaluated.
     pub finetuning: Vec<String>,
 }
 
@@ -57,11 +58,11 @@ pub struct PlannedTrial {
     pub id: String,
     /// Its point and seed.
     pub label: String,
-    /// Done, to be continued, new, …
+    /// Done, partial, new, …
     pub status: TrialState,
     /// Parameters that pre-training updates.
     pub n_parameters: u64,
-    /// Optimizer steps of pre-training; absent where a clock will tell.
+    /// Optimizer steps of pre-training; absent for a budget in seconds.
     pub steps: Option<u64>,
     /// Tokens at most: steps × batch × longest sequence; 0, like the FLOPs, where the steps are not known.
     pub tokens: u64,
@@ -69,9 +70,9 @@ pub struct PlannedTrial {
     pub flops: f64,
     /// Training FLOPs of pre-training, by the paper's counter.
     pub flops_paper: f64,
-    /// Steps that another trial of the plan takes on the same schedule, so that this one goes on from there.
+    /// Steps that another trial of the plan takes on the same schedule, from which this one continues.
     pub shared_steps: u64,
-    /// Estimated seconds of what is left to do.
+    /// Estimated seconds of the work that remains.
     pub left_s: f64,
 }
 
@@ -81,7 +82,7 @@ impl PlannedTrial {
         self.share_after(self.shared_steps)
     }
 
-    /// The share of its steps that come after `done`; all where their number is not known.
+    /// The share of its steps after the first `done`; 1 where their number is not known.
     fn share_after(&self, done: u64) -> f64 {
         self.steps.map_or(1.0, |steps| 1.0 - (done as f64 / steps.max(1) as f64).min(1.0))
     }
@@ -107,7 +108,7 @@ pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -
 }
 
 fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
-    let mut vocabularies = Vocabularies::default();
+    let texts = Texts::new(&experiment.trials, env);
     let mut trials = Vec::with_capacity(experiment.trials.len());
     let mut finished = Vec::new();
     for trial in &experiment.trials {
@@ -134,11 +135,11 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
         };
         trials.push(match &trial.spec.published {
             Some(published) => {
-                let opened = OpenedModel::open(published, &trial.spec.evaluate, env)?;
-                let n_parameters = opened.published.n_encoder_parameters();
-                PlannedTrial { n_parameters, steps: Some(0), ..planned }
+                let model = PublishedModel::open(published, env)?;
+                model.check_positions(&trial.spec.evaluate)?;
+                PlannedTrial { n_parameters: model.n_parameters, steps: Some(0), ..planned }
             }
-            None => with_cost(planned, &trial.spec, vocabularies.size_of(trial, env, &Silent)?),
+            None => with_cost(planned, &trial.spec, texts.vocab_size(&trial.spec, &Silent)?),
         });
     }
     share_steps(&mut trials, &experiment.trials);
@@ -146,7 +147,7 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     for (planned, trial) in trials.iter_mut().zip(&experiment.trials) {
         planned.left_s = rate.left_s(planned, &trial.spec);
     }
-    // A trial that stands at two points of the sweep runs once.
+    // A trial that two points of the sweep name runs once.
     let mut seen = std::collections::BTreeSet::new();
     let runs: Vec<&PlannedTrial> = trials.iter().filter(|trial| seen.insert(&trial.id)).collect();
     Ok(Plan {
@@ -162,17 +163,18 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     })
 }
 
-/// Tells each trial how far another one of the plan goes on the same way, as `reuse.rs` will find it.
+/// Sets how many steps of each trial another trial of the plan takes on the same schedule, as `reuse.rs`
+/// finds them.
 fn share_steps(planned: &mut [PlannedTrial], trials: &[Trial]) {
     let steps: Vec<Option<u64>> = planned.iter().map(|planned| planned.steps).collect();
     for (index, (planned, trial)) in planned.iter_mut().zip(trials).enumerate() {
         let Some(own) = planned.steps else { continue };
-        let before = |(other, donor): (usize, &Trial)| {
+        let shared = |(other, source): (usize, &Trial)| {
             let reached = steps.get(other).copied().flatten()?;
-            let goes_first = reached < own || (reached == own && other < index && donor.id != trial.id);
-            (goes_first && donor.spec.pretrains_like(&trial.spec)).then_some(reached)
+            let runs_first = reached < own || (reached == own && other < index && source.id != trial.id);
+            (runs_first && source.spec.pretrains_like(&trial.spec)).then_some(reached)
         };
-        planned.shared_steps = trials.iter().enumerate().filter_map(before).max().unwrap_or(0);
+        planned.shared_steps = trials.iter().enumerate().filter_map(shared).max().unwrap_or(0);
     }
 }
 
@@ -193,12 +195,12 @@ struct Rate<'a> {
     finished: &'a [(&'a TrialSpec, Outcome)],
     /// Training FLOPs a second, by the exact counter.
     flops_per_s: f64,
-    /// Seconds of fine-tuning a trial, where some was timed.
+    /// Mean seconds of fine-tuning per trial; None while no trial is finished.
     finetune_s: Option<f64>,
 }
 
 impl<'a> Rate<'a> {
-    /// From finished trials, or by timing a matrix product where there are none.
+    /// From the finished trials, or by `measure` where there are none.
     fn of(finished: &'a [(&'a TrialSpec, Outcome)], measure: impl FnOnce() -> Result<f64>) -> Result<Self> {
         let seconds: f64 = finished.iter().map(|(_, outcome)| outcome.timing.pretrain_s).sum();
         let work: f64 = finished.iter().map(|(_, outcome)| outcome.flops).sum();
@@ -218,7 +220,7 @@ impl<'a> Rate<'a> {
             TrialState::New => planned.own_share(),
             TrialState::Running | TrialState::Failed { .. } | TrialState::Damaged { .. } => 1.0,
         };
-        let alike: Vec<f64> = self
+        let step_s: Vec<f64> = self
             .finished
             .iter()
             .filter(|(other, outcome)| has_same_shape(spec, other) && outcome.steps > 0)
@@ -226,8 +228,8 @@ impl<'a> Rate<'a> {
             .collect();
         let pretrain_s = match planned.steps {
             None => spec.train.amount.unwrap_or_default() * spec.train.stop_at,
-            Some(_) if alike.is_empty() => planned.flops / self.flops_per_s,
-            Some(steps) => steps as f64 * alike.iter().sum::<f64>() / alike.len() as f64,
+            Some(_) if step_s.is_empty() => planned.flops / self.flops_per_s,
+            Some(steps) => steps as f64 * step_s.iter().sum::<f64>() / step_s.len() as f64,
         };
         share * pretrain_s + self.finetune_s.unwrap_or(0.0)
     }
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_trial_counts_what_is_left() {
+    fn a_partial_trial_counts_the_steps_that_remain() {
         let rate = Rate::of(&[], || Ok(1e9 / ASSUMED_SHARE)).unwrap();
         let trial = a_trial(1);
         let planned = |status| PlannedTrial {
@@ -324,9 +326,10 @@ mod tests {
         assert_eq!(left_s(TrialState::Pretrained), 0.0);
     }
 
-    /// Trials that stop at a share of one schedule cost what the longest costs; another seed shares nothing.
+    /// Trials that stop early on the same schedule cost no more than the longest one; another seed shares
+    /// nothing.
     #[test]
-    fn parts_of_a_run_are_counted_once() {
+    fn shared_steps_are_counted_once() {
         let results = tempfile::tempdir().unwrap();
         let part = |stop_at, seed| {
             let mut trial = a_trial(seed);

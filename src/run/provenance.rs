@@ -1,10 +1,10 @@
-//! What made a run's numbers: code, machine and time. Nothing here may influence a number.
+//! What made a run's numbers: code, machine and time. Must never: influence a number.
 
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use candle_core::Device;
+use chrono::{SecondsFormat, Utc};
 
 use super::device::describe;
 use crate::records::Provenance;
@@ -14,8 +14,9 @@ pub fn collect(device: &Device) -> Provenance {
     let git = git_state();
     Provenance {
         crate_version: env!("CARGO_PKG_VERSION").into(),
-        git_commit: git.map(|git| git.commit.clone()),
-        git_dirty: git.map(|git| git.dirty),
+        commit: built_from().map(String::from),
+        working_commit: git.map(|git| git.commit.clone()),
+        working_dirty: git.map(|git| git.dirty),
         device: describe(device),
         threads: rayon::current_num_threads(),
         simd: simd().into(),
@@ -24,7 +25,12 @@ pub fn collect(device: &Device) -> Provenance {
     }
 }
 
-/// The working tree of the current folder.
+/// The commit that the program was built from, where the build knew it.
+pub fn built_from() -> Option<&'static str> {
+    option_env!("ELECTRA_LAB_COMMIT").filter(|commit| !commit.is_empty())
+}
+
+/// The git repository of the current folder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GitState {
     /// Hash of the commit.
@@ -33,7 +39,7 @@ pub struct GitState {
     pub dirty: bool,
 }
 
-/// Asks `git` once a process; None outside a repository or without `git`.
+/// Asks `git` once per process; None outside a repository or without `git`.
 pub fn git_state() -> Option<&'static GitState> {
     static STATE: OnceLock<Option<GitState>> = OnceLock::new();
     let ask = |arguments: &[&str]| {
@@ -43,7 +49,7 @@ pub fn git_state() -> Option<&'static GitState> {
     };
     let state = STATE.get_or_init(|| {
         let commit = ask(&["rev-parse", "HEAD"])?;
-        // Results and reports are not tracked while they are made: only a change to a tracked file counts.
+        // Only changes to tracked files count: results and reports are usually not tracked.
         let changes = ask(&["status", "--porcelain", "--untracked-files=no"])?;
         Some(GitState { commit, dirty: !changes.is_empty() })
     });
@@ -75,27 +81,9 @@ pub fn simd() -> &'static str {
     }
 }
 
-/// The time, as in `2026-01-31T23:59:59Z`.
+/// The current time, for example `2026-01-31T23:59:59Z`.
 pub fn utc_now() -> String {
-    // A clock before 1970 is wrong anyway: its time is then written as 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    rfc3339(since.as_secs())
-}
-
-/// Seconds since 1970 as RFC 3339, by Hinnant's days-to-civil algorithm: years begin in March there, so that
-/// the leap day is the last of its year.
-fn rfc3339(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468; // days since 0000-03-01
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second % 3600 / 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]
@@ -103,27 +91,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_the_calendar() {
-        // Each from `date -u -d @SECONDS +%FT%TZ`.
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_199, "2024-02-29T23:59:59Z"),
-            (1_709_251_200, "2024-03-01T00:00:00Z"),
-            (1_767_225_599, "2025-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(rfc3339(seconds), text);
-        }
+    fn times_are_in_utc_with_seconds() {
+        let (now, text) = (Utc::now(), utc_now());
+        let read = chrono::DateTime::parse_from_rfc3339(&text).unwrap();
+        assert!((read.timestamp() - now.timestamp()).abs() <= 1, "{text}");
+        assert!(text.len() == 20 && text.ends_with('Z'), "{text}");
     }
 
     #[test]
-    fn a_process_knows_its_machine() {
+    fn provenance_names_code_and_machine() {
         let provenance = collect(&Device::Cpu);
         assert_eq!(provenance.device, "cpu");
         assert!(provenance.threads > 0 && !provenance.simd.is_empty());
         assert!(provenance.started_at.ends_with('Z') && provenance.started_at.as_str() > "2025");
-        assert_eq!(provenance.git_commit.is_some(), provenance.git_dirty.is_some());
+        assert_eq!(provenance.working_commit.is_some(), provenance.working_dirty.is_some());
+        assert_eq!(provenance.commit.as_deref(), built_from());
     }
 }

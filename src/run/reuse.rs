@@ -1,13 +1,14 @@
-//! Taking over what another trial has already trained.
+//! Reuse of pre-training that another trial has already done.
 //!
-//! Two trials that differ only in how far they go on the same schedule, or only in what they are evaluated on, share their
-//! pre-training: the longer goes on from where the shorter stopped, and a trial that stands in several experiments is trained
-//! once. The numbers are those of a trial that began at its first step, since a step depends on the seed and its number
-//! alone. Taken are checkpoint and metrics (the curve has the source's cadence, and one more line where it stopped); of the very
-//! same trial, scored on the very same examples, its predictions and outcome too.
+//! Two trials share their pre-training if they differ only in how far they go on the same schedule, or only
+//! in their evaluation: the longer one continues from where the shorter one stopped, and a trial of several
+//! experiments is trained once. The numbers are those of a trial that began at its first step, since a step
+//! depends only on the seed and its number. Checkpoint and metrics are copied (the curve has the source's
+//! cadence, and one more line where the source stopped); from an identical trial, scored on the same
+//! examples, also predictions and outcome.
 //!
-//! Must never: change the other trial's folder, or take from code, a device or text that gives other numbers. Two GPUs of one
-//! machine pass for the same device.
+//! Must never: change the other trial's folder, or reuse anything made by code, on a device or from a text
+//! that gives other numbers. Two GPUs of one machine count as the same device.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -22,26 +23,27 @@ use crate::records::folder::TrialFolder;
 use crate::records::{Outcome, Provenance, TrialRecord, truncate_after};
 use crate::train::Checkpoint;
 
-/// A trial to take from.
+/// A trial whose pre-training another one can use.
 pub struct PretrainingSource {
     /// `experiment/id`.
     pub name: String,
     folder: TrialFolder,
     last_step: u64,
-    /// Whether it is the very same trial, scored on the same examples.
+    /// Whether it is the same trial, scored on the same examples.
     is_identical: bool,
 }
 
 impl PretrainingSource {
-    /// The trial in these results that went furthest on the way of `spec`, scheduled for `n_steps`; None where `spec`'s own
-    /// folder has a checkpoint, or nobody went that way.
+    /// The trial in the results folder that went furthest on the pre-training of `spec`, scheduled for
+    /// `n_steps`; None where the trial's own folder has a checkpoint, or no other trial shares its
+    /// pre-training.
     pub fn find(
         spec: &TrialSpec,
         n_steps: u64,
         provenance: &Provenance,
         context: &TrialContext,
     ) -> Option<Self> {
-        // A budget in seconds is another number of steps each time it is measured.
+        // A budget in seconds gives another number of steps each time it is measured.
         let begun = context.folder.last_checkpoint().is_some() || has_final(context.folder);
         if !context.reuse || begun || spec.train.budget == Budget::Seconds {
             return None;
@@ -50,7 +52,7 @@ impl PretrainingSource {
         let results = context.folder.path().parent()?.parent()?;
         let mut best: Option<Self> = None;
         for folder in trial_folders(results) {
-            // Whatever cannot be read is no source; who owns it will hear of it.
+            // Skip unreadable trials here; their own run reports the error.
             let Some(record) = folder.trial().ok().flatten() else { continue };
             if folder.path() == context.folder.path() || !fits(&record, spec, provenance) {
                 continue;
@@ -79,8 +81,9 @@ impl PretrainingSource {
         Checkpoint::copy(&from, &to, copy)
     }
 
-    /// If it is the very same trial and done: copies what its fine-tuning left, and returns its outcome.
-    pub fn give_outcome(&self, context: &TrialContext) -> Result<Option<Outcome>> {
+    /// Copies the predictions and fine-tuned weights and returns the outcome, if the source is identical and
+    /// done.
+    pub fn copy_outcome(&self, context: &TrialContext) -> Result<Option<Outcome>> {
         let Some(outcome) = self.folder.outcome()?.filter(|_| self.is_identical) else { return Ok(None) };
         for name in ["predictions", "finetuned"] {
             copy_folder(&self.folder.path().join(name), &context.folder.path().join(name))?;
@@ -93,25 +96,26 @@ fn has_final(folder: &TrialFolder) -> bool {
     Checkpoint::is_there(&folder.checkpoints().join(FINAL))
 }
 
-/// Whether what the trial has trained can be read: a damaged file is nobody's beginning, and its owner will hear of it.
+/// Whether the final checkpoint can be read: a damaged one is not reused, and its own run reports the error.
 fn is_whole(folder: &TrialFolder) -> bool {
     Checkpoint::read(&folder.checkpoints().join(FINAL)).is_ok()
 }
 
-/// Whether a trial's pre-training is `spec`'s, or a part of it, made from the same text by code that gives the same numbers.
+/// Whether a trial's pre-training is that of `spec`, or a part of it, on the same text, by code that gives
+/// the same numbers.
 fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool {
     record.spec.pretrains_like(spec)
-        // The id of its specification by today's code is its own only if that code gives the same numbers.
+        // Today's code gives the specification the same id only if it gives the same numbers.
         && record.spec.id() == record.id
         && record.provenance.corpus == provenance.corpus
-        // Another device and other parts of a batch round otherwise.
+        // Another device or micro-batch rounds differently.
         && record.parts().iter().all(|part| {
             part.device == provenance.device && part.micro_batch == spec.train.micro_batch
         })
         && record.provenance.simd == provenance.simd
 }
 
-/// Whether its scores are `spec`'s too: the same evaluation of the same examples.
+/// Whether its scores are those of `spec` too: the same evaluation of the same examples.
 fn is_identical(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool {
     record.spec == *spec
         && record.provenance.tasks_revision == provenance.tasks_revision
@@ -134,8 +138,8 @@ fn trial_folders(results: &Path) -> Vec<TrialFolder> {
     entries(results).into_iter().flat_map(of).collect()
 }
 
-/// Copies a file so that it appears whole or not at all. No file of a trial is ever written in place, so a second name for the same
-/// bytes does as well and takes no space; where the disk has no such names the bytes are written again.
+/// Copies a file so that it appears whole or not at all. A hard link takes no space and is safe, since no
+/// file of a trial is ever written in place; where the disk has no hard links the bytes are copied.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if std::fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -144,7 +148,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     write_whole(to, &bytes)
 }
 
-/// Copies a folder's files, and those of its folders; a folder that is not there is an empty one.
+/// Copies a folder with all below it; a missing folder counts as an empty one.
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         return Ok(());
@@ -159,7 +163,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds one file's lines to another, which may be open for appending.
+/// Appends one file's lines to another, which may be open for appending.
 fn append(from: &Path, to: &Path) -> Result<()> {
     let Ok(mut lines) = File::open(from) else { return Ok(()) };
     let mut file = OpenOptions::new()
@@ -177,35 +181,36 @@ mod tests {
     use super::*;
     use crate::run::fixture::{a_trial, a_trial_record};
 
-    /// A source differs in nothing that changes a number of pre-training, a twin in nothing that changes a score.
+    /// A source differs in nothing that changes pre-training, an identical trial in nothing that changes a
+    /// score.
     #[test]
-    fn who_may_give() {
+    fn only_the_same_pretraining_is_reused() {
         let spec = a_trial(1).spec;
-        let allows = |change: &dyn Fn(&mut TrialRecord)| {
+        let is_allowed = |change: &dyn Fn(&mut TrialRecord)| {
             let mut record = a_trial_record(&spec.id());
             change(&mut record);
             let nothing = Provenance::default();
             (fits(&record, &spec, &nothing), is_identical(&record, &spec, &nothing))
         };
         let with_spec = |change: &dyn Fn(&mut TrialSpec)| {
-            allows(&|record| {
+            is_allowed(&|record| {
                 change(&mut record.spec);
                 record.id = record.spec.id();
             })
         };
-        assert_eq!(allows(&|_| {}), (true, true));
+        assert_eq!(is_allowed(&|_| {}), (true, true));
         assert_eq!(with_spec(&|spec| spec.train.stop_at = 0.5), (true, false));
         assert_eq!(with_spec(&|spec| spec.evaluate.finetune.epochs = 9.0), (true, false));
-        assert_eq!(allows(&|record| record.provenance.tasks_revision = "b".into()), (true, false));
+        assert_eq!(is_allowed(&|record| record.provenance.tasks_revision = "b".into()), (true, false));
         let hashed =
             |record: &mut TrialRecord| drop(record.provenance.task_hashes.insert("rte".into(), "0".into()));
-        assert_eq!(allows(&hashed), (true, false));
+        assert_eq!(is_allowed(&hashed), (true, false));
 
         // The id of another version of the numerics.
-        assert!(!allows(&|record| record.id = TrialId("0123456789ab".into())).0);
-        assert!(!allows(&|record| record.provenance.device = "cuda:0".into()).0);
-        assert!(!allows(&|record| record.provenance.simd = "avx2".into()).0);
-        assert!(!allows(&|record| record.provenance.corpus.corpus_hash = "0".into()).0);
+        assert!(!is_allowed(&|record| record.id = TrialId("0123456789ab".into())).0);
+        assert!(!is_allowed(&|record| record.provenance.device = "cuda:0".into()).0);
+        assert!(!is_allowed(&|record| record.provenance.simd = "avx2".into()).0);
+        assert!(!is_allowed(&|record| record.provenance.corpus.corpus_hash = "0".into()).0);
         assert!(!with_spec(&|spec| spec.seed = 2).0);
         assert!(!with_spec(&|spec| spec.train.steps = 2000).0);
         assert!(!with_spec(&|spec| spec.model.generator_ratio = 0.5).0);

@@ -1,12 +1,12 @@
-//! How far an experiment is: read from its folders while others write them, or long after.
+//! How far an experiment is, read from its folders: while other processes write them, or long after.
 //!
-//! Needs no data, tokenizer, device or network.
+//! Must never: need data, a tokenizer, a device or the network.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::step_time::{PACE, StepTime};
+use super::step_time::StepTime;
 use crate::error::{Error, Result};
 use crate::experiment::{Budget, Experiment, Trial};
 use crate::flops;
@@ -21,13 +21,13 @@ pub struct Status {
     pub experiment: String,
     /// Name of the profile.
     pub profile: String,
-    /// One entry a trial.
-    pub trials: Vec<TrialStatus>,
+    /// One entry per trial.
+    pub trials: Vec<TrialProgress>,
 }
 
 /// How far one trial is.
 #[derive(Debug, Serialize)]
-pub struct TrialStatus {
+pub struct TrialProgress {
     /// Name of its folder.
     pub id: String,
     /// Its point and seed.
@@ -36,17 +36,19 @@ pub struct TrialStatus {
     pub status: TrialState,
     /// Steps done.
     pub step: u64,
-    /// Steps to do; absent where they depend on a vocabulary that is not known before the trial began.
+    /// Steps of the whole trial; absent where they depend on a vocabulary that is unknown until the trial
+    /// begins.
     pub steps: Option<u64>,
-    /// Training loss of the last line of metrics.
+    /// Training loss in the last line of metrics.
     pub loss: Option<f64>,
     /// Seconds so far; fine-tuning included once done.
     pub elapsed_s: Option<f64>,
-    /// Estimated seconds of pre-training that are left, at the speed so far.
+    /// Estimated seconds of pre-training that remain, at the speed so far.
     pub left_s: Option<f64>,
 }
 
-/// Reads the state of an experiment's trials from `results`; one whose records cannot be read is `Damaged`.
+/// Reads how far an experiment's trials are from `results`; a trial whose records cannot be read is
+/// `Damaged`.
 pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
     let row = |trial: &Trial| {
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
@@ -59,9 +61,9 @@ pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
     }
 }
 
-/// One unreadable trial must not hide the others.
-fn damaged(trial: &Trial, error: &Error) -> TrialStatus {
-    TrialStatus {
+/// The row of a trial that cannot be read: it must not hide the others.
+fn damaged(trial: &Trial, error: &Error) -> TrialProgress {
+    TrialProgress {
         id: trial.id.to_string(),
         label: trial.label(),
         status: TrialState::Damaged { message: error.to_string() },
@@ -73,12 +75,12 @@ fn damaged(trial: &Trial, error: &Error) -> TrialStatus {
     }
 }
 
-fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
-    // The state first: a trial that ends meanwhile is then shown as running, with its last numbers.
+fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialProgress> {
+    // The state is read first: a trial that ends meanwhile is then shown as running, with its last numbers.
     let state = folder.state()?;
     let events = folder.events()?;
     let latest = events.iter().rfind(|event| event.split == Split::Train);
-    let mut row = TrialStatus {
+    let mut row = TrialProgress {
         id: trial.id.to_string(),
         label: trial.label(),
         status: state,
@@ -96,7 +98,7 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialStatus> {
             }
             row.left_s = Some(0.0);
         }
-        // What came after the checkpoint is lost: the trial continues from there.
+        // Steps after the checkpoint are lost: the trial continues from there.
         TrialState::Partial { step } => {
             row.step = step;
             row.left_s = left_s(latest, step, row.steps);
@@ -115,7 +117,7 @@ fn steps_of(trial: &Trial, folder: &TrialFolder) -> Result<Option<u64>> {
     let train = &trial.spec.train;
     let scheduled = match train.budget {
         Budget::Steps => Some(train.steps),
-        Budget::Seconds => folder.read::<StepTime>(PACE)?.map(|pace| pace.steps),
+        Budget::Seconds => StepTime::read(folder)?.map(|measured| measured.steps),
         _ => folder
             .trial()?
             .and_then(|record| flops::resolved_steps(&trial.spec, record.provenance.corpus.vocab_size)),

@@ -1,6 +1,6 @@
-//! How a whole run ended: one row a trial.
+//! How a whole run ended, one row per trial.
 
-use super::executor::{Job, TrialEnd};
+use super::executor::{Job, TrialStatus};
 use crate::error::{Error, ErrorKind};
 use crate::experiment::TrialId;
 
@@ -11,57 +11,57 @@ pub struct SummaryRow {
     pub experiment: String,
     /// Name of its folder.
     pub id: TrialId,
-    /// Its point and seed, for people.
+    /// Its point and seed.
     pub label: String,
     /// How it ended.
-    pub end: TrialEnd,
+    pub status: TrialStatus,
 }
 
 /// How a whole run ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// One row a trial, in the order of the plan.
+    /// One row per trial, in the order of the jobs.
     pub rows: Vec<SummaryRow>,
 }
 
 impl Summary {
-    /// Joins jobs with their ends.
-    pub fn new(jobs: &[Job], ends: Vec<TrialEnd>) -> Self {
-        let row = |(job, end): (&Job, TrialEnd)| SummaryRow {
+    /// Joins the jobs with how each ended.
+    pub fn new(jobs: &[Job], statuses: Vec<TrialStatus>) -> Self {
+        let row = |(job, status): (&Job, TrialStatus)| SummaryRow {
             experiment: job.experiment.into(),
             id: job.trial.id.clone(),
             label: job.trial.label(),
-            end,
+            status,
         };
-        Self { rows: jobs.iter().zip(ends).map(row).collect() }
+        Self { rows: jobs.iter().zip(statuses).map(row).collect() }
     }
 
-    fn count(&self, chosen: impl Fn(&TrialEnd) -> bool) -> usize {
-        self.rows.iter().filter(|row| chosen(&row.end)).count()
+    fn count(&self, chosen: impl Fn(&TrialStatus) -> bool) -> usize {
+        self.rows.iter().filter(|row| chosen(&row.status)).count()
     }
 
-    /// Whether an experiment has a trial whose outcome is there.
+    /// Whether a trial of the experiment has an outcome.
     pub fn has_finished(&self, experiment: &str) -> bool {
-        let finished = |end: &TrialEnd| matches!(end, TrialEnd::Done(_) | TrialEnd::Skipped);
-        self.rows.iter().any(|row| row.experiment == experiment && finished(&row.end))
+        let finished = |status: &TrialStatus| matches!(status, TrialStatus::Done(_) | TrialStatus::Skipped);
+        self.rows.iter().any(|row| row.experiment == experiment && finished(&row.status))
     }
 
-    /// Whether a person stopped it.
+    /// Whether it was asked to stop before its end.
     pub fn is_interrupted(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.end, TrialEnd::Interrupted | TrialEnd::NotStarted))
+        self.rows.iter().any(|row| matches!(row.status, TrialStatus::Interrupted | TrialStatus::NotStarted))
     }
 
     /// The failed trials with their errors.
     pub fn failures(&self) -> impl Iterator<Item = (&SummaryRow, &Error)> {
-        self.rows.iter().filter_map(|row| match &row.end {
-            TrialEnd::Failed(error) => Some((row, error)),
+        self.rows.iter().filter_map(|row| match &row.status {
+            TrialStatus::Failed(error) => Some((row, error)),
             _ => None,
         })
     }
 
     /// Whether another process runs some of the trials.
     pub fn is_busy(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.end, TrialEnd::Busy(_)))
+        self.rows.iter().any(|row| matches!(row.status, TrialStatus::Busy(_)))
     }
 
     /// The kind of error, if every trial failed and all for the same kind of reason.
@@ -71,16 +71,16 @@ impl Summary {
         (kinds.len() == self.rows.len() && kinds.iter().all(|&kind| kind == first)).then_some(first)
     }
 
-    /// `2 done, 1 was done before, 1 failed`.
+    /// For example `2 done, 1 done before, 1 failed`.
     pub fn sentence(&self) -> String {
         let counts = [
-            (self.count(|end| matches!(end, TrialEnd::Done(_))), "done"),
-            (self.count(|end| matches!(end, TrialEnd::Skipped)), "done before"),
-            (self.count(|end| matches!(end, TrialEnd::Pretrained)), "pre-trained, to be fine-tuned"),
-            (self.count(|end| matches!(end, TrialEnd::Failed(_))), "failed"),
-            (self.count(|end| matches!(end, TrialEnd::Busy(_))), "run by another process"),
-            (self.count(|end| matches!(end, TrialEnd::Interrupted)), "interrupted"),
-            (self.count(|end| matches!(end, TrialEnd::NotStarted)), "not started"),
+            (self.count(|status| matches!(status, TrialStatus::Done(_))), "done"),
+            (self.count(|status| matches!(status, TrialStatus::Skipped)), "done before"),
+            (self.count(|status| matches!(status, TrialStatus::Pretrained)), "pre-trained, to be fine-tuned"),
+            (self.count(|status| matches!(status, TrialStatus::Failed(_))), "failed"),
+            (self.count(|status| matches!(status, TrialStatus::Busy(_))), "run by another process"),
+            (self.count(|status| matches!(status, TrialStatus::Interrupted)), "interrupted"),
+            (self.count(|status| matches!(status, TrialStatus::NotStarted)), "not started"),
         ];
         let words: Vec<String> =
             counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
@@ -92,33 +92,38 @@ impl Summary {
 mod tests {
     use super::*;
 
-    fn summary(ends: Vec<TrialEnd>) -> Summary {
-        let row = |end| SummaryRow {
+    fn summary(statuses: Vec<TrialStatus>) -> Summary {
+        let row = |status| SummaryRow {
             experiment: "test".into(),
             id: TrialId("0".into()),
             label: "seed=1".into(),
-            end,
+            status,
         };
-        Summary { rows: ends.into_iter().map(row).collect() }
+        Summary { rows: statuses.into_iter().map(row).collect() }
     }
 
-    fn failed(kind: ErrorKind) -> TrialEnd {
-        TrialEnd::Failed(Error::new(kind, "", ""))
+    fn failed(kind: ErrorKind) -> TrialStatus {
+        TrialStatus::Failed(Error::new(kind, "", ""))
     }
 
     #[test]
     fn counts_become_a_sentence() {
-        let ends = vec![TrialEnd::Skipped, TrialEnd::Skipped, failed(ErrorKind::Data), TrialEnd::NotStarted];
-        assert_eq!(summary(ends).sentence(), "2 done before, 1 failed, 1 not started");
+        let statuses = vec![
+            TrialStatus::Skipped,
+            TrialStatus::Skipped,
+            failed(ErrorKind::Data),
+            TrialStatus::NotStarted,
+        ];
+        assert_eq!(summary(statuses).sentence(), "2 done before, 1 failed, 1 not started");
         assert_eq!(summary(vec![]).sentence(), "no trials");
     }
 
     #[test]
     fn one_reason_for_all_is_a_common_failure() {
-        let kind = |ends| summary(ends).common_failure();
+        let kind = |statuses| summary(statuses).common_failure();
         assert_eq!(kind(vec![failed(ErrorKind::Data), failed(ErrorKind::Data)]), Some(ErrorKind::Data));
         assert_eq!(kind(vec![failed(ErrorKind::Data), failed(ErrorKind::Training)]), None);
-        assert_eq!(kind(vec![failed(ErrorKind::Data), TrialEnd::Skipped]), None);
+        assert_eq!(kind(vec![failed(ErrorKind::Data), TrialStatus::Skipped]), None);
         assert_eq!(kind(vec![]), None);
     }
 }

@@ -1,76 +1,124 @@
-//! The tasks of a trial with their examples, read before anything is trained, so that a bad file shows itself first.
+//! The tasks of a trial with their examples and the examples' hashes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName};
 use crate::hub::DataEnv;
 use crate::tasks::{MISMATCHED, SquadData, TaskData, open_squad, open_task};
 
-/// Examples of every task.
-pub struct Tasks {
-    /// GLUE's, in the order of the specification.
-    pub glue: Vec<TaskData>,
-    /// SQuAD's.
-    pub squad: Vec<SquadData>,
+/// The examples of one task. Clones share them.
+#[derive(Clone, Debug)]
+pub struct PreparedTask {
+    examples: Examples,
+    hash: String,
 }
 
-impl Tasks {
-    /// None: as if there were no tasks.
-    pub fn none() -> Self {
-        Self { glue: Vec::new(), squad: Vec::new() }
-    }
+#[derive(Clone, Debug)]
+enum Examples {
+    Glue(Arc<TaskData>),
+    Squad(Arc<SquadData>),
+}
 
-    /// Reads every task that `evaluate` needs.
-    pub fn open(evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
-        Self::read(&evaluate.tasks_to_read(), evaluate, data, env)
-    }
-
-    /// Reads some of them.
-    pub fn read(tasks: &[TaskName], evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
-        let (squad, glue): (Vec<TaskName>, Vec<TaskName>) = tasks.iter().partition(|task| task.is_squad());
-        Ok(Self {
-            glue: glue.into_iter().map(|task| open_task(evaluate, task, data, env)).collect::<Result<_>>()?,
-            squad: squad
-                .into_iter()
-                .map(|task| open_squad(evaluate, task, data, env))
-                .collect::<Result<_>>()?,
+impl PreparedTask {
+    /// Reads and hashes the examples of `task`.
+    ///
+    /// # Errors
+    /// Those of [`open_task`] and [`open_squad`].
+    pub fn open(task: TaskName, evaluate: &EvaluateSpec, data: &DataSpec, env: &DataEnv) -> Result<Self> {
+        Ok(match task.is_squad() {
+            true => open_squad(evaluate, task, data, env)?.into(),
+            false => open_task(evaluate, task, data, env)?.into(),
         })
     }
 
-    /// What a person should know of the examples before they are used.
+    /// Remarks about the examples for the person who starts the run.
     pub fn notes(&self) -> Vec<String> {
+        let Examples::Glue(data) = &self.examples else { return Vec::new() };
         let mut notes = Vec::new();
-        for task in &self.glue {
-            if task.n_left_out > 0 {
-                notes.push(format!("{}: {} rows without a text are left out", task.task, task.n_left_out));
-            }
-            let has_mismatched = task.splits.iter().any(|split| split.name == MISMATCHED);
-            if task.task == TaskName::Mnli && !has_mismatched {
-                notes.push("mnli: no mismatched validation split here, so no accuracy_mismatched".into());
-            }
+        if data.n_left_out > 0 {
+            notes.push(format!("{}: {} rows without a text are left out", data.task, data.n_left_out));
+        }
+        let has_mismatched = data.splits.iter().any(|split| split.name == MISMATCHED);
+        if data.task == TaskName::Mnli && !has_mismatched {
+            notes.push("mnli: no mismatched validation split, so accuracy_mismatched is not reported".into());
         }
         notes
     }
 
-    /// Hashes of the examples, by the task's word.
-    pub fn hashes(&self) -> BTreeMap<String, String> {
-        let glue = self.glue.iter().map(|task| (task.task.to_string(), task.hash()));
-        glue.chain(self.squad.iter().map(|task| (task.task.to_string(), task.hash()))).collect()
+    fn name(&self) -> TaskName {
+        match &self.examples {
+            Examples::Glue(data) => data.task,
+            Examples::Squad(data) => data.task,
+        }
+    }
+
+    fn revision(&self) -> &str {
+        match &self.examples {
+            Examples::Glue(data) => &data.revision,
+            Examples::Squad(data) => &data.revision,
+        }
+    }
+}
+
+impl From<TaskData> for PreparedTask {
+    fn from(data: TaskData) -> Self {
+        Self { hash: data.hash(), examples: Examples::Glue(Arc::new(data)) }
+    }
+}
+
+impl From<SquadData> for PreparedTask {
+    fn from(data: SquadData) -> Self {
+        Self { hash: data.hash(), examples: Examples::Squad(Arc::new(data)) }
+    }
+}
+
+/// The tasks of one trial, in the order of its specification.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks(Vec<PreparedTask>);
+
+impl FromIterator<PreparedTask> for Tasks {
+    fn from_iter<I: IntoIterator<Item = PreparedTask>>(tasks: I) -> Self {
+        Self(tasks.into_iter().collect())
+    }
+}
+
+impl Tasks {
+    /// The tasks of GLUE.
+    pub fn glue(&self) -> impl Iterator<Item = &TaskData> {
+        self.0.iter().filter_map(|task| match &task.examples {
+            Examples::Glue(data) => Some(data.as_ref()),
+            Examples::Squad(_) => None,
+        })
+    }
+
+    /// The versions of SQuAD.
+    pub fn squad(&self) -> impl Iterator<Item = &SquadData> {
+        self.0.iter().filter_map(|task| match &task.examples {
+            Examples::Glue(_) => None,
+            Examples::Squad(data) => Some(data.as_ref()),
+        })
     }
 
     /// Whether there is nothing to fine-tune on.
     pub fn is_empty(&self) -> bool {
-        self.glue.is_empty() && self.squad.is_empty()
+        self.0.is_empty()
     }
 
-    /// Revisions of the tasks' repositories, each once; `built-in` for the language, empty without tasks.
+    /// Hashes of the examples by the task's name.
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|task| (task.name().to_string(), task.hash.clone())).collect()
+    }
+
+    /// Revisions of the tasks' repositories, each once, GLUE's first; `built-in` for the built-in language.
     pub fn revision(&self) -> String {
-        let glue = self.glue.iter().map(|task| task.revision.as_str());
+        let (squad, glue): (Vec<&PreparedTask>, Vec<_>) =
+            self.0.iter().partition(|task| task.name().is_squad());
         let mut revisions: Vec<&str> = Vec::new();
-        for revision in glue.chain(self.squad.iter().map(|task| task.revision.as_str())) {
-            if !revisions.contains(&revision) {
-                revisions.push(revision);
+        for task in glue.into_iter().chain(squad) {
+            if !revisions.contains(&task.revision()) {
+                revisions.push(task.revision());
             }
         }
         revisions.join(" and ")

@@ -1,12 +1,12 @@
-//! The encoder with a head for one task.
+//! The encoder with a classification head for one task.
 //!
-//! Heads are choices with names: the paper's is one dense layer on the hidden state of [CLS] behind dropout (Glorot
-//! initialisation, no pooler); transformers' ElectraForSequenceClassification has one more, with GELU and dropout
-//! between. A score is regressed as (y - min) / (max - min) with squared error.
+//! The paper's head is dropout and one dense layer on the hidden state of [CLS] (Glorot initialisation, no pooler).
+//! The head of transformers' ElectraForSequenceClassification has one more dense layer, with GELU and dropout between the
+//! two. A score is regressed as (y - min) / (max - min) with squared error.
 
 use candle_core::{Device, Tensor};
 
-use super::encode::Encoded;
+use super::encode::EncodedExample;
 use super::table::LabelKind;
 use crate::error::Result;
 use crate::experiment::{EncoderShape, HeadKind};
@@ -22,12 +22,12 @@ use crate::text::Batch;
 /// Encoder and head.
 pub struct Classifier {
     encoder: Encoder,
-    head: Head,
+    head: ClassificationHead,
     dropout: f64,
     labels: LabelKind,
 }
 
-/// Fresh parameters of an encoder with a head, under the names of a fine-tuned model; to load weights into.
+/// New parameters of an encoder with a head, under the names of a fine-tuned model, to load weights into.
 pub fn classifier_parameters(
     network: &EncoderNetwork,
     labels: LabelKind,
@@ -38,14 +38,14 @@ pub fn classifier_parameters(
     Ok(parameters)
 }
 
-/// Dropout sites are numbers that name them in the random streams.
-enum Head {
+/// A head. Dropout sites are numbers in the random streams.
+enum ClassificationHead {
     Paper { dense: Linear, site: u64 },
     Huggingface { dense: Linear, output: Linear, sites: [u64; 2] },
 }
 
-impl Head {
-    /// A head of `kind` with `outputs` outputs, a layer above the encoder's last.
+impl ClassificationHead {
+    /// A head with `outputs` outputs, one layer above the encoder's last.
     fn new(builder: &mut Builder<'_>, kind: HeadKind, shape: &EncoderShape, outputs: usize) -> Result<Self> {
         let hidden = shape.hidden;
         match kind {
@@ -80,7 +80,7 @@ impl Head {
 }
 
 impl Classifier {
-    /// Makes all parameters in `parameters`.
+    /// Adds all parameters to `parameters`.
     pub fn new(
         parameters: &mut Parameters,
         network: &EncoderNetwork,
@@ -89,24 +89,24 @@ impl Classifier {
     ) -> Result<Self> {
         let mut builder = parameters.builder();
         let (_, encoder) = encoder(&mut builder, network)?;
-        let head = Head::new(&mut builder, head, &network.shape, labels.n_outputs())?;
+        let head = ClassificationHead::new(&mut builder, head, &network.shape, labels.n_outputs())?;
         Ok(Self { encoder, head, dropout: network.rates.hidden, labels })
     }
 
     /// Logits or regression outputs, [B, classes] or [B, 1].
-    pub fn outputs(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
+    pub fn outputs(&self, examples: &[&EncodedExample], mode: Mode) -> Result<Tensor> {
         let mut batch = Batch::new();
         for example in examples {
-            batch.push(&example.ids, &example.types);
+            batch.push(&example.input_ids, &example.token_type_ids);
         }
-        let hidden = self.encoder.forward(&tokens(&batch, batch.ids.clone()), mode)?;
-        let firsts: Vec<u32> =
+        let hidden = self.encoder.forward(&tokens(&batch, batch.input_ids.clone()), mode)?;
+        let first_tokens: Vec<u32> =
             batch.offsets.iter().take(examples.len()).map(|&offset| offset as u32).collect();
-        self.head.forward(&gather(&hidden, &firsts)?, self.dropout, mode)
+        self.head.forward(&gather(&hidden, &first_tokens)?, self.dropout, mode)
     }
 
     /// Mean loss of the examples.
-    pub fn loss(&self, examples: &[&Encoded], mode: Mode) -> Result<Tensor> {
+    pub fn loss(&self, examples: &[&EncodedExample], mode: Mode) -> Result<Tensor> {
         let outputs = self.outputs(examples, mode)?;
         match self.labels {
             LabelKind::Classes(_) => {
@@ -136,7 +136,7 @@ mod tests {
         (classifier, parameters)
     }
 
-    /// Facts, trap 6: transformers' head has a dense layer that the paper's does not.
+    /// Trap 6: transformers' head has a dense layer that the paper's does not.
     #[test]
     fn parameters_of_the_heads() {
         let names = |head| {
@@ -160,8 +160,12 @@ mod tests {
 
     #[test]
     fn every_parameter_gets_a_gradient() {
-        let example =
-            |label| Encoded { idx: 0, ids: vec![2, 9, 7, 3, 5, 3], types: vec![0, 0, 0, 0, 1, 1], label };
+        let example = |label| EncodedExample {
+            idx: 0,
+            input_ids: vec![2, 9, 7, 3, 5, 3],
+            token_type_ids: vec![0, 0, 0, 0, 1, 1],
+            label,
+        };
         for head in [HeadKind::Paper, HeadKind::Huggingface] {
             let (classifier, parameters) = classifier(head);
             let loss = classifier.loss(&[&example(0.0), &example(2.0)], Mode::train(1, 1)).unwrap();

@@ -1,65 +1,69 @@
-//! From an example's texts to the tokens that a model reads: [CLS] A [SEP], or [CLS] A [SEP] B [SEP].
+//! Tokenises the texts of an example to [CLS] A [SEP], or [CLS] A [SEP] B [SEP].
 
 use rayon::prelude::*;
 
-use super::glue::Example;
+use super::glue::GlueExample;
 use crate::error::Result;
 use crate::text::Tokenizer;
 
 /// A tokenised example.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encoded {
-    /// Its number in the task's own count.
+pub struct EncodedExample {
+    /// Its number in the task's own numbering.
     pub idx: i64,
     /// Token ids with [CLS] and [SEP].
-    pub ids: Vec<u32>,
+    pub input_ids: Vec<u32>,
     /// Segment of each token.
-    pub types: Vec<u32>,
+    pub token_type_ids: Vec<u32>,
     /// Class index or score.
     pub label: f32,
 }
 
-/// Tokenises examples to at most `longest` tokens each, in parallel and in order.
-pub fn encode(examples: &[Example], tokenizer: &Tokenizer, longest: usize) -> Result<Vec<Encoded>> {
-    examples.par_iter().map(|example| one(example, tokenizer, longest)).collect()
+/// Tokenises examples to at most `max_length` tokens each, in parallel and in order.
+pub fn encode(
+    examples: &[GlueExample],
+    tokenizer: &Tokenizer,
+    max_length: usize,
+) -> Result<Vec<EncodedExample>> {
+    examples.par_iter().map(|example| encode_one(example, tokenizer, max_length)).collect()
 }
 
-/// The pairs in the other order (google-research/electra, `double_unordered`); single texts as they are.
-pub fn swapped(examples: &[Example]) -> Vec<Example> {
-    let swap = |example: &Example| match &example.text_b {
+/// Exchanges the texts of pairs (google-research/electra, `double_unordered`); single texts are not changed.
+pub fn swapped(examples: &[GlueExample]) -> Vec<GlueExample> {
+    let swap = |example: &GlueExample| match &example.text_b {
         Some(second) => {
-            Example { text_a: second.clone(), text_b: Some(example.text_a.clone()), ..example.clone() }
+            GlueExample { text_a: second.clone(), text_b: Some(example.text_a.clone()), ..example.clone() }
         }
         None => example.clone(),
     };
     examples.iter().map(swap).collect()
 }
 
-fn one(example: &Example, tokenizer: &Tokenizer, longest: usize) -> Result<Encoded> {
+fn encode_one(example: &GlueExample, tokenizer: &Tokenizer, max_length: usize) -> Result<EncodedExample> {
     let mut first = tokenizer.encode(&example.text_a)?;
     let mut second = match &example.text_b {
         Some(text) => tokenizer.encode(text)?,
         None => Vec::new(),
     };
-    let special = if example.text_b.is_some() { 3 } else { 2 };
-    truncate(&mut first, &mut second, longest.saturating_sub(special));
-    let ends = tokenizer.special();
-    let mut ids = vec![ends.cls];
-    ids.extend(first);
-    ids.push(ends.sep);
-    let mut types = vec![0; ids.len()];
+    let n_special = if example.text_b.is_some() { 3 } else { 2 };
+    truncate(&mut first, &mut second, max_length.saturating_sub(n_special));
+    let special = tokenizer.special();
+    let mut input_ids = vec![special.cls];
+    input_ids.extend(first);
+    input_ids.push(special.sep);
+    let mut token_type_ids = vec![0; input_ids.len()];
     if example.text_b.is_some() {
-        ids.extend(second);
-        ids.push(ends.sep);
-        types.resize(ids.len(), 1);
+        input_ids.extend(second);
+        input_ids.push(special.sep);
+        token_type_ids.resize(input_ids.len(), 1);
     }
-    Ok(Encoded { idx: example.idx, ids, types, label: example.label })
+    Ok(EncodedExample { idx: example.idx, input_ids, token_type_ids, label: example.label })
 }
 
-/// Drops tokens from the end of the longer segment, of B where both are as long (google-research/electra,
+/// Drops tokens from the end of the longer segment, or of B if both have the same length (google-research/electra,
 /// `_truncate_seq_pair`).
-fn truncate(first: &mut Vec<u32>, second: &mut Vec<u32>, longest: usize) {
-    while first.len() + second.len() > longest {
+fn truncate(first: &mut Vec<u32>, second: &mut Vec<u32>, max_length: usize) {
+    while first.len() + second.len() > max_length {
         if first.len() > second.len() {
             first.pop()
         } else {
@@ -73,24 +77,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_change_places_and_keep_their_label() {
-        let pair = Example { idx: 3, text_a: "a".into(), text_b: Some("b".into()), label: 1.0 };
-        let single = Example { idx: 4, text_b: None, ..pair.clone() };
-        let other = Example { text_a: "b".into(), text_b: Some("a".into()), ..pair.clone() };
+    fn pairs_are_exchanged_and_keep_their_label() {
+        let pair = GlueExample { idx: 3, text_a: "a".into(), text_b: Some("b".into()), label: 1.0 };
+        let single = GlueExample { idx: 4, text_b: None, ..pair.clone() };
+        let other = GlueExample { text_a: "b".into(), text_b: Some("a".into()), ..pair.clone() };
         assert_eq!(swapped(&[pair, single.clone()]), [other, single]);
     }
 
     #[test]
-    fn the_longer_segment_loses_tokens_and_ties_go_to_b() {
-        let cut = |a: usize, b: usize, longest: usize| {
+    fn the_longer_segment_loses_tokens_or_b_if_both_are_equal() {
+        let lengths = |a: usize, b: usize, max_length: usize| {
             let (mut a, mut b) = (vec![1; a], vec![2; b]);
-            truncate(&mut a, &mut b, longest);
+            truncate(&mut a, &mut b, max_length);
             (a.len(), b.len())
         };
-        assert_eq!(cut(5, 3, 8), (5, 3));
-        assert_eq!(cut(5, 3, 6), (3, 3));
-        assert_eq!(cut(5, 3, 5), (3, 2));
-        assert_eq!(cut(2, 9, 5), (2, 3));
-        assert_eq!(cut(9, 0, 5), (5, 0));
+        assert_eq!(lengths(5, 3, 8), (5, 3));
+        assert_eq!(lengths(5, 3, 6), (3, 3));
+        assert_eq!(lengths(5, 3, 5), (3, 2));
+        assert_eq!(lengths(2, 9, 5), (2, 3));
+        assert_eq!(lengths(9, 0, 5), (5, 0));
     }
 }

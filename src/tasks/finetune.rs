@@ -1,36 +1,36 @@
 //! Fine-tuning a pre-trained encoder on one task with one seed (ELECTRA, Appendix B).
 //!
-//! Batches are ragged: no padding. See `classifier.rs` for the heads and the loss, `steps.rs` for the loop.
+//! Batches have no padding. `classifier.rs` has the heads and the loss, `steps.rs` the loop.
 
 use candle_core::Device;
 
 use super::classifier::Classifier;
-use super::encode::Encoded;
+use super::encode::EncodedExample;
 use super::score::majority;
-use super::steps::{Steps, n_steps, run_seed, under_cap};
+use super::steps::{TrainingSteps, limit_examples, n_steps, run_seed};
 use super::table::{LabelKind, TaskInfo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{FinetuneSpec, TaskName};
+use crate::experiment::FinetuneSpec;
 use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
 use crate::records::{PredictedExample, Predictions, RECORD_VERSION};
 
-/// Examples a batch of prediction.
+/// Examples per batch of prediction.
 const PREDICTION_BATCH: usize = 64;
 
-/// What a run leaves.
+/// The result of a fine-tuning run.
 pub struct Finetuned {
-    /// What it says of every validation example.
+    /// The prediction for every validation example.
     pub predictions: Predictions,
     /// The fine-tuned encoder and its head.
     pub parameters: Parameters,
 }
 
-/// What fine-tuning starts from.
+/// The pre-trained encoder that fine-tuning starts from.
 pub struct Pretrained<'a> {
-    /// The encoder.
+    /// Its architecture.
     pub network: EncoderNetwork,
-    /// Puts its trained values into the parameters that belong to it.
+    /// Loads its weights into the parameters of an encoder.
     pub load: &'a dyn Fn(&Parameters) -> Result<()>,
 }
 
@@ -38,44 +38,43 @@ pub struct Pretrained<'a> {
 pub struct Finetuning<'a> {
     /// The trial's seed.
     pub seed: u64,
-    /// Which of the runs of this task.
+    /// The number of the run of this task.
     pub finetune_seed: u64,
     /// The pre-trained encoder.
     pub pretrained: &'a Pretrained<'a>,
-    /// Recipe.
+    /// The recipe.
     pub recipe: &'a FinetuneSpec,
     /// The task.
     pub task: TaskInfo,
-    /// Whether its examples are the built-in language's.
+    /// Whether its examples are from the built-in language.
     pub synthetic: bool,
     /// Examples to train on.
-    pub train: &'a [Encoded],
+    pub train: &'a [EncodedExample],
     /// Examples to predict.
-    pub validation: &'a [Encoded],
-    /// Where to compute.
+    pub validation: &'a [EncodedExample],
+    /// The device to compute on.
     pub device: &'a Device,
-    /// Fails when asked to stop.
+    /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// Passes over a task's training examples.
-fn epochs(recipe: &FinetuneSpec, task: TaskName) -> f64 {
-    let longer =
-        matches!(task, TaskName::Rte | TaskName::Stsb).then_some(recipe.epochs_small_tasks).flatten();
-    longer.unwrap_or(recipe.epochs)
+/// Epochs of a task.
+fn epochs(recipe: &FinetuneSpec, task: &TaskInfo) -> f64 {
+    let of_small_tasks = recipe.epochs_small_tasks.filter(|_| task.is_small);
+    of_small_tasks.unwrap_or(recipe.epochs)
 }
 
 impl Finetuning<'_> {
     /// Trains, then predicts every validation example.
     pub fn run(&self) -> Result<Finetuned> {
         let seed = run_seed(self.seed, self.task.task, self.finetune_seed);
-        let train = under_cap(self.train, self.recipe.max_train_examples, seed);
+        let train = limit_examples(self.train, self.recipe.max_train_examples, seed);
         let mut parameters = Parameters::expecting(seed, self.device, is_encoder_parameter);
         let (labels, head) = (self.task.labels, self.recipe.head);
         let classifier = Classifier::new(&mut parameters, &self.pretrained.network, labels, head)?;
         (self.pretrained.load)(&parameters)?;
-        let steps = n_steps(train.len(), self.recipe.batch, epochs(self.recipe, self.task.task));
-        let training = Steps {
+        let steps = n_steps(train.len(), self.recipe.batch, epochs(self.recipe, &self.task));
+        let training = TrainingSteps {
             seed,
             recipe: self.recipe,
             task: self.task.task,
@@ -84,10 +83,11 @@ impl Finetuning<'_> {
             stop: self.stop,
         };
         training.run(&parameters, &|batch, mode| {
-            let chosen: Vec<&Encoded> = batch.iter().filter_map(|&index| train.get(index).copied()).collect();
+            let chosen: Vec<&EncodedExample> =
+                batch.iter().filter_map(|&index| train.get(index).copied()).collect();
             classifier.loss(&chosen, mode)
         })?;
-        // Of all training examples, whatever the cap: one baseline for every run of the task.
+        // From all training examples, even with max_train_examples, so that every run of the task has the same baseline.
         let labels = self.train.iter().map(|example| example.label);
         let predictions = Predictions {
             record_version: RECORD_VERSION,
@@ -102,16 +102,16 @@ impl Finetuning<'_> {
         Ok(Finetuned { predictions, parameters })
     }
 
-    /// What the model says of `examples`, in their order.
+    /// The predictions for `examples`, in order.
     pub(crate) fn predict(
         &self,
         classifier: &Classifier,
-        examples: &[Encoded],
+        examples: &[EncodedExample],
     ) -> Result<Vec<PredictedExample>> {
         let mut all = Vec::with_capacity(examples.len());
         for chunk in examples.chunks(PREDICTION_BATCH) {
             (self.stop)()?;
-            let batch: Vec<&Encoded> = chunk.iter().collect();
+            let batch: Vec<&EncodedExample> = chunk.iter().collect();
             let outputs = classifier.outputs(&batch, Mode::evaluate())?.to_device(&Device::Cpu)?;
             for (example, row) in chunk.iter().zip(outputs.to_vec2::<f32>()?) {
                 if row.iter().any(|output| !output.is_finite()) {
@@ -119,7 +119,7 @@ impl Finetuning<'_> {
                     let hint = "lower evaluate.finetune.learning_rate";
                     return Err(Error::new(ErrorKind::Training, what, hint));
                 }
-                let prediction = answer(self.task.labels, &row);
+                let prediction = prediction_of(self.task.labels, &row);
                 let label = f64::from(example.label);
                 all.push(PredictedExample { idx: example.idx, prediction, label });
             }
@@ -128,8 +128,8 @@ impl Finetuning<'_> {
     }
 }
 
-/// The class of the largest logit, or the score that a regression output stands for.
-fn answer(labels: LabelKind, row: &[f32]) -> f64 {
+/// The class with the largest logit, or the score of a regression output.
+fn prediction_of(labels: LabelKind, row: &[f32]) -> f64 {
     match labels {
         LabelKind::Classes(_) => {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -144,19 +144,21 @@ fn answer(labels: LabelKind, row: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::TaskName;
+    use crate::tasks::table::task_info;
 
     #[test]
     fn steps_cover_the_epochs() {
         let recipe = FinetuneSpec { epochs_small_tasks: Some(10.0), ..Default::default() };
-        let steps = |task, n| n_steps(n, recipe.batch, epochs(&recipe, task));
+        let steps = |task, n| n_steps(n, recipe.batch, epochs(&recipe, &task_info(task)));
         assert_eq!(steps(TaskName::Cola, 8551), 801);
         assert_eq!(steps(TaskName::Rte, 2490), 778);
         assert_eq!(steps(TaskName::Mrpc, 5), 1);
     }
 
     #[test]
-    fn answers() {
-        assert_eq!(answer(LabelKind::Classes(&["a", "b", "c"]), &[0.1, 3.0, -1.0]), 1.0);
-        assert_eq!(answer(LabelKind::Score { min: 0.0, max: 5.0 }, &[0.5]), 2.5);
+    fn predictions_are_classes_or_scores() {
+        assert_eq!(prediction_of(LabelKind::Classes(&["a", "b", "c"]), &[0.1, 3.0, -1.0]), 1.0);
+        assert_eq!(prediction_of(LabelKind::Score { min: 0.0, max: 5.0 }, &[0.5]), 2.5);
     }
 }

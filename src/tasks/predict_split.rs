@@ -1,18 +1,18 @@
-//! What a fine-tuned model says of further examples, later or in another process than its fine-tuning.
+//! Predictions of a fine-tuned model for more examples, even in another process than its fine-tuning.
 
 use super::classifier::Classifier;
-use super::encode::Encoded;
+use super::encode::EncodedExample;
 use super::finetune::Finetuning;
 use crate::error::Result;
 use crate::nn::Parameters;
 use crate::records::PredictedExample;
 
 impl Finetuning<'_> {
-    /// Predicts `examples` with the parameters that a run of this task left, in their order.
+    /// Predicts `examples`, in order, with the fine-tuned parameters of a run of this task.
     pub fn predict_split(
         &self,
         finetuned: &Parameters,
-        examples: &[Encoded],
+        examples: &[EncodedExample],
     ) -> Result<Vec<PredictedExample>> {
         let mut parameters = Parameters::new(0, self.device);
         let (labels, head) = (self.task.labels, self.recipe.head);

@@ -1,14 +1,15 @@
-//! A published model with the tokenizer that lies beside it.
+//! A published model with the tokenizer in its folder.
 
 use std::path::Path;
 
-use crate::checkpoint::read::Published;
+use crate::checkpoint::Published;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::{Tokenizer, tokenizer_in};
 
 /// Opens the model in `folder`, and its tokenizer if there is one.
 ///
-/// Errors: what `Published::open` and `tokenizer_in` refuse; a tokenizer with ids past the model's table.
+/// # Errors
+/// Those of [`Published::open`] and [`tokenizer_in`]; the tokenizer has more tokens than the model.
 pub fn open_published(folder: &Path) -> Result<(Published, Option<Tokenizer>)> {
     let published = Published::open(folder)?;
     let tokenizer = tokenizer_in(folder)?;
@@ -21,7 +22,7 @@ pub fn open_published(folder: &Path) -> Result<(Published, Option<Tokenizer>)> {
                 folder.display(),
                 tokenizer.vocab_size()
             ),
-            "put the tokenizer that belongs to the model beside it",
+            "put the tokenizer of this model into the folder",
         )),
         _ => Ok((published, tokenizer)),
     }

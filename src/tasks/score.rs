@@ -1,26 +1,25 @@
-//! From saved predictions to a score with its baseline.
+//! Scores saved predictions, with an interval and a baseline.
 
 use std::collections::BTreeMap;
 
-use super::metrics::measure;
-use super::scored_tasks::scored_task;
+use super::metrics::{bootstrap_interval, compute_metric};
 use super::table::{LabelKind, TaskInfo};
 use crate::records::{Predictions, Score, SplitPredictions};
-use crate::tasks::metrics::bootstrap::bootstrap_interval;
 
-/// Resamples of the examples behind a score's interval.
+/// Number of bootstrap resamples for the interval of a score.
 pub const N_RESAMPLES: usize = 1000;
 
-/// The task's metric, × 100, of predictions that were read back from disk, with its interval over the examples.
+/// The score of predictions that were read from disk: the task's metric × 100, with its interval over the examples.
 pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
-    let said: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
+    let predicted: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
     let gold: Vec<f64> = predictions.examples.iter().map(|example| example.label).collect();
-    let of = |drawn: &[usize], values: &[f64]| -> Vec<f64> {
+    let select = |drawn: &[usize], values: &[f64]| -> Vec<f64> {
         drawn.iter().filter_map(|&index| values.get(index)).copied().collect()
     };
-    let again = |drawn: &[usize]| measure(task.metric, &of(drawn, &said), &of(drawn, &gold));
-    let value = measure(task.metric, &said, &gold);
-    let interval = value.and_then(|_| bootstrap_interval(gold.len(), N_RESAMPLES, again));
+    let resampled =
+        |drawn: &[usize]| compute_metric(task.metric, &select(drawn, &predicted), &select(drawn, &gold));
+    let value = compute_metric(task.metric, &predicted, &gold);
+    let interval = value.and_then(|_| bootstrap_interval(gold.len(), N_RESAMPLES, resampled));
     let constant = vec![predictions.majority; gold.len()];
     Score {
         task: task.task,
@@ -29,33 +28,34 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         metric: task.metric.as_str().into(),
         value: value.map(|value| 100.0 * value),
         interval: interval.map(|ends| ends.map(|end| 100.0 * end)),
-        others: others(task, &said, &gold),
-        majority: 100.0 * measure(task.metric, &constant, &gold).unwrap_or(0.0),
+        others: other_metrics(task, &predicted, &gold),
+        majority: 100.0 * compute_metric(task.metric, &constant, &gold).unwrap_or(0.0),
         n_examples: gold.len(),
         n_train: predictions.n_train,
         steps: predictions.steps,
     }
 }
 
-/// The task's other metrics, which the leaderboard's mean takes: F1 of MRPC and QQP, Pearson's correlation of STS-B.
-fn others(task: &TaskInfo, said: &[f64], gold: &[f64]) -> BTreeMap<String, f64> {
-    let metrics = scored_task(task.task.as_str()).map_or(&[][..], |row| row.metrics);
-    let others = metrics.iter().filter(|&&metric| metric != task.metric);
-    others
-        .filter_map(|&metric| Some((metric.as_str().into(), 100.0 * measure(metric, said, gold)?)))
+/// The task's other metrics, which the leaderboard averages: F1 of MRPC and QQP, Pearson's correlation of STS-B.
+fn other_metrics(task: &TaskInfo, predicted: &[f64], gold: &[f64]) -> BTreeMap<String, f64> {
+    task.other_metrics
+        .iter()
+        .filter_map(|&metric| {
+            Some((metric.as_str().into(), 100.0 * compute_metric(metric, predicted, gold)?))
+        })
         .collect()
 }
 
-/// Adds what MNLI's model is worth on the mismatched examples.
+/// Adds the score of MNLI's model on the mismatched examples.
 pub fn add_mismatched(score: &mut Score, task: &TaskInfo, predictions: &SplitPredictions) {
-    let said: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
+    let predicted: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
     let gold: Vec<f64> = predictions.examples.iter().map(|example| example.label).collect();
-    let value = measure(task.metric, &said, &gold).map(|value| 100.0 * value);
+    let value = compute_metric(task.metric, &predicted, &gold).map(|value| 100.0 * value);
     score.others.extend(value.map(|value| (format!("{}_mismatched", task.metric.as_str()), value)));
 }
 
-/// What to say without looking at the input: the most frequent class of the training labels (the lower one of
-/// equally frequent ones), or their mean.
+/// The best constant prediction: the most frequent class of the training labels (the first of equally frequent ones), or
+/// their mean.
 pub fn majority(labels: LabelKind, train: impl Iterator<Item = f32>) -> f64 {
     match labels {
         LabelKind::Classes(names) => {
@@ -82,9 +82,9 @@ mod tests {
     use crate::records::{PredictedExample, RECORD_VERSION};
     use crate::tasks::table::task_info;
 
-    /// Of 100 answers 80 are right; the interval is `metrics/bootstrap.rs`'s for accuracy.
+    /// Of 100 predictions 80 are correct; `metrics/bootstrap.rs` tests the interval of accuracy.
     #[test]
-    fn a_score_comes_with_its_interval_over_the_examples() {
+    fn a_score_has_an_interval_over_the_examples() {
         let example = |idx| PredictedExample { idx, prediction: f64::from(idx < 80), label: 1.0 };
         let predictions = Predictions {
             record_version: RECORD_VERSION,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_majority_is_the_training_sets() {
+    fn the_majority_is_that_of_the_training_labels() {
         let labels = LabelKind::Classes(&["no", "yes"]);
         assert_eq!(majority(labels, [0.0, 1.0, 1.0].into_iter()), 1.0);
         assert_eq!(majority(labels, [0.0, 1.0].into_iter()), 0.0);

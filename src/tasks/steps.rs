@@ -1,6 +1,6 @@
-//! The optimizer steps of a fine-tuning run, whatever the task: order of the examples, learning rates, update.
+//! The optimizer steps of a fine-tuning run on any task: order of the examples, learning rates, updates.
 //!
-//! Must never: know of a head or of labels. Next: `finetune.rs` for GLUE, `squad/finetune.rs` for SQuAD.
+//! Must never: know about a head or labels. Next: `finetune.rs` for GLUE, `squad/finetune.rs` for SQuAD.
 
 use candle_core::Tensor;
 
@@ -9,29 +9,29 @@ use crate::experiment::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};
 use crate::nn::{Mode, Parameter, Parameters};
 use crate::objective::{DeferredMetrics, number};
 use crate::rng::{Purpose, Stream};
-use crate::train::{Optimizer, Schedule, Settings};
+use crate::train::{Optimizer, OptimizerSettings, Schedule};
 
-/// Steps after which a device is asked whether its numbers are finite.
-const READ_EVERY: u64 = 64;
+/// The number of steps between checks that the numbers on the device are finite.
+const CHECK_EVERY: u64 = 64;
 
 /// The steps of one run.
-pub struct Steps<'a> {
-    /// Decides order and dropout.
+pub struct TrainingSteps<'a> {
+    /// Seed of the order of the examples and of dropout.
     pub seed: u64,
-    /// Rates, batch, warm-up.
+    /// Learning rate, decay, batch size, warm-up.
     pub recipe: &'a FinetuneSpec,
     /// The task, for messages.
     pub task: TaskName,
-    /// Training examples.
+    /// Number of training examples.
     pub n_examples: usize,
-    /// Optimizer steps.
+    /// Number of optimizer steps.
     pub n_steps: u64,
-    /// Fails when asked to stop.
+    /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-impl Steps<'_> {
-    /// Trains `parameters`; `loss` gives the mean loss of examples by their numbers.
+impl TrainingSteps<'_> {
+    /// Trains `parameters`; `loss` computes the mean loss of examples by their indices.
     pub fn run(
         &self,
         parameters: &Parameters,
@@ -45,15 +45,15 @@ impl Steps<'_> {
         let warmup = (self.recipe.warmup_fraction * self.n_steps as f64).round() as u64;
         let schedule = Schedule { peak: self.recipe.learning_rate, warmup, total: self.n_steps };
         let top = parameters.max_depth();
-        let mut order = Order::new(self.seed, self.n_examples);
-        let mut unread = DeferredMetrics::default();
+        let mut order = ExampleOrder::new(self.seed, self.n_examples);
+        let mut pending = DeferredMetrics::default();
         for step in 0..self.n_steps {
             (self.stop)()?;
             let batch: Vec<usize> =
                 (0..self.recipe.batch.min(self.n_examples)).map(|_| order.next()).collect();
             let loss = loss(&batch, Mode::train(self.seed, step))?;
             let task = self.task;
-            unread.defer(&[&loss], move |read, _| {
+            pending.defer(&[&loss], move |read, _| {
                 if number(&read[0])?.is_finite() {
                     return Ok(());
                 }
@@ -65,28 +65,28 @@ impl Steps<'_> {
             optimizer.accumulate(&loss)?;
             let rate =
                 |parameter: &Parameter| schedule.rate(step) * layer_factor(self.recipe, top, parameter.depth);
-            optimizer.update_of(parameters, |_| true, rate)?.measure(&mut unread)?;
-            if step.is_multiple_of(READ_EVERY) {
-                std::mem::take(&mut unread).resolve()?;
+            optimizer.update_of(parameters, |_| true, rate)?.measure(&mut pending)?;
+            if step.is_multiple_of(CHECK_EVERY) {
+                std::mem::take(&mut pending).resolve()?;
             }
         }
-        unread.resolve().map(drop)
+        pending.resolve().map(drop)
     }
 }
 
-/// One number for initialisation, order and dropout of a run, different for every run of the trial.
+/// The seed of a run for its initialisation, order and dropout; every run of the trial has another one.
 pub fn run_seed(trial_seed: u64, task: TaskName, finetune_seed: u64) -> u64 {
     Stream::new(trial_seed, Purpose::Finetune, task as u64, finetune_seed).next_u64()
 }
 
-/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one (the released code first pads the
-/// set to whole batches, which may add a step or two).
+/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one. (The released code first pads the examples
+/// to full batches, which may add a step or two.)
 pub fn n_steps(n: usize, batch: usize, epochs: f64) -> u64 {
     ((n as f64 / batch as f64 * epochs).floor() as u64).max(1)
 }
 
-/// The training examples under a cap: the first of a seeded shuffle.
-pub fn under_cap<T>(examples: &[T], cap: Option<usize>, run_seed: u64) -> Vec<&T> {
+/// At most `cap` training examples: the first ones of a seeded shuffle.
+pub fn limit_examples<T>(examples: &[T], cap: Option<usize>, run_seed: u64) -> Vec<&T> {
     let mut examples: Vec<&T> = examples.iter().collect();
     if let Some(cap) = cap {
         Stream::new(run_seed, Purpose::Finetune, 0, 0).shuffle(&mut examples);
@@ -95,7 +95,7 @@ pub fn under_cap<T>(examples: &[T], cap: Option<usize>, run_seed: u64) -> Vec<&T
     examples
 }
 
-/// What the rate of a parameter at `depth` is multiplied by; the head is at depth `top`.
+/// The factor of the learning rate of a parameter at `depth`; the head is at depth `top`.
 fn layer_factor(recipe: &FinetuneSpec, top: usize, depth: usize) -> f64 {
     let below_head = top.saturating_sub(depth) as i32;
     let exponent = match recipe.layer_decay_rule {
@@ -106,8 +106,8 @@ fn layer_factor(recipe: &FinetuneSpec, top: usize, depth: usize) -> f64 {
     recipe.layer_decay.powi(exponent)
 }
 
-fn settings(recipe: &FinetuneSpec) -> Settings {
-    Settings {
+fn settings(recipe: &FinetuneSpec) -> OptimizerSettings {
+    OptimizerSettings {
         kind: OptimizerKind::Electra,
         beta1: 0.9,
         beta2: 0.999,
@@ -117,15 +117,15 @@ fn settings(recipe: &FinetuneSpec) -> Settings {
     }
 }
 
-/// Examples in a new order each epoch, without end.
-struct Order {
+/// Endless examples, in a new order every epoch.
+struct ExampleOrder {
     seed: u64,
     epoch: u64,
     indices: Vec<usize>,
     used: usize,
 }
 
-impl Order {
+impl ExampleOrder {
     fn new(seed: u64, n: usize) -> Self {
         Self { seed, epoch: 0, indices: (0..n).collect(), used: n }
     }
@@ -153,13 +153,13 @@ mod tests {
 
     #[test]
     fn an_epoch_visits_every_example_once() {
-        let mut order = Order::new(3, 10);
-        let epoch = |order: &mut Order| (0..10).map(|_| order.next()).collect::<Vec<_>>();
+        let mut order = ExampleOrder::new(3, 10);
+        let epoch = |order: &mut ExampleOrder| (0..10).map(|_| order.next()).collect::<Vec<_>>();
         let (first, second) = (epoch(&mut order), epoch(&mut order));
         assert_ne!(first, second);
-        for mut seen in [first, second] {
-            seen.sort_unstable();
-            assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        for mut visited in [first, second] {
+            visited.sort_unstable();
+            assert_eq!(visited, (0..10).collect::<Vec<_>>());
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
         if words[0] == "encoder" { words.join(".") } else { words[0].into() }
     }
 
-    /// Factors of the peak rate by `paper` and by `released_code`, and how many parameters have them.
+    /// The factors of the learning rate by `paper` and by `released_code`, and the number of parameters that have them.
     #[test]
     fn rates_of_every_parameter_by_both_rules() {
         let model = ModelSpec { layers: Some(12), hidden: Some(8), embedding: Some(4), ..Default::default() };

@@ -1,33 +1,33 @@
 //! A batch of token sequences, laid end to end without padding.
 //!
-//! Every consumer walks the sequences through `offsets`; no row of a tensor is ever spent on padding.
-//! Must never: know where the sequences came from. Next: `corpus.rs` fills batches, `objective` masks them.
+//! `offsets` says where each sequence starts; no row of a tensor is spent on padding.
+//! Must never: know where the sequences came from. Next: `corpus/reader.rs` fills batches, `objective` masks them.
 
 use std::sync::Arc;
 
-/// Sequences of different lengths, one behind the other. T tokens in B sequences.
+/// B sequences of different lengths, end to end; T tokens in all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Token ids, `[T]`.
-    pub ids: Vec<u32>,
+    pub input_ids: Vec<u32>,
     /// Segment (0 or 1) of each token, `[T]`.
-    pub types: Vec<u32>,
-    /// Sequence b is `ids[offsets[b]..offsets[b + 1]]`; `[B + 1]`, from 0 to T.
+    pub token_type_ids: Vec<u32>,
+    /// Sequence b is `input_ids[offsets[b]..offsets[b + 1]]`; `[B + 1]`, from 0 to T.
     pub offsets: Vec<usize>,
-    /// What it is a part of, where it is one.
-    part: Option<Part>,
+    /// The batch that this is a micro-batch of, if it is one.
+    origin: Option<Origin>,
 }
 
-/// A part's place in its batch.
+/// The place of a micro-batch in its full batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
-    whole: Arc<Batch>,
+struct Origin {
+    full_batch: Arc<Batch>,
     first_sequence: usize,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { ids: Vec::new(), types: Vec::new(), offsets: vec![0], part: None }
+        Self { input_ids: Vec::new(), token_type_ids: Vec::new(), offsets: vec![0], origin: None }
     }
 }
 
@@ -37,54 +37,56 @@ impl Batch {
         Self::default()
     }
 
-    /// Appends one sequence. `types` has one entry a token; a shorter one is filled with 0.
-    pub fn push(&mut self, ids: &[u32], types: &[u32]) {
-        self.ids.extend_from_slice(ids);
-        self.types.extend(types.iter().copied().chain(std::iter::repeat(0)).take(ids.len()));
-        self.offsets.push(self.ids.len());
+    /// Appends one sequence. Missing entries of `token_type_ids` are 0.
+    pub fn push(&mut self, input_ids: &[u32], token_type_ids: &[u32]) {
+        self.input_ids.extend_from_slice(input_ids);
+        let padded = token_type_ids.iter().copied().chain(std::iter::repeat(0));
+        self.token_type_ids.extend(padded.take(input_ids.len()));
+        self.offsets.push(self.input_ids.len());
     }
 
-    /// Cuts it into parts of at most `most` sequences, which remember what they are parts of: whatever is drawn for a batch is drawn for
-    /// the whole. A batch that is no longer than that stays as it is.
-    pub fn micro_batches(self, most: usize) -> Vec<Self> {
-        let most = most.max(1);
-        if self.n_sequences() <= most {
+    /// Splits the batch into micro-batches of at most `max_sequences` sequences. Each knows its full batch, because
+    /// masks and samples are drawn for the full batch. A batch that is small enough is returned as it is.
+    pub fn micro_batches(self, max_sequences: usize) -> Vec<Self> {
+        let max_sequences = max_sequences.max(1);
+        if self.n_sequences() <= max_sequences {
             return vec![self];
         }
-        let whole = Arc::new(self);
-        let firsts = (0..whole.n_sequences()).step_by(most);
-        let part = |first_sequence: usize| {
+        let full_batch = Arc::new(self);
+        let first_sequences = (0..full_batch.n_sequences()).step_by(max_sequences);
+        let micro_batch = |first_sequence: usize| {
             let mut part = Self::new();
-            for bounds in whole.offsets.windows(2).skip(first_sequence).take(most) {
-                part.push(&whole.ids[bounds[0]..bounds[1]], &whole.types[bounds[0]..bounds[1]]);
+            for bounds in full_batch.offsets.windows(2).skip(first_sequence).take(max_sequences) {
+                let tokens = bounds[0]..bounds[1];
+                part.push(&full_batch.input_ids[tokens.clone()], &full_batch.token_type_ids[tokens]);
             }
-            part.part = Some(Part { whole: whole.clone(), first_sequence });
+            part.origin = Some(Origin { full_batch: full_batch.clone(), first_sequence });
             part
         };
-        firsts.map(part).collect()
+        first_sequences.map(micro_batch).collect()
     }
 
-    /// What it is a part of; itself, where it is no part.
-    pub fn whole(&self) -> &Self {
-        self.part.as_ref().map_or(self, |part| &part.whole)
+    /// The full batch of a micro-batch; any other batch itself.
+    pub fn full_batch(&self) -> &Self {
+        self.origin.as_ref().map_or(self, |origin| &origin.full_batch)
     }
 
-    /// Tokens of the whole before its own first.
-    pub fn first_token(&self) -> usize {
-        self.part.as_ref().map_or(0, |part| part.whole.offsets[part.first_sequence])
+    /// The number of the first token in the full batch.
+    pub fn token_offset(&self) -> usize {
+        self.origin.as_ref().map_or(0, |origin| origin.full_batch.offsets[origin.first_sequence])
     }
 
-    /// Tokens of its longest sequence.
-    pub fn longest(&self) -> usize {
+    /// Length of the longest sequence, in tokens.
+    pub fn max_len(&self) -> usize {
         self.lengths().into_iter().max().unwrap_or(0)
     }
 
-    /// Tokens of all sequences.
+    /// Number of tokens in all sequences.
     pub fn n_tokens(&self) -> usize {
-        self.ids.len()
+        self.input_ids.len()
     }
 
-    /// Sequences.
+    /// Number of sequences.
     pub fn n_sequences(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
@@ -95,7 +97,7 @@ impl Batch {
     }
 
     /// Position of each token within its sequence, `[T]`.
-    pub fn positions(&self) -> Vec<u32> {
+    pub fn position_ids(&self) -> Vec<u32> {
         self.lengths().into_iter().flat_map(|length| 0..length as u32).collect()
     }
 }
@@ -105,46 +107,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sequences_lie_end_to_end() {
+    fn sequences_are_end_to_end() {
         let mut batch = Batch::new();
-        assert_eq!((batch.n_sequences(), batch.n_tokens(), batch.positions()), (0, 0, vec![]));
+        assert_eq!((batch.n_sequences(), batch.n_tokens(), batch.position_ids()), (0, 0, vec![]));
         batch.push(&[2, 10, 11, 3], &[0, 0, 0, 0]);
         batch.push(&[2, 20, 3, 21, 3], &[0, 0, 0, 1, 1]);
         batch.push(&[], &[]);
         batch.push(&[7], &[]);
         assert_eq!(batch.offsets, [0, 4, 9, 9, 10]);
         assert_eq!(batch.lengths(), [4, 5, 0, 1]);
-        assert_eq!(batch.positions(), [0, 1, 2, 3, 0, 1, 2, 3, 4, 0]);
-        assert_eq!(batch.types, [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
+        assert_eq!(batch.position_ids(), [0, 1, 2, 3, 0, 1, 2, 3, 4, 0]);
+        assert_eq!(batch.token_type_ids, [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
         assert_eq!((batch.n_sequences(), batch.n_tokens()), (4, 10));
     }
 
     #[test]
-    fn parts_know_their_whole() {
+    fn micro_batches_know_their_full_batch() {
         let mut batch = Batch::new();
         for length in [3u32, 1, 4, 2, 5] {
             batch.push(&(10 * length..11 * length).collect::<Vec<_>>(), &vec![length % 2; length as usize]);
         }
-        let whole = batch.clone();
+        let full = batch.clone();
         assert_eq!(
             (batch.clone().micro_batches(5), batch.clone().micro_batches(9)),
-            (vec![whole.clone()], vec![whole.clone()])
+            (vec![full.clone()], vec![full.clone()])
         );
-        for most in 1..5 {
-            let parts = batch.clone().micro_batches(most);
-            assert_eq!(parts.len(), 5usize.div_ceil(most));
+        for max_sequences in 1..5 {
+            let parts = batch.clone().micro_batches(max_sequences);
+            assert_eq!(parts.len(), 5usize.div_ceil(max_sequences));
             let joined = |of: fn(&Batch) -> &[u32]| parts.iter().flat_map(of).copied().collect::<Vec<_>>();
             assert_eq!(
-                (joined(|part| &part.ids), joined(|part| &part.types)),
-                (whole.ids.clone(), whole.types.clone())
+                (joined(|part| &part.input_ids), joined(|part| &part.token_type_ids)),
+                (full.input_ids.clone(), full.token_type_ids.clone())
             );
             let mut before = 0;
             for part in &parts {
-                assert!(part.n_sequences() <= most && part.whole() == &whole && part.whole().longest() == 5);
-                assert_eq!(part.first_token(), before);
+                assert!(part.n_sequences() <= max_sequences && part.full_batch() == &full);
+                assert_eq!((part.full_batch().max_len(), part.token_offset()), (5, before));
                 before += part.n_tokens();
             }
         }
-        assert_eq!((whole.whole(), whole.first_token()), (&whole, 0));
+        assert_eq!((full.full_batch(), full.token_offset()), (&full, 0));
     }
 }

@@ -1,17 +1,17 @@
-//! Text in, batches of token ids out.
+//! From text to batches of token ids.
 //!
 //! `corpus/` finds documents, splits them into sentences, packs them into training examples and caches the result;
-//! `tokenizer/` turns words into ids; `synthetic/` is the built-in language; `batch.rs` is what a network reads.
-//! Must never: know of models or training.
+//! `tokenizer/` turns text into ids; `synthetic/` is the built-in language; `batch.rs` is the input of a network.
+//! Must never: know about models or training.
 
-pub mod batch;
-pub mod corpus;
+mod batch;
+mod corpus;
 pub mod synthetic;
-pub mod tokenizer;
+mod tokenizer;
 
 pub use batch::Batch;
-pub use corpus::archive::{ArchivedCorpus, pack, unpack};
-pub use corpus::{Corpus, open_corpus};
-pub use tokenizer::files::tokenizer_in;
-pub use tokenizer::open::open_tokenizer;
-pub use tokenizer::{SpecialIds, Tokenizer};
+pub use corpus::{
+    ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus, open_corpus_of,
+};
+pub(crate) use tokenizer::TOKENIZER_FILE;
+pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};

@@ -1,4 +1,4 @@
-//! What this machine and this build offer: read, measured, and never changed.
+//! What this machine and this build offer. Must never: change anything.
 
 use std::path::{Path, PathBuf};
 
@@ -8,17 +8,19 @@ use crate::disk::{folder_bytes, free_bytes};
 use crate::error::Result;
 use crate::hub::DataEnv;
 use crate::run::device::{DeviceChoice, choose, describe};
-use crate::run::provenance::{git_state, simd};
+use crate::run::provenance::{built_from, git_state, simd};
 
 /// What `electra-lab doctor` shows.
 #[derive(Debug, Serialize)]
 pub struct Examination {
     /// Version of this crate.
     pub version: String,
-    /// Commit of the current folder's working tree.
-    pub git_commit: Option<String>,
-    /// Whether it has changes.
-    pub git_dirty: Option<bool>,
+    /// Commit that the program was built from, where the build knew it.
+    pub commit: Option<String>,
+    /// Commit of the repository in the current folder, if any.
+    pub working_commit: Option<String>,
+    /// Whether tracked files of that repository have changes.
+    pub working_dirty: Option<bool>,
     /// Operating system and processor family.
     pub platform: String,
     /// Device that `--device auto` takes.
@@ -33,13 +35,13 @@ pub struct Examination {
     pub cache: FolderState,
     /// Cache of the hub's files.
     pub hub_cache: FolderState,
-    /// The current folder, where results go by default.
+    /// The current folder, the default place of results.
     pub current: FolderState,
     /// Whether `HF_HUB_OFFLINE` forbids the network.
     pub offline: bool,
     /// Address of the hub.
     pub endpoint: String,
-    /// Whether a token for the hub was found; never the token.
+    /// Whether a token for the hub was found. Must never: hold the token itself.
     pub has_token: bool,
 }
 
@@ -62,8 +64,9 @@ pub fn examine() -> Result<Examination> {
     let hub = HubEnvironment::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     Ok(Examination {
         version: env!("CARGO_PKG_VERSION").into(),
-        git_commit: git.map(|git| git.commit.clone()),
-        git_dirty: git.map(|git| git.dirty),
+        commit: built_from().map(String::from),
+        working_commit: git.map(|git| git.commit.clone()),
+        working_dirty: git.map(|git| git.dirty),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         device: describe(&choose(DeviceChoice::Auto)?),
         built_with_cuda: cfg!(feature = "cuda"),
@@ -79,7 +82,7 @@ pub fn examine() -> Result<Examination> {
 }
 
 fn folder_state(path: &Path, count: bool) -> FolderState {
-    // A folder that does not exist yet will be made on the disk of the nearest one above it that does.
+    // A missing folder will be created on the disk of its nearest existing parent.
     let existing = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     FolderState {
         path: path.into(),
@@ -89,7 +92,7 @@ fn folder_state(path: &Path, count: bool) -> FolderState {
     }
 }
 
-/// The hub's settings, by the rules of its own clients.
+/// The hub's settings, read as its own clients read them.
 struct HubEnvironment {
     cache: PathBuf,
     endpoint: String,
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_shows() {
+    fn a_token_is_never_shown() {
         let seen = serde_json::to_string(&examine().unwrap()).unwrap();
         if let Ok(token) = std::env::var("HF_TOKEN")
             && !token.is_empty()
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_to_be_made_shows_its_disk() {
+    fn a_missing_folder_shows_its_disk() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder_state(&folder.path().join("a/b"), true);
         assert!(!state.exists);

@@ -1,8 +1,11 @@
-//! Everything that a user runs beside an experiment: benchmarks, checks, exports and questions to a model.
+//! What a user runs beside an experiment: benchmarks, checks, exports, scores and queries of a model.
+//!
+//! Must never: print (`cli` does).
 
 pub mod bench;
 pub mod doctor;
 pub mod export;
+mod find_trial;
 pub mod probe;
 pub mod score;
 pub mod submission;

@@ -1,11 +1,12 @@
-//! Asks a published model what it thinks of a text: which tokens were replaced, or what stands at each [MASK].
+//! Queries a published model about a text: the probability that each token was replaced, or the tokens that
+//! fit at each [MASK].
 
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use crate::checkpoint::read::Published;
+use crate::checkpoint::Published;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{DataEnv, model_folder};
 use crate::nn::{Mode, Tokens};
@@ -30,7 +31,7 @@ pub enum ProbeInput {
     Ids(Vec<u32>),
 }
 
-/// A token and what the discriminator says of it.
+/// A token with the discriminator's output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbedToken {
     /// Its id.
@@ -43,16 +44,16 @@ pub struct ProbedToken {
     pub replaced: f64,
 }
 
-/// A [MASK] and what the generator would put there.
+/// A [MASK] with the generator's most probable tokens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbedMask {
-    /// Its place among the tokens, [CLS] being 0.
+    /// Its position among the tokens; [CLS] is 0.
     pub position: usize,
     /// Most probable first.
     pub fills: Vec<Fill>,
 }
 
-/// A token that may stand at a [MASK].
+/// A token that may fill a [MASK].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fill {
     /// Its id.
@@ -65,7 +66,7 @@ pub struct Fill {
     pub probability: f64,
 }
 
-/// A model that was opened for questions.
+/// An opened model.
 pub struct Probe {
     folder: PathBuf,
     published: Published,
@@ -73,8 +74,8 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Opens a folder, or a hub repository `owner/name` at `revision`. With `generator`, a folder that `export`
-    /// wrote is opened at its generator.
+    /// Opens a folder, or a hub repository `owner/name` at `revision`. With `generator`, a folder that
+    /// `export` wrote is opened at its generator.
     pub fn open(model: &str, revision: &str, generator: bool, env: &DataEnv) -> Result<Self> {
         let mut folder = model_folder(model, revision, env)?.path;
         let nested = folder.join(GENERATOR_FOLDER);
@@ -85,12 +86,13 @@ impl Probe {
         Ok(Self { folder, published, tokenizer })
     }
 
-    /// Every token with the probability that it was replaced.
+    /// The probability for each token that it was replaced.
     pub fn discriminate(&self, input: &ProbeInput) -> Result<Vec<ProbedToken>> {
         let network = self.published.discriminator(&Device::Cpu)?;
-        let (ids, types) = self.read(input)?;
-        let logits: Vec<f32> = network.forward(&one_sequence(&ids, &types), Mode::evaluate())?.to_vec1()?;
-        let probed = ids.iter().zip(logits).map(|(&id, logit)| ProbedToken {
+        let (input_ids, token_type_ids) = self.tokenize(input)?;
+        let logits: Vec<f32> =
+            network.forward(&one_sequence(&input_ids, &token_type_ids), Mode::evaluate())?.to_vec1()?;
+        let probed = input_ids.iter().zip(logits).map(|(&id, logit)| ProbedToken {
             id,
             token: self.token(id),
             logit,
@@ -102,15 +104,15 @@ impl Probe {
     /// The `n_fills` most probable tokens at every [MASK].
     pub fn fill(&self, input: &ProbeInput, n_fills: usize) -> Result<Vec<ProbedMask>> {
         let network = self.published.masked_lm(&Device::Cpu)?;
-        let (ids, types) = self.read(input)?;
+        let (input_ids, token_type_ids) = self.tokenize(input)?;
         let mask = self.tokenizer.as_ref().map_or(BERT_MASK, |tokenizer| tokenizer.special().mask);
         let positions: Vec<u32> =
-            (0..ids.len() as u32).filter(|&i| ids.get(i as usize) == Some(&mask)).collect();
+            (0..).zip(&input_ids).filter(|&(_, &id)| id == mask).map(|(position, _)| position).collect();
         if positions.is_empty() {
             let hint = format!("write [MASK] where a token is to be filled in (id {mask} among --ids)");
             return Err(Error::new(ErrorKind::Data, "the text has no [MASK]", hint));
         }
-        let hidden = network.encoder.forward(&one_sequence(&ids, &types), Mode::evaluate())?;
+        let hidden = network.encoder.forward(&one_sequence(&input_ids, &token_type_ids), Mode::evaluate())?;
         let rows = Tensor::from_slice(&positions, positions.len(), &Device::Cpu)?;
         let logits: Vec<Vec<f32>> = network.head.forward(&hidden.index_select(&rows, 0)?)?.to_vec2()?;
         let masks = positions.iter().zip(logits).map(|(&position, logits)| ProbedMask {
@@ -139,10 +141,10 @@ impl Probe {
         self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.token(id))
     }
 
-    /// Ids and types of the input, checked against the model's tables.
-    fn read(&self, input: &ProbeInput) -> Result<(Vec<u32>, Vec<u32>)> {
+    /// `input_ids` and `token_type_ids` of the input, checked against the model's tables.
+    fn tokenize(&self, input: &ProbeInput) -> Result<(Vec<u32>, Vec<u32>)> {
         let refused = |what: String, hint: &str| Err(Error::new(ErrorKind::Data, what, hint));
-        let (ids, types) = match (input, &self.tokenizer) {
+        let (input_ids, token_type_ids) = match (input, &self.tokenizer) {
             (ProbeInput::Ids(ids), _) => (ids.clone(), vec![0; ids.len()]),
             (ProbeInput::Text { text, pair }, Some(tokenizer)) => {
                 tokenizer.encode_as_published(text, pair.as_deref())?
@@ -154,37 +156,34 @@ impl Probe {
             }
         };
         let network = &self.published.config.network;
-        if ids.is_empty() {
+        if input_ids.is_empty() {
             return refused("there are no tokens".into(), "give a text, or ids such as --ids 101,2023,102");
         }
-        if ids.len() > network.shape.positions {
-            let what = format!(
-                "{} tokens are more than the model's {} positions",
-                ids.len(),
-                network.shape.positions
-            );
+        if input_ids.len() > network.shape.positions {
+            let (n, positions) = (input_ids.len(), network.shape.positions);
+            let what = format!("{n} tokens are more than the model's {positions} positions");
             return refused(what, "give a shorter text");
         }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= network.vocab) {
+        if let Some(id) = input_ids.iter().find(|&&id| id as usize >= network.vocab) {
             return refused(
-                format!("token {id} is past the model's vocabulary of {}", network.vocab),
+                format!("token id {id} is not in the model's vocabulary of {}", network.vocab),
                 "check --ids",
             );
         }
-        if types.iter().any(|&kind| kind as usize >= network.shape.types) {
+        if token_type_ids.iter().any(|&segment| segment as usize >= network.shape.types) {
             return refused("the model has no second segment".into(), "leave --pair out");
         }
-        Ok((ids, types))
+        Ok((input_ids, token_type_ids))
     }
 }
 
 /// Id of [MASK] in BERT's vocabulary, for models without a tokenizer.
 const BERT_MASK: u32 = 103;
 
-fn one_sequence(ids: &[u32], types: &[u32]) -> Tokens {
+fn one_sequence(input_ids: &[u32], token_type_ids: &[u32]) -> Tokens {
     let mut batch = Batch::new();
-    batch.push(ids, types);
-    tokens(&batch, ids.to_vec())
+    batch.push(input_ids, token_type_ids);
+    tokens(&batch, input_ids.to_vec())
 }
 
 #[cfg(test)]
@@ -242,11 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn questions_that_a_model_cannot_answer() {
+    fn queries_that_a_model_cannot_answer_are_refused() {
         let folder = exported();
         let probe = open(folder.path(), false);
         let refused = |input: &ProbeInput| probe.discriminate(input).unwrap_err().message;
-        assert_eq!(refused(&ProbeInput::Ids(vec![2, 9, 3])), "token 9 is past the model's vocabulary of 9");
+        assert_eq!(
+            refused(&ProbeInput::Ids(vec![2, 9, 3])),
+            "token id 9 is not in the model's vocabulary of 9"
+        );
         assert_eq!(refused(&ProbeInput::Ids(vec![])), "there are no tokens");
         assert_eq!(refused(&text(&"cat ".repeat(15))), "17 tokens are more than the model's 16 positions");
         assert!(probe.fill(&text("the [MASK]"), 1).unwrap_err().message.contains("no masked language model"));

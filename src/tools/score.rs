@@ -1,4 +1,4 @@
-//! Scores of predictions that lie in files, whoever made them; nothing is trained and nothing written.
+//! Scores predictions in files of any origin. Must never: train or write anything.
 //!
 //! Next: `tasks/glue/files.rs` and `tasks/squad/files.rs` for the formats, `tasks/metrics/` for the numbers.
 
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::tasks::{
-    GlueScores, ScoredTask, SquadPredictions, SquadScores, glue_pairs, glue_scores, squad_answers,
+    GlueScores, SquadPredictions, SquadScores, TaskInfo, glue_pairs, glue_scores, squad_answers,
     squad_no_answer, squad_questions, squad_scores,
 };
 
-/// Scores a GLUE task's predictions against its gold labels; with `n_resamples`, with bootstrap intervals.
+/// Scores predictions of a GLUE task against its gold labels; `n_resamples` asks for bootstrap intervals.
 pub fn score_glue(
-    task: &ScoredTask,
+    task: &TaskInfo,
     gold: &Path,
     predictions: &Path,
     by_row: bool,
@@ -21,8 +21,8 @@ pub fn score_glue(
     Ok(glue_scores(task, &glue_pairs(task, gold, predictions, by_row)?, n_resamples))
 }
 
-/// Scores answers to SQuAD's questions. A question with a probability of no answer above `threshold` counts as
-/// answered by nothing.
+/// Scores answers to SQuAD's questions. A question with a probability of no answer above `threshold` counts
+/// as answered by nothing.
 pub fn score_squad(
     dataset: &Path,
     predictions: &Path,

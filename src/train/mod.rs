@@ -1,13 +1,15 @@
-//! The training loop, the optimizer and its schedule, checkpoints.
+//! Pre-training: the loop, one optimizer step, the learning-rate schedule and the checkpoints.
 
 mod checkpoint;
 mod optimizer;
 mod pretrain;
 mod schedule;
+mod state;
 mod step;
 
 pub use checkpoint::Checkpoint;
-pub use optimizer::{Norm, Optimizer, Settings};
-pub use pretrain::{Ended, Pretraining, Source, State, VALIDATION_BATCH};
+pub use optimizer::{GradientNorm, Optimizer, OptimizerSettings};
+pub use pretrain::{BatchSource, Pretraining, TrainOutcome, VALIDATION_BATCH};
 pub use schedule::Schedule;
+pub use state::TrainState;
 pub use step::{Step, Stepper};

@@ -1,4 +1,4 @@
-//! Adam over all parameters: clipping by the global norm, per-parameter rates, moments that can be saved.
+//! Adam over all parameters: clipping by the global norm, a rate per parameter, moments that can be saved.
 
 use candle_core::{DType, Tensor, Var};
 
@@ -13,14 +13,14 @@ use crate::ops::host_gradient::BLOCK;
 
 /// Numbers of the update rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct OptimizerSettings {
     /// With or without bias correction.
     pub kind: OptimizerKind,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
     /// Decoupled weight decay, on weights only.
     pub weight_decay: f64,
@@ -28,7 +28,7 @@ pub struct Settings {
     pub clip_norm: f64,
 }
 
-impl From<&TrainSpec> for Settings {
+impl From<&TrainSpec> for OptimizerSettings {
     fn from(spec: &TrainSpec) -> Self {
         Self {
             kind: spec.optimizer,
@@ -42,45 +42,46 @@ impl From<&TrainSpec> for Settings {
 }
 
 /// The global norm of a step's gradients before clipping.
-pub enum Norm {
-    /// Finite.
-    Known(f64),
-    /// On a device that is still to compute it.
-    Asked {
+pub enum GradientNorm {
+    /// A finite number.
+    Resolved(f64),
+    /// Still on a device.
+    Pending {
         /// [1], f32.
         norm: Tensor,
-        /// Updates before the step.
+        /// Number of updates before the step.
         n_updates: u64,
     },
 }
 
-impl Norm {
-    /// The norm, when it is known.
+impl GradientNorm {
+    /// The norm. Waits for the device.
     ///
     /// Errors: it is not finite. Nothing was updated then.
     pub fn wait(&self) -> Result<f64> {
         match self {
-            Self::Known(norm) => Ok(*norm),
-            Self::Asked { norm, n_updates } => finite(number(norm)?, *n_updates),
+            Self::Resolved(norm) => Ok(*norm),
+            Self::Pending { norm, n_updates } => finite(number(norm)?, *n_updates),
         }
     }
 
-    /// Adds it to the metrics as `gradient_norm`. What [`Self::wait`] would refuse is then refused by who reads them.
+    /// Adds it to the metrics as `gradient_norm`. If it is not finite, resolving the metrics gives the error of
+    /// [`Self::wait`].
     pub fn measure(self, metrics: &mut DeferredMetrics) -> Result<()> {
         match self {
-            Self::Known(norm) => {
+            Self::Resolved(norm) => {
                 metrics.mean("gradient_norm", norm, 1.0);
                 Ok(())
             }
-            Self::Asked { norm, n_updates } => metrics.defer(&[&norm], move |read, metrics| {
-                metrics.mean("gradient_norm", finite(number(&read[0])?, n_updates)?, 1.0);
+            Self::Pending { norm, n_updates } => metrics.defer(&[&norm], move |tensors, metrics| {
+                metrics.mean("gradient_norm", finite(number(&tensors[0])?, n_updates)?, 1.0);
                 Ok(())
             }),
         }
     }
 }
 
-/// `norm`, or the error that it is not finite after so many updates.
+/// `norm`, or the error that it is not finite after `n_updates` updates.
 fn finite(norm: f64, n_updates: u64) -> Result<f64> {
     if norm.is_finite() {
         return Ok(norm);
@@ -92,12 +93,12 @@ fn finite(norm: f64, n_updates: u64) -> Result<f64> {
     ))
 }
 
-/// First and second moments of every parameter, and how often they were updated.
+/// Adam, with the first and second moments of every parameter.
 pub struct Optimizer {
-    settings: Settings,
+    settings: OptimizerSettings,
     moments: Vec<(Var, Var)>,
-    /// Of each parameter and block of it: whether its moments may differ from zero.
-    alive: Vec<Vec<bool>>,
+    /// For each block of each parameter, whether its moments may differ from zero.
+    nonzero: Vec<Vec<bool>>,
     gradients: Gradients,
     n_updates: u64,
     #[cfg(feature = "cuda")]
@@ -106,7 +107,7 @@ pub struct Optimizer {
 
 impl Optimizer {
     /// Zero moments for `parameters`.
-    pub fn new(settings: Settings, parameters: &Parameters) -> Result<Self> {
+    pub fn new(settings: OptimizerSettings, parameters: &Parameters) -> Result<Self> {
         let zeros = |parameter: &Parameter| -> Result<Var> {
             Ok(Var::zeros(parameter.var.shape(), DType::F32, parameter.var.device())?)
         };
@@ -114,12 +115,12 @@ impl Optimizer {
             .iter()
             .map(|parameter| Ok((zeros(parameter)?, zeros(parameter)?)))
             .collect::<Result<_>>()?;
-        let alive = |parameter: &Parameter| vec![false; parameter.var.elem_count().div_ceil(BLOCK)];
+        let all_zero = |parameter: &Parameter| vec![false; parameter.var.elem_count().div_ceil(BLOCK)];
         let gradients = Gradients::new(parameters.iter().map(|parameter| &parameter.var));
         Ok(Self {
             settings,
             moments,
-            alive: parameters.iter().map(alive).collect(),
+            nonzero: parameters.iter().map(all_zero).collect(),
             gradients,
             n_updates: 0,
             #[cfg(feature = "cuda")]
@@ -127,7 +128,7 @@ impl Optimizer {
         })
     }
 
-    /// One whole step: the gradients of `loss`, the update, and the wait for the norm.
+    /// The gradients of `loss`, the update and the norm.
     #[cfg(test)]
     pub fn step_of(
         &mut self,
@@ -151,18 +152,18 @@ impl Optimizer {
         Ok(self.gradients.accumulate(loss)?)
     }
 
-    /// Updates the parameters that `trained` accepts, each with the rate that `rate` gives it, by the gradients that are there: the others
-    /// keep their values and their moments, and need no gradient. Returns the gradients' global norm before clipping. Does not wait for a
-    /// device.
+    /// Updates the parameters that `trained` accepts, each with its own `rate`, by the accumulated gradients. The other
+    /// parameters keep their values and moments, and need no gradient. Returns the global norm of the gradients before
+    /// clipping. Does not wait for a device.
     ///
-    /// Errors: a parameter without a gradient (an operation dropped it), a norm that is not finite, now or when it is waited for. Nothing
-    /// is updated then.
+    /// Errors: a parameter without a gradient, because an operation dropped it; a norm that is not finite, now or when
+    /// it is resolved. Nothing is updated then.
     pub fn update_of(
         &mut self,
         parameters: &Parameters,
         trained: impl Fn(&Parameter) -> bool,
         rate: impl Fn(&Parameter) -> f64,
-    ) -> Result<Norm> {
+    ) -> Result<GradientNorm> {
         let trained: Vec<(usize, &Parameter)> =
             parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
         #[cfg(feature = "cuda")]
@@ -170,20 +171,20 @@ impl Optimizer {
             return Ok(norm);
         }
         let mut squares = 0.0;
-        for &(place, parameter) in &trained {
-            squares += gradient_of(&self.gradients, place, parameter)?.sum_of_squares()?;
+        for &(index, parameter) in &trained {
+            squares += gradient_of(&self.gradients, index, parameter)?.sum_of_squares()?;
         }
         let norm = finite(squares.sqrt(), self.n_updates)?;
         let update = self.update(norm, self.n_updates + 1);
-        for (place, parameter) in trained {
+        for (index, parameter) in trained {
             let missing = || Error::internal("a parameter was added after the optimizer");
-            let (first, second) = self.moments.get(place).ok_or_else(missing)?;
+            let (first, second) = self.moments.get(index).ok_or_else(missing)?;
             let decay = if parameter.decays { self.settings.weight_decay as f32 } else { 0.0 };
             let update = Update { rate: rate(parameter) as f32, decay, ..update };
-            match gradient_of(&self.gradients, place, parameter)? {
+            match gradient_of(&self.gradients, index, parameter)? {
                 Gradient::Host(gradient) => {
-                    let alive = self.alive.get_mut(place).ok_or_else(missing)?;
-                    adam::adam(&parameter.var, first, second, gradient, alive, update)?;
+                    let nonzero = self.nonzero.get_mut(index).ok_or_else(missing)?;
+                    adam::adam(&parameter.var, first, second, gradient, nonzero, update)?;
                 }
                 Gradient::Device(gradient) => {
                     adam::reference(&parameter.var, first, second, gradient, update)?;
@@ -191,21 +192,21 @@ impl Optimizer {
             }
         }
         self.n_updates += 1;
-        Ok(Norm::Known(norm))
+        Ok(GradientNorm::Resolved(norm))
     }
 
-    /// The whole step by the kernels of a CUDA device; None where they do not take all of the parameters.
+    /// The update by the kernels of a CUDA device; None if they do not take all of the parameters.
     #[cfg(feature = "cuda")]
     fn step_on_device(
         &mut self,
         trained: &[(usize, &Parameter)],
         rate: &impl Fn(&Parameter) -> f64,
-    ) -> Result<Option<Norm>> {
+    ) -> Result<Option<GradientNorm>> {
         use crate::ops::gpu::tensors::adam::{Job, step};
         let mut jobs = Vec::with_capacity(trained.len());
-        for &(place, parameter) in trained {
-            let gradient = gradient_of(&self.gradients, place, parameter)?;
-            let (Gradient::Device(gradient), Some((first, second))) = (gradient, self.moments.get(place))
+        for &(index, parameter) in trained {
+            let gradient = gradient_of(&self.gradients, index, parameter)?;
+            let (Gradient::Device(gradient), Some((first, second))) = (gradient, self.moments.get(index))
             else {
                 return Ok(None);
             };
@@ -213,23 +214,23 @@ impl Optimizer {
             let rate = rate(parameter) as f32;
             jobs.push(Job { parameter: &parameter.var, moments: [first, second], gradient, rate, decay });
         }
-        // The norm is not known yet, and the kernel clips by itself.
+        // The norm is not known yet. The kernel clips by itself.
         let rule = self.update(0.0, self.n_updates + 1);
         let norm = step(&jobs, rule, self.settings.clip_norm as f32, &mut self.last)?;
         let Some(norm) = norm else { return Ok(None) };
         self.n_updates += 1;
-        Ok(Some(Norm::Asked { norm, n_updates: self.n_updates - 1 }))
+        Ok(Some(GradientNorm::Pending { norm, n_updates: self.n_updates - 1 }))
     }
 
-    /// Zero moments again, for a stage of training with another aim.
+    /// Sets the moments to zero, for a new stage of training.
     pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
         *self = Self::new(self.settings, parameters)?;
         Ok(())
     }
 
-    /// The rule of the update number `n_updates`, counted from 1.
+    /// The numbers of update `n_updates`, counted from 1.
     fn update(&self, norm: f64, n_updates: u64) -> Update {
-        let Settings { kind, beta1, beta2, epsilon, clip_norm, .. } = self.settings;
+        let OptimizerSettings { kind, beta1, beta2, epsilon, clip_norm, .. } = self.settings;
         let n = n_updates.min(i32::MAX as u64) as i32;
         let corrections = match kind {
             OptimizerKind::Electra => (1.0, 1.0),
@@ -248,9 +249,9 @@ impl Optimizer {
         }
     }
 
-    /// The gradient that the last step took of the parameter at `place`, before clipping.
-    pub fn gradient(&self, place: usize) -> Result<Option<Tensor>> {
-        Ok(self.gradients.tensor(place)?)
+    /// The last step's gradient of parameter number `index`, before clipping.
+    pub fn gradient(&self, index: usize) -> Result<Option<Tensor>> {
+        Ok(self.gradients.tensor(index)?)
     }
 
     /// Updates since the moments were zero.
@@ -263,7 +264,7 @@ impl Optimizer {
         &self.moments
     }
 
-    /// Takes up where a checkpoint left off: `find` gives first and second moments by parameter.
+    /// Loads the moments of a checkpoint. `find` returns the first and second moment of a parameter.
     pub fn load(
         &mut self,
         parameters: &Parameters,
@@ -275,16 +276,16 @@ impl Optimizer {
             first.set(&m.to_device(first.device())?)?;
             second.set(&v.to_device(second.device())?)?;
         }
-        // Which of the moments are zero is not known.
-        self.alive.iter_mut().for_each(|blocks| blocks.fill(true));
+        // It is not known which of the moments are zero.
+        self.nonzero.iter_mut().for_each(|blocks| blocks.fill(true));
         self.n_updates = n_updates;
         Ok(())
     }
 }
 
-fn gradient_of<'a>(gradients: &'a Gradients, place: usize, parameter: &Parameter) -> Result<&'a Gradient> {
+fn gradient_of<'a>(gradients: &'a Gradients, index: usize, parameter: &Parameter) -> Result<&'a Gradient> {
     gradients
-        .get(place)
+        .get(index)
         .ok_or_else(|| Error::internal(format!("no gradient reached the parameter `{}`", parameter.name)))
 }
 
@@ -295,14 +296,14 @@ mod tests {
     use super::*;
     use crate::nn::Init;
 
-    /// Facts, trap 25: the clip looks at all gradients together; trap 24: no decay on biases.
+    /// Facts, trap 25: clipping uses the norm of all gradients together. Trap 24: biases do not decay.
     #[test]
     fn clips_by_the_global_norm_and_decays_weights_only() {
         let mut parameters = Parameters::new(1, &Device::Cpu);
         let mut builder = parameters.builder();
         let weight = builder.parameter("weight", &[1, 1], Init::Glorot).unwrap();
         let bias = builder.parameter("bias", &[1], Init::Zeros).unwrap();
-        let settings = Settings {
+        let settings = OptimizerSettings {
             kind: OptimizerKind::Electra,
             beta1: 0.0,
             beta2: 0.0,
@@ -340,7 +341,10 @@ mod tests {
         };
         let (used, lost) = (value(0), value(1));
         optimizer.step_of(&parameters, &loss, |parameter| parameter.name == "used", |_| 1.0).unwrap();
-        assert!(value(0) != used && value(1) == lost, "only what is trained moves, weight decay included");
+        assert!(
+            value(0) != used && value(1) == lost,
+            "neither update nor weight decay may change a parameter that is not trained"
+        );
         optimizer.restart(&parameters).unwrap();
         assert_eq!(optimizer.n_updates(), 0);
         let moment = optimizer.moments()[0].0.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];

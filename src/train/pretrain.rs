@@ -1,67 +1,45 @@
 //! The pre-training loop.
 //!
-//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run
-//! got there: that is what makes a resumed run end in the same bits as one that was never interrupted.
+//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run got
+//! there. So a resumed run ends with the same bits as one that was never interrupted.
 
 use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 use super::checkpoint::Checkpoint;
 use super::optimizer::Optimizer;
-use super::step::{Step, Stepper, diverged};
+use super::state::TrainState;
+use super::step::{Stepper, diverged};
 use crate::error::Result;
 use crate::experiment::TrainSpec;
-use crate::objective::{DeferredMetrics, Metrics, Objective, StepContext, exact};
+use crate::objective::{DeferredMetrics, Metrics, Objective, StepContext};
 use crate::records::checkpoints::FINAL;
 use crate::records::{Event, Sink, Split};
 use crate::text::Batch;
 
-/// Held-out batches of one evaluation, at most, and their sequences: the same text for every `train.batch`.
+/// Largest number of held-out batches in one evaluation. The text is the same for every `train.batch`.
 const VALIDATION_BATCHES: usize = 16;
-/// Steps whose metrics may lie unread on a device.
-const MOST_UNREAD: usize = 100;
+/// Largest number of steps whose metrics stay pending on a device.
+const MAX_PENDING: usize = 100;
 /// Sequences of a held-out batch.
 pub const VALIDATION_BATCH: usize = 32;
 
 /// Where the batches come from.
-pub struct Source<'a> {
+pub struct BatchSource<'a> {
     /// The batch of a training step.
     pub training: &'a dyn Fn(u64) -> Batch,
-    /// The i-th held-out batch, of [`VALIDATION_BATCH`] sequences; None past the last.
+    /// The i-th held-out batch, of [`VALIDATION_BATCH`] sequences. None past the last one.
     pub held_out: &'a dyn Fn(usize) -> Option<Batch>,
     /// Training FLOPs of a step on a batch, by the exact counter.
     pub flops: &'a dyn Fn(u64, &Batch) -> f64,
 }
 
-/// Where a run is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Steps done.
-    pub step: u64,
-    /// Optimizer updates since its moments were zero.
-    pub n_updates: u64,
-    /// Real tokens seen.
-    pub tokens: u64,
-    /// Training FLOPs spent.
-    #[serde(with = "exact")]
-    pub flops: f64,
-    /// Seconds of training, over all resumptions.
-    #[serde(with = "exact")]
-    pub elapsed_s: f64,
-    /// Metrics since the last line of metrics.
-    pub window: Metrics,
-    /// Held-out metrics after the last step, once it is done.
-    pub validation: Metrics,
-}
-
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum TrainOutcome {
     /// All steps are done and `final.safetensors` is written.
     Finished,
-    /// Asked to stop; a checkpoint is written.
+    /// The run was asked to stop, and a checkpoint is written.
     Stopped,
 }
 
@@ -69,95 +47,89 @@ pub enum Ended {
 pub struct Pretraining<'a> {
     /// Seed of the trial.
     pub seed: u64,
-    /// Rates, cadences.
+    /// Learning rate, and how often the run reports, validates and saves.
     pub spec: &'a TrainSpec,
     /// Steps that the schedule is made for.
     pub n_steps: u64,
     /// The step to stop after, at most `n_steps`.
     pub last_step: u64,
-    /// What is trained.
+    /// The objective that is trained.
     pub objective: &'a dyn Objective,
-    /// Batches.
-    pub source: Source<'a>,
+    /// The batches.
+    pub source: BatchSource<'a>,
     /// Folder of the checkpoints.
     pub checkpoints: &'a Path,
-    /// Who listens.
+    /// Receives metrics and progress.
     pub sink: &'a dyn Sink,
-    /// Whether to stop after the step in progress.
+    /// Whether to stop after the current step.
     pub stop: &'a dyn Fn() -> bool,
 }
 
 impl Pretraining<'_> {
-    /// Trains from the newest checkpoint (or the start) to the end, or until asked to stop. `resumed` is told
-    /// the step that training continues from before anything is reported.
-    pub fn run(&self, resumed: impl FnOnce(u64) -> Result<()>) -> Result<(Ended, State)> {
-        let parameters = self.objective.parameters();
-        let mut optimizer = Optimizer::new(self.spec.into(), parameters)?;
-        let mut state = State::default();
-        if let Some(checkpoint) = Checkpoint::newest(self.checkpoints)? {
-            if Checkpoint::is_there(&self.checkpoints.join(FINAL)) {
-                checkpoint.load_parameters(parameters, |_| true)?;
-                return Ok((Ended::Finished, checkpoint.state));
-            }
-            checkpoint.load(parameters, &mut optimizer)?;
-            state = checkpoint.state;
+    /// Trains from the newest checkpoint, or from the start, until the last step or until asked to stop. `resumed`
+    /// gets the step that training continues from, before anything is reported.
+    pub fn run(&self, resumed: impl FnOnce(u64) -> Result<()>) -> Result<(TrainOutcome, TrainState)> {
+        if let Some(state) = self.load_finished()? {
+            return Ok((TrainOutcome::Finished, state));
         }
+        let mut optimizer = Optimizer::new(self.spec.into(), self.objective.parameters())?;
+        let mut state = self.load_newest(&mut optimizer)?;
         resumed(state.step)?;
-        let (began, before) = (Instant::now(), state.elapsed_s);
+        let (start, elapsed_before) = (Instant::now(), state.elapsed_s);
+        let elapsed = || elapsed_before + start.elapsed().as_secs_f64();
+        let mut pending = Vec::new();
         self.sink.progress(state.step, self.last_step);
-        let mut unread = Vec::new();
+
         while state.step < self.last_step {
-            unread.push(self.step(&mut optimizer, &mut state)?);
+            pending.push(self.step(&mut optimizer, &mut state)?);
             let stop = (self.stop)();
-            let saves = stop || state.step.is_multiple_of(self.spec.checkpoint_every);
-            if saves || self.reads(&unread, state.step) {
-                for metrics in DeferredMetrics::resolve_all(std::mem::take(&mut unread))? {
+            let save = stop || state.step.is_multiple_of(self.spec.checkpoint_every);
+            if save || self.must_resolve(&pending, state.step) {
+                for metrics in DeferredMetrics::resolve_all(std::mem::take(&mut pending))? {
                     state.window.merge(&metrics);
                 }
             }
-            state.elapsed_s = before + began.elapsed().as_secs_f64();
+            state.elapsed_s = elapsed();
             self.report(&mut state)?;
-            if saves {
-                Checkpoint::save(
-                    self.checkpoints,
-                    parameters,
-                    &optimizer,
-                    &state,
-                    self.spec.checkpoint_bytes(),
-                )?;
+            if save {
+                self.save(&optimizer, &state)?;
             }
             if stop {
-                return Ok((Ended::Stopped, state));
+                return Ok((TrainOutcome::Stopped, state));
             }
         }
-        state.elapsed_s = before + began.elapsed().as_secs_f64();
-        let to_continue = (self.last_step < self.n_steps).then_some(&optimizer);
-        Checkpoint::save_final(
-            self.checkpoints,
-            parameters,
-            to_continue,
-            &state,
-            self.spec.checkpoint_bytes(),
-        )?;
-        Ok((Ended::Finished, state))
+        state.elapsed_s = elapsed();
+        self.save_final(&optimizer, &state)?;
+        Ok((TrainOutcome::Finished, state))
     }
 
-    /// Whether the metrics of the last steps are read after step `step`: at once where they are known, else when they are reported.
-    fn reads(&self, unread: &[DeferredMetrics], step: u64) -> bool {
-        let reports = [self.spec.log_every, self.spec.validate_every];
-        unread.iter().all(DeferredMetrics::is_known)
-            || unread.len() >= MOST_UNREAD
-            || step == self.last_step
-            || reports.into_iter().any(|every| step.is_multiple_of(every))
+    /// Loads the parameters of a run that is finished already; None if it is not.
+    fn load_finished(&self) -> Result<Option<TrainState>> {
+        let path = self.checkpoints.join(FINAL);
+        if !Checkpoint::is_there(&path) {
+            return Ok(None);
+        }
+        let checkpoint = Checkpoint::read(&path)?;
+        checkpoint.load_parameters(self.objective.parameters(), |_| true)?;
+        Ok(Some(checkpoint.state))
     }
 
-    /// Takes a step, and returns what it measured.
-    fn step(&self, optimizer: &mut Optimizer, state: &mut State) -> Result<DeferredMetrics> {
+    /// Loads parameters and moments of the newest checkpoint; a new state if there is none.
+    fn load_newest(&self, optimizer: &mut Optimizer) -> Result<TrainState> {
+        let Some(checkpoint) = Checkpoint::newest(self.checkpoints)? else {
+            return Ok(TrainState::default());
+        };
+        checkpoint.load(self.objective.parameters(), optimizer)?;
+        Ok(checkpoint.state)
+    }
+
+    /// Takes a step and returns its metrics.
+    fn step(&self, optimizer: &mut Optimizer, state: &mut TrainState) -> Result<DeferredMetrics> {
         let batch = (self.source.training)(state.step);
-        let Self { seed, spec, n_steps, objective, .. } = *self;
         let (flops, n_tokens) = ((self.source.flops)(state.step, &batch), batch.n_tokens() as u64);
-        let step: Step =
-            Stepper { seed, spec, n_steps, objective, trace: false }.step(optimizer, state.step, batch)?;
+        let Self { seed, spec, n_steps, objective, .. } = *self;
+        let stepper = Stepper { seed, spec, n_steps, objective, trace: false };
+        let step = stepper.step(optimizer, state.step, batch)?;
         state.flops += flops;
         state.step += 1;
         state.n_updates = optimizer.n_updates();
@@ -165,8 +137,18 @@ impl Pretraining<'_> {
         step.metrics()
     }
 
-    /// Tells the sink what is due after a step.
-    fn report(&self, state: &mut State) -> Result<()> {
+    /// Whether the metrics of the last steps must be resolved after step `step`. Metrics in host memory already are;
+    /// others can wait until they are reported.
+    fn must_resolve(&self, pending: &[DeferredMetrics], step: u64) -> bool {
+        let reports = [self.spec.log_every, self.spec.validate_every];
+        pending.iter().all(DeferredMetrics::is_resolved)
+            || pending.len() >= MAX_PENDING
+            || step == self.last_step
+            || reports.into_iter().any(|every| step.is_multiple_of(every))
+    }
+
+    /// Reports what is due after a step.
+    fn report(&self, state: &mut TrainState) -> Result<()> {
         let last = state.step == self.last_step;
         if last || state.step.is_multiple_of(self.spec.log_every) {
             let window = std::mem::take(&mut state.window);
@@ -183,26 +165,40 @@ impl Pretraining<'_> {
         Ok(())
     }
 
-    /// Metrics on held-out text: no dropout, and the same masks and samples each time.
+    /// Metrics on held-out text, without dropout and with the same masks and samples each time.
     fn validate(&self) -> Result<Metrics> {
-        let mut unread = Vec::new();
+        let mut pending = Vec::new();
         for index in 0..VALIDATION_BATCHES {
             let Some(batch) = (self.source.held_out)(index) else { break };
-            let at = StepContext { seed: self.seed, step: index as u64, training: false, trace: false };
-            unread.push(self.objective.losses(&batch, at)?.metrics);
+            let context = StepContext { seed: self.seed, step: index as u64, training: false, trace: false };
+            pending.push(self.objective.losses(&batch, context)?.metrics);
         }
         let mut all = Metrics::default();
-        for metrics in DeferredMetrics::resolve_all(unread)? {
+        for metrics in DeferredMetrics::resolve_all(pending)? {
             all.merge(&metrics);
         }
         if let Some((name, _)) = all.values().into_iter().find(|(_, value)| !value.is_finite()) {
-            return Err(diverged(&format!("the held-out {name} is")));
+            return Err(diverged(&format!("the held-out {name}")));
         }
         Ok(all)
     }
+
+    /// Saves a checkpoint to continue from.
+    fn save(&self, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
+        let max_bytes = self.spec.checkpoint_bytes();
+        Checkpoint::save(self.checkpoints, self.objective.parameters(), optimizer, state, max_bytes)
+    }
+
+    /// Saves the parameters after the last step. If the schedule goes on after it, the moments are saved too, so that
+    /// a longer run can continue.
+    fn save_final(&self, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
+        let to_continue = (self.last_step < self.n_steps).then_some(optimizer);
+        let max_bytes = self.spec.checkpoint_bytes();
+        Checkpoint::save_final(self.checkpoints, self.objective.parameters(), to_continue, state, max_bytes)
+    }
 }
 
-fn event(split: Split, state: &State, metrics: &Metrics) -> Event {
+fn event(split: Split, state: &TrainState, metrics: &Metrics) -> Event {
     Event {
         split,
         step: state.step,

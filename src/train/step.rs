@@ -1,8 +1,8 @@
-//! One optimizer step, from a batch to updated parameters: what the loop repeats and what a trace takes apart.
+//! One optimizer step, from a batch to updated parameters. The loop repeats it and a trace takes it apart.
 //!
 //! Must never: depend on anything but its arguments and the optimizer's moments. Next: `pretrain.rs`.
 
-use super::optimizer::{Norm, Optimizer};
+use super::optimizer::{GradientNorm, Optimizer};
 use super::schedule::Schedule;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TrainSpec;
@@ -15,30 +15,30 @@ use crate::text::Batch;
 pub struct Stepper<'a> {
     /// Seed of the trial.
     pub seed: u64,
-    /// Rates.
+    /// Learning rate, warm-up and size of a micro-batch.
     pub spec: &'a TrainSpec,
-    /// Steps of the whole run, over which the rate decays.
+    /// Steps of the full run, over which the rate decays.
     pub n_steps: u64,
-    /// What is trained.
+    /// The objective that is trained.
     pub objective: &'a dyn Objective,
-    /// Whether somebody looks at the parts of the losses. The batch is then not cut, whatever `micro_batch` says.
+    /// Whether the losses come with a trace. The batch is then not cut into micro-batches.
     pub trace: bool,
 }
 
-/// What a step did.
+/// The result of a step.
 pub struct Step {
-    /// Of the batch, before the update.
+    /// Losses of the batch before the update.
     pub losses: Losses,
     /// Learning rate.
     pub rate: f64,
     /// Global norm of the gradients.
-    pub norm: Norm,
+    pub norm: GradientNorm,
 }
 
 impl Step {
-    /// What the metrics tell of the step.
+    /// All metrics of the step.
     ///
-    /// Errors, where they are known or when they become so: a norm that is not finite.
+    /// Errors: a gradient norm that is not finite, now or when the metrics are resolved.
     pub fn metrics(self) -> Result<DeferredMetrics> {
         let mut metrics = self.losses.metrics;
         self.norm.measure(&mut metrics)?;
@@ -48,45 +48,48 @@ impl Step {
 }
 
 impl Stepper<'_> {
-    /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins it: that depends on the
-    /// step's number alone, so a run that stops just before, at or after it goes on as if it had not.
+    /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins the stage. This depends on
+    /// the number of the step alone, so a run that stops before, at or after it resumes with the same numbers.
     ///
-    /// Does not wait for a device: there the metrics are still to be read.
+    /// Does not wait for a device: metrics there stay pending.
     ///
-    /// Errors: a loss or gradients that are not finite; nothing is updated then. Of a device that is an error of reading the metrics, or
-    /// of the norm's.
+    /// Errors: a loss or gradients that are not finite. Nothing is updated then. On a device the error appears when
+    /// the metrics or the norm are resolved.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());
-        let span = objective.span(step, self.n_steps);
-        if step == span.first && step > 0 {
+        let stage = objective.stage(step, self.n_steps);
+        if step == stage.first && step > 0 {
             objective.begin_stage()?;
             optimizer.restart(parameters)?;
         }
         let losses = self.backward(optimizer, step, batch)?;
         let TrainSpec { learning_rate, warmup, .. } = *self.spec;
-        let total = span.schedule_steps;
-        let rate =
-            Schedule { peak: learning_rate, warmup, total }.rate(step.saturating_sub(span.schedule_first));
+        let schedule = Schedule { peak: learning_rate, warmup, total: stage.schedule_steps };
+        let rate = schedule.rate(step.saturating_sub(stage.schedule_first));
         let trained = |parameter: &Parameter| objective.trains(step, &parameter.name);
         let norm = optimizer.update_of(parameters, trained, |_| rate)?;
         Ok(Step { losses, rate, norm })
     }
 
-    /// The gradients of a batch, a part of it after the other. Their losses add up to the batch's; the total has no gradient.
+    /// Masks a batch and accumulates the gradients of its micro-batches. Their losses sum to the batch's loss, which
+    /// is returned without its gradient.
     fn backward(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Losses> {
-        let at = StepContext { seed: self.seed, step, training: true, trace: self.trace };
-        let most = self.spec.micro_batch.filter(|_| !self.trace).unwrap_or(usize::MAX);
-        let mut whole: Option<Losses> = None;
+        let context = StepContext { seed: self.seed, step, training: true, trace: self.trace };
+        let max_sequences = self.spec.micro_batch.filter(|_| !self.trace).unwrap_or(usize::MAX);
+        let masked = self.objective.mask(&batch, context);
+        let mut sum: Option<Losses> = None;
         optimizer.clear();
-        for part in batch.micro_batches(most) {
-            let Losses { total, mut metrics, trace } = self.objective.losses(&part, at)?;
-            metrics.defer(&[&total], move |read, _| match number(&read[0])?.is_finite() {
+        for micro_batch in batch.micro_batches(max_sequences) {
+            let masked = masked.of_micro_batch(&micro_batch);
+            let Losses { total, mut metrics, trace } =
+                self.objective.masked_losses(&micro_batch, &masked, context)?;
+            metrics.defer(&[&total], move |tensors, _| match number(&tensors[0])?.is_finite() {
                 true => Ok(()),
-                false => Err(diverged(&format!("at step {step} the loss is"))),
+                false => Err(diverged(&format!("the loss of step {step}"))),
             })?;
             optimizer.accumulate(&total)?;
             let total = total.detach();
-            whole = Some(match whole {
+            sum = Some(match sum {
                 None => Losses { total, metrics, trace },
                 Some(mut sum) => {
                     sum.metrics.merge(metrics);
@@ -94,12 +97,12 @@ impl Stepper<'_> {
                 }
             });
         }
-        whole.ok_or_else(|| Error::internal("a batch had no trace"))
+        sum.ok_or_else(|| Error::internal("a batch was cut into no micro-batches"))
     }
 }
 
-/// Training that left the finite numbers: `what` ends in "is".
+/// The error that `what` is not a finite number any more.
 pub fn diverged(what: &str) -> Error {
     let hint = "lower base.train.learning_rate or lengthen base.train.warmup";
-    Error::new(ErrorKind::Training, format!("{what} not a finite number"), hint)
+    Error::new(ErrorKind::Training, format!("training diverged: {what} is not a finite number"), hint)
 }

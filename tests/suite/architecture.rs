@@ -1,101 +1,451 @@
-//! Who may import whom, read from the sources. `ARCHITECTURE.md` says why.
+//! The rules of the source tree, read from the sources themselves: which room may import which, no import cycles between
+//! files, one home for printing and for each library that has one, comments within the width.
+//!
+//! `ARCHITECTURE.md` says why. Nothing is exempt but what a rule names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module → the modules of the crate that it may import. Everyone may import `error`, `disk` and `rng`.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
-    ("cli", &["run", "report", "spec", "track", "data"]),
-    ("run", &["train", "task", "track", "spec", "data", "objective", "model"]),
-    ("report", &["track", "spec"]),
-    ("task", &["train", "objective", "model", "nn", "ops", "data", "track", "spec"]),
-    ("train", &["objective", "track", "nn", "ops", "data", "spec"]),
-    ("objective", &["model", "nn", "ops", "data", "spec"]),
-    ("model", &["nn", "ops", "spec"]),
-    ("nn", &["ops", "spec"]),
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// Room → the rooms that its code may import. Every room may import `error`, `disk` and `rng`.
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
+    ("main", &["cli"]),
+    ("cli", &["run", "tools", "report", "experiment", "records", "tasks", "text", "hub", "build_info"]),
+    (
+        "tools",
+        &[
+            "run",
+            "tasks",
+            "train",
+            "objective",
+            "checkpoint",
+            "model",
+            "nn",
+            "flops",
+            "text",
+            "hub",
+            "formats",
+            "records",
+            "experiment",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "tasks",
+            "train",
+            "objective",
+            "checkpoint",
+            "model",
+            "flops",
+            "text",
+            "hub",
+            "records",
+            "experiment",
+            "build_info",
+        ],
+    ),
+    ("report", &["records", "papers", "experiment"]),
+    (
+        "tasks",
+        &[
+            "train",
+            "objective",
+            "checkpoint",
+            "model",
+            "nn",
+            "ops",
+            "text",
+            "hub",
+            "formats",
+            "records",
+            "experiment",
+        ],
+    ),
+    ("train", &["objective", "records", "formats", "nn", "ops", "text", "experiment"]),
+    ("objective", &["model", "nn", "ops", "text", "experiment"]),
+    ("checkpoint", &["model", "nn", "flops", "formats", "experiment"]),
+    ("model", &["nn", "ops", "experiment"]),
+    ("flops", &["experiment"]),
+    ("nn", &["ops", "experiment"]),
+    ("text", &["hub", "formats", "records", "experiment"]),
+    ("hub", &["formats", "records", "experiment"]),
+    ("records", &["formats", "experiment"]),
+    ("formats", &[]),
+    ("experiment", &["papers"]),
+    ("papers", &[]),
     ("ops", &[]),
-    ("data", &["spec", "track"]),
-    ("track", &["spec"]),
-    ("spec", &[]),
+    ("build_info", &[]),
     ("rng", &[]),
 ];
 
-/// Text that may stand in some files only, with the beginnings of their paths.
-const ONE_HOME: [(&str, &[&str]); 7] = [
-    ("hf_hub", &["data/hub"]),
-    ("plotters", &["report/plot"]),
-    ("zip::write", &["run/submission", "data/parcel"]),
-    ("process::exit", &["main.rs"]),
-    ("println!", &["cli/", "main.rs"]),
-    ("print!(", &["cli/", "main.rs"]),
-    ("SystemTime", &["run/provenance.rs"]),
+/// What every room may import.
+const COMMON: [&str; 3] = ["error", "disk", "rng"];
+
+/// Text that may stand in some files only, with the beginnings of their paths. Tests are not exempt.
+const ONE_HOME: [(&str, &[&str]); 9] = [
+    ("hf_hub", &["src/hub/"]),
+    ("plotters", &["src/report/plot"]),
+    ("zip::write", &["src/tools/submission", "src/text/corpus/archive"]),
+    ("process::exit", &["src/main.rs"]),
+    ("println!", &["src/cli/", "src/main.rs"]),
+    ("print!", &["src/cli/", "src/main.rs"]),
+    ("eprint!", &["src/cli/", "src/main.rs"]),
+    ("dbg!", &[]),
+    ("SystemTime", &["src/run/provenance.rs"]),
 ];
 
-fn sources() -> Vec<(String, String)> {
-    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+/// Columns of a line of code or comment (`rustfmt.toml` says the same).
+const WIDTH: usize = 110;
+
+/// A path of segments, such as `crate::text::Batch` without its `crate`.
+type Segments = Vec<String>;
+
+/// A source file without the items that only tests compile.
+struct Source {
+    /// Path from `src/`.
+    name: String,
+    /// Module path.
+    module: Segments,
+    tokens: Vec<TokenTree>,
+}
+
+fn files(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
+    fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
+            if path.is_dir() { walk(&path, paths) } else { paths.push(path) }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    walk(&root, &mut files);
-    let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
-}
-
-/// The code of a file without its unit tests and comments.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-fn is_test_file(name: &str) -> bool {
-    ["tests.rs", "/tests/", "fixture", "testing.rs", "refusals.rs", "loopback.rs"]
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    walk(&root.join(folder), &mut paths);
+    paths.sort();
+    let wanted =
+        |path: &PathBuf| path.extension().is_some_and(|e| extensions.iter().any(|&wanted| e == wanted));
+    let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    paths
         .iter()
-        .any(|mark| name.contains(mark))
+        .filter(|path| wanted(path))
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
-/// The first path segments that follow `crate::`, braces included.
-fn imports(code: &str) -> Vec<String> {
+fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
+}
+
+fn ident(token: Option<&TokenTree>) -> Option<String> {
+    match token {
+        Some(TokenTree::Ident(ident)) => Some(ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether an attribute's brackets hold a `cfg` that is true in tests alone.
+fn is_test_cfg(token: Option<&TokenTree>) -> bool {
+    let Some(TokenTree::Group(group)) = token else { return false };
+    let text = group.stream().to_string().replace(' ', "");
+    text == "test" || text == "cfg(test)" || text.starts_with("cfg(all(test")
+}
+
+/// The tokens without items under `#[cfg(test)]`.
+fn without_tests(stream: TokenStream) -> Vec<TokenTree> {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if is_punct(tokens.get(at), '#') && is_test_cfg(tokens.get(at + 1)) {
+            at += 2;
+            // Other attributes of the item, then the item itself: to its `;` or its braces.
+            while at < tokens.len() {
+                let ends = match &tokens[at] {
+                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                    token => is_punct(Some(token), ';'),
+                };
+                at += 1;
+                if ends {
+                    break;
+                }
+            }
+            continue;
+        }
+        kept.push(match &tokens[at] {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                let inner = without_tests(group.stream()).into_iter().collect();
+                TokenTree::Group(proc_macro2::Group::new(Delimiter::Brace, inner))
+            }
+            token => token.clone(),
+        });
+        at += 1;
+    }
+    kept
+}
+
+/// Files that `mod` declares under `#[cfg(test)]`: `tests.rs`, fixtures and their like, with what lies below them.
+fn test_modules(module: &[String], stream: TokenStream) -> Vec<Segments> {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
     let mut found = Vec::new();
-    for after in code.split("crate::").skip(1) {
-        let list = match after.strip_prefix('{') {
-            Some(inner) => inner.split('}').next().unwrap_or_default().to_string(),
-            None => after.to_string(),
-        };
-        let segments = if after.starts_with('{') { list.split(',').collect() } else { vec![list.as_str()] };
-        for segment in segments {
-            let word: String =
-                segment.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            if !word.is_empty() {
-                found.push(word);
+    for at in 0..tokens.len() {
+        if is_punct(tokens.get(at), '#') && is_test_cfg(tokens.get(at + 1)) {
+            let rest = &tokens[at + 2..];
+            let end = rest.iter().position(|token| is_punct(Some(token), ';')).unwrap_or(rest.len());
+            let name = rest[..end].windows(2).find(|pair| ident(Some(&pair[0])).as_deref() == Some("mod"));
+            if let Some(name) = name.and_then(|pair| ident(Some(&pair[1]))) {
+                found.push([module, &[name]].concat());
             }
         }
     }
     found
 }
 
-#[test]
-fn modules_import_in_one_direction() {
-    let rules: BTreeMap<&str, &[&str]> = MAY_IMPORT.into_iter().collect();
-    let mut wrong = Vec::new();
-    for (name, text) in sources() {
-        let module = name.split('/').next().unwrap().trim_end_matches(".rs");
-        if ["lib", "main", "error", "disk", "tensor_file"].contains(&module) || is_test_file(&name) {
+fn module_of(name: &str) -> Segments {
+    let path = name.trim_end_matches(".rs");
+    let path = path.strip_suffix("/mod").unwrap_or(path);
+    path.split('/').filter(|&part| part != "lib").map(String::from).collect()
+}
+
+fn sources() -> Vec<Source> {
+    let parsed: Vec<(String, Segments, TokenStream)> = files("src", &["rs"])
+        .into_iter()
+        .map(|(name, text)| {
+            let name = name.trim_start_matches("src/").to_string();
+            let tokens = text.parse().unwrap_or_else(|error| panic!("src/{name}: {error}"));
+            let module = module_of(&name);
+            (name, module, tokens)
+        })
+        .collect();
+    let tests: Vec<Segments> =
+        parsed.iter().flat_map(|(_, module, tokens)| test_modules(module, tokens.clone())).collect();
+    let shipped = |module: &Segments| !tests.iter().any(|test| module.starts_with(test));
+    parsed
+        .into_iter()
+        .filter(|(_, module, _)| shipped(module))
+        .map(|(name, module, tokens)| Source { name, module, tokens: without_tests(tokens) })
+        .collect()
+}
+
+/// A `use` tree as its leaves; `*` and `self` end at their parent.
+fn leaves(tokens: &[TokenTree], prefix: &[String], found: &mut Vec<(Segments, String)>) {
+    for part in tokens.split(|token| is_punct(Some(token), ',')) {
+        let mut path = prefix.to_vec();
+        let mut alias = None;
+        let mut at = 0;
+        while at < part.len() {
+            match &part[at] {
+                TokenTree::Ident(word) if word == "as" => {
+                    alias = ident(part.get(at + 1));
+                    break;
+                }
+                TokenTree::Ident(word) => path.push(word.to_string()),
+                TokenTree::Group(group) => {
+                    let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                    leaves(&inner, &path, found);
+                    path.clear();
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        if path.last().is_some_and(|last| last == "self") && path.len() > 1 {
+            path.pop();
+        }
+        if let Some(last) = path.last().cloned() {
+            found.push((path, alias.unwrap_or(last)));
+        }
+    }
+}
+
+/// What a file imports by `use` (re-exports apart) and by paths in its code.
+#[derive(Default)]
+struct Paths {
+    imports: Vec<Segments>,
+    exports: Vec<(Segments, String)>,
+}
+
+fn read_paths(tokens: &[TokenTree], paths: &mut Paths) {
+    let mut at: usize = 0;
+    let mut public = false;
+    while at < tokens.len() {
+        let before_is_colon = at > 0 && is_punct(tokens.get(at - 1), ':');
+        match &tokens[at] {
+            TokenTree::Ident(word) if word == "pub" => public = true,
+            TokenTree::Ident(word) if word == "use" => {
+                let length =
+                    tokens[at..].iter().position(|t| is_punct(Some(t), ';')).unwrap_or(tokens.len() - at);
+                let mut found = Vec::new();
+                leaves(&tokens[at + 1..at + length], &[], &mut found);
+                if public {
+                    paths.exports.extend(found);
+                } else {
+                    paths.imports.extend(found.into_iter().map(|(path, _)| path));
+                }
+                public = false;
+                at += length;
+            }
+            TokenTree::Ident(word)
+                if !before_is_colon && !is_punct(at.checked_sub(1).and_then(|i| tokens.get(i)), '$') =>
+            {
+                let mut path = vec![word.to_string()];
+                while is_punct(tokens.get(at + 1), ':') && is_punct(tokens.get(at + 2), ':') {
+                    let Some(next) = ident(tokens.get(at + 3)) else { break };
+                    path.push(next);
+                    at += 3;
+                }
+                if path.len() > 1 {
+                    paths.imports.push(path);
+                }
+                public = false;
+            }
+            TokenTree::Group(group) => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                // `pub(crate) use`: the parentheses belong to the visibility.
+                let visibility = public && group.delimiter() == Delimiter::Parenthesis;
+                if !visibility {
+                    read_paths(&inner, paths);
+                    public = false;
+                }
+            }
+            _ => public = false,
+        }
+        at += 1;
+    }
+}
+
+/// The files of the tree and who imports whom.
+struct Graph {
+    /// File → the files that define what it imports.
+    edges: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Graph {
+    fn read() -> Self {
+        let sources = sources();
+        let of_module: BTreeMap<Segments, String> =
+            sources.iter().map(|source| (source.module.clone(), source.name.clone())).collect();
+        let read = |source: &Source| {
+            let mut paths = Paths::default();
+            read_paths(&source.tokens, &mut paths);
+            paths
+        };
+        let paths: Vec<Paths> = sources.iter().map(read).collect();
+        let mut exports: BTreeMap<(Segments, String), Segments> = BTreeMap::new();
+        for (source, paths) in sources.iter().zip(&paths) {
+            for (path, name) in &paths.exports {
+                if let Some(path) = absolute(&source.module, path, &of_module) {
+                    exports.insert((source.module.clone(), name.clone()), path);
+                }
+            }
+        }
+        let mut edges = BTreeMap::new();
+        for (source, paths) in sources.iter().zip(&paths) {
+            let targets: BTreeSet<String> = paths
+                .imports
+                .iter()
+                .filter_map(|path| absolute(&source.module, path, &of_module))
+                .map(|path| of_module[&defining_module(path, &of_module, &exports)].clone())
+                .filter(|target| *target != source.name && target != "lib.rs")
+                .collect();
+            edges.insert(source.name.clone(), targets);
+        }
+        Self { edges }
+    }
+
+    /// The groups of files that import each other in a circle.
+    fn cycles(&self) -> Vec<Vec<String>> {
+        let reachable: BTreeMap<&String, BTreeSet<&String>> =
+            self.edges.keys().map(|file| (file, self.reachable(file))).collect();
+        let mut groups: BTreeSet<Vec<String>> = BTreeSet::new();
+        for (file, targets) in &reachable {
+            if targets.contains(*file) {
+                let circle = targets.iter().filter(|other| reachable[**other].contains(*file));
+                groups.insert(circle.map(|other| (*other).clone()).collect());
+            }
+        }
+        groups.into_iter().collect()
+    }
+
+    fn reachable<'a>(&'a self, from: &'a String) -> BTreeSet<&'a String> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(file) = open.pop() {
+            for target in &self.edges[file] {
+                if seen.insert(target) {
+                    open.push(target);
+                }
+            }
+        }
+        seen
+    }
+}
+
+/// The path from the crate's root, of a path that leads into the crate.
+fn absolute(module: &[String], path: &[String], of_module: &BTreeMap<Segments, String>) -> Option<Segments> {
+    match path[0].as_str() {
+        "crate" | "electra_lab" => Some(path[1..].to_vec()),
+        "super" | "self" => {
+            let mut base = module.to_vec();
+            let mut at = 0;
+            while at < path.len() && (path[at] == "super" || path[at] == "self") {
+                if path[at] == "super" {
+                    base.pop();
+                }
+                at += 1;
+            }
+            Some([base, path[at..].to_vec()].concat())
+        }
+        first => {
+            let child = [module, &[first.to_string()]].concat();
+            of_module.contains_key(&child).then(|| [module, path].concat())
+        }
+    }
+}
+
+/// The module of the file in which what a path names is defined: re-exports are followed.
+fn defining_module(
+    mut path: Segments,
+    of_module: &BTreeMap<Segments, String>,
+    exports: &BTreeMap<(Segments, String), Segments>,
+) -> Segments {
+    for _ in 0..8 {
+        let (parent, last) = (path[..path.len().saturating_sub(1)].to_vec(), path.last().cloned());
+        let whole = last.and_then(|last| exports.get(&(parent, last))).filter(|target| **target != path);
+        if let Some(target) = whole {
+            path = target.clone();
             continue;
         }
-        let allowed = rules.get(module).unwrap_or_else(|| panic!("no rule for the module `{module}`"));
-        for import in imports(&code(&text)) {
-            let own = import == module || ["error", "rng", "disk"].contains(&import.as_str());
-            if rules.contains_key(import.as_str()) && !own && !allowed.contains(&import.as_str()) {
-                wrong.push(format!("src/{name} imports crate::{import}"));
+        let length = (0..=path.len()).rev().find(|&n| of_module.contains_key(&path[..n])).unwrap_or(0);
+        let (module, rest) = path.split_at(length);
+        match rest.first().and_then(|name| exports.get(&(module.to_vec(), name.clone()))) {
+            Some(target) if *target != path => path = [target.clone(), rest[1..].to_vec()].concat(),
+            _ => return module.to_vec(),
+        }
+    }
+    panic!("re-exports of {} go round in circles", path.join("::"))
+}
+
+fn room(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn rooms_import_in_one_direction() {
+    let rules: BTreeMap<&str, &[&str]> = MAY_IMPORT.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (file, targets) in &Graph::read().edges {
+        let from = room(file);
+        if from == "lib"
+            || COMMON.contains(&from) && targets.iter().all(|target| COMMON.contains(&room(target)))
+        {
+            continue;
+        }
+        let allowed = rules.get(from).unwrap_or_else(|| panic!("no rule for the room `{from}`"));
+        for target in targets {
+            let to = room(target);
+            if to != from && !COMMON.contains(&to) && !allowed.contains(&to) {
+                wrong.push(format!("src/{file} imports src/{target}"));
             }
         }
     }
@@ -103,18 +453,24 @@ fn modules_import_in_one_direction() {
 }
 
 #[test]
+fn no_files_import_each_other_in_a_circle() {
+    let cycles = Graph::read().cycles();
+    let text: Vec<String> = cycles.iter().map(|files| files.join(", ")).collect();
+    assert!(cycles.is_empty(), "import cycles:\n{}", text.join("\n"));
+}
+
+#[test]
 fn some_things_have_one_home() {
     let mut wrong = Vec::new();
-    for (name, text) in sources() {
-        if is_test_file(&name) {
-            continue;
-        }
+    for (name, text) in files("src", &["rs"]) {
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for (word, homes) in ONE_HOME {
-            let at_home = homes.iter().any(|home| name.starts_with(home));
-            // eprintln! contains println!, and belongs to the same homes but for the terminal sink.
-            let code = code(&text).replace("eprintln!", "");
-            if code.contains(word) && !at_home {
-                wrong.push(format!("src/{name} uses {word}, which belongs in {}", homes.join(", ")));
+            let used = code.match_indices(word).any(|(at, _)| {
+                let before = code[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            });
+            if used && !homes.iter().any(|home| name.starts_with(home)) {
+                wrong.push(format!("{name} uses {word}, which belongs in {}", homes.join(", ")));
             }
         }
     }
@@ -122,14 +478,54 @@ fn some_things_have_one_home() {
 }
 
 #[test]
-fn files_stay_readable() {
-    let long: Vec<String> = sources()
-        .into_iter()
-        .filter(|(_, text)| text.lines().count() > 400)
-        .map(|(name, text)| format!("src/{name} has {} lines", text.lines().count()))
-        .collect();
-    assert!(long.is_empty(), "files over 400 lines are to be split:\n{}", long.join("\n"));
-    for (name, text) in sources() {
-        assert!(text.starts_with("//!"), "src/{name} does not open with what it is for (`//!`)");
+fn every_file_says_what_it_is_for() {
+    for (name, text) in files("src", &["rs"]) {
+        assert!(text.starts_with("//!"), "{name} does not open with what it is for (`//!`)");
     }
+}
+
+#[test]
+fn comments_stay_within_the_width() {
+    let mut wide = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for (name, text) in files(folder, &["rs", "cu", "cuh", "h"]) {
+            for (index, line) in text.lines().enumerate() {
+                if line.trim_start().starts_with("//") && line.chars().count() > WIDTH {
+                    wide.push(format!("{name}:{}", index + 1));
+                }
+            }
+        }
+    }
+    assert!(wide.is_empty(), "comments over {WIDTH} columns:\n{}", wide.join("\n"));
+}
+
+/// The reader of imports, held to a piece of code that is known.
+#[test]
+fn imports_are_read_from_code_and_not_from_comments_strings_or_tests() {
+    let code = r#"
+        //! crate::comment::A
+        use crate::text::{Batch, corpus::{self, Corpus as C}};
+        pub(crate) use super::face::Shown;
+        fn f() { let text = "crate::string::B"; crate::inline::call(text); }
+        #[cfg(test)]
+        #[allow(unused)]
+        mod tests { use crate::hidden::D; }
+        #[cfg(test)]
+        mod fixture;
+        fn g() { println!("{}", crate::late::E) }
+    "#;
+    let tokens: TokenStream = code.parse().unwrap();
+    assert_eq!(test_modules(&[], tokens.clone()), [vec!["fixture".to_string()]]);
+    let mut paths = Paths::default();
+    read_paths(&without_tests(tokens), &mut paths);
+    let imports: Vec<String> = paths.imports.iter().map(|path| path.join("::")).collect();
+    let expected = [
+        "crate::text::Batch",
+        "crate::text::corpus",
+        "crate::text::corpus::Corpus",
+        "crate::inline::call",
+        "crate::late::E",
+    ];
+    assert_eq!(imports, expected);
+    assert_eq!(paths.exports.len(), 1);
 }

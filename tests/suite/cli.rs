@@ -1,9 +1,9 @@
-//! The binary as a person meets it: words in; text, files and an exit code out.
+//! Runs the built binary: command lines, their output, files and exit codes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The binary in an empty folder of its own, with caches there and without a network.
+/// The binary in an empty folder, with its caches in that folder and without network.
 fn electra_lab(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra-lab"));
     command
@@ -81,8 +81,28 @@ fn a_missing_file_is_named_and_nothing_is_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// `pack` and `unpack` are the old names of `corpus export` and `corpus import`.
 #[test]
-fn a_device_that_is_not_there_stops_before_anything_is_written() {
+fn the_old_names_of_corpus_commands_work_and_print_a_note() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    for (old, new) in [
+        (&["pack", "test.yaml", "--to", "missing/text.corpus"][..], &["corpus", "export"][..]),
+        (&["unpack", "missing.corpus"], &["corpus", "import"]),
+    ] {
+        let (old_code, _, old_stderr) = run(folder.path(), old);
+        let (code, stdout, stderr) = run(folder.path(), &[new, &old[1..]].concat());
+        assert_eq!((old_code, stdout.as_str()), (code, ""), "{old:?}: {stderr}");
+        let note = format!("note: `{}` is now called `{}`\n", old[0], new.join(" "));
+        assert_eq!(old_stderr, note + &stderr);
+        assert!(code > 2 && stderr.contains("missing"), "{code}: {stderr}");
+    }
+    let (code, stdout, _) = run(folder.path(), &["--version"]);
+    assert!(code == 0 && stdout.starts_with(concat!("electra-lab ", env!("CARGO_PKG_VERSION"))), "{stdout}");
+}
+
+#[test]
+fn a_missing_device_is_an_error_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 5);
     let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--device", "cuda:77"]);
@@ -91,7 +111,7 @@ fn a_device_that_is_not_there_stops_before_anything_is_written() {
 }
 
 #[test]
-fn results_in_the_way_are_a_storage_error() {
+fn a_file_in_place_of_the_results_folder_is_a_storage_error() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 5);
     std::fs::write(folder.path().join("results"), "a file").unwrap();
@@ -101,7 +121,7 @@ fn results_in_the_way_are_a_storage_error() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = electra_lab(folder.path())
         .arg("schema")
@@ -131,11 +151,11 @@ fn data_commands_print_json_that_parses() {
     }
     let (code, stdout, _) = run(folder.path(), &["completions", "bash"]);
     assert!(code == 0 && stdout.contains("electra-lab"));
-    assert!(!folder.path().join("results").exists(), "looking writes nothing");
+    assert!(!folder.path().join("results").exists(), "these commands write nothing");
 }
 
 #[test]
-fn a_trace_is_one_file_and_says_what_it_lacks() {
+fn a_trace_is_one_file_and_warns_about_dropout() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 5);
     let trace = |words: &[&str]| run(folder.path(), &[&["trace", "test.yaml"], words].concat());
@@ -171,7 +191,7 @@ fn doctor_never_shows_a_token() {
     }
 }
 
-/// Starts a run that lasts and waits until its first trial has written metrics.
+/// Starts a long run and waits until its first trial has written metrics.
 #[cfg(unix)]
 fn start_long_run(folder: &Path) -> std::process::Child {
     write_experiment(folder, 1_000_000);
@@ -190,10 +210,10 @@ fn start_long_run(folder: &Path) -> std::process::Child {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_saves_and_says_how_to_go_on() {
+fn an_interrupt_saves_the_running_trial() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start_long_run(folder.path());
-    // The same experiment again, meanwhile: the first trial is busy.
+    // Meanwhile another process cannot run the first trial.
     let (_, stdout, _) = run(folder.path(), &["status", "test.yaml"]);
     assert!(stdout.contains("running"), "{stdout}");
     let only = trial_ids(folder.path()).remove(0);
@@ -206,10 +226,9 @@ fn an_interrupt_saves_and_says_how_to_go_on() {
     assert!(stdout.contains("partial") && stdout.contains("new"), "{stdout}");
 }
 
-/// The long run has minutes to go.
 #[cfg(unix)]
 #[test]
-fn a_limit_of_time_stops_as_an_interrupt_does() {
+fn a_time_limit_stops_like_an_interrupt() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 1_000_000);
     let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--max-seconds", "2"]);
@@ -239,7 +258,7 @@ fn trial_ids(folder: &Path) -> Vec<String> {
     trials.iter().map(|trial| trial["id"].as_str().unwrap().to_string()).collect()
 }
 
-/// Trained, exported, asked, and fine-tuned again from what was exported.
+/// Trains and exports a model, then probes and fine-tunes the exported one.
 #[test]
 fn an_exported_trial_is_probed_and_evaluated() {
     let folder = tempfile::tempdir().unwrap();
@@ -278,7 +297,7 @@ fn an_exported_trial_is_probed_and_evaluated() {
     assert_eq!(code, 0);
     assert!(stderr.contains("done before"), "{stderr}");
 
-    // There is nothing of its own to export or to trace in a trial that evaluates another's model.
+    // A trial that evaluates a published model has nothing to export or to trace.
     let evaluated: Vec<_> =
         std::fs::read_dir(path.join("results/evaluate-model")).unwrap().flatten().collect();
     let evaluated = evaluated.iter().find(|entry| entry.path().is_dir()).unwrap().path();
@@ -296,11 +315,11 @@ fn an_exported_trial_is_probed_and_evaluated() {
     assert!(!path.join("results/evaluate-nowhere").exists());
     let (code, _, stderr) = run(path, &["export", "zzz", "--to", "other"]);
     assert_eq!(code, 4);
-    assert!(stderr.contains("there is no trial zzz in results"), "{stderr}");
+    assert!(stderr.contains("no trial id in results starts with zzz"), "{stderr}");
 }
 
 #[test]
-fn every_report_is_built_again_and_damage_is_told() {
+fn every_report_is_rebuilt_and_damage_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 3);
     let (code, _, stderr) = run(folder.path(), &["run", "test.yaml"]);
@@ -309,13 +328,13 @@ fn every_report_is_built_again_and_damage_is_told() {
     let first = std::fs::read_to_string(&page).unwrap();
     std::fs::remove_dir_all(folder.path().join("reports")).unwrap();
 
-    // Without the file, the records alone make the report.
+    // Without the experiment file the report is built from the records.
     let (code, stdout, stderr) = run(folder.path(), &["report", "--all"]);
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(stdout, "test, profile default: 2 of 2 trials done: reports/test/default/report.md\n");
     assert!(std::fs::read_to_string(&page).unwrap().contains("electra-lab report --all"));
 
-    // With it, the report is the one that was built first, but for the path of the file.
+    // With the experiment file it is the first report, except for the path of the file.
     let (code, _, stderr) = run(folder.path(), &["report", "--all", "--experiments", "."]);
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(std::fs::read_to_string(&page).unwrap().replace("./test.yaml", "test.yaml"), first);

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::cli::{run_experiment, scores};
 
-/// RTE takes one step at rate 0, so that what it leaves is what it started from; the others take several.
+/// RTE takes one step at learning rate 0, so that its saved weights are those it started from; the others
+/// take several.
 const EXPERIMENT: &str = "
 name: intermediate
 about: Does an intermediate task help?
@@ -53,7 +54,8 @@ fn a_task_starts_where_the_intermediate_one_ended() {
         scores(&trial).as_array().unwrap().iter().map(|score| score["task"].clone()).collect();
     assert_eq!(tasks, ["rte", "cola"], "the intermediate task is not scored unless it is listed");
 
-    // The weights are not kept for their own sake, and what a stop lost is made again to the same numbers.
+    // Without keep_models the weights are deleted at the end, and lost files are made again with the same
+    // numbers.
     let dropped = tempfile::tempdir().unwrap();
     let again = run_in(dropped.path(), &[]);
     assert_eq!(again.file_name(), trial.file_name());
@@ -67,7 +69,7 @@ fn a_task_starts_where_the_intermediate_one_ended() {
     assert_eq!(predictions(&continued), predictions(&trial));
     assert_eq!(scores(&continued), scores(&trial));
     assert!(!continued.join("finetuned").exists());
-    // Listed as a task too, it is one run that is scored, whatever the order of the tasks.
+    // If the intermediate task is listed too, its one run is also scored, in any order of the tasks.
     let listed = tempfile::tempdir().unwrap();
     let listed = run_in(listed.path(), &["evaluate.tasks=[rte, qnli, cola]"]);
     let rte = |scores: Value| scores.as_array().unwrap()[0].clone();

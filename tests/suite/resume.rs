@@ -1,4 +1,5 @@
-//! A trial that is stopped, killed, run with other threads or beside others ends in the same numbers.
+//! A trial gives the same numbers when it is stopped, killed, or run on other threads or in parallel with
+//! others.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,7 +44,7 @@ fn trials(folder: &Path) -> Vec<PathBuf> {
     trials
 }
 
-/// Everything that the trials left in numbers: outcomes without their seconds, metrics and predictions.
+/// All numbers that the trials left: outcomes without their seconds, metrics and predictions.
 fn numbers(folder: &Path) -> Vec<Value> {
     let mut all = Vec::new();
     for trial in trials(folder) {
@@ -63,7 +64,7 @@ fn numbers(folder: &Path) -> Vec<Value> {
     all
 }
 
-/// Waits until a file of some trial has at least `lines` lines.
+/// Waits until the file of some trial has at least `lines` lines.
 fn wait_for(folder: &Path, file: &str, lines: usize, child: &mut Child) {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(60) {

@@ -1,4 +1,4 @@
-//! Pre-training that one trial takes over from another: the numbers are those of a trial that did it all itself.
+//! Pre-training that one trial reuses from another gives the numbers of a trial that did all of it itself.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ evaluate:
   finetune: { epochs: 1, seq_len: 32 }
 ";
 
-/// Runs an experiment file; returns what it said and its trials' folders, by their share of the steps.
+/// Runs an experiment file; returns stderr and the trials' folders, ordered by their share of the steps.
 fn run_file(folder: &Path, text: &str, words: &[&str]) -> (String, Vec<PathBuf>) {
     std::fs::write(folder.join("test.yaml"), text).unwrap();
     let (code, _, stderr) = run(folder, &[&["run", "test.yaml"], words].concat());
@@ -40,27 +40,27 @@ fn read(trial: &Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(trial.join(name)).unwrap()).unwrap()
 }
 
-/// What a trial found out, without the seconds.
+/// The outcome of a trial without its seconds.
 fn numbers(trial: &Path) -> Value {
     let mut outcome = read(trial, "outcome.json");
     outcome.as_object_mut().unwrap().remove("timing");
     outcome
 }
 
-fn taken_from(trial: &Path) -> Option<String> {
-    read(trial, "trial.json")["provenance"]["taken_from"].as_str().map(String::from)
+fn reused_from(trial: &Path) -> Option<String> {
+    read(trial, "trial.json")["provenance"]["reused_from"].as_str().map(String::from)
 }
 
 #[test]
-fn a_longer_trial_goes_on_from_a_shorter_one() {
+fn a_longer_trial_continues_from_a_shorter_one() {
     let folder = tempfile::tempdir().unwrap();
     let (_, trials) = run_file(folder.path(), EXPERIMENT, &[]);
     let [half, whole] = &trials[..] else { panic!("two trials") };
     let half_id = half.file_name().unwrap().to_str().unwrap();
-    assert_eq!((taken_from(half), taken_from(whole)), (None, Some(format!("parts/{half_id}"))));
+    assert_eq!((reused_from(half), reused_from(whole)), (None, Some(format!("parts/{half_id}"))));
     assert_eq!((&numbers(half)["steps"], &numbers(whole)["steps"]), (&4.into(), &8.into()));
     assert_ne!(numbers(half)["validation"], numbers(whole)["validation"]);
-    // The curve of the longer one begins at its first step.
+    // The longer trial's metrics begin at the first step.
     let metrics = std::fs::read_to_string(whole.join("metrics.jsonl")).unwrap();
     let steps: Vec<u64> = metrics
         .lines()
@@ -70,15 +70,15 @@ fn a_longer_trial_goes_on_from_a_shorter_one() {
         .collect();
     assert_eq!(steps, [2, 4, 6, 8]);
 
-    // Alone, with nobody to take from, it finds the same.
+    // Alone, without a trial to reuse, the longer one gives the same numbers.
     let alone = tempfile::tempdir().unwrap();
     let (_, trials) = run_file(alone.path(), &EXPERIMENT.replace("[1.0, 0.5]", "[1.0]"), &[]);
-    assert_eq!(taken_from(&trials[0]), None);
+    assert_eq!(reused_from(&trials[0]), None);
     assert_eq!(numbers(&trials[0]), numbers(whole));
 }
 
 #[test]
-fn a_damaged_checkpoint_is_not_taken_over() {
+fn a_damaged_checkpoint_is_not_reused() {
     let folder = tempfile::tempdir().unwrap();
     let (_, trials) = run_file(folder.path(), &EXPERIMENT.replace("[1.0, 0.5]", "[0.5]"), &[]);
     let checkpoint = trials[0].join("checkpoints/final.safetensors");
@@ -86,7 +86,7 @@ fn a_damaged_checkpoint_is_not_taken_over() {
     std::fs::remove_file(&checkpoint).unwrap();
     std::fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
     let (_, trials) = run_file(folder.path(), EXPERIMENT, &[]);
-    assert_eq!((trials.len(), taken_from(&trials[1])), (2, None));
+    assert_eq!((trials.len(), reused_from(&trials[1])), (2, None));
 }
 
 #[test]
@@ -94,22 +94,22 @@ fn a_trial_of_two_experiments_is_trained_once() {
     let folder = tempfile::tempdir().unwrap();
     let (_, first) = run_file(folder.path(), EXPERIMENT, &[]);
     let other = EXPERIMENT.replace("name: parts", "name: again");
-    let (said, second) = run_file(folder.path(), &other, &[]);
-    assert!(said.contains("taking over what parts/"), "{said}");
+    let (stderr, second) = run_file(folder.path(), &other, &[]);
+    assert!(stderr.contains("reusing the pre-training of parts/"), "{stderr}");
     for (first, second) in first.iter().zip(&second) {
-        assert!(taken_from(second).unwrap().starts_with("parts/"));
+        assert!(reused_from(second).unwrap().starts_with("parts/"));
         assert_eq!(read(first, "outcome.json"), read(second, "outcome.json"), "its seconds too");
         let predictions = |trial: &PathBuf| std::fs::read(trial.join("predictions/cola-1.json")).unwrap();
         assert_eq!(predictions(first), predictions(second));
     }
-    // Another evaluation of the same pre-training: only that is computed.
+    // Of another evaluation of the same pre-training only the evaluation is computed.
     let sets = ["--set", "evaluate.finetune_seeds=2"];
     let (_, third) = run_file(folder.path(), &EXPERIMENT.replace("name: parts", "name: more"), &sets);
     assert_eq!(numbers(&third[1])["scores"].as_array().unwrap().len(), 2);
     assert_eq!(numbers(&third[1])["scores"][0], numbers(&first[1])["scores"][0]);
-    // Who asks for a fresh start gets one.
+    // --force reuses nothing.
     let (_, forced) = run_file(folder.path(), &other, &["--force"]);
-    assert_eq!(taken_from(&forced[0]), None);
+    assert_eq!(reused_from(&forced[0]), None);
     assert_eq!(numbers(&forced[0]), numbers(&first[0]));
 }
 
@@ -126,8 +126,8 @@ fn a_budget_in_seconds_is_kept_as_steps() {
     ];
     let (_, trials) = run_file(folder.path(), EXPERIMENT, &sets);
     for (trial, share) in trials.iter().zip([0.5, 1.0]) {
-        let steps = read(trial, "pace.json")["steps"].as_f64().unwrap();
+        let steps = read(trial, "throughput.json")["steps"].as_f64().unwrap();
         assert_eq!(numbers(trial)["steps"].as_f64().unwrap(), (steps * share).round());
-        assert_eq!(taken_from(trial), None, "another pace is another schedule");
+        assert_eq!(reused_from(trial), None, "another step time gives another schedule");
     }
 }

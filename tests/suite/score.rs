@@ -1,4 +1,4 @@
-//! `electra-lab score` on files as other people's tools write them.
+//! `electra-lab score` on files of other tools.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-/// The JSON that a command prints; stderr comes with it.
+/// The JSON that a command prints, and its stderr.
 fn scored(folder: &Path, words: &[&str]) -> (Value, String) {
     let (code, stdout, stderr) = run(folder, words);
     assert_eq!(code, 0, "{words:?}: {stderr}");
@@ -55,10 +55,10 @@ fn squad_answers_are_scored_under_the_official_names() {
     let dataset =
         json!({"version": "v2.0", "data": [{"title": "", "paragraphs": [{"context": "", "qas": qas}]}]});
     write(folder.path(), "dev.json", &dataset.to_string());
-    write(folder.path(), "said.json", &set["predictions"].to_string());
+    write(folder.path(), "predictions.json", &set["predictions"].to_string());
     write(folder.path(), "odds.json", &set["no_answer"].to_string());
     let threshold = set["threshold"].to_string();
-    let words = ["score", "squad", "--dataset", "dev.json", "--predictions", "said.json", "--json"];
+    let words = ["score", "squad", "--dataset", "dev.json", "--predictions", "predictions.json", "--json"];
     let odds = ["--na-probs", "odds.json", "--na-prob-thresh", &threshold];
     let (scores, stderr) = scored(folder.path(), &[&words[..], &odds].concat());
     assert_eq!(stderr, "");
@@ -70,11 +70,11 @@ fn squad_answers_are_scored_under_the_official_names() {
     }
     assert_eq!(found.len(), 13);
 
-    // One prediction less: the figures are of the others, and stderr says so.
-    let mut said = numbers(&set["predictions"]);
-    let first = said.keys().next().unwrap().clone();
-    said.shift_remove(&first);
-    write(folder.path(), "said.json", &Value::Object(said).to_string());
+    // Without one prediction the others are scored, and stderr reports it.
+    let mut predictions = numbers(&set["predictions"]);
+    let first = predictions.keys().next().unwrap().clone();
+    predictions.shift_remove(&first);
+    write(folder.path(), "predictions.json", &Value::Object(predictions).to_string());
     let (fewer, stderr) = scored(folder.path(), &words);
     assert_eq!(fewer["total"], json!(expected["total"].as_u64().unwrap() - 1));
     let start = format!("note: 1 of the {} questions have no prediction", expected["total"]);

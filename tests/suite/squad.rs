@@ -1,4 +1,5 @@
-//! SQuAD and a task of GLUE in one trial, on the built-in language: what a stop loses is made again to the same answers.
+//! SQuAD and a GLUE task in one trial, on the built-in language: files that a stop loses are made again with
+//! the same answers.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ fn text(trial: &Path, name: &str) -> String {
 }
 
 #[test]
-fn answers_are_the_same_after_a_stop_and_stand_in_the_report() {
+fn answers_are_the_same_after_a_stop_and_appear_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let trial = run_in(folder.path(), &["evaluate.finetune.keep_models=true"]);
     let files =
@@ -38,7 +39,8 @@ fn answers_are_the_same_after_a_stop_and_stand_in_the_report() {
     assert_eq!(tasks, ["cola", "squad2"]);
     assert_eq!(before[1]["n_examples"], 20);
 
-    // Scored again from what is on disk; answered again without the record; trained again without the weights.
+    // Without the outcome the saved answers are scored again; without the record the questions are answered
+    // again; without the weights the model is trained again.
     let record = "predictions/squad2-1/record.json";
     for lost in [
         vec!["outcome.json"],

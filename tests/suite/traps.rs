@@ -200,15 +200,18 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         31,
         "the order of MNLI's labels",
         Tests(&[
-            "tasks/scored_tasks.rs::the_papers_metric_comes_first",
-            "tasks/table.rs::labels_stand_in_the_hubs_order",
+            "tasks/table.rs::the_papers_metric_comes_first",
+            "tasks/table.rs::labels_are_in_the_order_of_the_hub",
         ]),
     ),
     (32, "the wrong split of MNLI", Tests(&["tasks/glue/tests.rs::tasks_with_other_columns_and_splits"])),
     (
         33,
         "STS-B trained on 0 to 5, or scored by Pearson",
-        Tests(&["tasks/finetune.rs::answers", "tasks/metrics/correlation.rs::spearman_with_ties"]),
+        Tests(&[
+            "tasks/finetune.rs::predictions_are_classes_or_scores",
+            "tasks/metrics/correlation.rs::spearman_with_ties",
+        ]),
     ),
     (
         34,
@@ -222,13 +225,13 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         35,
         "SQuAD: the end's gold start, windows without the answer, the best window of a token, the threshold",
         Tests(&[
-            "tasks/squad/head/tests.rs::training_follows_the_gold_start",
-            "tasks/squad/features.rs::windows_without_the_answer_point_at_the_beginning",
+            "tasks/squad/head/tests.rs::training_uses_the_gold_start",
+            "tasks/squad/features.rs::the_target_of_windows_without_the_answer_is_cls",
             "tasks/squad/decode/tests.rs::an_answer_starts_in_the_window_that_shows_most_around_it",
-            "tasks/squad/decode/tests.rs::figures_of_canned_scores_by_hand",
+            "tasks/squad/decode/tests.rs::scores_of_given_predictions_by_hand",
             "tasks/metrics/golden.rs::data_sets_as_the_official_script",
             "tasks/metrics/squad.rs::the_best_threshold_by_hand",
-            "tasks/metrics/squad.rs::the_threshold_stays_where_nothing_beats_silence",
+            "tasks/metrics/squad.rs::the_threshold_stays_at_zero_if_no_answer_improves_the_score",
         ]),
     ),
     (

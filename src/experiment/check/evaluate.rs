@@ -1,25 +1,26 @@
-//! What must agree within `evaluate`: a recipe and its size, an intermediate task and those that start from it, test
-//! splits and where the examples come from.
+//! Checks that the values of `evaluate` agree: a recipe with its size, an intermediate task with the tasks
+//! that start from it, test splits with the source of the examples.
 //!
-//! Must never: repeat what the schema states. `check_trial` calls it for each trial.
+//! Must never: repeat what the schema states. Next: `check_trial` calls this.
 
-use super::trial::{Finding, finding};
-use crate::experiment::format::evaluate::TaskName;
+use super::finding::{Finding, finding};
+use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
-/// All findings about a trial's evaluation.
-pub(crate) fn evaluate(trial: &TrialSpec) -> Vec<Finding> {
+/// All findings about the evaluation of a trial.
+pub(crate) fn check_evaluate(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings: Vec<Finding> = recipe(trial).into_iter().collect();
     findings.extend(intermediate(trial));
     findings.extend(test_split(trial));
     findings
 }
 
-/// A published checkpoint's width is not in the experiment file.
+/// The width of a published checkpoint is not in the experiment file, so its size must be given.
 fn recipe(trial: &TrialSpec) -> Option<Finding> {
     let recipe = &trial.evaluate.finetune;
     if recipe.recipe.is_some() && recipe.recipe_size.is_none() && trial.published.is_some() {
-        let what = "has numbers for three sizes, and nothing here says which a published checkpoint is";
+        let what =
+            "has numbers for three model sizes, and the size of a published checkpoint is not known here";
         let hint = "add recipe_size: small (less than 768 wide), base (768) or large (1024)";
         let with = ["evaluate.finetune.recipe_size", "base.published"];
         return Some(finding("evaluate.finetune.recipe", &with, what.into(), hint));
@@ -38,8 +39,8 @@ fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     let first = intermediate.task;
     if first.is_squad() {
-        let what = "has no classifier to start from".to_string();
-        let hint = "take a task of GLUE first, such as mnli";
+        let what = "trains no classifier to start from".to_string();
+        let hint = "use a GLUE task, such as mnli";
         findings.push(finding("evaluate.intermediate.task", &[], what, hint));
     } else if evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(&first) {
         let what = format!("the built-in language has no {first}");
@@ -51,10 +52,10 @@ fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
         let (what, hint) = if *task == first {
             (
                 "cannot start from itself".to_string(),
-                format!("remove {task} here, or take another task first"),
+                format!("remove {task} here, or use another intermediate task"),
             )
         } else if task.is_squad() {
-            ("cannot start from a task of GLUE".into(), format!("remove {task} here"))
+            ("cannot start from a GLUE task".into(), format!("remove {task} here"))
         } else if intermediate.tasks.iter().take(index).any(|before| before == task) {
             ("is listed twice".into(), "remove one of the two".into())
         } else if !evaluate.tasks.contains(task) {
@@ -74,7 +75,7 @@ fn test_split(trial: &TrialSpec) -> Option<Finding> {
     let evaluate = &trial.evaluate;
     (evaluate.predict_test && evaluate.source.is_synthetic()).then(|| {
         let hint = "remove predict_test, or set evaluate.source to { kind: hub }";
-        let what = "asks for test splits, which the built-in language does not have".into();
+        let what = "asks for test splits, and the built-in language has none".into();
         finding("evaluate.predict_test", &["evaluate.source"], what, hint)
     })
 }
@@ -96,7 +97,7 @@ evaluate:
     }
 
     #[test]
-    fn an_intermediate_task_is_checked() {
+    fn intermediate_tasks_are_checked() {
         let trial = &load_text(FILE, None, &[]).unwrap().trials[0];
         let words: Vec<&str> =
             trial.spec.evaluate.tasks_to_read().into_iter().map(|task| task.as_str()).collect();
@@ -107,7 +108,7 @@ evaluate:
         assert_ne!(trial.id, without.trials[0].id);
         insta::assert_snapshot!(refusal("evaluate.intermediate={task: rte, for: [rte]}"), @r#"
         --set evaluate.intermediate={task: rte, for: [rte]}: evaluate.intermediate.for[0] = "rte": cannot start from itself
-        hint: remove rte here, or take another task first
+        hint: remove rte here, or use another intermediate task
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         "#);
         insta::assert_snapshot!(refusal("evaluate.intermediate={task: mnli, for: [mrpc, cola, mrpc]}"), @r#"
@@ -122,9 +123,9 @@ evaluate:
         "#);
         insta::assert_snapshot!(refusal("evaluate.intermediate={task: squad2, for: [squad]}"), @r#"
         a.yaml has 2 mistakes
-         1. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.task = "squad2": has no classifier to start from
-            hint: take a task of GLUE first, such as mnli
-         2. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.for[0] = "squad": cannot start from a task of GLUE
+         1. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.task = "squad2": trains no classifier to start from
+            hint: use a GLUE task, such as mnli
+         2. --set evaluate.intermediate={task: squad2, for: [squad]}: evaluate.intermediate.for[0] = "squad": cannot start from a GLUE task
             hint: remove squad here
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         "#);
@@ -136,9 +137,9 @@ evaluate:
     }
 
     #[test]
-    fn the_language_has_no_test_split() {
+    fn the_built_in_language_has_no_test_split() {
         insta::assert_snapshot!(refusal("evaluate.predict_test=true"), @r"
-        --set evaluate.predict_test=true: asks for test splits, which the built-in language does not have
+        --set evaluate.predict_test=true: asks for test splits, and the built-in language has none
         hint: remove predict_test, or set evaluate.source to { kind: hub }
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         ");

@@ -1,6 +1,9 @@
 //! What the values of an experiment must agree on: the checks that a schema cannot express.
 
-pub mod evaluate;
-pub mod squad;
-pub mod trial;
-pub mod whole;
+mod evaluate;
+pub(crate) mod experiment;
+pub(crate) mod finding;
+mod positions;
+mod repository;
+mod squad;
+pub(crate) mod trial;

@@ -1,44 +1,30 @@
-//! Values that are right one by one and wrong together: a warm-up longer than the run, heads that do not divide
-//! the width, tasks in another language than the text.
+//! Checks that the values of a trial agree: a warm-up not longer than the run, heads that divide the width,
+//! tasks in the language of the text.
 //!
-//! Every function looks at one trial; `expand` tells each distinct finding once. Must never: repeat what the
-//! schema states (types, ranges, words).
+//! Every function looks at one trial; `expand` reports each distinct finding once. Must never: repeat what
+//! the schema states (types, ranges, words).
 
 mod contrast;
 mod sharing;
 mod stages;
 
-use super::evaluate;
-use super::squad::squad;
+use super::evaluate::check_evaluate;
+use super::finding::{Finding, finding};
+use super::positions::too_long;
+use super::repository::repository;
+use super::squad::check_squad;
 use crate::experiment::document::value_path::ValuePath;
 use crate::experiment::format::data::{DataSpec, TokenizerSpec};
-use crate::experiment::format::evaluate::{TaskName, TaskSource};
+use crate::experiment::format::evaluate::TaskSource;
 use crate::experiment::format::model::ModelSpec;
+use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::train::{Budget, TrainSpec};
 use crate::experiment::trial::TrialSpec;
 
-/// A mistake in a trial's values.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Finding {
-    /// The value that is named, from the top of the document.
-    pub at: ValuePath,
-    /// The values that it disagrees with.
-    pub with: Vec<ValuePath>,
-    /// What is wrong, to be read after `path = value: `.
-    pub what: String,
-    /// The remedy.
-    pub hint: String,
-}
-
-pub(crate) fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Finding {
-    let with = with.iter().map(|path| ValuePath::expand(path)).collect();
-    Finding { at: ValuePath::expand(at), with, what, hint: hint.into() }
-}
-
 /// All findings of a trial.
-pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
+pub(crate) fn check_trial(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // A published checkpoint brings its own shape and vocabulary and is not trained on text.
+    // A published checkpoint has its own shape and vocabulary, and is not pre-trained here.
     if trial.published.is_none() {
         findings.extend(amount(&trial.train));
         findings.extend(warmup(trial));
@@ -52,37 +38,37 @@ pub(crate) fn trial(trial: &TrialSpec) -> Vec<Finding> {
         findings.extend(sharing::sharing(trial));
         findings.extend(language(trial));
     }
-    findings.extend(squad(trial));
+    findings.extend(check_squad(trial));
     findings.extend(sources(trial));
     findings.extend(tasks_of_the_language(trial));
     findings.extend(repeated_tasks(trial));
-    findings.extend(evaluate::evaluate(trial));
+    findings.extend(check_evaluate(trial));
     findings
 }
 
 fn warmup(trial: &TrialSpec) -> Option<Finding> {
     let (warmup, steps) = (trial.train.warmup, trial.train.steps);
-    // For replaced-token detection both budgets are `steps` steps; a cheaper objective gets more of them.
-    let is_measure = trial.objective.is_the_budgets_measure();
-    let buys_others = trial.train.budget != Budget::Steps && !is_measure;
-    let buys_more_steps = buys_others || trial.train.budget.unit().is_some();
-    (warmup > steps && !buys_more_steps).then(|| {
+    // In units of replaced-token detection, its own budget is `steps` steps; a cheaper objective gets more
+    // steps.
+    let is_converted = trial.train.budget != Budget::Steps && !trial.objective.is_budget_reference();
+    let may_have_more_steps = is_converted || trial.train.budget.unit().is_some();
+    (warmup > steps && !may_have_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         finding("train.warmup", &["train.steps"], what, hint)
     })
 }
 
-/// A budget that lacks its amount, or an amount that nothing counts.
+/// A budget without its amount, or an amount that has no effect.
 fn amount(train: &TrainSpec) -> Option<Finding> {
     match (train.budget.unit(), train.amount) {
         (Some(unit), None) => {
-            let what = format!("is a budget of {unit}, and train.amount does not say how many");
-            Some(finding("train.budget", &["train.amount"], what, "write train.amount"))
+            let what = format!("is a budget of {unit}, and train.amount is missing");
+            Some(finding("train.budget", &["train.amount"], what, "set train.amount"))
         }
         (None, Some(_)) => {
-            let what = "counts nothing: train.steps decides when pre-training ends".into();
-            let hint = "delete it, or set train.budget to tokens, flops, paper_flops or seconds";
+            let what = "has no effect: train.steps decides when pre-training ends".into();
+            let hint = "remove it, or set train.budget to tokens, flops, paper_flops or seconds";
             Some(finding("train.amount", &["train.budget"], what, hint))
         }
         _ => None,
@@ -96,16 +82,6 @@ fn lengths(trial: &TrialSpec) -> Vec<Finding> {
         findings.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
     }
     findings
-}
-
-/// A length that the position table does not reach.
-pub(crate) fn too_long(trial: &TrialSpec, path: &str, length: usize) -> Option<Finding> {
-    let positions = trial.model.positions;
-    (length > positions).then(|| {
-        let what = format!("is longer than the position table, model.positions ({positions})");
-        let hint = format!("lower it to at most {positions}, or raise model.positions to {length}");
-        finding(path, &["model.positions"], what, hint)
-    })
 }
 
 fn heads(model: &ModelSpec) -> Option<Finding> {
@@ -128,7 +104,7 @@ fn heads(model: &ModelSpec) -> Option<Finding> {
             format!("use {near} heads, or another width"),
         )
     } else {
-        let what = format!("cannot be split into {heads} equal heads (one for each 64)");
+        let what = format!("cannot be split into {heads} equal heads (one per 64)");
         let widths: Vec<String> = widths_near(hidden).iter().map(usize::to_string).collect();
         let hint = format!("use {}, or set model.heads to {near}", widths.join(" or "));
         finding("model.hidden", &["model.heads", "model.size"], what, hint)
@@ -140,7 +116,10 @@ fn generator(model: &ModelSpec) -> Option<Finding> {
     let raw = full.hidden as f64 * model.generator_ratio;
     let with = ["model.hidden", "model.size"];
     if raw < 0.5 {
-        let what = format!("leaves the generator no width: {raw:.2} of {}, rounded to 0", full.hidden);
+        let what = format!(
+            "gives the generator a width of 0: {raw:.2}, rounded (the discriminator has {})",
+            full.hidden
+        );
         let hint = format!("use at least {}", ratio_for(1, full.hidden));
         return Some(finding("model.generator_ratio", &with, what, hint));
     }
@@ -150,12 +129,14 @@ fn generator(model: &ModelSpec) -> Option<Finding> {
     let near = widths_near(shape.hidden).into_iter();
     let near: Vec<String> =
         near.map(|hidden| format!("{} ({hidden} wide)", ratio_for(hidden, full.hidden))).collect();
-    let what =
-        format!("makes a generator {} wide, which its {} heads do not divide", shape.hidden, shape.heads);
+    let what = format!(
+        "makes the generator {} wide, and its {} heads do not divide that",
+        shape.hidden, shape.heads
+    );
     Some(finding("model.generator_ratio", &with, what, format!("use {}", near.join(" or "))))
 }
 
-/// The next smaller and the next larger width that its heads, one for each 64, divide.
+/// The next smaller and the next larger width that divide into heads, one per 64.
 fn widths_near(hidden: usize) -> Vec<usize> {
     let divides = |hidden: &usize| hidden.is_multiple_of((hidden / 64).max(1));
     [(1..hidden).rev().find(divides), (hidden + 1..).find(divides)].into_iter().flatten().collect()
@@ -172,7 +153,8 @@ fn ratio_for(width: usize, full: usize) -> String {
     rounded.into_iter().find(gives_width).unwrap_or(exact).to_string()
 }
 
-/// The built-in language has a vocabulary of its own: its tasks go with its text and no other.
+/// The built-in language has its own vocabulary: a model of its text needs tasks of its text, and other
+/// models do not.
 fn language(trial: &TrialSpec) -> Option<Finding> {
     let (text, tasks) = (trial.data.is_synthetic(), trial.evaluate.source.is_synthetic());
     if text == tasks || trial.evaluate.tasks.is_empty() {
@@ -181,18 +163,17 @@ fn language(trial: &TrialSpec) -> Option<Finding> {
     let at = "evaluate.source";
     let with = ["data", "data.kind", "evaluate.source.kind"];
     Some(if tasks {
-        let what = "gives tasks of the built-in language to a model that reads other text".to_string();
+        let what = "has tasks of the built-in language, but the model is trained on other text".to_string();
         let hint = "set evaluate.source to { kind: hub }, or data to { kind: language }";
         finding(at, &with, what, hint)
     } else {
-        let what =
-            "gives English tasks to a model of the built-in language, whose vocabulary has other words";
+        let what = "has English tasks, but the model knows only the vocabulary of the built-in language";
         let hint = "set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }";
         finding(at, &with, what.to_string(), hint)
     })
 }
 
-/// Tasks that the built-in language has no examples of.
+/// Tasks for which the built-in language has no examples.
 fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
     let evaluate = &trial.evaluate;
     let lacking = evaluate
@@ -201,43 +182,32 @@ fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
         .enumerate()
         .filter(|_| evaluate.source.is_synthetic())
         .filter(|(_, task)| !TaskName::IN_THE_LANGUAGE.contains(task) && !task.is_squad());
-    let told = |(index, task): (usize, &TaskName)| {
+    let report = |(index, task): (usize, &TaskName)| {
         let what = format!("the built-in language has no {task}");
         let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
         let hint = format!("use {known}, squad, squad2, or set evaluate.source to {{ kind: hub }}");
         finding(&format!("evaluate.tasks[{index}]"), &["evaluate.source"], what, hint)
     };
-    lacking.map(told).collect()
+    lacking.map(report).collect()
 }
 
-/// Names of repositories and files that cannot be right.
+/// Names of repositories and files that cannot exist.
 fn sources(trial: &TrialSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut check = |path: &str, repo: &str, revision: &str| {
-        if !is_repo(repo) {
-            let hint = "write owner/name, as in the repository's address";
-            findings.push(finding(
-                &format!("{path}.repo"),
-                &[],
-                "is not the name of a repository".into(),
-                hint,
-            ));
-        }
-        if !is_revision(revision) {
-            let hint = "write a branch, a tag or a commit, such as main";
-            findings.push(finding(&format!("{path}.revision"), &[], "is not a revision".into(), hint));
-        }
+        let (repo_path, revision_path) = (format!("{path}.repo"), format!("{path}.revision"));
+        findings.extend(repository((&repo_path, repo), (&revision_path, revision)));
     };
-    if let DataSpec::Hub { repo: name, revision, .. } = &trial.data {
-        check("data", name, revision);
+    if let DataSpec::Hub { repo, revision, .. } = &trial.data {
+        check("data", repo, revision);
     }
-    if let DataSpec::Hub { tokenizer: TokenizerSpec::Hub { repo: name, revision }, .. }
-    | DataSpec::Files { tokenizer: TokenizerSpec::Hub { repo: name, revision }, .. } = &trial.data
+    if let DataSpec::Hub { tokenizer: TokenizerSpec::Hub { repo, revision }, .. }
+    | DataSpec::Files { tokenizer: TokenizerSpec::Hub { repo, revision }, .. } = &trial.data
     {
-        check("data.tokenizer", name, revision);
+        check("data.tokenizer", repo, revision);
     }
-    if let TaskSource::Hub { repo: name, revision } = &trial.evaluate.source {
-        check("evaluate.source", name, revision);
+    if let TaskSource::Hub { repo, revision } = &trial.evaluate.source {
+        check("evaluate.source", repo, revision);
     }
     if let DataSpec::Files { paths, .. } = &trial.data
         && (paths.is_empty() || paths.iter().any(String::is_empty))
@@ -250,19 +220,6 @@ fn sources(trial: &TrialSpec) -> Vec<Finding> {
         findings.push(finding("data.files", &[], "names no file".into(), hint));
     }
     findings
-}
-
-pub(crate) fn is_repo(text: &str) -> bool {
-    let is_part = |part: &str| {
-        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        !part.is_empty() && !part.starts_with('.') && !part.contains("..") && part.chars().all(is_letter)
-    };
-    text.split('/').count() <= 2 && text.split('/').all(is_part)
-}
-
-pub(crate) fn is_revision(text: &str) -> bool {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-    !text.is_empty() && !text.starts_with(['/', '.']) && !text.contains("..") && text.chars().all(is_letter)
 }
 
 fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
@@ -282,9 +239,9 @@ fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::format::evaluate::{EvaluateSpec, TaskName};
+    use crate::experiment::format::evaluate::EvaluateSpec;
     use crate::experiment::format::objective::ObjectiveSpec;
-    use crate::experiment::format::objective::words::Masking;
+    use crate::experiment::format::objective::choices::Masking;
     use crate::experiment::format::train::TrainSpec;
 
     fn spec() -> TrialSpec {
@@ -299,44 +256,44 @@ mod tests {
         }
     }
 
-    pub(crate) fn told(change: impl FnOnce(&mut TrialSpec)) -> String {
+    pub(crate) fn messages(change: impl FnOnce(&mut TrialSpec)) -> String {
         let mut changed = spec();
         change(&mut changed);
-        let findings = trial(&changed).into_iter();
+        let findings = check_trial(&changed).into_iter();
         findings.map(|found| format!("{}: {} -> {}\n", found.at, found.what, found.hint)).collect()
     }
 
     #[test]
-    fn defaults_are_right() {
-        assert_eq!(told(|_| {}), "");
-        let amount = told(|spec| (spec.train.budget, spec.train.amount) = (Budget::Tokens, Some(1e3)));
-        assert_eq!(amount, "", "whether it buys the warm-up is known with the vocabulary");
+    fn defaults_agree() {
+        assert_eq!(messages(|_| {}), "");
+        let amount = messages(|spec| (spec.train.budget, spec.train.amount) = (Budget::Tokens, Some(1e3)));
+        assert_eq!(amount, "", "the number of steps is known only with the vocabulary");
         assert_eq!(
-            told(|spec| spec.train.budget = Budget::Seconds),
-            "base.train.budget: is a budget of seconds, and train.amount does not say how many -> write train.amount\n"
+            messages(|spec| spec.train.budget = Budget::Seconds),
+            "base.train.budget: is a budget of seconds, and train.amount is missing -> set train.amount\n"
         );
         assert_eq!(
-            told(|spec| spec.train.amount = Some(10.0)),
-            "base.train.amount: counts nothing: train.steps decides when pre-training ends -> delete it, or set \
+            messages(|spec| spec.train.amount = Some(10.0)),
+            "base.train.amount: has no effect: train.steps decides when pre-training ends -> remove it, or set \
              train.budget to tokens, flops, paper_flops or seconds\n"
         );
     }
 
     #[test]
     fn schedules_and_lengths() {
-        insta::assert_snapshot!(told(|spec| spec.train.warmup = 2500), @"base.train.warmup: is longer than train.steps (1000) -> lower train.warmup to at most 1000, or raise train.steps");
-        let equal_flops = told(|spec| (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops));
+        insta::assert_snapshot!(messages(|spec| spec.train.warmup = 2500), @"base.train.warmup: is longer than train.steps (1000) -> lower train.warmup to at most 1000, or raise train.steps");
+        let equal_flops = messages(|spec| (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops));
         assert!(equal_flops.starts_with("base.train.warmup: is longer"), "{equal_flops}");
-        let mlm = told(|spec| {
+        let mlm = messages(|spec| {
             (spec.train.warmup, spec.train.budget) = (2500, Budget::RtdFlops);
             spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
         assert_eq!(mlm, "");
-        insta::assert_snapshot!(told(|spec| spec.model.positions = 64), @r"
+        insta::assert_snapshot!(messages(|spec| spec.model.positions = 64), @r"
             base.train.seq_len: is longer than the position table, model.positions (64) -> lower it to at most 64, or raise model.positions to 128
             evaluate.finetune.seq_len: is longer than the position table, model.positions (64) -> lower it to at most 64, or raise model.positions to 128
         ");
-        let without_tasks = told(|spec| {
+        let without_tasks = messages(|spec| {
             spec.model.positions = 64;
             spec.evaluate.tasks.clear();
         });
@@ -345,25 +302,26 @@ mod tests {
 
     #[test]
     fn widths() {
-        insta::assert_snapshot!(told(|spec| spec.model.hidden = Some(250)), @"base.model.hidden: cannot be split into 3 equal heads (one for each 64) -> use 249 or 252, or set model.heads to 2 or 5");
-        insta::assert_snapshot!(told(|spec| spec.model.heads = Some(3)), @"base.model.heads: heads do not divide the width, model.hidden (128) -> use 2 or 4 heads, or another width");
-        let wide =
-            |ratio: f64| told(|spec| (spec.model.hidden, spec.model.generator_ratio) = (Some(256), ratio));
-        insta::assert_snapshot!(wide(0.7), @"base.model.generator_ratio: makes a generator 179 wide, which its 2 heads do not divide -> use 0.695 (178 wide) or 0.703 (180 wide)");
+        insta::assert_snapshot!(messages(|spec| spec.model.hidden = Some(250)), @"base.model.hidden: cannot be split into 3 equal heads (one per 64) -> use 249 or 252, or set model.heads to 2 or 5");
+        insta::assert_snapshot!(messages(|spec| spec.model.heads = Some(3)), @"base.model.heads: heads do not divide the width, model.hidden (128) -> use 2 or 4 heads, or another width");
+        let wide = |ratio: f64| {
+            messages(|spec| (spec.model.hidden, spec.model.generator_ratio) = (Some(256), ratio))
+        };
+        insta::assert_snapshot!(wide(0.7), @"base.model.generator_ratio: makes the generator 179 wide, and its 2 heads do not divide that -> use 0.695 (178 wide) or 0.703 (180 wide)");
         for ratio in [0.125, 0.25, 0.5, 0.75, 1.0] {
             assert_eq!(wide(ratio), "", "{ratio}");
         }
-        insta::assert_snapshot!(told(|spec| (spec.model.hidden, spec.model.generator_ratio) = (Some(16), 0.02)), @"base.model.generator_ratio: leaves the generator no width: 0.32 of 16, rounded to 0 -> use at least 0.06");
-        let mlm = told(|spec| {
+        insta::assert_snapshot!(messages(|spec| (spec.model.hidden, spec.model.generator_ratio) = (Some(16), 0.02)), @"base.model.generator_ratio: gives the generator a width of 0: 0.32, rounded (the discriminator has 16) -> use at least 0.06");
+        let mlm = messages(|spec| {
             (spec.model.hidden, spec.model.generator_ratio) = (Some(256), 0.7);
             spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
-        assert_eq!(mlm, "", "no generator, no width");
+        assert_eq!(mlm, "", "there is no generator");
     }
 
-    /// A remedy that does not work is worse than none.
+    /// A suggested value must work.
     #[test]
-    fn the_ratios_that_are_offered_give_the_widths_that_are_named() {
+    fn suggested_ratios_give_the_stated_widths() {
         for (full, width) in [(256, 178), (256, 180), (1024, 683), (128, 1), (16384, 12_345)] {
             let ratio: f64 = ratio_for(width, full).parse().unwrap();
             let model = ModelSpec { hidden: Some(full), generator_ratio: ratio, ..Default::default() };
@@ -382,19 +340,19 @@ mod tests {
             max_documents: None,
             tokenizer: TokenizerSpec::default(),
         };
-        insta::assert_snapshot!(told(|spec| spec.data = hub("../x", "")), @r"
-            evaluate.source: gives tasks of the built-in language to a model that reads other text -> set evaluate.source to { kind: hub }, or data to { kind: language }
+        insta::assert_snapshot!(messages(|spec| spec.data = hub("../x", "")), @r"
+            evaluate.source: has tasks of the built-in language, but the model is trained on other text -> set evaluate.source to { kind: hub }, or data to { kind: language }
             base.data.repo: is not the name of a repository -> write owner/name, as in the repository's address
             base.data.revision: is not a revision -> write a branch, a tag or a commit, such as main
         ");
-        insta::assert_snapshot!(told(|spec| spec.evaluate.source = TaskSource::Hub {
-            repo: "nyu-mll/glue".into(), revision: "main".into() }), @"evaluate.source: gives English tasks to a model of the built-in language, whose vocabulary has other words -> set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }");
-        insta::assert_snapshot!(told(|spec| {
+        insta::assert_snapshot!(messages(|spec| spec.evaluate.source = TaskSource::Hub {
+            repo: "nyu-mll/glue".into(), revision: "main".into() }), @"evaluate.source: has English tasks, but the model knows only the vocabulary of the built-in language -> set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }");
+        insta::assert_snapshot!(messages(|spec| {
             spec.data = DataSpec::Files { paths: vec![], column: "text".into(), max_documents: None,
                 tokenizer: TokenizerSpec::default() };
             spec.evaluate.tasks.clear();
         }), @"base.data.paths: names no file -> list text or Parquet files, such as [texts/*.txt]");
-        insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Cola)), @"evaluate.tasks[1]: is listed twice -> remove one of the two");
-        insta::assert_snapshot!(told(|spec| spec.evaluate.tasks.push(TaskName::Mnli)), @r#"evaluate."tasks[1]": the built-in language has no mnli -> use cola, sst2, mrpc, stsb, qnli, rte, squad, squad2, or set evaluate.source to { kind: hub }"#);
+        insta::assert_snapshot!(messages(|spec| spec.evaluate.tasks.push(TaskName::Cola)), @"evaluate.tasks[1]: is listed twice -> remove one of the two");
+        insta::assert_snapshot!(messages(|spec| spec.evaluate.tasks.push(TaskName::Mnli)), @r#"evaluate."tasks[1]": the built-in language has no mnli -> use cola, sst2, mrpc, stsb, qnli, rte, squad, squad2, or set evaluate.source to { kind: hub }"#);
     }
 }

@@ -1,9 +1,8 @@
 //! The line on which a value of a YAML text was written.
 //!
-//! The deserializer knows lines only when it fails, so it is made to fail on purpose: a seed walks down the
-//! path and raises an error at the target, whose location is the answer. Costs one parse a question, which a
-//! text of a few hundred lines does not notice.
-//! Must never: be asked for its answer's value; see `value_path` for that.
+//! The deserializer reports a line only when it fails, so it is made to fail on purpose: a seed walks down
+//! the path and raises an error at the target, whose location is the answer. Each question parses the text
+//! once, which is cheap for a few hundred lines. Must never: return the value itself; `value_path` does that.
 
 use std::fmt;
 
@@ -11,14 +10,14 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 
 use super::value_path::{Segment, ValuePath};
 
-/// Line (from 1) of a key or of a list's element; `None` where the text has no such value.
+/// Line (from 1) of a key or of an element of a list; `None` if the text has no such value.
 pub(crate) fn line_of(text: &str, path: &ValuePath) -> Option<usize> {
     let walk = Walk { rest: path.segments() };
     let error = walk.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
     error.location().map(|location| location.line())
 }
 
-/// Goes down the rest of the path and fails on arrival.
+/// Walks down the rest of the path and fails at its end.
 #[derive(Clone, Copy)]
 struct Walk<'p> {
     rest: &'p [Segment],
@@ -37,7 +36,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// A value without parts: the target, or a dead end.
+    /// A value without entries: the target, or not on the path.
     fn leaf<E: de::Error>(self) -> Result<(), E> {
         if self.rest.is_empty() { Err(arrived()) } else { Ok(()) }
     }
@@ -114,7 +113,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// Compares a key, and fails on it when it is the target: a mapping's own location is its first entry's.
+/// Compares a key, and fails at it if it is the target: the location of a mapping would be that of its first
+/// entry.
 struct KeyWalk<'p> {
     wanted: Option<&'p str>,
     is_last: bool,
@@ -208,7 +208,7 @@ list:
     }
 
     #[test]
-    fn what_is_not_written_has_no_line() {
+    fn an_unwritten_value_has_no_line() {
         assert_eq!(line(&ValuePath::of_keys(&["base", "trian"])), None);
         assert_eq!(line(&ValuePath::of_keys(&["name", "x"])), None);
         assert_eq!(line(&ValuePath::of_keys(&["seeds"]).index(2)), None);

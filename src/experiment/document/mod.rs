@@ -1,11 +1,12 @@
-//! The experiment file as a YAML document: reading it, checking it against the schema, naming the line of each mistake.
+//! The experiment file as a YAML document: reads it, checks it against the schema, finds the line of each
+//! mistake.
 
-pub mod locate;
-pub mod problem;
-pub mod schema;
-pub mod source;
-pub mod suggest;
-pub mod validate;
-pub mod value_path;
-pub mod value_type;
-pub mod yaml;
+pub(crate) mod locate;
+pub(crate) mod problem;
+pub(crate) mod schema;
+pub(crate) mod source;
+pub(crate) mod suggest;
+pub(crate) mod validate;
+pub(crate) mod value_path;
+pub(crate) mod value_type;
+pub(crate) mod yaml;

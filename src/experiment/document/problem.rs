@@ -1,17 +1,17 @@
-//! Mistakes in a specification, and how a person reads them: all at once, each with its place and a remedy.
+//! Mistakes in a specification: reported all at once, each with its line and a remedy.
 //!
-//! A [`Problem`] knows the path of a value; [`Problems`] gathers them with the place where that value was
-//! written (`layers` finds it) and turns them into one error. Must never: print.
+//! A [`Problem`] knows the path of a value. [`Problems`] collects them with the [`Origin`] of that value
+//! (`layers` finds it) and makes one error of them. Must never: print.
 
 use serde_json::Value;
 
 use super::value_path::ValuePath;
 use crate::error::{Error, ErrorKind};
 
-/// Longest value that a message shows whole, in characters.
+/// Longer values are shortened in messages; in characters.
 const SHOWN_VALUE: usize = 60;
 
-/// Where to read about every key.
+/// The remedy that fits every mistake.
 const HINT: &str = "`electra-lab schema` prints every key of the format with its type, range and default";
 
 /// One mistake about the value at a path.
@@ -19,13 +19,13 @@ const HINT: &str = "`electra-lab schema` prints every key of the format with its
 pub(crate) struct Problem {
     /// The value's path.
     pub path: ValuePath,
-    /// The value, as shown; empty shows none.
+    /// The value as it is shown; nothing is shown if empty.
     pub value: String,
     /// What is wrong with it, to be read after `path = value: `.
     pub what: String,
     /// The remedy.
     pub hint: String,
-    /// Paths whose place is the better one to name, the best first; the value's own comes after these.
+    /// Paths whose line is a better one to name than the value's own, the best first.
     pub look_at: Vec<ValuePath>,
 }
 
@@ -35,7 +35,7 @@ impl Problem {
         Self { value: shown(value), ..Self::at(path, what, hint) }
     }
 
-    /// A mistake at a path whose value would not help: an unknown or a missing key, a whole section.
+    /// A mistake at a path, without showing a value: an unknown or missing key, a whole section.
     pub fn at(path: &ValuePath, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             path: path.clone(),
@@ -47,7 +47,7 @@ impl Problem {
     }
 }
 
-/// A value on one line, shortened; of a tagged mapping its kind.
+/// A value on one line, shortened; a tagged mapping by its kind.
 pub(crate) fn shown(value: &Value) -> String {
     if let (Some(kind), Some(map)) = (value.get("kind").and_then(Value::as_str), value.as_object()) {
         let more = if map.len() > 1 { ", …" } else { "" };
@@ -61,31 +61,31 @@ pub(crate) fn shown(value: &Value) -> String {
     format!("{start}…")
 }
 
-/// Who wrote a value.
+/// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
-    /// The file, on a line where it is known.
+pub(crate) enum Origin {
+    /// In the file; the line, where it is known.
     Line(Option<usize>),
-    /// An override of the command line, as it was typed.
+    /// In an override of the command line, as it was typed.
     Set(String),
 }
 
-/// All mistakes of one load.
+/// The mistakes of one load.
 #[derive(Debug)]
 pub(crate) struct Problems {
     file: String,
-    placed: Vec<(Place, Problem)>,
+    placed: Vec<(Origin, Problem)>,
 }
 
 impl Problems {
-    /// No mistake yet in `file`.
+    /// Starts without a mistake in `file`.
     pub fn new(file: impl Into<String>) -> Self {
         Self { file: file.into(), placed: Vec::new() }
     }
 
-    /// Adds a mistake, unless the same one was found at the same place already (by way of another profile).
-    pub fn add(&mut self, place: Place, problem: Problem) {
-        let same = |(other_place, other): &(Place, Problem)| {
+    /// Adds a mistake, unless the same one is known at the same place (found through another profile).
+    pub fn add(&mut self, place: Origin, problem: Problem) {
+        let same = |(other_place, other): &(Origin, Problem)| {
             *other_place == place && other.what == problem.what && ends_alike(&other.path, &problem.path)
         };
         if !self.placed.iter().any(same) {
@@ -93,7 +93,7 @@ impl Problems {
         }
     }
 
-    /// The one error that lists them all, in the order of the file; `Ok` if there is none.
+    /// One error that lists all mistakes in the order of the file; `Ok` if there are none.
     pub fn into_result(mut self) -> crate::error::Result<()> {
         if self.placed.is_empty() {
             return Ok(());
@@ -111,14 +111,14 @@ impl Problems {
         Err(Error::new(ErrorKind::Spec, paragraphs.join("\n"), HINT))
     }
 
-    fn paragraph(&self, place: &Place, problem: &Problem) -> String {
+    fn paragraph(&self, place: &Origin, problem: &Problem) -> String {
         let shown_place = match place {
-            Place::Line(Some(line)) => format!("{}:{line}", self.file),
-            Place::Line(None) => self.file.clone(),
-            Place::Set(word) => format!("--set {word}"),
+            Origin::Line(Some(line)) => format!("{}:{line}", self.file),
+            Origin::Line(None) => self.file.clone(),
+            Origin::Set(word) => format!("--set {word}"),
         };
         let path = problem.path.to_string();
-        let subject = match (path.is_empty() || says_it(&problem.path, place), problem.value.is_empty()) {
+        let subject = match (path.is_empty() || shows_path(&problem.path, place), problem.value.is_empty()) {
             (true, _) => String::new(),
             (false, true) => format!(" {path}:"),
             (false, false) => format!(" {path} = {}:", problem.value),
@@ -127,9 +127,9 @@ impl Problems {
     }
 }
 
-/// Whether an override's word names the path and its value already.
-fn says_it(path: &ValuePath, place: &Place) -> bool {
-    let Place::Set(word) = place else { return false };
+/// Whether an override as typed already shows the path and the value.
+fn shows_path(path: &ValuePath, place: &Origin) -> bool {
+    let Origin::Set(word) = place else { return false };
     word.split_once('=').is_some_and(|(named, _)| ValuePath::expand(named.trim()) == *path)
 }
 
@@ -159,12 +159,12 @@ mod tests {
         let path = ValuePath::of_keys(&["base", "train", "steps"]);
         let wrong = Problem::of(&path, &json!("many"), "must be a whole number", "write a number");
         let mut problems = Problems::new("a.yaml");
-        problems.add(Place::Line(Some(4)), wrong.clone());
-        problems.add(Place::Line(Some(4)), wrong.clone());
+        problems.add(Origin::Line(Some(4)), wrong.clone());
+        problems.add(Origin::Line(Some(4)), wrong.clone());
         let unknown = Problem::at(&ValuePath::of_keys(&["x"]), "unknown key", "remove it");
         let mut both = Problems::new("a.yaml");
-        both.add(Place::Set("x=1".into()), unknown);
-        both.add(Place::Line(Some(4)), wrong);
+        both.add(Origin::Set("x=1".into()), unknown);
+        both.add(Origin::Line(Some(4)), wrong);
         insta::assert_snapshot!(problems.into_result().unwrap_err(), @r#"
             a.yaml:4: base.train.steps = "many": must be a whole number
             hint: write a number
@@ -181,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_of_a_profile_is_told_once() {
+    fn a_mistake_of_a_profile_is_reported_once() {
         let mut problems = Problems::new("a.yaml");
         let inside = ValuePath::of_keys(&["profiles", "quick", "seeds"]);
-        problems.add(Place::Line(Some(9)), Problem::at(&inside, "is bad", "do"));
-        problems.add(Place::Line(Some(9)), Problem::at(&ValuePath::of_keys(&["seeds"]), "is bad", "do"));
+        problems.add(Origin::Line(Some(9)), Problem::at(&inside, "is bad", "do"));
+        problems.add(Origin::Line(Some(9)), Problem::at(&ValuePath::of_keys(&["seeds"]), "is bad", "do"));
         assert_eq!(problems.placed.len(), 1);
     }
 

@@ -1,7 +1,7 @@
 //! The JSON Schema of the format: generated from the types, and read back to check documents.
 //!
-//! `validate` walks it and `overrides` and `sweep` look paths up in it, so that what an editor underlines and
-//! what a run refuses come from one source. Must never: hold a rule that the types do not state.
+//! `validate` walks it, and `overrides` and `sweep` look paths up in it, so an editor underlines exactly what
+//! a run rejects. Must never: hold a rule that the types do not state.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::value_path::{Segment, ValuePath};
 use crate::experiment::format::top_level::{ExperimentSpec, ProfileSpec};
 
-/// What an experiment's and a profile's name look like; folders are called by them.
+/// Names of experiments and profiles; folders have these names.
 pub(crate) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
 
 /// The format of experiment files as JSON Schema (draft 2020-12).
@@ -31,23 +31,23 @@ pub fn schema() -> Value {
     root
 }
 
-/// The schema with the look-ups that checking needs.
+/// The schema, with the look-ups that checks need.
 pub(crate) struct Schema {
     root: Value,
 }
 
 impl Schema {
-    /// Generates the schema; a load does it once.
+    /// Generates the schema.
     pub fn new() -> Self {
         Self { root: schema() }
     }
 
-    /// The document's own node.
+    /// The node of the whole document.
     pub fn root(&self) -> &Value {
         &self.root
     }
 
-    /// What a node stands for: follows references, and takes the structure of an optional one.
+    /// Follows references; of an optional node, returns the node of the value.
     pub fn resolve<'s>(&'s self, mut node: &'s Value) -> &'s Value {
         loop {
             let optional = node.get("anyOf").and_then(Value::as_array);
@@ -64,7 +64,7 @@ impl Schema {
     }
 
     /// The nodes that describe the value at a path: none for an unknown path, several below a tagged mapping
-    /// whose kinds share a key.
+    /// with several kinds that have the key.
     pub fn at(&self, path: &ValuePath) -> Vec<&Value> {
         let mut nodes = vec![&self.root];
         for segment in path.segments() {
@@ -88,19 +88,19 @@ impl Schema {
         }
     }
 
-    /// Keys of the tagged mapping at a path when its `kind` is this one; `None` where no such kind is known.
+    /// Keys of the tagged mapping at a path for this `kind`; `None` for an unknown kind.
     pub fn keys_of_kind(&self, path: &ValuePath, kind: &str) -> Option<Vec<&str>> {
         let nodes = self.at(path);
         let node = self.resolve(nodes.first()?);
         variants(node).find(|variant| kind_of(variant) == Some(kind)).map(keys)
     }
 
-    /// What an unwritten value at a path means.
+    /// The default of the value at a path.
     pub fn default_at(&self, path: &ValuePath) -> Option<&Value> {
         self.at(path).first()?.get("default")
     }
 
-    /// Every path that a trial takes its values from, as `base.train.steps` and `evaluate.tasks`, sections
+    /// The path of every value of a trial, such as `base.train.steps` and `evaluate.tasks`, sections
     /// included.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
@@ -127,23 +127,23 @@ impl Schema {
     }
 }
 
-/// The alternatives of a word or of a tagged mapping; none for anything else.
+/// The alternatives of an enumeration or a tagged mapping; none for other nodes.
 pub(crate) fn variants(node: &Value) -> impl Iterator<Item = &Value> {
     node.get("oneOf").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The word that tags one alternative of a tagged mapping.
+/// The `kind` of one alternative of a tagged mapping.
 pub(crate) fn kind_of(variant: &Value) -> Option<&str> {
     variant.pointer("/properties/kind/const").and_then(Value::as_str)
 }
 
-/// The keys that a mapping may hold.
+/// The keys that a mapping may have.
 pub(crate) fn keys(node: &Value) -> Vec<&str> {
     let declared = node.get("properties").and_then(Value::as_object);
     declared.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
 }
 
-/// Whether a node takes `null`.
+/// Whether a node allows `null`.
 pub(crate) fn allows_null(node: &Value) -> bool {
     match node.get("type") {
         Some(Value::String(word)) => word == "null",
@@ -173,7 +173,7 @@ mod tests {
         let generated = format!("{:#}\n", schema());
         assert!(
             checked_in == generated,
-            "experiments/experiment.schema.json has drifted from the types of src/spec: regenerate it with \
+            "experiments/experiment.schema.json differs from the types of src/experiment: regenerate it with \
              `cargo run -- schema > experiments/experiment.schema.json`"
         );
     }
@@ -193,9 +193,9 @@ mod tests {
         assert!(schema.paths().contains(&"base.data.tokenizer.revision".to_string()));
     }
 
-    /// The walker knows one pattern, by hand: a second one in the types would be ignored without this.
+    /// `validate` implements one pattern by hand. It would ignore a second one in the types.
     #[test]
-    fn every_pattern_is_the_one_that_is_checked() {
+    fn the_types_have_one_pattern() {
         fn patterns<'v>(node: &'v Value, found: &mut Vec<&'v str>) {
             match node {
                 Value::Object(map) => {

@@ -1,7 +1,7 @@
 //! Reads an experiment file from the disk as one YAML document.
 //!
-//! What is wrong with a whole file is an error of its own: there is nothing to list beside it. Must never: know
-//! a key of the format.
+//! A file that cannot be read at all is one error; the list of mistakes comes later. Must never: know a key
+//! of the format.
 
 use std::path::Path;
 
@@ -16,14 +16,14 @@ pub(crate) fn read(path: &Path) -> Result<(String, Value)> {
     let file = path.display();
     let refuse = |what: String, hint: String| Err(Error::new(ErrorKind::Spec, format!("{file}{what}"), hint));
     if path.is_dir() {
-        return refuse(" is a folder, not an experiment file".into(), neighbours(path, None));
+        return refuse(" is a folder, not an experiment file".into(), files_nearby(path, None));
     }
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let folder = path.parent().unwrap_or(Path::new(""));
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            return refuse(": there is no such file".into(), neighbours(folder, name.as_deref()));
+            return refuse(": no such file".into(), files_nearby(folder, name.as_deref()));
         }
         Err(error) => return refuse(format!(": cannot be read: {error}"), "check its permissions".into()),
     };
@@ -36,13 +36,13 @@ pub(crate) fn read(path: &Path) -> Result<(String, Value)> {
             return refuse(format!(":{line}: is not text in UTF-8"), hint);
         }
     };
-    // Some editors of Windows begin a file with a byte order mark.
+    // Some Windows editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
     match yaml::read(&text) {
         Ok(Value::Null) => {
             let hint =
                 "start with `name: …`, `about: …` and `base: …`; `electra-lab schema` prints every key";
-            refuse(": holds no experiment: it is empty".into(), hint.into())
+            refuse(": is empty, so it holds no experiment".into(), hint.into())
         }
         Ok(document) => Ok((text, document)),
         Err(mistake) => {
@@ -54,7 +54,7 @@ pub(crate) fn read(path: &Path) -> Result<(String, Value)> {
 }
 
 /// A remedy that names the experiment files of a folder.
-fn neighbours(folder: &Path, wanted: Option<&str>) -> String {
+fn files_nearby(folder: &Path, wanted: Option<&str>) -> String {
     let folder_or_here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = std::fs::read_dir(folder_or_here).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -67,7 +67,7 @@ fn neighbours(folder: &Path, wanted: Option<&str>) -> String {
         return format!("did you mean {}?", shown(near));
     }
     match names.as_slice() {
-        [] => "give the path of an experiment's YAML file, such as experiments/gen_ratio.yaml".into(),
+        [] => "give the path of an experiment file (YAML), such as experiments/gen_ratio.yaml".into(),
         names => {
             let listed: Vec<String> = names.iter().take(10).map(|name| shown(name)).collect();
             format!("experiment files there: {}", listed.join(", "))
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_no_content() {
+    fn a_byte_order_mark_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.yaml");
         std::fs::write(&path, "\u{feff}name: x\nseeds: [1]\n").unwrap();

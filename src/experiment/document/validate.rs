@@ -1,8 +1,8 @@
-//! Checks a document against the schema and collects every mistake at once.
+//! Checks a document against the schema and collects all mistakes.
 //!
-//! serde would stop at the first mistake and name no remedy. Only what our schema uses is understood: types,
-//! ranges, words, tagged mappings, lists, unknown and missing keys. Must never: compare two values with each
-//! other; that is `check_trial` and `check_experiment`.
+//! serde would stop at the first mistake and give no remedy. Implements the part of JSON Schema that ours
+//! uses: types, ranges, enumerations, tagged mappings, lists, unknown and missing keys. Must never: compare
+//! two values with each other; `check_trial` and `check_experiment` do that.
 
 use serde_json::Value;
 
@@ -12,12 +12,12 @@ use super::suggest::nearest;
 use super::value_path::ValuePath;
 use super::value_type::{fits, wanted_type, wrong_type};
 
-/// How much of a document must be there.
+/// Whether required keys may be missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Completeness {
-    /// The layer below may hold what is missing: a file without its profile, or a profile.
+    /// Required keys may be missing, since another layer may have them.
     Part,
-    /// Nothing comes below.
+    /// All required keys must be there.
     Whole,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn document(schema: &Schema, document: &Value, completeness: Complete
     below(schema, schema.root(), document, &ValuePath::root(), completeness)
 }
 
-/// All mistakes of a value at a path that a node of the schema describes.
+/// All mistakes of the value at a path, by the node of the schema that describes it.
 pub(crate) fn below(
     schema: &Schema,
     node: &Value,
@@ -77,7 +77,7 @@ impl<'s> Walker<'s> {
         }
     }
 
-    /// One of a few words.
+    /// An enumeration: one of a few words.
     fn word(&mut self, words: &[&str], declared: &Value, value: &Value, path: &ValuePath) {
         let text = value.as_str().unwrap_or_default();
         if words.contains(&text) {
@@ -117,7 +117,7 @@ impl<'s> Walker<'s> {
         }
     }
 
-    /// Part of a tagged mapping, whose kind is written in the layer below: any kind's keys will do.
+    /// Part of a tagged mapping whose kind another layer has: keys of any kind are allowed.
     fn untagged_part(&mut self, node: &'s Value, value: &Value, path: &ValuePath) {
         for (key, entry) in value.as_object().into_iter().flatten() {
             let declared = variants(node).find_map(|variant| variant.get("properties")?.get(key));
@@ -161,7 +161,7 @@ impl<'s> Walker<'s> {
         }
     }
 
-    /// Whether an unknown key of the mapping is told to be this one: then it is not told to be missing as well.
+    /// Whether this key is the suggestion for an unknown key; it is then not reported as missing, too.
     fn is_misspelt(&self, key: &str, known: &[&str], value: &Value) -> bool {
         let written = value.as_object().into_iter().flatten().map(|(written, _)| written.as_str());
         let mut unknown = written.filter(|written| !known.contains(written));
@@ -198,14 +198,14 @@ impl<'s> Walker<'s> {
         self.problems.push(Problem::at(&path.key(key), what, hint));
     }
 
-    /// Kinds of the tagged mapping at a path that have such a key.
+    /// Kinds of the tagged mapping at a path that have this key.
     fn kinds_with(&self, key: &str, path: &ValuePath) -> Vec<&'s str> {
         let nodes = self.schema.at(path).into_iter().map(|node| self.schema.resolve(node));
         let variants = nodes.flat_map(variants).filter(|variant| keys(variant).contains(&key));
         variants.filter_map(kind_of).collect()
     }
 
-    /// Other sections that have such a key.
+    /// Other sections that have this key.
     fn homes_of(&self, key: &str, path: &ValuePath) -> Vec<String> {
         let (paths, here) = (self.schema.paths(), path.to_string());
         let homes = paths.iter().filter_map(|known| known.strip_suffix(key)?.strip_suffix('.'));
@@ -243,7 +243,7 @@ impl<'s> Walker<'s> {
     }
 }
 
-/// A bound as a person writes it: no `.0`, no long row of zeros.
+/// A bound of a range as text: without `.0` or many zeros.
 fn bare(number: f64) -> String {
     if number != 0.0 && number.abs() < 1e-3 { format!("{number:e}") } else { number.to_string() }
 }
@@ -251,7 +251,7 @@ fn bare(number: f64) -> String {
 fn not_a_name(path: &ValuePath, problem: Problem) -> Problem {
     let what = match path.last_key() {
         Some("name") => "cannot name a folder under results/ and reports/",
-        _ => "cannot name a profile, whose name is a folder's under reports/",
+        _ => "cannot name a profile, which has a folder of that name under reports/",
     };
     let hint =
         "use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio";
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_document_has_no_problem() {
+    fn a_valid_document_has_no_problem() {
         let text = "{name: a, about: b, base: {model: {hidden: ~}, objective: {kind: mlm}}, \
                     sweep: {train.steps: [1]}, profiles: {x: {seeds: [1], base: {train: {learning_rate: 1}}}}}";
         assert_eq!(list(text, Completeness::Whole), "");
@@ -284,13 +284,13 @@ mod tests {
                     sweep: {train.steps: 5}, seeds: 1, evaluate: [cola], report: {log_x: 'yes'}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
             name [3] must be text, not a number -> put it in quotes: "3"
-            about [null] has no value, and must be text -> give it a value, or remove the key to have its default
+            about [null] has no value, and must be text -> give it a value, or remove the key to use its default
             base.model.hidden ["64"] must be a whole number, not text -> write 64 without quotes or separators
             base.model.layers [2.5] must be a whole number -> round it
             base.model.positions [100.0] must be a whole number -> write 100
             base.model.dropout ["x"] must be a number, not text -> write digits
-            sweep.train.steps [5] must be a list, not a number -> write a list, even of one entry: [5]
-            seeds [1] must be a list, not a number -> write a list, even of one entry: [1]
+            sweep.train.steps [5] must be a list, not a number -> write a list, even for one entry: [5]
+            seeds [1] must be a list, not a number -> write a list, even for one entry: [1]
             evaluate [["cola"]] must be a mapping (keys with values), not a list -> write keys and values below it, or {} for none
             report.log_x ["yes"] must be true or false, not text -> write true or false
         "#);
@@ -311,12 +311,12 @@ mod tests {
         base.train.epsilon [0] is out of range -> use a number from 1e-12 to 1; the default is 1e-6
         base.train.steps [-1] is out of range -> use a number from 1 to 1000000000; the default is 1000
         evaluate.tasks[1] ["mlni"] is not a known word here -> did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
-        profiles.Big [] cannot name a profile, whose name is a folder's under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
+        profiles.Big [] cannot name a profile, which has a folder of that name under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
         "#);
     }
 
     #[test]
-    fn keys_unknown_and_missing() {
+    fn unknown_and_missing_keys() {
         let text = "{nmae: a, steps: 3, base: {train: {warmpu: 1, hidden: 3, zzz: 1}, objective: {kind: mlm, \
                     temperature: 1}, data: {kind: hub, tokenizer: {kind: file}}, model: {batch: 3}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
@@ -326,7 +326,7 @@ mod tests {
         base.train.hidden [] unknown key -> `hidden` is a key of base.model
         base.train.zzz [] unknown key -> remove it; known here are steps, budget, amount, stop_at, batch, micro_batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, precision, log_every, validate_every, checkpoint_every, checkpoint_mb
         base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
-        base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, from the folder where the command runs)
+        base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, relative to the folder where the command runs)
         base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)
         base.model.batch [] unknown key -> `batch` is a key of base.train and of evaluate.finetune
          [] the key `about` is missing -> add `about:` (The question, in a sentence)

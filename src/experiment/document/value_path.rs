@@ -1,13 +1,13 @@
-//! Where a value sits inside a YAML document: `base.train.steps`, `seeds[1]`.
+//! The path of a value in a YAML document: `base.train.steps`, `seeds[1]`.
 //!
-//! Keys of a sweep hold dots themselves, so a path is a list of segments and never a bare string.
-//! Must never: look at a schema. See `locate` for the line of a path, `overrides` for writing at one.
+//! Keys of a sweep contain dots, so a path is a list of segments, not a string. Must never: look at a schema.
+//! Next: `locate` finds the line of a path, `overrides` writes at a path.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// One step down.
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
     /// Into a mapping.
@@ -16,11 +16,11 @@ pub(crate) enum Segment {
     Index(usize),
 }
 
-/// Steps from the top of a document; the empty path is the document itself.
+/// The steps from the top of a document to a value; the empty path is the document itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ValuePath(Vec<Segment>);
 
-/// Sections of `base` that overrides and sweeps may name without `base.` in front.
+/// Sections of `base` that overrides and sweeps may name without the prefix `base.`.
 const SECTIONS_OF_BASE: [&str; 4] = ["model", "objective", "data", "train"];
 
 impl ValuePath {
@@ -29,13 +29,13 @@ impl ValuePath {
         Self::default()
     }
 
-    /// A path of keys that hold no dots, such as `base.train.steps`.
+    /// A path of keys.
     pub fn of_keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|key| Segment::Key((*key).to_string())).collect())
     }
 
-    /// The path of a value of the specification as people shorten it: `train.steps` is `base.train.steps`, and
-    /// everything after `sweep.` is one key.
+    /// The full path of a dotted one: `train.steps` is short for `base.train.steps`, and everything after
+    /// `sweep.` is one key.
     pub fn expand(dotted: &str) -> Self {
         if let Some(axis) = dotted.strip_prefix("sweep.") {
             return Self::of_keys(&["sweep", axis]);
@@ -47,14 +47,14 @@ impl ValuePath {
         Self::of_keys(&keys)
     }
 
-    /// One mapping deeper.
+    /// The path of an entry of the mapping at `self`.
     pub fn key(&self, key: &str) -> Self {
         let mut longer = self.clone();
         longer.0.push(Segment::Key(key.to_string()));
         longer
     }
 
-    /// One list deeper.
+    /// The path of an element of the list at `self`.
     pub fn index(&self, index: usize) -> Self {
         let mut longer = self.clone();
         longer.0.push(Segment::Index(index));
@@ -68,7 +68,7 @@ impl ValuePath {
         longer
     }
 
-    /// The steps.
+    /// The steps from the top.
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
@@ -95,12 +95,12 @@ impl ValuePath {
         }
     }
 
-    /// The steps after `prefix`, where `self` lies at or below it.
+    /// The steps after `prefix`; `None` unless `self` is at or below it.
     pub fn below(&self, prefix: &ValuePath) -> Option<&[Segment]> {
         self.0.strip_prefix(prefix.segments())
     }
 
-    /// Whether one of the two lies at or below the other.
+    /// Whether one of the two is at or below the other.
     pub fn overlaps(&self, other: &ValuePath) -> bool {
         self.below(other).is_some() || other.below(self).is_some()
     }

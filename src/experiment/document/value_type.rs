@@ -1,10 +1,10 @@
-//! Types of values: which one the schema wants, and how to tell a person that theirs is another.
+//! Types of values: which type the schema wants, and the message about a value of another type.
 //!
-//! Must never: read a value leniently. `"20"` for a number is a mistake with an easy remedy, not a number.
+//! Must never: read a value leniently. `"20"` in place of a number is a mistake.
 
 use serde_json::Value;
 
-/// The schema's word for the type, leaving `null` aside.
+/// The type that the schema wants, apart from `null`.
 pub(crate) fn wanted_type(node: &Value) -> Option<&str> {
     match node.get("type")? {
         Value::String(word) => Some(word),
@@ -54,9 +54,9 @@ pub(crate) fn wrong_type(wanted: &str, value: &Value) -> (String, String) {
 
 fn type_hint(wanted: &str, value: &Value) -> String {
     match (wanted, value) {
-        (_, Value::Null) => "give it a value, or remove the key to have its default".into(),
+        (_, Value::Null) => "give it a value, or remove the key to use its default".into(),
         ("array", Value::Object(_)) => "write a list: [a, b]".into(),
-        ("array", single) => format!("write a list, even of one entry: [{single}]"),
+        ("array", single) => format!("write a list, even for one entry: [{single}]"),
         ("string", Value::Object(_) | Value::Array(_)) => "write plain text".into(),
         ("string", plain) => format!("put it in quotes: \"{plain}\""),
         ("integer", Value::Number(number)) => match number.as_f64() {

@@ -1,18 +1,18 @@
-//! Text of a YAML file → one JSON-like value, refusing what YAML allows and a specification must not hold.
+//! Reads a YAML text as one JSON-like value, and rejects the parts of YAML that a specification must not use.
 //!
-//! Refused with line and column: duplicate keys (the last would win silently), keys that are not text, tags,
-//! merge keys, several documents, numbers that are not finite. Anchors and aliases work.
-//! Must never: know what the keys mean. See `locate` for the lines of values.
+//! Rejected with line and column: duplicate keys (the last would silently win), keys that are not text, tags,
+//! merge keys, several documents, numbers that are not finite. Anchors and aliases work. Must never: know
+//! what the keys mean. Next: `locate` finds the lines of values.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Why a text is not a document of ours.
+/// Why a text was rejected.
 #[derive(Debug, PartialEq)]
 pub(crate) struct YamlMistake {
-    /// From 1, where it is known.
+    /// Line and column, from 1, where they are known.
     pub position: Option<(usize, usize)>,
     /// What is wrong.
     pub what: String,
@@ -35,21 +35,21 @@ fn mistake(error: &serde_yaml::Error) -> YamlMistake {
     let (what, hint) = if what.contains("more than one document") {
         (
             "holds several YAML documents".to_string(),
-            "keep one experiment a file: remove the `---` between them",
+            "keep one experiment per file: remove the `---` between them",
         )
     } else if let Some((what, hint)) = what.split_once(HINT_MARK) {
         return YamlMistake { position, what: what.to_string(), hint: hint.to_string() };
     } else {
         (
             format!("is not valid YAML: {what}"),
-            "look at this line and the one above it: indentation is spaces, never tabs, quotes and brackets are closed, \
-             and a text with `: ` or ` #` in it is quoted",
+            "check this line and the one above it: indent with spaces, not tabs; close quotes and brackets; quote a \
+             text that contains `: ` or ` #`",
         )
     };
     YamlMistake { position, what, hint: hint.to_string() }
 }
 
-/// Parts what is wrong from its remedy inside an error of the deserializer, which carries one text.
+/// Separates the message from its remedy in an error of the deserializer, which holds one text.
 const HINT_MARK: &str = "\u{1}";
 
 fn refuse<E: de::Error>(what: impl fmt::Display, hint: &str) -> E {
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Value, E> {
-        Err(refuse(format_args!("the number {value} is too small"), "no setting takes such a number"))
+        Err(refuse(format_args!("the number {value} is too small"), "no key takes a number this small"))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     }
 }
 
-/// A key: text, and new in its mapping. Its own errors point at the key, not at the mapping.
+/// Reads a key, which must be text and new in its mapping. Its errors point at the key, not at the mapping.
 struct KeySeed<'m> {
     known: &'m Map<String, Value>,
 }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_yaml_allows_and_we_do_not_is_refused_where_it_stands() {
+    fn forbidden_parts_of_yaml_are_rejected_with_their_line() {
         insta::assert_snapshot!(refusal("a: 1\nb:\n  c: 1\n  c: 2\n"), @"(4, 3) b: the key `c` is written twice");
         insta::assert_snapshot!(refusal("a: 1\n2: b\n"), @"(2, 1) the key `2` is not text");
         insta::assert_snapshot!(refusal("a: .inf\n"), @"(1, 4) a: inf is not a finite number");

@@ -1,4 +1,4 @@
-//! Where the pre-training text and the tokenizer come from.
+//! The pre-training text and the tokenizer.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DataSpec {
-    /// The built-in miniature language: no download, its own vocabulary. Its numbers are marked synthetic.
+    /// The built-in synthetic language: needs no download and has its own vocabulary. Its numbers are marked
+    /// synthetic.
     Language {
-        /// Documents to write.
+        /// Documents to generate.
         #[serde(default = "default_documents")]
         #[schemars(range(min = 10, max = 100000000))]
         documents: u64,
@@ -21,7 +22,7 @@ pub enum DataSpec {
     Hub {
         /// Repository, `owner/name`.
         repo: String,
-        /// Branch, tag or commit; pin a commit for numbers that stay.
+        /// Branch, tag or commit; a commit makes the numbers reproducible.
         #[serde(default = "default_revision")]
         revision: String,
         /// Files of the training split inside the repository; `*` matches within a name.
@@ -41,11 +42,11 @@ pub enum DataSpec {
         #[serde(default)]
         tokenizer: TokenizerSpec,
     },
-    /// Local text files (`.txt`: a line a sentence, a blank line between documents) or Parquet files.
+    /// Local text files (`.txt`: one sentence per line, a blank line between documents) or Parquet files.
     Files {
-        /// Paths, from the folder where the command runs; `*` matches within a name.
+        /// Paths, relative to the folder where the command runs; `*` matches within a name.
         paths: Vec<String>,
-        /// Column that holds the text, of Parquet files.
+        /// Column that holds the text, for Parquet files.
         #[serde(default = "default_column")]
         column: String,
         /// Reads at most this many documents.
@@ -73,17 +74,17 @@ pub enum TokenizerSpec {
     },
     /// A local `tokenizer.json` or `vocab.txt`.
     File {
-        /// Path, from the folder where the command runs.
+        /// Path, relative to the folder where the command runs.
         path: String,
     },
-    /// A vocabulary made of the training text itself, uncased; kept in the cache. For models that see too few tokens to learn
-    /// BERT's 30,522.
+    /// A vocabulary learnt from the training text, uncased; kept in the cache. For models that see too few
+    /// tokens to learn BERT's 30,522.
     Own {
-        /// Tokens, special ones and single letters counted.
+        /// Number of tokens, including special tokens and single letters.
         #[serde(default = "default_vocabulary")]
         #[schemars(range(min = 10, max = 1000000))]
         size: usize,
-        /// Reads at most this many documents for it, the first.
+        /// Learns it from at most this many documents, the first ones.
         #[serde(default = "default_documents")]
         #[schemars(range(min = 1, max = 100000000))]
         documents: u64,
@@ -127,7 +128,7 @@ impl Default for TokenizerSpec {
 }
 
 impl DataSpec {
-    /// Whether the text is the built-in language's: its numbers carry the mark "synthetic".
+    /// Whether the text is synthetic (the built-in language): its numbers are marked so.
     pub fn is_synthetic(&self) -> bool {
         matches!(self, Self::Language { .. })
     }

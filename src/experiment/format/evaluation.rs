@@ -1,10 +1,10 @@
-//! The experiment file that asks how good one published checkpoint is: what `electra-lab evaluate` runs.
+//! The experiment file that `electra-lab evaluate` writes and runs: how good is one published checkpoint?
 
-use super::evaluate::TaskName;
+use super::task_name::TaskName;
 use crate::papers::PaperNumbers;
 
-/// Name of an experiment about `model`: `evaluate-` and the last part of the model's name, as far as a name of an
-/// experiment may spell it.
+/// Name of the experiment about `model`: `evaluate-` and the last part of the model's name, in the letters
+/// that are allowed.
 pub fn evaluation_name(model: &str) -> String {
     let last = model.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
     let spelled: String = last
@@ -16,15 +16,15 @@ pub fn evaluation_name(model: &str) -> String {
     format!("evaluate-{spelled}")
 }
 
-/// The file's text: one trial on GLUE from the hub, to be changed by `--set`, or by hand and run again.
+/// The text of the file: one trial on GLUE from the hub.
 pub fn evaluation_file(model: &str, revision: &str, tasks: &[TaskName], finetune_seeds: u32) -> String {
     let words: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
-    // The default of the y axis is a mean over tasks of GLUE.
+    // The default of the y axis is a mean over GLUE tasks.
     let y = match tasks {
         [first, ..] if tasks.iter().all(|task| task.is_squad()) => format!("report: {{ y: {first} }}\n"),
         _ => String::new(),
     };
-    // JSON's quotes are YAML's.
+    // A JSON string is a YAML string.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let published = PaperNumbers::published().ok().and_then(|numbers| numbers.of_checkpoint(model));
     let expect = published.map_or_else(String::new, |(table, row)| {
@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn squad_alone_is_on_the_y_axis() {
+    fn without_glue_tasks_squad_is_on_the_y_axis() {
         let text = |tasks: &[TaskName]| evaluation_file("m", "main", tasks, 1);
         assert!(text(&[TaskName::Squad2, TaskName::Squad]).ends_with("report: { y: squad2 }\n"));
         assert!(!text(&[TaskName::Squad2, TaskName::Cola]).contains("report"));
     }
 
     #[test]
-    fn a_released_checkpoint_stands_beside_its_published_scores() {
+    fn a_released_checkpoint_is_compared_with_its_published_scores() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("evaluate.yaml");
         let text = evaluation_file("google/electra-small-discriminator", "main", &[TaskName::Cola], 3);

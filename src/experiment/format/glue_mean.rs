@@ -1,33 +1,33 @@
-//! What a mean over GLUE's tasks is: which tasks it takes, and by which of their metrics.
+//! The three definitions of a mean over GLUE's tasks: which tasks, and which of their metrics.
 //!
-//! Three means are in use and differ by points, so none is ever shown without its label.
-//! Must never: call a mean over fewer tasks by GLUE's name. Next: `report/statistics.rs` takes it within a trial;
-//! `paper.rs` recomputes the published means with it.
+//! The three differ by whole points, so a mean is never shown without its label. Must never: call a mean over
+//! fewer tasks a GLUE mean. Next: `report/statistics.rs` computes it for a trial; the tests of `papers/`
+//! recompute the published means with it.
 
-/// Which mean.
+/// A definition of the mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GlueMean {
-    /// The paper's, of development scores (ELECTRA, Tables 1 and 2): eight tasks without WNLI, one metric each, and of
-    /// MNLI the matched examples.
+    /// The paper's for development sets (ELECTRA, Tables 1 and 2): eight tasks without WNLI, one metric each,
+    /// MNLI on the matched examples.
     Paper,
-    /// The paper's, of test scores (Table 3, `Avg.*`): with WNLI and without QNLI.
+    /// The paper's for test sets (Table 3, `Avg.*`): with WNLI and without QNLI.
     PaperTest,
-    /// The leaderboard's: nine tasks, a task of two metrics or of two test sets entering with their mean.
+    /// The leaderboard's: nine tasks; a task with two metrics or two test sets counts with their mean.
     Leaderboard,
 }
 
-/// The mean of the scores that there are.
+/// A mean, and what it is a mean of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanScore {
-    /// What it is a mean of: GLUE, or the tasks by name.
+    /// The name of the mean, or the names of the tasks in it.
     pub label: String,
-    /// On the scale of the scores.
+    /// The mean, on the scale of the scores.
     pub value: f64,
     /// Tasks in it.
     pub n_tasks: usize,
 }
 
-/// A task's part in a mean: its name, and the scores (task and metric) that it enters with the mean of.
+/// One task of a mean: its name, and the scores (task and metric) whose mean is its value.
 type Part = (&'static str, &'static [(&'static str, &'static str)]);
 
 const COLA: Part = ("cola", &[("cola", "matthews")]);
@@ -68,7 +68,7 @@ impl GlueMean {
         self.parts().iter().any(|(name, _)| *name == task)
     }
 
-    /// What to call the mean of these tasks.
+    /// The label of the mean of these tasks.
     pub fn label(self, tasks: &[&str]) -> String {
         let whole = tasks.len() == self.parts().len() && tasks.iter().all(|task| self.includes(task));
         match (self, whole) {
@@ -79,12 +79,13 @@ impl GlueMean {
         }
     }
 
-    /// What to call a mean of these tasks that is none of GLUE, say on other examples than GLUE's.
+    /// The label of a mean of these tasks that is not a GLUE mean, such as on synthetic examples.
     pub fn label_of_tasks(tasks: &[&str]) -> String {
         format!("mean of {}", tasks.join(", "))
     }
 
-    /// The mean of the tasks whose scores are all there, `score` giving them by task and metric; None of none.
+    /// The mean over the tasks with all their scores; `score` returns the score of a task by a metric. None
+    /// without such a task.
     pub fn of(self, score: impl Fn(&str, &str) -> Option<f64>) -> Option<MeanScore> {
         let mut tasks = Vec::new();
         let mut sum = 0.0;
@@ -109,7 +110,7 @@ mod tests {
 
     /// BERT-Large on the leaderboard: 80.5, which Table 3 prints as its score.
     #[test]
-    fn the_leaderboards_mean_recomputes() {
+    fn the_mean_of_the_leaderboard_recomputes() {
         let row = |task: &str, metric: &str| {
             Some(match (task, metric) {
                 ("cola", "matthews") => 60.5,
@@ -134,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn fewer_tasks_are_named() {
+    fn a_mean_over_fewer_tasks_names_them() {
         let two = |task: &str, _: &str| ["rte", "cola", "wnli"].contains(&task).then_some(50.0);
         let mean = GlueMean::Paper.of(two).unwrap();
         assert_eq!((mean.label.as_str(), mean.value, mean.n_tasks), ("mean of cola, rte", 50.0, 2));
         assert_eq!(GlueMean::Paper.of(|_, _| None), None);
-        // Half of a task's metrics are not the task.
+        // A task with only some of its metrics does not count.
         assert_eq!(
             GlueMean::Leaderboard.of(|task, metric| two(task, metric).filter(|_| task == "mnli")),
             None

@@ -1,8 +1,9 @@
-//! The types of the experiment file, one file a section.
+//! The types of the experiment file, one file per section.
 
 pub mod data;
 pub mod evaluate;
 pub mod evaluation;
+pub mod finetune;
 pub mod glue_mean;
 pub mod intermediate;
 pub mod model;
@@ -11,5 +12,6 @@ pub mod paper;
 pub mod published;
 pub mod recipe;
 pub mod squad;
+pub mod task_name;
 pub mod top_level;
 pub mod train;

@@ -1,22 +1,22 @@
-//! Shapes of the discriminator and the generator (facts: ELECTRA, Table 6 and google-research/electra).
+//! Shapes of the discriminator and the generator (ELECTRA, Table 6; google-research/electra).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::papers::PublishedSize;
 
-/// Named shapes; any number of a shape can be given explicitly beside the name.
+/// Named shapes. Other keys can change any number of a shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelSize {
-    /// 4 layers of 128, 2 heads: ours, for tests and small machines.
+    /// 4 layers of width 128, 2 heads: ours, for tests and small machines.
     #[default]
     Tiny,
-    /// 12 layers of 256, 4 heads, embeddings of 128 (ELECTRA-Small).
+    /// 12 layers of width 256, 4 heads, embeddings of width 128 (ELECTRA-Small).
     Small,
-    /// 12 layers of 768, 12 heads (ELECTRA-Base).
+    /// 12 layers of width 768, 12 heads (ELECTRA-Base).
     Base,
-    /// 24 layers of 1024, 16 heads (ELECTRA-Large).
+    /// 24 layers of width 1024, 16 heads (ELECTRA-Large).
     Large,
 }
 
@@ -30,30 +30,31 @@ impl From<PublishedSize> for ModelSize {
     }
 }
 
-/// What the generator and the discriminator have in common. Their heads are always their own.
+/// The parameters that generator and discriminator share. Their heads are never shared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sharing {
     /// Nothing (DeBERTaV3's "no embedding sharing", NES).
     None,
-    /// Word, position and type embeddings with their LayerNorm (the paper's choice; DeBERTaV3's "embedding sharing",
-    /// ES, whose code shares the word and position tables alone).
+    /// Word, position and token type embeddings with their LayerNorm (the paper's choice; DeBERTaV3's
+    /// "embedding sharing", ES, whose code shares only the word and position tables).
     #[default]
     Embeddings,
-    /// The whole encoder: one network with two heads, which needs `model.generator_ratio: 1` (ELECTRA, section 3.2).
-    /// Each of its two passes a step has dropout masks of its own.
+    /// The whole encoder: one network with two heads, which needs `model.generator_ratio: 1` (ELECTRA,
+    /// section 3.2). Each of its two passes per step has its own dropout masks.
     All,
-    /// Gradient-disentangled embedding sharing (DeBERTaV3, He et al. 2021, section 3.3): the discriminator's word and
-    /// position tables are the generator's, without their gradient, plus differences that begin at zero and that its
-    /// own loss alone trains. Weight decay applies to the differences. Type table and LayerNorm are each network's own,
-    /// as in DeBERTa's code. There a step updates the generator and then the discriminator, which already reads the new
-    /// tables, each with its own gradient norm to clip; here one loss updates both at once: the discriminator reads the
-    /// tables from before the step and the norm is that of all gradients. No gradient differs otherwise, since no
-    /// parameter is trained by both losses.
+    /// Gradient-disentangled embedding sharing (DeBERTaV3, He et al. 2021, section 3.3): the discriminator's
+    /// word and position tables are the generator's, without gradient, plus differences that start at zero
+    /// and that only the discriminator's loss trains. Weight decay applies to the differences. Token type
+    /// table and LayerNorm are not shared, as in DeBERTa's code. There, a step updates the generator and then
+    /// the discriminator, which already reads the new tables, and each has its own gradient norm for
+    /// clipping. Here, one loss updates both at once: the discriminator reads the tables from before the
+    /// step, and the norm is that of all gradients. The gradients are otherwise the same, since no parameter
+    /// is trained by both losses.
     Gdes,
 }
 
-/// Standard deviation of initial weights in BERT's and ELECTRA's released code.
+/// Standard deviation of the initial weights in the released code of BERT and ELECTRA.
 pub const INITIALIZER_RANGE: f64 = 0.02;
 
 /// Generator and discriminator.
@@ -62,30 +63,30 @@ pub const INITIALIZER_RANGE: f64 = 0.02;
 pub struct ModelSpec {
     /// Named shape of the discriminator.
     pub size: ModelSize,
-    /// Width, instead of the named shape's.
+    /// Width, in place of the named shape's.
     #[schemars(range(min = 1, max = 16384))]
     pub hidden: Option<usize>,
-    /// Layers, instead of the named shape's.
+    /// Number of layers, in place of the named shape's.
     #[schemars(range(min = 1, max = 256))]
     pub layers: Option<usize>,
-    /// Attention heads, instead of max(1, hidden / 64).
+    /// Attention heads, in place of max(1, hidden / 64).
     #[schemars(range(min = 1, max = 256))]
     pub heads: Option<usize>,
-    /// Width of the feed-forward layer, instead of 4 × hidden.
+    /// Width of the feed-forward layer, in place of 4 × hidden.
     #[schemars(range(min = 1, max = 65536))]
     pub ffn: Option<usize>,
-    /// Embedding size, instead of the named shape's.
+    /// Width of the embeddings, in place of the named shape's.
     #[schemars(range(min = 1, max = 16384))]
     pub embedding: Option<usize>,
-    /// Generator width as a share of the discriminator's; scales width, heads and FFN, never depth
-    /// (`generator_layers`).
+    /// Generator width as a share of the discriminator's. Scales width, heads and feed-forward layer, not
+    /// depth (`generator_layers`).
     #[schemars(range(min = 0.01, max = 4.0))]
     pub generator_ratio: f64,
-    /// Generator layers, instead of the discriminator's number.
+    /// Generator layers, in place of the discriminator's number.
     #[schemars(range(min = 1, max = 256))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generator_layers: Option<usize>,
-    /// What generator and discriminator share.
+    /// The parameters that generator and discriminator share.
     pub sharing: Sharing,
     /// Dropout on embeddings and residual branches.
     #[schemars(range(min = 0.0, max = 0.9))]
@@ -93,19 +94,20 @@ pub struct ModelSpec {
     /// Dropout on attention probabilities.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub attention_dropout: f64,
-    /// Standard deviation of the initial weights of embeddings, layers and pre-training heads, a normal distribution
-    /// cut at two of it. The released code has 0.02 at every width, which leaves the layers of a narrow network small
-    /// beside the residual stream: 0.55 / √width is to a width what 0.02 is to BERT-base's 768.
+    /// Standard deviation of the initial weights of embeddings, layers and pre-training heads: a normal
+    /// distribution truncated at two standard deviations. The released code has 0.02 at every width, so the
+    /// layers of a narrow network are small beside the residual stream; 0.55 / √width scales like BERT-base's
+    /// 0.02 at width 768.
     #[schemars(range(min = 0.0001, max = 1.0))]
-    #[serde(skip_serializing_if = "is_usual_range")]
+    #[serde(skip_serializing_if = "is_default_range")]
     pub initializer_range: f64,
-    /// Length of the position table: the longest sequence in tokens.
+    /// Length of the position table, which is the longest sequence in tokens.
     #[schemars(range(min = 8, max = 8192))]
     pub positions: usize,
 }
 
-/// A trial's id hashes what is written.
-fn is_usual_range(range: &f64) -> bool {
+/// The default is not serialised, so that the ids of trials from before this key existed do not change.
+fn is_default_range(range: &f64) -> bool {
     *range == INITIALIZER_RANGE
 }
 
@@ -129,12 +131,12 @@ impl Default for ModelSpec {
     }
 }
 
-/// The numbers that make an encoder.
+/// The shape of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderShape {
     /// Width of the residual stream.
     pub hidden: usize,
-    /// Number of transformer layers.
+    /// Transformer layers.
     pub layers: usize,
     /// Attention heads; divides `hidden`.
     pub heads: usize,
@@ -151,19 +153,19 @@ pub struct EncoderShape {
 }
 
 impl EncoderShape {
-    /// What a head sees of two encoders of this shape side by side.
+    /// The shape that a head sees of two encoders side by side.
     pub fn side_by_side(self) -> Self {
         Self { hidden: 2 * self.hidden, ..self }
     }
 }
 
-/// Heads of a width: 64 wide each, at least one (google-research/electra, `max(1, hidden // 64)`).
+/// Heads for a width: each 64 wide, at least one (google-research/electra, `max(1, hidden // 64)`).
 fn heads_for(hidden: usize) -> usize {
     (hidden / 64).max(1)
 }
 
 impl ModelSpec {
-    /// Shape of the discriminator (or of the one encoder of an objective without a discriminator).
+    /// Shape of the discriminator, or of the only encoder of an objective without a discriminator.
     pub fn discriminator(&self) -> EncoderShape {
         let (hidden, layers, embedding) = match self.size {
             ModelSize::Tiny => (128, 4, 128),
@@ -184,9 +186,9 @@ impl ModelSpec {
         }
     }
 
-    /// Shape of the generator: width `round(hidden × ratio)`, the same embedding size, and the same depth where none is
-    /// given. Heads and FFN follow from the width as the discriminator's do, or scale with the ratio where they are
-    /// given.
+    /// Shape of the generator: width `round(hidden × ratio)`, the same embeddings, and the same depth unless
+    /// given. Heads and feed-forward layer follow from the width as for the discriminator, or scale with the
+    /// ratio if they are given.
     pub fn generator(&self) -> EncoderShape {
         let full = self.discriminator();
         let hidden = ((full.hidden as f64 * self.generator_ratio).round_ties_even() as usize).max(1);
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
     }
 
-    /// COCO-LM's generator: as wide as the encoder, with fewer layers. A trial's id hashes what is written.
+    /// COCO-LM's generator is as wide as the encoder, with fewer layers. The default is not serialised.
     #[test]
     fn a_generator_of_its_own_depth() {
         let given = ModelSpec { generator_ratio: 1.0, generator_layers: Some(2), ..Default::default() };
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!((shape.heads, shape.hidden % shape.heads, shape.ffn), (2, 0, 576));
     }
 
-    /// Facts, trap 5.
+    /// BERT and ELECTRA add 1e-12, not candle's default.
     #[test]
     fn every_shape_has_electras_epsilon() {
         for size in [ModelSize::Tiny, ModelSize::Small, ModelSize::Base, ModelSize::Large] {

@@ -1,16 +1,16 @@
-//! Pre-training objectives. `objective::build` alone turns a word into behaviour. Next: `objective/words.rs` for the
-//! words that their keys take.
+//! Pre-training objectives and their keys. Next: `objective/choices.rs` has the values of these keys;
+//! `objective::build` turns a specification into an objective.
 
+pub mod choices;
 #[cfg(test)]
 mod tests;
-pub mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use words::{Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule, cropped};
+use choices::{Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule};
 
-/// What is learnt from the text.
+/// The pre-training objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectiveSpec {
@@ -20,7 +20,7 @@ pub enum ObjectiveSpec {
         #[serde(default = "default_disc_weight")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         disc_weight: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -32,25 +32,26 @@ pub enum ObjectiveSpec {
         #[serde(default, skip_serializing_if = "Masking::is_default")]
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
-        /// Who proposes the replacements.
+        /// Where replacement tokens come from.
         #[serde(default, skip_serializing_if = "GeneratorKind::is_default")]
         #[schemars(extend("default" = "network"))]
         generator: GeneratorKind,
         /// Whether the generator is kept from sampling the original token (the released code's
-        /// `disallow_correct`): its logit is lowered by 1000 before sampling, but not in the generator's loss.
+        /// `disallow_correct`): its logit is lowered by 1000 before sampling, but not in the generator's
+        /// loss.
         #[serde(default, skip_serializing_if = "is_false")]
         #[schemars(extend("default" = false))]
         disallow_correct: bool,
     },
     /// Replaced-token detection whose discriminator loss is a mean over the masked positions only (ELECTRA,
-    /// section 3.4, "ELECTRA 15%"). Everything else, and what its measures cover, is as in rtd.
+    /// section 3.4, "ELECTRA 15%"). Everything else, including the scope of its metrics, is as in rtd.
     #[serde(rename = "electra_15")]
     Electra15 {
         /// Weight of the discriminator's loss (λ of the paper).
         #[serde(default = "default_disc_weight")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         disc_weight: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -63,15 +64,16 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
-    /// Masked language modelling whose encoder reads a generator's samples in place of [MASK] and predicts the
-    /// originals there (ELECTRA, section 3.4, "Replace MLM"). The generator is trained as in rtd.
+    /// Masked language modelling in which the encoder reads a generator's samples in place of [MASK] and
+    /// predicts the original tokens (ELECTRA, section 3.4, "Replace MLM"). The generator is trained as in
+    /// rtd.
     ReplaceMlm {
-        /// Weight of the encoder's loss beside the generator's. The paper names none; both are cross-entropies
-        /// over the vocabulary at the same positions, so ours is 1.
+        /// Weight of the encoder's loss; the generator's has weight 1. The paper gives none. Both are
+        /// cross-entropies over the vocabulary at the same positions, so ours is 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         restore_weight: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -87,12 +89,12 @@ pub enum ObjectiveSpec {
     /// As replace_mlm, but the encoder predicts every token, with a copy mechanism: p = D·1[token read] +
     /// (1 - D)·softmax, where D is a sigmoid of one linear unit (ELECTRA, section 3.4, "All-Tokens MLM").
     AllTokensMlm {
-        /// Weight of the encoder's loss, a mean over all tokens, beside the generator's, a mean over the masked
-        /// ones. The paper names none; ours is 1.
+        /// Weight of the encoder's loss, a mean over all tokens; the generator's, a mean over the masked
+        /// tokens, has weight 1. The paper gives none; ours is 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         restore_weight: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -105,23 +107,25 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
-    /// First the generator alone by masked language modelling, then, with the generator frozen, the discriminator
-    /// alone (ELECTRA, section 3.2, "Two-Stage"). Needs `model.sharing: none`, since a frozen generator can share
-    /// nothing with a network that is trained. Adam's moments and their bias correction begin anew with the second
-    /// stage; the frozen generator samples without dropout (ours: the paper does not say).
+    /// First only the generator, by masked language modelling; then, with the generator frozen, only the
+    /// discriminator (ELECTRA, section 3.2, "Two-Stage"). Needs `model.sharing: none`, since a frozen
+    /// generator can share nothing with a network that is trained. Adam's moments and their bias correction
+    /// restart with the second stage; the frozen generator samples without dropout (ours: the paper does not
+    /// say).
     TwoStage {
-        /// Share of the steps that the generator gets. The paper gives both stages the same number.
+        /// Share of the steps for the generator. The paper gives both stages the same number.
         #[serde(default = "default_generator_share")]
         #[schemars(range(min = 0.01, max = 0.99))]
         generator_share: f64,
-        /// Whether embeddings and encoder of the discriminator start as copies of the generator's, which needs
-        /// `model.generator_ratio: 1`. Without it, says the paper, the discriminator sometimes learns nothing.
+        /// Whether embeddings and encoder of the discriminator start as copies of the generator's, which
+        /// needs `model.generator_ratio: 1`. Without it the discriminator sometimes learns nothing, says the
+        /// paper.
         #[serde(default = "yes")]
         initialise: bool,
-        /// Learning rate of the two stages; the paper does not say.
+        /// Learning-rate schedule of the two stages; the paper does not say.
         #[serde(default)]
         schedule: StageSchedule,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -134,71 +138,74 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
-    /// Replaced-token detection whose generator is trained to maximise the discriminator's loss by REINFORCE with a
-    /// learnt baseline (ELECTRA, appendix F): one sample a position, at temperature 1, with the paper's masking. Its
-    /// sums over positions are means here, as in the generator's usual loss. The baseline's loss stops at the
-    /// generator's hidden states (ours: the paper does not say).
+    /// Replaced-token detection whose generator is trained to maximise the discriminator's loss by REINFORCE
+    /// with a learnt baseline (ELECTRA, appendix F): one sample per position, at temperature 1, with the
+    /// paper's masking. The paper's sums over positions are means here, as in the generator's usual loss. The
+    /// gradient of the baseline's loss stops at the generator's hidden states (ours: the paper does not say).
     Adversarial {
         /// Weight of the discriminator's loss (λ of the paper).
         #[serde(default = "default_disc_weight")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         disc_weight: f64,
-        /// Weight of the generator's policy gradient. The paper names none; ours is 1.
+        /// Weight of the generator's policy gradient. The paper gives none; ours is 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         policy_weight: f64,
-        /// Weight of the baseline's loss. The paper names none; ours is 1.
+        /// Weight of the baseline's loss. The paper gives none; ours is 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         baseline_weight: f64,
-        /// Weight of the generator's masked-language-model loss, mixed in; the paper has none.
+        /// Weight of an additional masked-language-modelling loss of the generator; the paper has none.
         #[serde(default)]
         #[schemars(range(min = 0.0, max = 100000.0))]
         mle_weight: f64,
-        /// Weight of the generator's entropy, which is raised; the paper has none, and reports outputs of low
+        /// Weight of a bonus for the generator's entropy; the paper has none, and reports outputs of low
         /// entropy.
         #[serde(default)]
         #[schemars(range(min = 0.0, max = 100000.0))]
         entropy_bonus: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
     },
-    /// COCO-LM (Meng et al. 2021, arXiv 2102.08473, section 4): the encoder reads a generator's samples as in rtd and
-    /// learns to correct them (CLM) and to tell a text from others (SCL). A copy gate learns at every token whether it
-    /// is the original, by binary cross-entropy; a softmax over the words, tied to the embeddings, learns the
-    /// originals at the masked positions, with the gate as a constant (`correction`); and the [CLS] vectors of the text and
-    /// of a crop of its original, two views of one text, learn to be each other's nearest by cosine in the batch. The
-    /// paper's generator is as wide as the encoder and shallower: `model.generator_ratio: 1` and `model.generator_layers`.
-    /// Ours: every loss is a mean (over tokens, slots, views) like ELECTRA's; the softmax has ELECTRA's dense layer and
-    /// LayerNorm, which transformers has a class for; no head on the [CLS] vectors (the released code has one);
-    /// the generator keeps its dropout while it is sampled (the released code's default turns it off).
+    /// COCO-LM (Meng et al. 2021, arXiv 2102.08473, section 4): the encoder reads a generator's samples as in
+    /// rtd. It learns to correct them (corrective language modelling, CLM) and to recognise another view of
+    /// the same text (sequence contrastive learning, SCL). A copy gate learns at every token whether it is
+    /// the original, by binary cross-entropy. A softmax over the vocabulary, tied to the embeddings, learns
+    /// the originals at the masked positions, with the gate as a constant (`correction`). The [CLS] vectors
+    /// of the text and of a crop of its original, two views of one text, learn to be nearest to each other by
+    /// cosine within the batch. The paper's generator is as wide as the encoder and shallower:
+    /// `model.generator_ratio: 1` and `model.generator_layers`. Ours: every loss is a mean (over tokens,
+    /// masked positions, views) like ELECTRA's; the softmax has ELECTRA's dense layer and LayerNorm, for
+    /// which transformers has a class; the [CLS] vectors have no head (the released code has one); the
+    /// generator keeps its dropout while it is sampled (the released code turns it off by default).
     CocoLm {
-        /// Weight of the correction, gate and softmax together; 0 turns it off. The paper has 1.
+        /// Weight of the corrective loss, gate and softmax together; 0 turns it off. The paper has 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.0, max = 100000.0))]
         clm_weight: f64,
-        /// Weight of the gate's loss beside the softmax's (λ_copy of the paper; 50 in the released code).
+        /// Weight of the gate's loss; the softmax's has weight 1 (λ_copy of the paper; 50 in the released
+        /// code).
         #[serde(default = "default_disc_weight")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         copy_weight: f64,
-        /// What the softmax is trained on.
+        /// The loss of the softmax.
         #[serde(default)]
         correction: Correction,
-        /// Weight of the contrastive loss; 0 turns it off, and with it the second view. The paper has 1.
+        /// Weight of the contrastive loss; 0 turns off the loss and the second view. The paper has 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.0, max = 100000.0))]
         scl_weight: f64,
-        /// Temperature that divides the cosines (τ of the paper, which has 1).
+        /// Temperature of the contrastive loss, which divides the cosines (τ of the paper, which has 1).
         #[serde(default = "one")]
         #[schemars(range(min = 0.001, max = 100.0))]
         scl_temperature: f64,
-        /// Share of the tokens between [CLS] and the last [SEP] that the crop keeps, one contiguous run of them.
+        /// Share of the tokens between [CLS] and the last [SEP] that the crop keeps, as one contiguous span.
         #[serde(default = "default_crop")]
         #[schemars(range(min = 0.01, max = 1.0))]
         crop: f64,
-        /// Share of the tokens that is masked.
+        /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -207,27 +214,29 @@ pub enum ObjectiveSpec {
         #[schemars(range(min = 0.01, max = 100.0))]
         temperature: f64,
     },
-    /// Electric (Clark et al. 2020b, "Pre-Training Transformers as Energy-Based Cloze Models", arXiv 2012.08561): the
-    /// discriminator's logit at a token is its energy E, with e^-E the unnormalised probability of the token in its
-    /// context, and is trained by noise-contrastive estimation. k of n tokens are drawn from a noise distribution q, and a
-    /// token is noise with probability k·q / ((n - k)·e^-E + k·q). q is a cloze model of two towers of the
-    /// generator's shape, one reading from the left and one from the right, so that no token sees itself; it is trained
-    /// at every token but [CLS] and [SEP], and q is a constant to the energy's loss. As in the released code k / (n - k) is
-    /// that of `mask_fraction`, and a draw is noise also where it is the original. Ours: where a tower has nothing
-    /// to read (the ends) zeros stand for it, and the towers have one table of embeddings, whatever is shared.
+    /// Electric (Clark et al. 2020b, "Pre-Training Transformers as Energy-Based Cloze Models", arXiv
+    /// 2012.08561): the discriminator's logit at a token is its energy E, where e^-E is the unnormalised
+    /// probability of the token in its context. It is trained by noise-contrastive estimation: k of n tokens
+    /// are drawn from a noise distribution q, and a token is noise with probability k·q / ((n - k)·e^-E +
+    /// k·q). q is a cloze model with two towers of the generator's shape. One reads from the left and one
+    /// from the right, so that no token sees itself. It is trained at every token except [CLS] and [SEP], and
+    /// q is a constant in the energy's loss. As in the released code, k / (n - k) is that of `mask_fraction`,
+    /// and a drawn token counts as noise even if it is the original. Ours: at the ends, where a tower has
+    /// nothing to read, its output is zero; the two towers always share one embedding table.
     Electric {
-        /// Weight of the energy's loss beside the cloze model's (as ELECTRA's λ in the released code).
+        /// Weight of the energy's loss; the cloze model's has weight 1 (like ELECTRA's λ in the released
+        /// code).
         #[serde(default = "default_disc_weight")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         disc_weight: f64,
-        /// Share of the tokens that is drawn from the noise.
+        /// Share of the tokens that are drawn from the noise distribution.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
     },
-    /// Masked language modelling: the tokens that were chosen and masked are predicted (BERT).
+    /// Masked language modelling: predicts the chosen tokens (BERT).
     Mlm {
-        /// Share of the tokens that is predicted.
+        /// Share of the tokens that are predicted.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
@@ -284,7 +293,7 @@ impl Default for ObjectiveSpec {
 }
 
 impl ObjectiveSpec {
-    /// The word of the specification.
+    /// The word in the experiment file.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rtd { .. } => "rtd",
@@ -299,7 +308,7 @@ impl ObjectiveSpec {
         }
     }
 
-    /// Share of the tokens that is masked.
+    /// Share of the tokens that are masked.
     pub fn mask_fraction(&self) -> f64 {
         match self {
             Self::Rtd { mask_fraction, .. }
@@ -314,7 +323,7 @@ impl ObjectiveSpec {
         }
     }
 
-    /// What the encoder that is fine-tuned does.
+    /// The pre-training task of the encoder that is fine-tuned later.
     pub fn main_task(&self) -> MainTask {
         match self {
             Self::Rtd { .. }
@@ -329,18 +338,18 @@ impl ObjectiveSpec {
         }
     }
 
-    /// Whether a generator network stands beside that encoder.
+    /// Whether there is a generator network.
     pub fn has_generator(&self) -> bool {
         let Self::Rtd { generator, .. } = self else { return !matches!(self, Self::Mlm { .. }) };
         *generator == GeneratorKind::Network
     }
 
-    /// Whether that generator is two towers (no class of transformers).
+    /// Whether the generator has two towers, for which transformers has no class.
     pub fn has_two_towers(&self) -> bool {
         matches!(self, Self::Electric { .. })
     }
 
-    /// Whether a baseline of the generator's reward is learnt.
+    /// Whether a baseline for the generator's reward is learnt.
     pub fn has_baseline(&self) -> bool {
         matches!(self, Self::Adversarial { .. })
     }
@@ -350,7 +359,7 @@ impl ObjectiveSpec {
         matches!(self, Self::CocoLm { clm_weight, .. } if *clm_weight > 0.0)
     }
 
-    /// Share of a text that a second view of it keeps, where a step has two views.
+    /// Share of a text that its second view keeps; None if there is no second view.
     pub fn crop(&self) -> Option<f64> {
         match self {
             Self::CocoLm { crop, scl_weight, .. } if *scl_weight > 0.0 => Some(*crop),
@@ -358,7 +367,7 @@ impl ObjectiveSpec {
         }
     }
 
-    /// Steps of `n_steps` that train the generator alone, before all others; at least one is left for the rest.
+    /// The first steps of `n_steps`, which train only the generator; at least one step is left for the rest.
     pub fn generator_steps(&self, n_steps: u64) -> u64 {
         match self {
             Self::TwoStage { generator_share, .. } => {
@@ -369,7 +378,8 @@ impl ObjectiveSpec {
         }
     }
 
-    /// Steps of the shortest learning-rate schedule in a run of `n_steps`: of the shorter stage where each has its own.
+    /// Steps of the shortest learning-rate schedule in a run of `n_steps`: the shorter stage if each has its
+    /// own.
     pub fn shortest_schedule(&self, n_steps: u64) -> u64 {
         let first = self.generator_steps(n_steps);
         match self {
@@ -378,7 +388,7 @@ impl ObjectiveSpec {
         }
     }
 
-    /// What step `step` of `n_steps` trains.
+    /// The networks that step `step` of `n_steps` trains.
     pub fn stage(&self, step: u64, n_steps: u64) -> Stage {
         match self {
             Self::TwoStage { .. } if step < self.generator_steps(n_steps) => Stage::Generator,
@@ -387,13 +397,14 @@ impl ObjectiveSpec {
         }
     }
 
-    /// Whether the frequencies of the training text's tokens are needed.
+    /// Whether the token frequencies of the training text are needed.
     pub fn needs_token_counts(&self) -> bool {
         matches!(self, Self::Rtd { generator: GeneratorKind::Unigram, .. })
     }
 
-    /// Whether a step costs what the budgets `rtd_flops` and `rtd_paper_flops` measure in, so that they are `steps` steps.
-    pub fn is_the_budgets_measure(&self) -> bool {
+    /// Whether a step costs the unit of the budgets `rtd_flops` and `rtd_paper_flops`, so that they mean
+    /// `steps` steps.
+    pub fn is_budget_reference(&self) -> bool {
         matches!(self, Self::Rtd { .. } | Self::Electra15 { .. }) && self.has_generator()
     }
 }

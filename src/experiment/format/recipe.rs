@@ -1,29 +1,28 @@
-//! Fine-tuning recipes by name: the paper's and the released code's numbers for each size of model.
+//! Fine-tuning recipes by name: the numbers of the paper and of the released code, for each model size.
 //!
-//! A recipe is a layer beneath everything that a file, a profile, a `--set` or a sweep writes: it fills what they leave
-//! unwritten, point by point of a sweep, and the trial holds the numbers. The name is no part of a trial's id.
-//! Must never: look at a checkpoint. Next: `expand.rs` lays it under each point.
+//! A recipe gives values to the keys that neither the file, a profile, a `--set` nor the sweep sets,
+//! separately for each point of the sweep. The trial holds the numbers; the recipe's name is not part of its
+//! id. Must never: look at a checkpoint. Next: `expand.rs` applies it to each point.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::evaluate::{FinetuneSpec, LayerDecayRule};
 use super::model::ModelSpec;
 use crate::experiment::document::value_path::ValuePath;
 
-/// Where the numbers of fine-tuning come from.
+/// Where the fine-tuning numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipe {
     /// ELECTRA, Table 7: learning rate 3e-4, 1e-4 or 5e-5 by size, no weight decay.
     Paper,
-    /// google-research/electra, configure_finetuning.py: learning rate 1e-4, 1e-4 or 5e-5 by size, weight decay 0.01, its
-    /// rule of layer decay, MRPC and STS-B in both orders.
+    /// google-research/electra, configure_finetuning.py: learning rate 1e-4, 1e-4 or 5e-5 by size, weight
+    /// decay 0.01, its rule of layer decay, MRPC and STS-B in both orders.
     ReleasedCode,
 }
 
-/// Which of a recipe's three columns.
+/// The model size that a recipe has numbers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipeSize {
@@ -35,8 +34,28 @@ pub enum RecipeSize {
     Large,
 }
 
+/// How many factors of layer-wise decay a parameter's learning rate has. The head has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerDecayRule {
+    /// One factor per layer from the head down: the topmost of n layers has one factor, the embeddings n + 1.
+    #[default]
+    Paper,
+    /// One factor more than `paper` has: the topmost of n layers has two, the embeddings n + 2. The released
+    /// code counts one more layer between the head and the encoder, which it no longer has.
+    ReleasedCode,
+}
+
+impl LayerDecayRule {
+    /// Default values are not serialised, so that the ids of trials from before this key existed do not
+    /// change.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Recipe {
-    /// The word of the specification.
+    /// The word in the experiment file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paper => "paper",
@@ -44,7 +63,7 @@ impl Recipe {
         }
     }
 
-    /// The numbers for a size, by the keys of `evaluate.finetune`.
+    /// The numbers for a model size, by the keys of `evaluate.finetune`.
     fn values(self, size: RecipeSize) -> [(&'static str, Value); 10] {
         let paper = self == Self::Paper;
         let learning_rate = match size {
@@ -72,7 +91,7 @@ impl Recipe {
 }
 
 impl RecipeSize {
-    /// The column of an encoder of this width.
+    /// The size of an encoder of this width.
     pub fn of_width(hidden: usize) -> Self {
         match hidden {
             0..768 => Self::Small,
@@ -82,8 +101,8 @@ impl RecipeSize {
     }
 }
 
-/// Fills a point's document by its recipe, but for what `written`, the same document as people wrote it, holds. Leaves
-/// it as it is without a recipe, or where nothing says the size (`check_trial` refuses that).
+/// Applies the recipe of a point to its document, except to keys of `written`, the document without defaults.
+/// Does nothing if there is no recipe or its size is unknown (`check_trial` rejects that).
 pub(crate) fn fill(document: &mut Value, written: &Value) {
     let finetune = ValuePath::of_keys(&["evaluate", "finetune"]);
     let choice = |key: &str| finetune.key(key).get(document).filter(|value| !value.is_null()).cloned();
@@ -103,7 +122,8 @@ pub(crate) fn fill(document: &mut Value, written: &Value) {
     }
 }
 
-/// The size of the model that the document trains; None for a published one, whose width only its checkpoint knows.
+/// The size of the model that the document trains; None for a published one, whose width is in its
+/// checkpoint.
 fn of_model(document: &Value) -> Option<RecipeSize> {
     let base = document.get("base")?;
     if base.get("published").is_some_and(|published| !published.is_null()) {
@@ -111,31 +131,6 @@ fn of_model(document: &Value) -> Option<RecipeSize> {
     }
     let model: ModelSpec = serde_json::from_value(base.get("model")?.clone()).ok()?;
     Some(RecipeSize::of_width(model.discriminator().hidden))
-}
-
-impl FinetuneSpec {
-    /// The recipe by name and numbers, for plans and reports.
-    pub fn description(&self) -> String {
-        let named = self.recipe.map_or("no named recipe".into(), |name| format!("recipe {}", name.as_str()));
-        let longer = self.epochs_small_tasks.map_or(String::new(), |n| format!(" ({n} for RTE and STS-B)"));
-        let rule = match self.layer_decay_rule {
-            LayerDecayRule::Paper => "paper",
-            LayerDecayRule::ReleasedCode => "released code",
-        };
-        let doubled = if self.double_unordered { ", MRPC and STS-B in both orders" } else { "" };
-        format!(
-            "{named}: learning rate {:e}, layer decay {} (rule of the {rule}), epochs {}{longer}, batch {}, warm-up {}, \
-             weight decay {}, sequences of {}, {} head{doubled}",
-            self.learning_rate,
-            self.layer_decay,
-            self.epochs,
-            self.batch,
-            self.warmup_fraction,
-            self.weight_decay,
-            self.seq_len,
-            self.head.as_str()
-        )
-    }
 }
 
 #[cfg(test)]
@@ -180,7 +175,7 @@ evaluate: { tasks: [cola] }
     }
 
     #[test]
-    fn what_is_written_wins() {
+    fn written_values_win_over_the_recipe() {
         let file = "\
 name: recipes
 about: Which recipe?
@@ -193,18 +188,18 @@ profiles:
         evaluate.finetune.learning_rate=0.1 seed=1 | recipe released_code: learning rate 1e-1, layer decay 0.8 (rule of the released code), epochs 1, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
         evaluate.finetune.learning_rate=0.2 seed=1 | recipe released_code: learning rate 2e-1, layer decay 0.8 (rule of the released code), epochs 1, batch 16, warm-up 0.1, weight decay 0.5, sequences of 128, paper head, MRPC and STS-B in both orders
         ");
-        // A --set of the whole section replaces the file's, and the recipe lies under that.
+        // A --set of the whole section replaces the file's; the recipe fills the rest.
         let whole = descriptions(file, &["evaluate.finetune={recipe: paper, epochs: 7}"]);
         assert!(whole.contains("epochs 7 (10 for RTE and STS-B), batch 32"), "{whole}");
     }
 
     #[test]
-    fn a_recipe_is_its_numbers_and_no_part_of_the_id() {
+    fn the_name_of_a_recipe_is_not_part_of_the_id() {
         let id = |sets: &[&str]| load_text(FILE, None, sets).unwrap().trials[0].id.clone();
         let named = id(&["evaluate.finetune.recipe=paper"]);
         assert_eq!(named, id(&["evaluate.finetune.epochs_small_tasks=10"]));
         assert_ne!(named, id(&["evaluate.finetune.recipe=released_code"]));
-        assert_ne!(named, id(&[]), "today's default trains RTE for three epochs");
+        assert_ne!(named, id(&[]), "the default trains RTE for three epochs");
     }
 
     #[test]
@@ -212,7 +207,7 @@ profiles:
         let published = ["base.published={model: a/b}", "evaluate.source={kind: hub}"];
         let recipe = |word: &'static str| [&published[..], &[word]].concat();
         insta::assert_snapshot!(refusal(&recipe("evaluate.finetune.recipe=paper")), @r"
-        --set evaluate.finetune.recipe=paper: has numbers for three sizes, and nothing here says which a published checkpoint is
+        --set evaluate.finetune.recipe=paper: has numbers for three model sizes, and the size of a published checkpoint is not known here
         hint: add recipe_size: small (less than 768 wide), base (768) or large (1024)
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         ");

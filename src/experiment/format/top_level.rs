@@ -1,4 +1,4 @@
-//! The top level of an experiment file: one YAML file asks one question.
+//! The top level of an experiment file. One YAML file asks one question.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,14 +21,14 @@ pub struct ExperimentSpec {
     pub name: String,
     /// The question, in a sentence.
     pub about: String,
-    /// What the paper leads one to expect.
+    /// The result that the paper leads one to expect.
     #[serde(default)]
     pub expect: ExpectSpec,
     /// The configuration that every trial starts from.
     #[serde(default)]
     pub base: BaseSpec,
-    /// What is varied: dotted path → list of values; the grid of all lists is run. Paths joined by commas move
-    /// together, and each of their values is a list with one entry a path.
+    /// What is varied: dotted path → list of values. The grid of all lists is run. Paths joined by commas
+    /// vary together: each of their values is a list with one entry per path.
     #[serde(default)]
     pub sweep: Map<String, Value>,
     /// Pre-training seeds; every point of the sweep is run with each.
@@ -41,7 +41,7 @@ pub struct ExperimentSpec {
     /// Axes of the report.
     #[serde(default)]
     pub report: ReportSpec,
-    /// Named override sets for scale and data; the first is the default.
+    /// Named sets of changes for other scales and data; the first is the default.
     #[serde(default)]
     pub profiles: Map<String, Value>,
 }
@@ -50,23 +50,23 @@ fn default_seeds() -> Vec<u64> {
     vec![1]
 }
 
-/// What one profile may override; mappings merge key by key, everything else replaces.
+/// What a profile may change; it merges mappings key by key and replaces everything else.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileSpec {
-    /// What this profile is for.
+    /// The purpose of this profile.
     pub about: Option<String>,
-    /// Replaces the expectation.
+    /// Replaces `expect`.
     pub expect: Option<ExpectSpec>,
-    /// Merged into the base configuration.
+    /// Merged into `base`.
     pub base: Option<BaseSpec>,
-    /// Replaces the sweep.
+    /// Replaces `sweep`.
     pub sweep: Option<Map<String, Value>>,
-    /// Replaces the seeds.
+    /// Replaces `seeds`.
     pub seeds: Option<Vec<u64>>,
-    /// Merged into the evaluation.
+    /// Merged into `evaluate`.
     pub evaluate: Option<EvaluateSpec>,
-    /// Merged into the report.
+    /// Merged into `report`.
     pub report: Option<ReportSpec>,
 }
 
@@ -80,7 +80,7 @@ pub struct ExpectSpec {
     pub best_at: Vec<Value>,
     /// Where the claim comes from.
     pub source: String,
-    /// The published numbers that the report stands beside the measured ones.
+    /// The published numbers that the report compares with the measured ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paper: Option<PaperSpec>,
 }
@@ -97,7 +97,7 @@ pub struct BaseSpec {
     pub data: DataSpec,
     /// Pre-training steps, batch, optimizer and schedule.
     pub train: TrainSpec,
-    /// Evaluates this checkpoint instead of pre-training one.
+    /// A published checkpoint to evaluate in place of pre-training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedSpec>,
 }
@@ -106,28 +106,28 @@ pub struct BaseSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportSpec {
-    /// Dotted path of the swept value on the x axis; empty takes the first of the sweep. `flops` and `flops_paper` are
-    /// the pre-training FLOPs by either counter, on a logarithmic axis.
+    /// Dotted path of the swept value on the x axis; if empty, the first of the sweep. `flops` and
+    /// `flops_paper` are the pre-training FLOPs by either counter, on a logarithmic axis.
     pub x: String,
     /// Score on the y axis: `glue.mean` (the mean over the evaluated tasks) or a task's name.
     pub y: String,
-    /// Dotted path of a second swept value, one line each; empty draws one line.
+    /// Dotted path of a second swept value, with one line per value; if empty, there is one line.
     pub series: String,
     /// Whether the x axis is logarithmic.
     pub log_x: bool,
 }
 
-/// What `report.x` may name beside swept paths: what a trial cost.
+/// What `report.x` may name apart from swept paths: the cost of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CostAxis {
-    /// The exact counter of FLOPs.
+    /// FLOPs by the exact counter.
     Flops,
-    /// The paper's counter.
+    /// FLOPs by the paper's counter.
     FlopsPaper,
 }
 
 impl ReportSpec {
-    /// The cost on the x axis, where it is one.
+    /// The cost on the x axis, if `x` names one.
     pub fn cost_axis(&self) -> Option<CostAxis> {
         match self.x.as_str() {
             "flops" => Some(CostAxis::Flops),

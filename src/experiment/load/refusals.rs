@@ -1,4 +1,4 @@
-//! Wrong files in, the text that a person reads out.
+//! The messages about wrong files.
 
 use super::load;
 use super::tests::{GEN_RATIO, load_text};
@@ -11,7 +11,7 @@ fn refusal(text: &str, profile: Option<&str>, sets: &[&str]) -> String {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let text = "\
 name: ../escape
 about: Ten things are wrong here
@@ -57,10 +57,10 @@ profiles:
      8. a.yaml:16: sweep.modle.hidden: unknown path `modle.hidden`
         hint: did you mean `model.hidden`?
      9. a.yaml:17: seeds[1] = 1: is listed twice
-        hint: use another seed: the same one gives the same numbers, and no spread
+        hint: use another seed: the same seed gives the same numbers
     10. a.yaml:18: evaluate.tasks[1] = "mnil": is not a known word here
         hint: did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
-    11. a.yaml:18: evaluate.source = { kind: hub, … }: gives English tasks to a model of the built-in language, whose vocabulary has other words
+    11. a.yaml:18: evaluate.source = { kind: hub, … }: has English tasks, but the model knows only the vocabulary of the built-in language
         hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
     12. a.yaml:19: report.x = "model.generator_ratios": is not swept
         hint: did you mean model.generator_ratio?
@@ -103,7 +103,7 @@ fn a_mistake_of_some_points_names_them() {
         a.yaml has 2 mistakes
          1. a.yaml:3: base.train.warmup = 60: is longer than train.steps (50) (at train.steps=50 model.hidden=128 and 3 other points)
             hint: lower train.warmup to at most 50, or raise train.steps
-         2. a.yaml:6: sweep.model.hidden[1] = 250: cannot be split into 3 equal heads (one for each 64)
+         2. a.yaml:6: sweep.model.hidden[1] = 250: cannot be split into 3 equal heads (one per 64)
             hint: use 249 or 252, or set model.heads to 2 or 5
     ");
     let grid = "name: a\nabout: b\nsweep:\n  objective.kind: [rtd, mlm]\n  objective.disc_weight: [1, 50]\n";
@@ -133,7 +133,7 @@ fn sweeps_that_are_too_large_or_empty() {
     ");
     insta::assert_snapshot!(refusal("name: a\nabout: b\nsweep:\n", None, &[]), @r"
         a.yaml:3: sweep = null: has no value, and must be a mapping (keys with values)
-        hint: give it a value, or remove the key to have its default
+        hint: give it a value, or remove the key to use its default
     ");
     assert_eq!(refusal("name: a\nabout: b\nsweep: {}\n", None, &[]), "accepted with 1 trials");
 }
@@ -147,7 +147,7 @@ fn reports_show_what_is_swept_and_scored() {
          1. a.yaml:5: report.x = "train.step": is not swept
             hint: did you mean train.steps?
          2. a.yaml:5: report.series = "model.size": is not swept
-            hint: take a swept path (train.steps), or remove report.series
+            hint: use a swept path (train.steps), or remove report.series
          3. a.yaml:5: report.y = "sst2": is a task that is not evaluated
             hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
          4. --set train.steps=5: has no effect: the sweep sets this value
@@ -155,13 +155,13 @@ fn reports_show_what_is_swept_and_scored() {
     "#);
     let no_task = "name: a\nabout: b\nreport: { y: glue.mean }\n";
     insta::assert_snapshot!(refusal(no_task, None, &[]), @r#"
-        a.yaml:3: report.y = "glue.mean": cannot be drawn: no task is evaluated
+        a.yaml:3: report.y = "glue.mean": cannot be drawn, since no task is evaluated
         hint: list tasks under evaluate.tasks, or remove report.y
     "#);
     assert_eq!(refusal("name: a\nabout: b\nreport: {}\n", None, &[]), "accepted with 1 trials");
     let log = "name: a\nabout: b\nsweep: { train.weight_decay: [0, 0.5] }\nreport: { x: train.weight_decay, log_x: true }";
     insta::assert_snapshot!(refusal(log, None, &[]), @r"
-        a.yaml:4: report.log_x = true: does not suit train.weight_decay, which takes the value 0
+        a.yaml:4: report.log_x = true: does not fit train.weight_decay, which has the value 0
         hint: a logarithmic axis needs positive numbers: remove report.log_x
     ");
 }
@@ -186,7 +186,7 @@ fn profiles_that_do_not_exist_or_are_wrong() {
          3. a.yaml:5: profiles.two.base.objective.temperature: unknown key for kind mlm
             hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
          4. a.yaml:6: profiles.three = null: has no value, and must be a mapping (keys with values)
-            hint: give it a value, or remove the key to have its default
+            hint: give it a value, or remove the key to use its default
     ");
 }
 
@@ -203,7 +203,7 @@ fn overrides_that_are_wrong() {
          3. --set steps: has no `=`
             hint: write --set path=value, such as --set base.train.steps=100
          4. --set sweep.train.batch=4: must be a list, not a number
-            hint: write a list, even of one entry: [4]
+            hint: write a list, even for one entry: [4]
          5. --set train.steps.x=1: nothing can be set below base.train.steps, which is not a mapping
             hint: see the paths with `electra-lab schema`
          6. --set train.stpes=4: unknown key
@@ -212,26 +212,26 @@ fn overrides_that_are_wrong() {
 }
 
 #[test]
-fn files_that_are_no_experiment() {
-    let told = |text: &str| load_text(text, None, &[]).unwrap_err().to_string();
-    insta::assert_snapshot!(told(""), @r"
-        a.yaml: holds no experiment: it is empty
+fn texts_that_are_not_experiments() {
+    let message = |text: &str| load_text(text, None, &[]).unwrap_err().to_string();
+    insta::assert_snapshot!(message(""), @r"
+        a.yaml: is empty, so it holds no experiment
         hint: start with `name: …`, `about: …` and `base: …`; `electra-lab schema` prints every key
     ");
-    insta::assert_snapshot!(told("- a\n"), @r"
+    insta::assert_snapshot!(message("- a\n"), @r"
         a.yaml: must be a mapping (keys with values), not a list
         hint: write keys and values below it, or {} for none
         hint: `electra-lab schema` prints every key of the format with its type, range and default
     ");
-    insta::assert_snapshot!(told("name: a\n\tabout: b\n"), @r"
+    insta::assert_snapshot!(message("name: a\n\tabout: b\n"), @r"
         a.yaml:2:1: is not valid YAML: found a tab character that violates indentation, while scanning a plain scalar at line 1 column 7
-        hint: look at this line and the one above it: indentation is spaces, never tabs, quotes and brackets are closed, and a text with `: ` or ` #` in it is quoted
+        hint: check this line and the one above it: indent with spaces, not tabs; close quotes and brackets; quote a text that contains `: ` or ` #`
     ");
-    insta::assert_snapshot!(told("name: a\nname: b\n"), @r"
+    insta::assert_snapshot!(message("name: a\nname: b\n"), @r"
         a.yaml:2:1: the key `name` is written twice
         hint: remove one of the two
     ");
-    insta::assert_snapshot!(told("base: 3\n"), @r"
+    insta::assert_snapshot!(message("base: 3\n"), @r"
         a.yaml has 3 mistakes
          1. a.yaml: the key `name` is missing
             hint: add `name:` (Folder name under results/ and reports/: lower-case letters, digits, `_` and `-`)
@@ -244,24 +244,24 @@ fn files_that_are_no_experiment() {
 }
 
 #[test]
-fn paths_that_are_no_file() {
+fn paths_without_a_readable_file() {
     let folder = tempfile::tempdir().unwrap();
     let shown = |name: &str| {
         let error = load(&folder.path().join(name), None, &[]).unwrap_err();
         error.to_string().replace(&format!("{}", folder.path().display()), "")
     };
     insta::assert_snapshot!(shown("gen_ratoi.yaml"), @r"
-        /gen_ratoi.yaml: there is no such file
-        hint: give the path of an experiment's YAML file, such as experiments/gen_ratio.yaml
+        /gen_ratoi.yaml: no such file
+        hint: give the path of an experiment file (YAML), such as experiments/gen_ratio.yaml
     ");
     std::fs::write(folder.path().join("gen_ratio.yaml"), "x").unwrap();
     std::fs::write(folder.path().join("latin.yaml"), b"name: a\nabout: caf\xe9\n").unwrap();
     insta::assert_snapshot!(shown("gen_ratoi.yaml"), @r"
-        /gen_ratoi.yaml: there is no such file
+        /gen_ratoi.yaml: no such file
         hint: did you mean /gen_ratio.yaml?
     ");
     insta::assert_snapshot!(shown("nothing_like_it.yaml"), @r"
-        /nothing_like_it.yaml: there is no such file
+        /nothing_like_it.yaml: no such file
         hint: experiment files there: /gen_ratio.yaml, /latin.yaml
     ");
     insta::assert_snapshot!(shown(""), @r"
@@ -277,16 +277,19 @@ fn paths_that_are_no_file() {
 #[test]
 fn a_published_row_must_be_known() {
     let file = |paper: &str| format!("name: a\nabout: Which row?\nexpect:\n  paper: {paper}\n");
-    let told = refusal(&file("{ table: tabel5, rows: { BERT: { objective.kind: mlm } } }"), None, &[]);
-    assert!(told.starts_with("a.yaml:4: expect.paper.table = \"tabel5\": is no published table"), "{told}");
-    assert!(told.contains("hint: did you mean table5? Known are table1, table2"), "{told}");
-    let told = refusal(&file("{ table: table5, rows: { BERTT: {}, ELECTRA: mlm } }"), None, &[]);
+    let message = refusal(&file("{ table: tabel5, rows: { BERT: { objective.kind: mlm } } }"), None, &[]);
+    assert!(
+        message.starts_with("a.yaml:4: expect.paper.table = \"tabel5\": is not a published table"),
+        "{message}"
+    );
+    assert!(message.contains("hint: did you mean table5? Known are table1, table2"), "{message}");
+    let message = refusal(&file("{ table: table5, rows: { BERTT: {}, ELECTRA: mlm } }"), None, &[]);
     for words in [
-        "expect.paper.rows.BERTT: is no row of ELECTRA, Table 5",
+        "expect.paper.rows.BERTT: is not a row of ELECTRA, Table 5",
         "did you mean BERT?",
         "expect.paper.rows.ELECTRA = \"mlm\": ",
     ] {
-        assert!(told.contains(words), "{told}");
+        assert!(message.contains(words), "{message}");
     }
     let accepted = refusal(&file("{ table: table5, rows: { BERT: {} } }"), None, &[]);
     assert_eq!(accepted, "accepted with 1 trials");

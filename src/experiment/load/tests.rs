@@ -1,8 +1,8 @@
-//! Whole files in, trials out. The texts that a person reads are in `refusals`.
+//! Loads whole files and looks at the trials. `refusals.rs` looks at the messages about wrong files.
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::experiment::format::evaluate::TaskName;
+use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::train::{Budget, TrainSpec};
 
 /// Writes a file and loads it; errors show it as `a.yaml`.
@@ -84,7 +84,7 @@ fn another_profile_replaces_lists_and_kinds() {
 }
 
 #[test]
-fn overrides_lie_over_the_profile() {
+fn overrides_change_the_profile() {
     let sets = ["sweep={model.generator_ratio: [0.25]}", "seeds=[1]", "train.steps=7", "base.train.warmup=0"];
     let experiment = load_text(GEN_RATIO, None, &sets).unwrap();
     assert_eq!(labels(&experiment), ["model.generator_ratio=0.25 seed=1"]);
@@ -92,7 +92,7 @@ fn overrides_lie_over_the_profile() {
 }
 
 #[test]
-fn whole_and_broken_numbers_of_a_ratio_are_one_value() {
+fn integers_and_floats_of_a_ratio_are_the_same_value() {
     let experiment = load_text(GEN_RATIO, None, &[]).unwrap();
     let last = experiment.trials.last().unwrap();
     assert_eq!(last.point[0].1, serde_json::json!(1.0));
@@ -102,7 +102,7 @@ fn whole_and_broken_numbers_of_a_ratio_are_one_value() {
 }
 
 #[test]
-fn kinds_and_steps_move_together() {
+fn joined_kinds_and_steps_vary_together() {
     let text = "\
 name: objectives
 about: MLM against RTD
@@ -125,9 +125,9 @@ report: { x: objective.kind, series: train.budget }
     assert_eq!((last.train.steps, last.train.budget), (800, Budget::RtdFlops));
 }
 
-/// Results are found again by these: a change here makes every old result another trial's.
+/// Results are found by these ids: if one changes, every old result belongs to an unknown trial.
 #[test]
-fn ids_are_pinned_and_depend_on_numbers_only() {
+fn ids_are_pinned_and_hash_only_what_changes_numbers() {
     let first = |sets: &[&str]| load_text(GEN_RATIO, None, sets).unwrap().trials[0].id.to_string();
     insta::assert_snapshot!(first(&[]), @"bb22b5a1f0a3");
     assert_eq!(
@@ -142,7 +142,7 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
     #[test]
-    fn how_often_a_trial_reports_does_not_name_it(log in 1u64..9999, validate in 1u64..9999, save in 1u64..9999) {
+    fn the_id_ignores_how_often_a_trial_logs(log in 1u64..9999, validate in 1u64..9999, save in 1u64..9999) {
         let quiet = load_text(GEN_RATIO, None, &[]).unwrap().trials[0].spec.clone();
         let mut chatty = quiet.clone();
         chatty.train = TrainSpec { log_every: log, validate_every: validate, checkpoint_every: save, ..chatty.train };
@@ -151,7 +151,7 @@ proptest::proptest! {
         assert_ne!(quiet.id(), chatty.id());
     }
 
-    /// Whatever is typed: an error or an experiment, never a panic.
+    /// Any text gives an error or an experiment, never a panic.
     #[test]
     fn a_damaged_file_never_panics(at in 0usize..900, cut in 0usize..40, put in "[-a-z0-9:{}\\[\\],.*&!|>'\"# \n\t]{0,6}") {
         let mut damaged: Vec<char> = GEN_RATIO.chars().collect();

@@ -1,4 +1,4 @@
-//! Tests of both masking rules, by distribution and by hand.
+//! Tests of both masking rules: distributions, and small cases by hand.
 
 use proptest::prelude::*;
 
@@ -16,26 +16,26 @@ fn masker(masking: Masking, fraction: f64, seq_len: usize) -> Masker {
     Masker::new(masking, fraction, seq_len, &vocabulary(60), ALL)
 }
 
-fn sentence(words: usize) -> Batch {
+fn sentence(n_words: usize) -> Batch {
     let mut ids = vec![2];
-    ids.extend((0..words).map(|i| 5 + i as u32 % 50));
+    ids.extend((0..n_words).map(|i| 5 + i as u32 % 50));
     ids.push(3);
     let mut batch = Batch::new();
     batch.push(&ids, &vec![0; ids.len()]);
     batch
 }
 
-/// Facts, trap 18: round half to even, at least one.
+/// Facts, trap 18: the number of slots is rounded half to even, and at least one.
 #[test]
-fn how_many_are_masked() {
+fn the_number_of_slots_by_hand() {
     for (tokens, expected) in [(3, 1), (10, 2), (30, 4), (50, 8), (70, 10), (90, 14), (128, 19), (512, 77)] {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
             let masked = masker(masking, 0.15, 512).mask(&sentence(tokens - 2), 1, 1);
             assert_eq!(masked.positions.len(), expected, "{tokens} tokens, {masking:?}");
         }
     }
-    // The released code's f32 arithmetic, its cap (19 for length 128, though 150 tokens ask for 22), and at
-    // least 1.
+    // The released code's f32 arithmetic, its limit (19 for length 128, where 150 tokens would give 22), and at
+    // least one slot.
     let released = |tokens: usize, fraction, seq_len| {
         masker(Masking::ReleasedCode, fraction, seq_len).mask(&sentence(tokens - 2), 1, 1).positions.len()
     };
@@ -45,7 +45,7 @@ fn how_many_are_masked() {
 }
 
 #[test]
-fn every_word_is_masked_equally_often_and_anew_each_step() {
+fn every_token_is_masked_equally_often_and_each_step_differs() {
     let batch = sentence(20);
     for masking in [Masking::Paper, Masking::ReleasedCode] {
         let masker = masker(masking, 0.15, 128);
@@ -55,7 +55,7 @@ fn every_word_is_masked_equally_often_and_anew_each_step() {
                 counts[position as usize] += 1;
             }
         }
-        // 3 of 20 words at each of 4,000 steps: 600 expected, standard deviation 23.
+        // 3 of 20 tokens at each of 4,000 steps: 600 expected, standard deviation 23.
         assert!(counts[1..21].iter().all(|&count| (510..690).contains(&count)), "{counts:?}");
         assert_eq!((counts[0], counts[21]), (0, 0));
         assert_ne!(masker.mask(&batch, 1, 1), masker.mask(&batch, 1, 2));
@@ -63,10 +63,10 @@ fn every_word_is_masked_equally_often_and_anew_each_step() {
     }
 }
 
-/// Facts, trap 16: 19 draws among 126 candidates reach 126 (1 - (125/126)^19) = 17.70 different ones, of
-/// which 7.1 % are drawn more than once; the paper's rule reaches 19.
+/// Facts, trap 16: 19 draws among 126 candidates give 126·(1 - (125/126)^19) = 17.70 different positions, of which
+/// 7.1 % are drawn more than once. The paper's rule gives 19.
 #[test]
-fn draws_of_the_released_code_repeat_as_often_as_they_should() {
+fn draws_of_the_released_code_repeat_with_the_right_probability() {
     let batch = sentence(126);
     let distinct = |positions: &[u32]| positions.chunk_by(|a, b| a == b).count();
     let repeated =
@@ -88,11 +88,11 @@ fn draws_of_the_released_code_repeat_as_often_as_they_should() {
     assert!((share - 0.071).abs() < 0.005, "{share}");
 }
 
-/// Each draw writes [MASK] with probability 0.85: a position drawn k times stays with probability 0.15^k, and
-/// is never anything else.
+/// Each draw writes [MASK] with probability 0.85, so a position that was drawn k times keeps its token with probability
+/// 0.15^k. No other token is ever written.
 #[test]
-fn a_position_is_masked_unless_every_draw_of_it_leaves_it() {
-    // 10 tokens ask for 9 draws among 8 candidates.
+fn a_position_keeps_its_token_only_if_every_draw_keeps_it() {
+    // 10 tokens give 9 draws among 8 candidates.
     let batch = sentence(8);
     let masker = masker(Masking::ReleasedCode, 0.89, 128);
     let mut kept = [0usize; 4];
@@ -102,8 +102,8 @@ fn a_position_is_masked_unless_every_draw_of_it_leaves_it() {
         for same in masked.positions.chunk_by(|a, b| a == b) {
             let (position, times) = (same[0] as usize, same.len().min(3));
             drawn[times] += 1;
-            kept[times] += usize::from(masked.ids[position] == batch.ids[position]);
-            assert!([4, batch.ids[position]].contains(&masked.ids[position]));
+            kept[times] += usize::from(masked.input_ids[position] == batch.input_ids[position]);
+            assert!([4, batch.input_ids[position]].contains(&masked.input_ids[position]));
         }
     }
     let share = |times: usize| kept[times] as f64 / drawn[times] as f64;
@@ -112,10 +112,9 @@ fn a_position_is_masked_unless_every_draw_of_it_leaves_it() {
     assert!(share(3) < 0.006, "{}", share(3));
 }
 
-/// Shares of BERT's corruption under the paper's rule, over 20,000 slots (facts, trap 20: none of it
-/// elsewhere).
+/// Facts, trap 20: only the paper's rule with BERT's probabilities writes random tokens. Shares over 20,000 slots.
 #[test]
-fn eighty_ten_ten() {
+fn bert_masks_80_10_10() {
     let mut batch = Batch::new();
     for _ in 0..200 {
         batch.push(&[7; 200], &[0; 200]);
@@ -123,7 +122,7 @@ fn eighty_ten_ten() {
     let share = |masking, paper, wanted: &dyn Fn(u32) -> bool| {
         let masker = Masker::new(masking, 0.5, 200, &vocabulary(1000), paper);
         let masked = masker.mask(&batch, 1, 1);
-        let slots = masked.positions.iter().map(|&position| masked.ids[position as usize]);
+        let slots = masked.positions.iter().map(|&position| masked.input_ids[position as usize]);
         slots.filter(|&id| wanted(id)).count() as f64 / masked.positions.len() as f64
     };
     let near = |share: f64, expected: f64| assert!((share - expected).abs() < 0.01, "{share} {expected}");
@@ -133,9 +132,9 @@ fn eighty_ten_ten() {
     assert_eq!(share(Masking::ReleasedCode, BERT, &|id| id != 4 && id != 7), 0.0);
 }
 
-/// What trials with committed results drew must stay what they draw.
+/// Trials with committed results must draw the same positions and tokens again.
 #[test]
-fn the_papers_rule_draws_what_it_always_drew() {
+fn the_draws_of_the_papers_rule_never_change() {
     let mut batch = Batch::new();
     for n in [20u32, 9, 31] {
         let ids: Vec<u32> = [2].into_iter().chain((0..n).map(|i| 5 + i * 7)).chain([3]).collect();
@@ -149,7 +148,7 @@ fn the_papers_rule_draws_what_it_always_drew() {
     assert_eq!(masked.positions, expected);
     for &position in &masked.positions {
         let expected = if position == 37 { 26 } else { 4 };
-        assert_eq!(masked.ids[position as usize], expected, "position {position}");
+        assert_eq!(masked.input_ids[position as usize], expected, "position {position}");
     }
 }
 
@@ -159,7 +158,7 @@ fn a_sequence_without_candidates_has_no_slots() {
     batch.push(&[2, 3], &[0, 0]);
     for masking in [Masking::Paper, Masking::ReleasedCode] {
         let masked = masker(masking, 0.15, 128).mask(&batch, 1, 1);
-        assert_eq!((masked.positions.len(), masked.originals.len(), masked.ids), (0, 0, vec![2, 3]));
+        assert_eq!((masked.positions.len(), masked.originals.len(), masked.input_ids), (0, 0, vec![2, 3]));
     }
 }
 
@@ -179,9 +178,9 @@ proptest! {
         prop_assert!(masked.positions.windows(2).all(|pair| pair[0] < pair[1] || released && pair[0] == pair[1]));
         for (&position, &original) in masked.positions.iter().zip(&masked.originals) {
             prop_assert!([1, 5, 6, 7, 8].contains(&original));
-            prop_assert_eq!(batch.ids[position as usize], original);
+            prop_assert_eq!(batch.input_ids[position as usize], original);
         }
-        for (position, (now, before)) in masked.ids.iter().zip(&batch.ids).enumerate() {
+        for (position, (now, before)) in masked.input_ids.iter().zip(&batch.input_ids).enumerate() {
             prop_assert!(now == before || masked.positions.contains(&(position as u32)));
         }
     }

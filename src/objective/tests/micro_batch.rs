@@ -1,6 +1,11 @@
-//! A batch computed in parts: the gradients and metrics of the whole.
+//! A batch that is cut into micro-batches has the gradients and metrics of the full batch.
+
+use std::cell::Cell;
 
 use super::*;
+use crate::error::Result;
+use crate::objective::masking::{Masked, Masker};
+use crate::text::Batch;
 
 /// Gradients of a training step by parameter, and its metrics.
 fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f32>>, Metrics) {
@@ -12,17 +17,17 @@ fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f
     let stepper = Stepper { seed: 1, spec: &train, n_steps: 10, objective: objective.as_ref(), trace: false };
     let n = if spec.objective.generator_steps(10) > 0 { 6 } else { 0 };
     let step = stepper.step(&mut optimizer, n, corpus.batch_at(1, 0, 7)).unwrap();
-    let of = |(place, parameter): (usize, &crate::nn::Parameter)| {
+    let of = |(place, parameter): (usize, &Parameter)| {
         let gradient = optimizer.gradient(place).unwrap()?;
         Some((parameter.name.clone(), gradient.flatten_all().unwrap().to_vec1().unwrap()))
     };
     (parameters.iter().enumerate().filter_map(of).collect(), step.losses.metrics.resolve().unwrap())
 }
 
-/// Facts, traps 8 and 13: means over the batch's tokens and slots, not means of the parts' means; and every mask, sample and dropout of
-/// the whole.
+/// Facts, traps 8 and 13: losses are means over the tokens and slots of the full batch, not means of the micro-batches'
+/// means, and every mask, sample and dropout is that of the full batch.
 #[test]
-fn parts_add_up_to_the_whole() {
+fn micro_batches_add_up_to_the_full_batch() {
     let released_code = |kind: &str| format!(r#"{{"kind": "{kind}", "masking": "released_code"}}"#);
     let kinds =
         KINDS.map(String::from).into_iter().chain(["rtd", "electra_15", "replace_mlm"].map(released_code));
@@ -30,17 +35,17 @@ fn parts_add_up_to_the_whole() {
     for kind in kinds {
         let mut spec = trial(&kind, 10);
         if matches!(spec.objective, ObjectiveSpec::CocoLm { scl_weight, .. } if scl_weight > 0.0) {
-            // Tells the texts of a batch apart, so `check_trial` refuses to cut it.
+            // It tells the texts of a batch apart, so `check_trial` refuses to cut the batch.
             continue;
         }
         (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
-        let (whole, metrics) = step(&spec, None);
+        let (full, metrics) = step(&spec, None);
         for most in [1, 3] {
-            let (trace, by_parts) = step(&spec, Some(most));
-            assert_eq!(whole.keys().collect::<Vec<_>>(), trace.keys().collect::<Vec<_>>());
-            for (name, gradient) in &whole {
+            let (cut, cut_metrics) = step(&spec, Some(most));
+            assert_eq!(full.keys().collect::<Vec<_>>(), cut.keys().collect::<Vec<_>>());
+            for (name, gradient) in &full {
                 let largest = gradient.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-                for (one, other) in gradient.iter().zip(&trace[name]) {
+                for (one, other) in gradient.iter().zip(&cut[name]) {
                     assert!(
                         (one - other).abs() <= 1e-5 * largest + 1e-9,
                         "{kind} {name}: {one} {other} by {most}"
@@ -48,9 +53,9 @@ fn parts_add_up_to_the_whole() {
                 }
             }
             for (name, value) in metrics.values() {
-                // The areas are means over what was computed at a time.
+                // The areas are means over micro-batches.
                 if !name.ends_with("_auc") {
-                    let other = by_parts.value(&name).unwrap();
+                    let other = cut_metrics.value(&name).unwrap();
                     assert!(
                         (value - other).abs() <= 1e-5 * value.abs() + 1e-9,
                         "{kind} {name}: {value} {other}"
@@ -61,4 +66,44 @@ fn parts_add_up_to_the_whole() {
         }
     }
     assert_eq!(compared, 28);
+}
+
+/// Counts how often a batch is masked.
+struct CountsMasks {
+    objective: Box<dyn Objective>,
+    n_masks: Cell<usize>,
+}
+
+impl Objective for CountsMasks {
+    fn masker(&self) -> &Masker {
+        self.objective.masker()
+    }
+
+    fn mask(&self, batch: &Batch, context: StepContext) -> Masked {
+        self.n_masks.set(self.n_masks.get() + 1);
+        self.objective.mask(batch, context)
+    }
+
+    fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
+        self.objective.masked_losses(batch, masked, context)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.objective.parameters()
+    }
+}
+
+#[test]
+fn a_batch_is_masked_once_per_step() {
+    let (corpus, vocabulary) = language();
+    let spec = trial(KINDS[0], 10);
+    let objective =
+        CountsMasks { objective: build(&spec, &vocabulary, &Device::Cpu).unwrap(), n_masks: Cell::new(0) };
+    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters()).unwrap();
+    let train = TrainSpec { micro_batch: Some(2), ..spec.train.clone() };
+    let stepper = Stepper { seed: 1, spec: &train, n_steps: 10, objective: &objective, trace: false };
+    for step in 0..2 {
+        stepper.step(&mut optimizer, step, corpus.batch_at(1, step, 7)).unwrap();
+        assert_eq!(objective.n_masks.get(), step as usize + 1);
+    }
 }

@@ -1,5 +1,5 @@
-//! What each kind of sharing is held to: who is trained by which loss, that it learns, and that what is saved is what
-//! was trained.
+//! Tests that every kind of sharing must pass: which loss trains which parameter, that both networks learn, and that
+//! the saved tables are the trained ones.
 
 use super::*;
 use crate::model::{Discriminator, EncoderNetwork};
@@ -16,14 +16,15 @@ fn rtd(sharing: Sharing, disc_weight: f64, n_steps: u64) -> TrialSpec {
     spec
 }
 
-/// Gradients of the first step by parameter; empty where none arrives.
+/// Gradients of the first step by parameter. Empty for a parameter that no gradient reaches.
 fn first_gradients(sharing: Sharing, disc_weight: f64) -> BTreeMap<String, Vec<f32>> {
     let (corpus, vocabulary) = language();
     let objective = build(&rtd(sharing, disc_weight, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
-    let grads =
-        objective.parameters().gradients(&objective.losses(&corpus.batch_at(1, 0, 4), at).unwrap().total);
-    let of = |parameter: &crate::nn::Parameter| {
+    let context = StepContext { seed: 1, step: 0, training: true, trace: true };
+    let grads = objective
+        .parameters()
+        .gradients(&objective.losses(&corpus.batch_at(1, 0, 4), context).unwrap().total);
+    let of = |parameter: &Parameter| {
         (parameter.name.clone(), grads.get(&parameter.name).map(numbers).unwrap_or_default())
     };
     objective.parameters().iter().map(of).collect()
@@ -33,21 +34,21 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// The part of the networks that a parameter belongs to: embeddings one by one, whole encoders and heads.
+/// The part of the networks that a parameter belongs to: an embedding table, an encoder or a head.
 fn part(name: &str) -> String {
-    let n_words = match name.split('.').collect::<Vec<_>>().as_slice() {
+    let n_parts = match name.split('.').collect::<Vec<_>>().as_slice() {
         ["generator", "embeddings", ..] => 3,
         ["generator" | "embeddings", ..] => 2,
         _ => 1,
     };
-    name.split('.').take(n_words).collect::<Vec<_>>().join(".")
+    name.split('.').take(n_parts).collect::<Vec<_>>().join(".")
 }
 
 fn parts_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    let mut trace: Vec<String> = names.map(|name| part(name)).collect();
-    trace.sort();
-    trace.dedup();
-    trace.join(" ")
+    let mut parts: Vec<String> = names.map(|name| part(name)).collect();
+    parts.sort();
+    parts.dedup();
+    parts.join(" ")
 }
 
 /// The parts that the generator's loss reaches, and those that the discriminator's does.
@@ -59,7 +60,7 @@ fn reached(sharing: Sharing) -> [String; 2] {
 }
 
 #[test]
-fn who_is_trained_by_which_loss() {
+fn each_loss_trains_its_networks() {
     let main =
         "discriminator_head embeddings.norm embeddings.position embeddings.type embeddings.word encoder";
     let tables = "embeddings.norm embeddings.position embeddings.type embeddings.word";
@@ -72,35 +73,35 @@ fn who_is_trained_by_which_loss() {
     assert_eq!(gdes, [generator, main]);
 }
 
-/// The objectives beside rtd: every parameter of a shared encoder is trained, and under an adversarial generator, too, the
-/// differences keep the two losses apart.
+/// Objectives other than rtd: every parameter of a shared encoder is trained, and under an adversarial generator, too,
+/// tables of differences keep the two losses apart.
 #[test]
-fn other_objectives_share() {
+fn other_objectives_share_parameters() {
     for kind in ["electra_15", "replace_mlm", "all_tokens_mlm"] {
         let mut spec = trial(&format!(r#"{{"kind": "{kind}"}}"#), 10);
         (spec.model.sharing, spec.model.generator_ratio) = (Sharing::All, 1.0);
         gradients(&spec, 0);
     }
     let with = |weight: &str, value: f64| format!(r#"{{"kind": "adversarial", "{weight}": {value}}}"#);
-    let reach = |weight| moved(&with(weight, 1.0), &with(weight, 2.0), Sharing::Gdes);
-    assert_eq!(reach("policy_weight"), ["generator"]);
-    assert_eq!(reach("disc_weight"), ["discriminator_head", "embeddings", "encoder"]);
+    let reached_by = |weight| changed(&with(weight, 1.0), &with(weight, 2.0), Sharing::Gdes);
+    assert_eq!(reached_by("policy_weight"), ["generator"]);
+    assert_eq!(reached_by("disc_weight"), ["discriminator_head", "embeddings", "encoder"]);
 }
 
-/// Where two losses or two passes reach a parameter, the fast way adds up what candle's own does, to the bit.
+/// If two losses or two passes reach a parameter, our accumulation equals candle's own to the bit.
 #[test]
 fn shared_parameters_get_the_sum_of_their_gradients() {
     let (corpus, vocabulary) = language();
     let batch = corpus.batch_at(1, 0, 4);
-    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
+    let context = StepContext { seed: 1, step: 0, training: true, trace: true };
     for sharing in ALL {
         let mut spec = rtd(sharing, 50.0, 10);
         (spec.model.dropout, spec.model.attention_dropout) = (0.1, 0.1);
         let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
-        let total = objective.losses(&batch, at).unwrap().total;
+        let total = objective.losses(&batch, context).unwrap().total;
         let mut fast = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
         fast.backward(&total).unwrap();
-        let total = with_layers_taken_apart(|| objective.losses(&batch, at).unwrap().total);
+        let total = with_layers_taken_apart(|| objective.losses(&batch, context).unwrap().total);
         let slow = total.backward().unwrap();
         for (place, parameter) in objective.parameters().iter().enumerate() {
             let fast = numbers(&fast.tensor(place).unwrap().unwrap());
@@ -109,14 +110,14 @@ fn shared_parameters_get_the_sum_of_their_gradients() {
     }
 }
 
-/// Of the differences only the rows that were read have a gradient: the optimizer passes over the others.
+/// In a table of differences only the rows that were read have a gradient. The optimizer skips the others.
 #[test]
-fn differences_are_trained_by_rows() {
+fn differences_are_trained_row_by_row() {
     let (corpus, mut vocabulary) = language();
     vocabulary.size = 40 * BLOCK / 24;
     let objective = build(&rtd(Sharing::Gdes, 50.0, 10), &vocabulary, &Device::Cpu).unwrap();
-    let at = StepContext { seed: 1, step: 0, training: true, trace: true };
-    let total = objective.losses(&corpus.batch_at(1, 0, 2), at).unwrap().total;
+    let context = StepContext { seed: 1, step: 0, training: true, trace: true };
+    let total = objective.losses(&corpus.batch_at(1, 0, 2), context).unwrap().total;
     let mut gradients = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
     gradients.backward(&total).unwrap();
     let n_touched = |name: &str| {
@@ -132,13 +133,15 @@ fn differences_are_trained_by_rows() {
 #[test]
 fn every_sharing_learns_the_language() {
     let (corpus, vocabulary) = language();
-    let even = (vocabulary.size as f64).ln();
+    let uniform = (vocabulary.size as f64).ln();
     let mut failures = Vec::new();
     for sharing in ALL {
         let spec = rtd(sharing, 50.0, 200);
         let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
         let [_, after] = learn(objective.as_ref(), &spec, &corpus);
-        for (name, bound) in [("mlm_loss", 0.8 * even), ("rtd_loss", 0.99 * chance(&after))] {
+        for (name, bound) in
+            [("mlm_loss", 0.8 * uniform), ("rtd_loss", 0.99 * constant_detector_loss(&after))]
+        {
             let value = after.value(name).unwrap();
             if value >= bound {
                 failures.push(format!("{sharing:?}: {name} is {value}, not below {bound}"));
@@ -148,10 +151,10 @@ fn every_sharing_learns_the_language() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Before any step the discriminator reads the generator's tables; after some it reads those plus its differences. What
-/// is exported, and what fine-tuning starts from, is to the bit what was trained.
+/// Before any step the discriminator reads the generator's tables. After some steps it reads those plus its
+/// differences. The exported tables, and those that fine-tuning starts from, equal the trained ones to the bit.
 #[test]
-fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
+fn disentangled_embeddings_are_saved_as_they_were_trained() {
     let (corpus, vocabulary) = language();
     let spec = rtd(Sharing::Gdes, 50.0, 10);
     let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
@@ -186,7 +189,7 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
         candle_core::safetensors::load(folder.path().join("model.safetensors"), &Device::Cpu).unwrap();
     for (name, theirs) in tables.into_iter().zip(["word", "position"]) {
         let difference = numbers(&find(&name.replace("weight", "delta")).unwrap());
-        assert!(difference.iter().any(|&value| value != 0.0), "{name} has learnt no difference");
+        assert!(difference.iter().any(|&value| value != 0.0), "{name} learnt no difference");
         let sums: Vec<f32> = of_the_generator(name).iter().zip(&difference).map(|(a, b)| a + b).collect();
         let theirs = &exported[&format!("electra.embeddings.{theirs}_embeddings.weight")];
         assert!(sums == numbers(theirs) && sums == table(name), "{name}");
@@ -194,8 +197,8 @@ fn what_is_saved_of_disentangled_embeddings_is_what_was_trained() {
     let batch = corpus.validation_batch(0, 8).unwrap();
     let losses =
         objective.losses(&batch, StepContext { seed: 1, step: 0, training: false, trace: true }).unwrap();
-    let part = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
-    let read = tokens(&batch, part("discriminator_input").to_vec1().unwrap());
-    let logits = discriminator.forward(&read, Mode::evaluate()).unwrap();
-    assert_eq!(numbers(&logits), numbers(&part("discriminator_logits")));
+    let traced = |wanted: &str| losses.trace.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    let input = tokens(&batch, traced("discriminator_input").to_vec1().unwrap());
+    let logits = discriminator.forward(&input, Mode::evaluate()).unwrap();
+    assert_eq!(numbers(&logits), numbers(&traced("discriminator_logits")));
 }

@@ -1,4 +1,4 @@
-//! MNLI with every split, on examples in memory: the repository's hub cache has none.
+//! MNLI with every split, on examples in memory: the test hub has no MNLI.
 
 use super::*;
 use crate::experiment::{ModelSpec, TaskName};
@@ -8,15 +8,16 @@ use crate::records::Silent;
 use crate::records::folder::TrialFolder;
 use crate::run::fixture::{a_context, a_trial, an_env};
 use crate::run::interrupt::StopFlag;
+use crate::run::prepared_data::PreparedData;
 use crate::tasks::fixture::{load_encoder, random_encoder};
-use crate::tasks::{Example, ExtraSplit, HIDDEN_LABEL, TaskData};
+use crate::tasks::{ExtraSplit, GlueExample, HIDDEN_LABEL, TaskData};
 use crate::text::open_tokenizer;
 
-fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<Example> {
+fn examples(n: i64, label: impl Fn(i64) -> f32) -> Vec<GlueExample> {
     let texts = ["the cat sat", "a dog ran", "the bird"];
     let text = |at: i64| texts[(at % 3) as usize].to_string();
     let example =
-        |idx| Example { idx: 2 * idx, text_a: text(idx), text_b: Some(text(idx + 1)), label: label(idx) };
+        |idx| GlueExample { idx: 2 * idx, text_a: text(idx), text_b: Some(text(idx + 1)), label: label(idx) };
     (0..n).map(example).collect()
 }
 
@@ -40,13 +41,12 @@ fn mnli() -> TaskData {
 }
 
 #[test]
-fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
+fn every_split_is_predicted_and_a_resumed_trial_predicts_the_same() {
     let mut trial = a_trial(1);
     let model = ModelSpec { hidden: Some(16), layers: Some(1), embedding: Some(16), ..Default::default() };
     trial.spec.evaluate.tasks = vec![TaskName::Mnli];
     trial.spec.evaluate.finetune.batch = 4;
-    let env = an_env();
-    let tokenizer = open_tokenizer(&trial.spec.data, &env, &Silent).unwrap();
+    let tokenizer = open_tokenizer(&trial.spec.data, &an_env(), &Silent).unwrap();
     let network = EncoderNetwork::of_spec(&model, tokenizer.vocab_size());
     let random = random_encoder(&network);
     let load = |parameters: &Parameters| load_encoder(parameters, &random);
@@ -54,9 +54,9 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
     let results = tempfile::tempdir().unwrap();
     let folder = TrialFolder::new(results.path(), "test", &trial.id);
     let _lock = folder.lock().unwrap();
-    let stop = StopFlag::default();
-    let context = a_context(&folder, &env, &stop);
-    let tasks = Tasks { glue: vec![mnli()], squad: Vec::new() };
+    let (data, stop) = (PreparedData::default(), StopFlag::default());
+    let context = a_context(&folder, &data, &stop);
+    let tasks: Tasks = [mnli().into()].into_iter().collect();
     let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &tasks, &pretrained).unwrap();
     let first = scores(&trial.spec);
     assert_eq!((first.len(), first[0].n_examples), (1, 6));
@@ -69,7 +69,8 @@ fn every_split_is_predicted_and_a_resumed_trial_says_the_same() {
         assert_eq!((indices, saved.examples[0].label), (vec![0, 2, 4, 6, 8], -1.0));
     }
 
-    // A split that a stop lost is predicted by the same model, made again or read from the weights that were kept.
+    // A split that was lost is predicted again by the same model, trained again or read from its saved
+    // weights.
     let ax = read("ax");
     let lose = |split| std::fs::remove_file(folder.split_predictions_path(TaskName::Mnli, 1, split)).unwrap();
     lose("ax");

@@ -1,47 +1,46 @@
-//! Gold labels and anyone's predictions for a GLUE task, paired by index.
+//! Reads gold labels and predictions for a GLUE task, and pairs them by index.
 //!
-//! Gold is the hub's Parquet, or a TSV with a header: GLUE's own files for most tasks, or columns `index` and `label`.
-//! Predictions are what the leaderboard takes: a TSV with the columns `index` and `prediction`.
-//! Must never: pair by position, or drop a row. Next: `tasks/glue/score.rs`.
+//! Gold labels are the hub's Parquet, or a TSV with a header: GLUE's own files for most tasks, or the columns `index` and
+//! `label`. Predictions are in the format of the leaderboard: a TSV with the columns `index` and `prediction`.
+//! Must never: pair by position, or drop a row. Next: `score.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::number_column;
+use super::examples::number_column;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::parquet::{Origin, ParquetFile};
 use crate::formats::tsv::Tsv;
-use crate::tasks::scored_tasks::ScoredTask;
-use crate::tasks::table::LabelKind;
+use crate::tasks::table::{LabelKind, TaskInfo};
 
 const INDEX_COLUMNS: [&str; 2] = ["index", "idx"];
-/// By these names GLUE's own files call the label: most tasks, MNLI, STS-B, MRPC, QQP, AX.
+/// Names of the label column in GLUE's own files: of most tasks, MNLI, STS-B, MRPC, QQP, AX.
 const LABEL_COLUMNS: [&str; 6] = ["label", "gold_label", "score", "Quality", "is_duplicate", "Label"];
 const PREDICTION_COLUMNS: [&str; 1] = ["prediction"];
 
-/// Labels and predictions, in gold's order: class numbers or scores.
+/// Labels and predictions in the order of the gold file: class numbers or scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GluePairs {
     /// Gold labels.
     pub labels: Vec<f64>,
-    /// What was predicted for each.
+    /// The prediction for each label.
     pub predictions: Vec<f64>,
 }
 
-/// A label or prediction, and where it stands.
-struct Row {
-    place: String,
+/// A label or a prediction with its index, and its row in the file.
+struct IndexedValue {
+    location: String,
     index: i64,
     value: f64,
 }
 
-/// Reads both files and pairs them. With `by_row`, gold's examples are numbered by their rows from 0 even if the file
-/// has indices of its own.
+/// Reads both files and pairs them. With `by_row`, the index of a gold label is its row from 0, even if the file has an
+/// index column.
 ///
 /// # Errors
-/// A file cannot be read, a column is missing, a label or index is wrong, an index comes twice, gold has no label, or
-/// the indices are not the same on both sides. The message names file and row.
-pub fn glue_pairs(task: &ScoredTask, gold: &Path, predictions: &Path, by_row: bool) -> Result<GluePairs> {
+/// A file cannot be read, a column is missing, a label or an index is wrong, an index occurs twice, a gold label is
+/// hidden, or the two files do not have the same indices. The message names file and row.
+pub fn glue_pairs(task: &TaskInfo, gold: &Path, predictions: &Path, by_row: bool) -> Result<GluePairs> {
     let is_parquet = gold.extension().is_some_and(|extension| extension == "parquet");
     let labels =
         if is_parquet { gold_of_parquet(task, gold, by_row)? } else { gold_of_tsv(task, gold, by_row)? };
@@ -49,49 +48,55 @@ pub fn glue_pairs(task: &ScoredTask, gold: &Path, predictions: &Path, by_row: bo
         let what = format!("{} has no examples", gold.display());
         return Err(Error::new(ErrorKind::Data, what, "name the validation file of the task"));
     }
-    let said = predicted(task, predictions)?;
-    pair(&labels, &said, gold, predictions)
+    let predicted = read_predictions(task, predictions)?;
+    pair(&labels, &predicted, gold, predictions)
 }
 
-fn pair(labels: &[Row], said: &[Row], gold: &Path, predictions: &Path) -> Result<GluePairs> {
+fn pair(
+    labels: &[IndexedValue],
+    predicted: &[IndexedValue],
+    gold: &Path,
+    predictions: &Path,
+) -> Result<GluePairs> {
     let known = by_index(labels)?;
-    let said = by_index(said)?;
-    if let Some(row) = said.values().find(|row| !known.contains_key(&row.index)) {
-        let what = format!("{}: index {} is not in {}", row.place, row.index, gold.display());
-        let hint = "predict the examples of this gold file, by its index column; --by-row counts its rows from 0 \
-                    instead (the hub's MRPC has gaps in its indices)";
+    let predicted = by_index(predicted)?;
+    if let Some(row) = predicted.values().find(|row| !known.contains_key(&row.index)) {
+        let what = format!("{}: index {} is not in {}", row.location, row.index, gold.display());
+        let hint = "predict the examples of this gold file, by its index column; with --by-row the index is the row \
+                    from 0 (the hub's MRPC has gaps in its indices)";
         return Err(Error::new(ErrorKind::Data, what, hint));
     }
-    if let Some(missing) = labels.iter().find(|row| !said.contains_key(&row.index)) {
+    if let Some(missing) = labels.iter().find(|row| !predicted.contains_key(&row.index)) {
         let what = format!(
-            "{} predicts {} of the {} examples of {}; the first without prediction is index {}",
+            "{} predicts {} of the {} examples of {}; the first without a prediction is index {}",
             predictions.display(),
-            said.len(),
+            predicted.len(),
             labels.len(),
             gold.display(),
             missing.index
         );
-        return Err(Error::new(ErrorKind::Data, what, "predict every example: no score is taken over fewer"));
+        return Err(Error::new(ErrorKind::Data, what, "predict every example: a score needs all of them"));
     }
     Ok(GluePairs {
         labels: labels.iter().map(|row| row.value).collect(),
-        predictions: labels.iter().filter_map(|row| said.get(&row.index)).map(|row| row.value).collect(),
+        predictions: labels.iter().filter_map(|row| predicted.get(&row.index)).map(|row| row.value).collect(),
     })
 }
 
-fn by_index(rows: &[Row]) -> Result<BTreeMap<i64, &Row>> {
-    let mut map: BTreeMap<i64, &Row> = BTreeMap::new();
+fn by_index(rows: &[IndexedValue]) -> Result<BTreeMap<i64, &IndexedValue>> {
+    let mut map: BTreeMap<i64, &IndexedValue> = BTreeMap::new();
     for row in rows {
         if let Some(before) = map.insert(row.index, row) {
-            let what = format!("{}: index {} again, after {}", row.place, row.index, before.place);
-            return Err(Error::new(ErrorKind::Data, what, "give every index once"));
+            let what =
+                format!("{}: index {} occurs again, after {}", row.location, row.index, before.location);
+            return Err(Error::new(ErrorKind::Data, what, "write every index once"));
         }
     }
     Ok(map)
 }
 
-fn gold_of_parquet(task: &ScoredTask, path: &Path, by_row: bool) -> Result<Vec<Row>> {
-    let file = ParquetFile::open_of(path, Origin::Local)?;
+fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
+    let file = ParquetFile::open(path, Origin::Local)?;
     let name = path.display().to_string();
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
@@ -99,49 +104,49 @@ fn gold_of_parquet(task: &ScoredTask, path: &Path, by_row: bool) -> Result<Vec<R
         let labels = number_column(&frame, "label", &name)?;
         let indices = number_column(&frame, "idx", &name)?;
         for (row, (label, idx)) in (rows.start..).zip(labels.into_iter().zip(indices)) {
-            let place = format!("{name} row {row}");
-            let value = gold_label(task, label.unwrap_or(HIDDEN), &place)?;
+            let location = format!("{name} row {row}");
+            let value = gold_label(task, label.unwrap_or(HIDDEN), &location)?;
             let index = if by_row { row as i64 } else { idx.map_or(row as i64, |idx| idx as i64) };
-            all.push(Row { place, index, value });
+            all.push(IndexedValue { location, index, value });
         }
     }
     Ok(all)
 }
 
-fn gold_of_tsv(task: &ScoredTask, path: &Path, by_row: bool) -> Result<Vec<Row>> {
+fn gold_of_tsv(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
     let table = Tsv::read(path)?;
-    let labels = needed(&table, &LABEL_COLUMNS, "labels")?;
+    let labels = required_column(&table, &LABEL_COLUMNS, "labels")?;
     let mut indices = table.column(&INDEX_COLUMNS).filter(|_| !by_row);
     let mut all = Vec::new();
     for (row, (line, cell)) in (0..).zip(labels) {
-        let place = format!("{} line {line}", table.file());
-        let value = gold_label(task, class_or_number(task, cell, &place)?, &place)?;
+        let location = format!("{} line {line}", table.file());
+        let value = gold_label(task, class_or_number(task, cell, &location)?, &location)?;
         let index = match &mut indices {
-            Some(cells) => index_of(cells.next().map_or("", |(_, cell)| cell), &place)?,
+            Some(cells) => index_of(cells.next().map_or("", |(_, cell)| cell), &location)?,
             None => row,
         };
-        all.push(Row { place, index, value });
+        all.push(IndexedValue { location, index, value });
     }
     Ok(all)
 }
 
-fn predicted(task: &ScoredTask, path: &Path) -> Result<Vec<Row>> {
+fn read_predictions(task: &TaskInfo, path: &Path) -> Result<Vec<IndexedValue>> {
     let table = Tsv::read(path)?;
-    let indices = needed(&table, &INDEX_COLUMNS, "indices")?;
-    let predictions = needed(&table, &PREDICTION_COLUMNS, "predictions")?;
+    let indices = required_column(&table, &INDEX_COLUMNS, "indices")?;
+    let predictions = required_column(&table, &PREDICTION_COLUMNS, "predictions")?;
     let rows = indices.zip(predictions).map(|((line, index), (_, cell))| {
-        let place = format!("{} line {line}", table.file());
-        let index = index_of(index, &place)?;
-        let value = class_or_number(task, cell, &place)?;
+        let location = format!("{} line {line}", table.file());
+        let index = index_of(index, &location)?;
+        let value = class_or_number(task, cell, &location)?;
         if value == HIDDEN && matches!(task.labels, LabelKind::Classes(_)) {
-            return Err(unknown(task, cell, &place));
+            return Err(unknown_label(task, cell, &location));
         }
-        Ok(Row { place, index, value })
+        Ok(IndexedValue { location, index, value })
     });
     rows.collect()
 }
 
-fn needed<'a>(
+fn required_column<'a>(
     table: &'a Tsv,
     names: &[&str],
     what: &str,
@@ -152,18 +157,18 @@ fn needed<'a>(
     })
 }
 
-fn index_of(cell: &str, place: &str) -> Result<i64> {
+fn index_of(cell: &str, location: &str) -> Result<i64> {
     cell.parse().map_err(|_| {
-        let what = format!("{place}: \"{cell}\" is no index");
-        Error::new(ErrorKind::Data, what, "write the example's number in the gold file")
+        let what = format!("{location}: \"{cell}\" is not an index");
+        Error::new(ErrorKind::Data, what, "write the example's index in the gold file")
     })
 }
 
-/// The label of test splits, whose labels nobody has.
+/// The label of test splits, whose labels are hidden.
 const HIDDEN: f64 = -1.0;
 
-/// A class by its name or number, or a finite number; [`HIDDEN`] passes.
-fn class_or_number(task: &ScoredTask, cell: &str, place: &str) -> Result<f64> {
+/// A class by its name or number, or a finite number; [`HIDDEN`] is accepted.
+fn class_or_number(task: &TaskInfo, cell: &str, location: &str) -> Result<f64> {
     let value = match task.labels {
         LabelKind::Classes(names) => {
             let number = names.iter().position(|name| *name == cell).map(|class| class as i64);
@@ -172,28 +177,28 @@ fn class_or_number(task: &ScoredTask, cell: &str, place: &str) -> Result<f64> {
         }
         LabelKind::Score { .. } => cell.parse().ok().filter(|number: &f64| number.is_finite()),
     };
-    value.ok_or_else(|| unknown(task, cell, place))
+    value.ok_or_else(|| unknown_label(task, cell, location))
 }
 
-fn gold_label(task: &ScoredTask, value: f64, place: &str) -> Result<f64> {
+fn gold_label(task: &TaskInfo, value: f64, location: &str) -> Result<f64> {
     if value == HIDDEN {
-        let what = format!("{place} has no label (-1 stands for a hidden one)");
-        let hint = "score on the validation split; the labels of test splits are with the leaderboard";
+        let what = format!("{location} has no label (-1 means that it is hidden)");
+        let hint = "score on the validation split; only the leaderboard has the labels of test splits";
         return Err(Error::new(ErrorKind::Data, what, hint));
     }
     let fits = match task.labels {
         LabelKind::Classes(names) => value.fract() == 0.0 && (0.0..names.len() as f64).contains(&value),
         LabelKind::Score { min, max } => (f64::from(min)..=f64::from(max)).contains(&value),
     };
-    if fits { Ok(value) } else { Err(unknown(task, &value.to_string(), place)) }
+    if fits { Ok(value) } else { Err(unknown_label(task, &value.to_string(), location)) }
 }
 
-fn unknown(task: &ScoredTask, cell: &str, place: &str) -> Error {
+fn unknown_label(task: &TaskInfo, cell: &str, location: &str) -> Error {
     let allowed = match task.labels {
         LabelKind::Classes(names) => format!("use {}, or their numbers from 0", names.join(", ")),
-        LabelKind::Score { min, max } => format!("use a number, in gold from {min} to {max}"),
+        LabelKind::Score { min, max } => format!("use a number; gold scores are from {min} to {max}"),
     };
-    Error::new(ErrorKind::Data, format!("{place}: \"{cell}\" is no label of {}", task.word), allowed)
+    Error::new(ErrorKind::Data, format!("{location}: \"{cell}\" is not a label of {}", task.name), allowed)
 }
 
 #[cfg(test)]

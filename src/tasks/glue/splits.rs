@@ -1,53 +1,45 @@
-//! The splits that a fine-tuned model predicts beside the one that it is scored on: the mismatched half of MNLI's
-//! validation, and for the leaderboard the test splits and AX, whose labels are hidden.
+//! The splits that a fine-tuned model predicts in addition to the one that it is scored on: the mismatched half of MNLI's
+//! validation split, and for the leaderboard the test splits and AX, whose labels are hidden.
 //!
-//! Must never: leave out a row. Next: `leaderboard.rs` for the files that the test predictions become.
+//! Must never: leave out a row. Next: `leaderboard.rs` writes the predictions of the test splits for a submission.
 
-use super::{Example, Labels, read_file};
+use super::examples::{GlueExample, Labels, read_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
 use crate::hub::{DataEnv, HubFiles, RepoKind};
-use crate::tasks::table::task_info;
-
-/// Name of the split that MNLI is scored on too.
-pub const MISMATCHED: &str = "validation_mismatched";
+use crate::tasks::table::{TASKS, task_info};
 
 /// Examples that are predicted and not trained on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExtraSplit {
-    /// Its name, in the names of the files of predictions.
+    /// Its name in the names of prediction files.
     pub name: &'static str,
-    /// Its rows, all of them, in the files' order.
-    pub examples: Vec<Example>,
+    /// All its rows, in the order of the files.
+    pub examples: Vec<GlueExample>,
 }
 
-/// Where a split is.
-struct Row {
+/// The files of a split, and whether they have labels.
+struct SplitFiles {
     name: &'static str,
-    /// Folder and beginning of its files' names.
-    files: String,
+    /// Beginning of the names of its files.
+    prefix: String,
     labels: Labels,
 }
 
-fn rows(task: TaskName, predict_test: bool) -> Vec<Row> {
-    let row = |name, labels| Row { name, files: format!("{task}/{name}"), labels };
-    let mut rows = Vec::new();
-    if task == TaskName::Mnli {
-        rows.push(row(MISMATCHED, Labels::Known));
-    }
-    match task {
-        _ if !predict_test => {}
-        TaskName::Mnli => {
-            rows.extend(["test_matched", "test_mismatched"].map(|name| row(name, Labels::Hidden)));
-            // The diagnostic set has no training split of its own: MNLI's models answer it.
-            rows.push(Row { name: "ax", files: "ax/test".into(), labels: Labels::Hidden });
-        }
-        _ => rows.push(row("test", Labels::Hidden)),
-    }
-    rows
+/// The extra splits of a task: validation splits of rows that share its model, then the test splits if they are wanted.
+fn extra_splits(task: TaskName, predict_test: bool) -> Vec<SplitFiles> {
+    let rows = || TASKS.iter().filter(move |row| row.task == task);
+    let validation = rows().filter(|row| !row.has_training_split()).filter_map(|row| {
+        let name = row.validation?;
+        Some(SplitFiles { name, prefix: format!("{}/{name}", row.folder), labels: Labels::Known })
+    });
+    let test = rows().filter(|_| predict_test).filter_map(|row| row.test);
+    let test =
+        test.map(|test| SplitFiles { name: test.name, prefix: test.files.into(), labels: Labels::Hidden });
+    validation.chain(test).collect()
 }
 
-/// The files of a task's further splits; a mismatched validation split that a repository does not have is left out.
+/// The files of a task's extra splits. The mismatched validation split is left out if the repository has none.
 pub(crate) fn split_files(
     repo: &str,
     revision: &str,
@@ -56,35 +48,36 @@ pub(crate) fn split_files(
     env: &DataEnv,
 ) -> Result<Vec<(&'static str, HubFiles)>> {
     let mut found = Vec::new();
-    for row in rows(task, predict_test) {
-        let pattern = format!("{}-*.parquet", row.files);
-        let files = match row.labels {
+    for split in extra_splits(task, predict_test) {
+        let pattern = format!("{}-*.parquet", split.prefix);
+        let files = match split.labels {
             Labels::Known => env.hub.files_if_any(RepoKind::Dataset, repo, revision, &pattern)?,
             Labels::Hidden => Some(env.hub.files(RepoKind::Dataset, repo, revision, &pattern)?),
         };
-        found.extend(files.map(|files| (row.name, files)));
+        found.extend(files.map(|files| (split.name, files)));
     }
     Ok(found)
 }
 
-/// Reads a task's further splits.
+/// Reads a task's extra splits.
 ///
 /// # Errors
-/// As of the task's other splits; a test split that is asked for and not there.
-pub(crate) fn open_splits(
+/// Those of the task's other splits; a test split is wanted and missing.
+pub(super) fn open_splits(
     repo: &str,
     revision: &str,
     task: TaskName,
     predict_test: bool,
     env: &DataEnv,
 ) -> Result<Vec<ExtraSplit>> {
-    let rows = rows(task, predict_test);
+    let wanted = extra_splits(task, predict_test);
     let mut splits = Vec::new();
     for (name, files) in split_files(repo, revision, task, predict_test, env)? {
-        let labels = rows.iter().find(|row| row.name == name).map_or(Labels::Hidden, |row| row.labels);
+        let labels =
+            wanted.iter().find(|split| split.name == name).map_or(Labels::Hidden, |split| split.labels);
         let mut examples = Vec::new();
         for path in files.into_paths() {
-            examples.extend(read_file(&path, task_info(task), labels)?);
+            examples.extend(read_file(&path, &task_info(task), labels)?);
         }
         if examples.is_empty() {
             let what = format!("the split {name} of task {task} (revision {revision}) has no examples");

@@ -1,9 +1,17 @@
-//! Rows in, examples or errors out.
+//! Reading rows as examples, and errors in them.
 
+use std::path::Path;
+
+use polars::prelude::{DataFrame, df};
+
+use super::data::{TRAIN, VALIDATION, split_pattern};
+use super::examples::{HINT, Labels, label_of, number_column, read_file};
 use super::*;
+use crate::experiment::{DataSpec, EvaluateSpec, TaskName, TaskSource};
 use crate::formats::parquet::tests::write;
-use crate::hub::{Hub, HubConfig};
-use polars::prelude::df;
+use crate::hub::{DataEnv, Hub, HubConfig};
+use crate::tasks::row_location::RowLocation;
+use crate::tasks::table::{LabelKind, task_info};
 
 fn offline(cache: &Path) -> DataEnv {
     let config = HubConfig { cache: Some(cache.to_path_buf()), offline: true, ..HubConfig::default() };
@@ -27,18 +35,18 @@ fn every_task_of_the_language_is_read() {
     }
 }
 
-/// Messages for a two-row CoLA file whose second row is bad.
+/// The error of a CoLA file with two rows, the second of which is wrong.
 fn second_row(sentence: Option<&str>, label: Option<i64>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let frame = df!("sentence" => [Some("Fine."), sentence], "label" => [Some(1), label], "idx" => [0i32, 1]);
     write(&path, frame.unwrap());
-    let error = read_file(&path, task_info(TaskName::Cola), Labels::Known).unwrap_err();
+    let error = read_file(&path, &task_info(TaskName::Cola), Labels::Known).unwrap_err();
     error.message.replace(&folder.path().display().to_string(), "DIR")
 }
 
 #[test]
-fn bad_rows_are_named() {
+fn errors_in_a_row_name_it() {
     insta::assert_snapshot!(second_row(Some(" "), Some(1)), @r#"row 1 of DIR/a.parquet has an empty "sentence""#);
     insta::assert_snapshot!(second_row(None, Some(1)), @r#"row 1 of DIR/a.parquet has an empty "sentence""#);
     insta::assert_snapshot!(second_row(Some("x"), None), @"row 1 of DIR/a.parquet has no label");
@@ -48,14 +56,14 @@ fn bad_rows_are_named() {
     );
 }
 
-/// Small files with the columns and splits of the tasks that the tests' hub does not have.
+/// Small files with the columns and splits of tasks that are not in the hub cache of the tests.
 #[test]
 fn tasks_with_other_columns_and_splits() {
     let folder = tempfile::tempdir().unwrap();
     let read = |task: TaskName, frame: DataFrame| {
         let path = folder.path().join(format!("{task}.parquet"));
         write(&path, frame);
-        read_file(&path, task_info(task), Labels::Known)
+        read_file(&path, &task_info(task), Labels::Known)
     };
     let mnli = df!(
         "premise" => ["a", "b"], "hypothesis" => ["c", "d"], "label" => [0i64, 2], "idx" => [0i32, 1]
@@ -65,7 +73,7 @@ fn tasks_with_other_columns_and_splits() {
     assert_eq!(split_pattern(TaskName::Mnli, VALIDATION), "mnli/validation_matched-*.parquet");
     assert_eq!(split_pattern(TaskName::Mnli, TRAIN), "mnli/train-*.parquet");
 
-    // Two training pairs of the hub's QQP lack a question: they are left out, and idx still counts them.
+    // Two training pairs of the hub's QQP lack a question. They are left out, and `idx` still counts them.
     let qqp = df!(
         "question1" => ["a", "b", "c"], "question2" => [Some("d"), Some(""), None],
         "label" => [1i64, 0, 0], "idx" => [0i32, 1, 2]
@@ -79,17 +87,17 @@ fn tasks_with_other_columns_and_splits() {
 }
 
 #[test]
-fn bad_columns_are_named() {
-    let place = Place { file: "a", row: 7 };
+fn errors_in_labels_and_columns_are_named() {
+    let location = RowLocation { file: "a", row: 7, hint: HINT };
     let score = LabelKind::Score { min: 0.0, max: 5.0 };
-    assert_eq!(place.label(Some(2.5), score).unwrap(), 2.5);
+    assert_eq!(label_of(&location, Some(2.5), score).unwrap(), 2.5);
     assert_eq!(
-        place.label(Some(5.5), score).unwrap_err().message,
+        label_of(&location, Some(5.5), score).unwrap_err().message,
         "row 7 of a has the label 5.5, which is not a number from 0 to 5"
     );
     assert!(
-        place.label(Some(f64::NAN), score).is_err()
-            && place.label(Some(0.5), task_info(TaskName::Rte).labels).is_err()
+        label_of(&location, Some(f64::NAN), score).is_err()
+            && label_of(&location, Some(0.5), task_info(TaskName::Rte).labels).is_err()
     );
     let words = df!("label" => ["yes"]).unwrap();
     assert_eq!(
@@ -124,7 +132,7 @@ fn real_glue() {
         (first.text_a.as_str(), first.label),
         ("The sailors rode the breeze clear of the rocks.", 1.0)
     );
-    // The cache holds no QNLI training file: a clear refusal, not an empty task.
+    // The cache has no training file of QNLI: an error that names it, not an empty task.
     let error = open(TaskName::Qnli).unwrap_err();
     assert!(error.message.contains("qnli/train-*.parquet"), "{error}");
 }

@@ -1,6 +1,6 @@
-//! Exact match and token F1 of a predicted answer, as the official SQuAD 2.0 script takes them.
+//! Exact match and token F1 of a predicted answer, as the official SQuAD 2.0 script computes them.
 //!
-//! Next: `python_text.rs` for what a word is, `squad.rs` for the scores of a data set.
+//! Next: `python_text.rs` defines words, `squad.rs` scores a data set.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use super::python_text::{is_space, is_word};
 
 const ARTICLES: [&str; 3] = ["a", "an", "the"];
 
-/// What two answers have to share to be the same: lower case, no ASCII punctuation, no articles, one space between
-/// words. Quotes and dashes beyond ASCII stay; punctuation goes before articles do, so `a.` is one and `the-cat` not.
+/// Normalises an answer: lower case, no ASCII punctuation, no articles, one space between words. Quotes and dashes beyond
+/// ASCII are kept. Punctuation is removed first, so `a.` is an article and `the-cat` is not.
 pub fn normalize_answer(text: &str) -> String {
     let bare: String = text.to_lowercase().chars().filter(|c| !c.is_ascii_punctuation()).collect();
     let without_articles = drop_articles(&bare);
@@ -17,7 +17,7 @@ pub fn normalize_answer(text: &str) -> String {
     words.join(" ")
 }
 
-/// Puts a space for each article that is a whole word.
+/// Replaces every article that is a whole word by a space.
 fn drop_articles(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -31,18 +31,18 @@ fn drop_articles(text: &str) -> String {
     kept
 }
 
-/// Splits before the first character of a sort.
-fn split_where(text: &str, sort: impl Fn(char) -> bool) -> (&str, &str) {
-    text.split_at(text.find(sort).unwrap_or(text.len()))
+/// Splits before the first character that matches.
+fn split_where(text: &str, matches: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(matches).unwrap_or(text.len()))
 }
 
-/// Whether two answers are the same.
+/// Whether two answers are equal after normalisation.
 pub fn exact_match(gold: &str, prediction: &str) -> bool {
     normalize_answer(gold) == normalize_answer(prediction)
 }
 
-/// Harmonic mean of the shares of words that gold and prediction have in common, repeated words counted as often as
-/// they stand on both sides; 1 or 0 where either has none.
+/// F1 of the words of the prediction: precision and recall count the words that both have, repeated words as often as both
+/// have them. If either has no words, the result is 1 if both have none, and 0 otherwise.
 pub fn token_f1(gold: &str, prediction: &str) -> f64 {
     let (gold, prediction) = (normalize_answer(gold), normalize_answer(prediction));
     if gold.is_empty() || prediction.is_empty() {
@@ -62,7 +62,7 @@ pub fn token_f1(gold: &str, prediction: &str) -> f64 {
     if n_same == 0 {
         return 0.0;
     }
-    // In the script's order of operations: the best threshold depends on sums that are equal to the last bit.
+    // In the script's order of operations, because the best threshold depends on the last bit of these sums.
     let share = |text: &str| f64::from(n_same) / text.split(' ').count() as f64;
     let (precision, recall) = (share(&prediction), share(&gold));
     2.0 * precision * recall / (precision + recall)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn articles_go_only_as_whole_words() {
+    fn articles_are_removed_only_as_whole_words() {
         assert_eq!(normalize_answer("The cat, an  A-list  theatre, a.\n"), "cat alist theatre");
         assert_eq!(normalize_answer("“The” a\u{301}"), "“ ” \u{301}");
         assert_eq!(normalize_answer("the"), "");

@@ -1,12 +1,12 @@
-//! How far a score would move with other examples of the same kind: percentiles over resamples.
+//! Bootstrap intervals of scores: percentiles over resamples of the examples.
 //!
-//! Must never: draw differently for two metrics of the same examples, so that no interval depends on what else is asked.
+//! Must never: draw other resamples for another metric of the same examples; intervals must not depend on each other.
 
 use crate::rng::{Purpose, Stream};
 
-/// A 95 % percentile interval of a metric: `measure` sees `n_resamples` draws of `n` examples (their indices, with
-/// repetition), and the interval runs from the 2.5th to the 97.5th percentile of what it says. Draws for which the
-/// metric is undefined are left out; None where these are more than one in twenty, or there is no example.
+/// A 95 % percentile interval of a metric. `measure` computes the metric for `n_resamples` draws of `n` examples (their
+/// indices, with repetition); the interval is from the 2.5th to the 97.5th percentile. Draws with an undefined metric are
+/// left out. None if more than one in twenty is undefined, or if there are no examples.
 pub fn bootstrap_interval(
     n: usize,
     n_resamples: usize,
@@ -33,26 +33,25 @@ pub fn bootstrap_interval(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::metrics::classes::accuracy;
-    use crate::tasks::metrics::correlation::pearson;
+    use crate::tasks::metrics::{accuracy, pearson};
 
-    fn of<T: Copy>(values: &[T], drawn: &[usize]) -> Vec<T> {
+    fn select<T: Copy>(values: &[T], drawn: &[usize]) -> Vec<T> {
         drawn.iter().map(|&index| values[index]).collect()
     }
 
-    /// The number of hits of a resample is binomial: with 80 hits in 100 examples it is at most 71 with probability 0.020,
+    /// The number of correct predictions in a resample is binomial: with 80 of 100 it is at most 71 with probability 0.020,
     /// at most 72 with 0.034, at most 86 with 0.953 and at most 87 with 0.9747.
     #[test]
     fn accuracy_has_the_binomial_interval() {
-        let said: Vec<usize> = (0..100).map(|index| usize::from(index < 80)).collect();
-        let hit_rate = |drawn: &[usize]| accuracy(&of(&said, drawn), &[1; 100]);
-        let [low, high] = bootstrap_interval(100, 4000, hit_rate).unwrap();
+        let predicted: Vec<usize> = (0..100).map(|index| usize::from(index < 80)).collect();
+        let accuracy_of = |drawn: &[usize]| accuracy(&select(&predicted, drawn), &[1; 100]);
+        let [low, high] = bootstrap_interval(100, 4000, accuracy_of).unwrap();
         assert!((0.71..=0.73).contains(&low) && (0.87..=0.88).contains(&high), "{low} {high}");
-        assert_eq!(bootstrap_interval(100, 4000, hit_rate), Some([low, high]));
+        assert_eq!(bootstrap_interval(100, 4000, accuracy_of), Some([low, high]));
     }
 
     #[test]
-    fn certainty_has_no_width() {
+    fn a_perfect_score_has_an_interval_of_width_zero() {
         assert_eq!(bootstrap_interval(7, 100, |drawn| accuracy(drawn, drawn)), Some([1.0, 1.0]));
         assert_eq!(bootstrap_interval(0, 100, |_| Some(1.0)), None);
     }
@@ -60,8 +59,8 @@ mod tests {
     /// Of three examples with two equal values, nearly a third of the resamples are constant.
     #[test]
     fn a_metric_that_is_often_undefined_has_no_interval() {
-        let (said, gold) = ([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]);
-        let correlation = |drawn: &[usize]| pearson(&of(&said, drawn), &of(&gold, drawn));
+        let (predicted, gold) = ([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]);
+        let correlation = |drawn: &[usize]| pearson(&select(&predicted, drawn), &select(&gold, drawn));
         assert_eq!(bootstrap_interval(3, 1000, correlation), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The metrics held to scikit-learn, SciPy and the official SQuAD script, over `tests/golden/metrics.json` and
+//! Compares the metrics with scikit-learn, SciPy and the official SQuAD script, by `tests/golden/metrics.json` and
 //! `tests/golden/squad.json`, which `scripts/golden_metrics.py` and `scripts/golden_squad.py` make.
 
 use std::collections::BTreeMap;
@@ -6,32 +6,33 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answers::{exact_match, normalize_answer, token_f1};
 use super::python_text::is_word;
-use super::*;
-use crate::tasks::squad::files::SquadQuestion;
+use super::{Metric, SquadPredictions, compute_metric, squad_scores};
+use crate::tasks::squad::SquadQuestion;
 
 const TOLERANCE: f64 = 1e-9;
 
 #[derive(Deserialize)]
-struct Metrics {
-    classes: Vec<Classes>,
-    scores: Vec<Scores>,
+struct MetricsGolden {
+    classes: Vec<ClassCase>,
+    scores: Vec<ScoreCase>,
 }
 
 #[derive(Deserialize)]
-struct Classes {
+struct ClassCase {
     name: String,
     labels: String,
     predictions: String,
     accuracy: Option<f64>,
     matthews: Option<f64>,
-    /// Absent for other classes than 0 and 1.
+    /// Absent if there are classes other than 0 and 1.
     #[serde(default, deserialize_with = "present")]
     f1: Option<Option<f64>>,
 }
 
 #[derive(Deserialize)]
-struct Scores {
+struct ScoreCase {
     name: String,
     labels: Vec<Option<f64>>,
     predictions: Vec<Option<f64>>,
@@ -43,7 +44,7 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> std::result::Result<Op
     Option::deserialize(value).map(Some)
 }
 
-fn metrics() -> Metrics {
+fn metrics() -> MetricsGolden {
     serde_json::from_str(include_str!("../../../tests/golden/metrics.json")).unwrap()
 }
 
@@ -54,7 +55,7 @@ fn same(found: Option<f64>, expected: Option<f64>) -> bool {
     }
 }
 
-/// Names every value that comes out otherwise.
+/// Collects every value that differs.
 #[derive(Default)]
 struct Differences {
     n_compared: usize,
@@ -80,9 +81,14 @@ fn classes_as_scikit_learn() {
     let mut differences = Differences::default();
     for case in metrics().classes {
         let digits = |text: &str| text.bytes().map(|digit| f64::from(digit - b'0')).collect::<Vec<_>>();
-        let (said, gold) = (digits(&case.predictions), digits(&case.labels));
+        let (predicted, gold) = (digits(&case.predictions), digits(&case.labels));
         let mut compare = |metric: Metric, expected| {
-            differences.compare(&case.name, metric.as_str(), measure(metric, &said, &gold), expected);
+            differences.compare(
+                &case.name,
+                metric.as_str(),
+                compute_metric(metric, &predicted, &gold),
+                expected,
+            );
         };
         compare(Metric::Accuracy, case.accuracy);
         compare(Metric::Matthews, case.matthews);
@@ -99,24 +105,29 @@ fn correlations_as_scipy() {
     for case in metrics().scores {
         let numbers =
             |values: &[Option<f64>]| values.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
-        let (said, gold) = (numbers(&case.predictions), numbers(&case.labels));
+        let (predicted, gold) = (numbers(&case.predictions), numbers(&case.labels));
         for (metric, expected) in [(Metric::Pearson, case.pearson), (Metric::Spearman, case.spearman)] {
-            differences.compare(&case.name, metric.as_str(), measure(metric, &said, &gold), expected);
+            differences.compare(
+                &case.name,
+                metric.as_str(),
+                compute_metric(metric, &predicted, &gold),
+                expected,
+            );
         }
     }
     differences.assert_none(270);
 }
 
 #[derive(Deserialize)]
-struct Squad {
-    pairs: Vec<PairOfAnswers>,
-    sets: Vec<Set>,
+struct SquadGolden {
+    pairs: Vec<AnswerPair>,
+    sets: Vec<DataSet>,
     signs: Vec<(u32, u32)>,
     letters: Vec<u32>,
 }
 
 #[derive(Deserialize)]
-struct PairOfAnswers {
+struct AnswerPair {
     gold: String,
     prediction: String,
     normal_gold: String,
@@ -126,9 +137,9 @@ struct PairOfAnswers {
 }
 
 #[derive(Deserialize)]
-struct Set {
+struct DataSet {
     name: String,
-    questions: Vec<Question>,
+    questions: Vec<GoldenQuestion>,
     predictions: BTreeMap<String, String>,
     no_answer: Option<serde_json::Map<String, Value>>,
     threshold: f64,
@@ -136,12 +147,12 @@ struct Set {
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct GoldenQuestion {
     id: String,
     answers: Vec<String>,
 }
 
-fn squad() -> Squad {
+fn squad() -> SquadGolden {
     serde_json::from_str(include_str!("../../../tests/golden/squad.json")).unwrap()
 }
 
@@ -184,7 +195,7 @@ fn data_sets_as_the_official_script() {
     differences.assert_none(250);
 }
 
-/// Every mark and symbol of Unicode 14, and a sample of letters and numbers from each of their categories.
+/// All marks and symbols of Unicode 14, and a sample of letters and numbers from each of their categories.
 #[test]
 fn words_as_python() {
     let squad = squad();

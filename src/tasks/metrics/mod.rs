@@ -1,37 +1,39 @@
-//! How good predictions are, to the digit of scikit-learn, SciPy and the official SQuAD script.
+//! The metrics of the tasks, equal to those of scikit-learn, SciPy and the official SQuAD script.
 //!
-//! A metric is a share or a correlation, never × 100 (SQuAD's are percentages, as its script prints them). What has
-//! no value is `None`, which JSON shows as null; where the reference defines a degenerate case, so do we:
+//! A metric is a share or a correlation, not multiplied by 100; only SQuAD's are percentages, as in its script. An
+//! undefined metric is `None`, or null in JSON. Degenerate cases are those of the reference:
 //!
 //! | case | accuracy | Matthews | F1 | Pearson, Spearman |
 //! | --- | --- | --- | --- | --- |
-//! | no example | None (refused there) | None (refused) | None (refused) | None (refused or nan) |
-//! | one example | 0 or 1 | 0 | 0 or 1 | None (refused or nan) |
-//! | one side constant | as ever | 0 | as ever | None (nan) |
-//! | no positive on either side | as ever | 0 | 0 | as ever |
+//! | no example | None (an error there) | None (error) | None (error) | None (error or nan) |
+//! | one example | 0 or 1 | 0 | 0 or 1 | None (error or nan) |
+//! | one side constant | as usual | 0 | as usual | None (nan) |
+//! | no positive on either side | as usual | 0 | 0 | as usual |
 //! | a value that is not a number | - | - | - | None (nan) |
 //!
-//! Must never: read a file, or know of a model. Next: `golden.rs` holds them to the references.
+//! Must never: read a file, or know about a model. Next: `golden.rs` compares them with the references.
 
-pub mod answers;
-pub mod bootstrap;
-pub mod classes;
-pub mod correlation;
+mod answers;
+mod bootstrap;
+mod classes;
+mod correlation;
 #[cfg(test)]
-pub mod golden;
-pub mod python_text;
-pub mod squad;
+mod golden;
+mod python_text;
+mod squad;
 
-pub use answers::{exact_match, normalize_answer, token_f1};
+#[cfg(test)]
+pub(super) use answers::exact_match;
 pub use bootstrap::bootstrap_interval;
-pub use classes::{accuracy, f1, matthews};
-pub use correlation::{pearson, spearman};
 pub use squad::{SquadIntervals, SquadPredictions, SquadScores, squad_scores};
+
+use classes::{accuracy, f1, matthews};
+use correlation::{pearson, spearman};
 
 use super::table::Metric;
 
-/// A metric of predictions against gold labels: class numbers, or scores. Classes are whole numbers from 0.
-pub fn measure(metric: Metric, predictions: &[f64], labels: &[f64]) -> Option<f64> {
+/// Computes a metric of predictions and gold labels. Both are class numbers from 0, or scores.
+pub fn compute_metric(metric: Metric, predictions: &[f64], labels: &[f64]) -> Option<f64> {
     let classes = |values: &[f64]| values.iter().map(|&value| value as usize).collect::<Vec<_>>();
     match metric {
         Metric::Accuracy => accuracy(&classes(predictions), &classes(labels)),

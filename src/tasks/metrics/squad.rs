@@ -1,8 +1,8 @@
-//! The figures of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an answer, and
-//! the best threshold on the probabilities of no answer.
+//! The scores of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an answer, and the
+//! best threshold on the probabilities of no answer.
 //!
-//! All are percentages. Sums run in the script's order, since which threshold is the best can hang on the last bit.
-//! Next: `answers.rs` for the two measures of one answer, `tasks/squad/files.rs` for the files.
+//! All are percentages. Sums are in the script's order, because the best threshold can depend on the last bit.
+//! Next: `answers.rs` scores one answer, `tasks/squad/files.rs` reads the files.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use serde::Serialize;
 use super::answers::{exact_match, normalize_answer, token_f1};
 use super::bootstrap::bootstrap_interval;
 use crate::error::{Error, ErrorKind, Result};
-use crate::tasks::squad::files::SquadQuestion;
+use crate::tasks::squad::SquadQuestion;
 
-/// What a model says of a data set.
+/// The predictions of a model for a data set.
 pub struct SquadPredictions {
-    /// Answer to each question, by its id; the empty text says that there is none.
+    /// The answer to each question, by its id; an empty text means that there is no answer.
     pub answers: BTreeMap<String, String>,
-    /// How sure the model is that a question has no answer, in the file's order: probabilities, or any other scale.
+    /// The probability that a question has no answer, in the order of the file; any other scale is possible.
     pub no_answer: Option<Vec<(String, f64)>>,
-    /// A question counts as predicted to have no answer where `no_answer` is above this.
+    /// A question is predicted to have no answer if its `no_answer` is above this threshold.
     pub no_answer_threshold: f64,
 }
 
-/// The script's figures. Those of a kind of question are absent where there is none of it, those of the best threshold
-/// where there is nothing to put a threshold on.
+/// The script's scores. Those of a kind of question are absent if the data set has none; those of the best threshold are
+/// absent without `no_answer`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names are the official script's")]
 pub struct SquadScores {
@@ -51,48 +51,48 @@ pub struct SquadScores {
     pub best_f1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_f1_thresh: Option<f64>,
-    /// Ours, where asked for: 95 % bootstrap intervals over questions.
+    /// Not in the script: 95 % bootstrap intervals over questions, if they are wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<SquadIntervals>,
-    /// Questions without a prediction, which no figure counts.
+    /// Number of questions without a prediction, which no score includes.
     #[serde(skip)]
     pub n_missing: usize,
-    /// The first of them.
+    /// The id of the first of them.
     #[serde(skip)]
     pub first_missing: Option<String>,
-    /// Predictions for questions that the data set does not have; as in the script, they count nowhere.
+    /// Number of predictions for questions that the data set does not have; they are ignored, as in the script.
     #[serde(skip)]
     pub n_unknown: usize,
 }
 
-/// From and to, in percent.
+/// Bootstrap intervals, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SquadIntervals {
-    /// Of `exact`.
+    /// The interval of `exact`.
     pub exact: Option<[f64; 2]>,
-    /// Of `f1`.
+    /// The interval of `f1`.
     pub f1: Option<[f64; 2]>,
 }
 
-/// One question with a prediction. Scores are 0 to 1.
-struct Scored<'a> {
+/// A question with a prediction, scored from 0 to 1.
+struct ScoredQuestion<'a> {
     id: &'a str,
     has_answer: bool,
-    /// Whether the prediction is any text at all, before normalisation.
-    says_something: bool,
-    raw: Pair,
-    /// With the threshold applied.
-    kept: Pair,
+    /// Whether the prediction is not empty, before normalisation.
+    is_answered: bool,
+    raw: AnswerScore,
+    /// After the threshold.
+    thresholded: AnswerScore,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Pair {
+struct AnswerScore {
     exact: f64,
     f1: f64,
 }
 
-/// Scores predictions as the official script does; with `n_resamples`, also their intervals. A question without a
-/// prediction is left out of every figure and counted in `n_missing` (the script prints its id and then fails).
+/// Scores predictions as the official script does; with `n_resamples`, adds intervals. A question without a prediction is
+/// left out of every score and counted in `n_missing` (the script prints its id and then fails).
 ///
 /// # Errors
 /// No question has a prediction, or one with a prediction lacks its probability of no answer.
@@ -102,25 +102,27 @@ pub fn squad_scores(
     n_resamples: Option<usize>,
 ) -> Result<SquadScores> {
     let scored = scored(questions, predictions)?;
-    let (Some(exact), Some(f1)) = (mean(&scored, |pair| pair.exact), mean(&scored, |pair| pair.f1)) else {
+    let (Some(exact), Some(f1)) = (mean(&scored, |score| score.exact), mean(&scored, |score| score.f1))
+    else {
         let what = format!("none of the {} questions of the data set has a prediction", questions.len());
-        return Err(Error::new(ErrorKind::Data, what, "give predictions by the ids of this data set"));
+        return Err(Error::new(ErrorKind::Data, what, "write predictions by the ids of this data set"));
     };
-    let (with, without): (Vec<&Scored>, Vec<&Scored>) = scored.iter().partition(|one| one.has_answer);
-    let best = |part: fn(&Pair) -> f64| {
-        predictions.no_answer.as_deref().map(|order| best_threshold(&scored, order, part))
+    let (with, without): (Vec<&ScoredQuestion>, Vec<&ScoredQuestion>) =
+        scored.iter().partition(|one| one.has_answer);
+    let best = |metric: fn(&AnswerScore) -> f64| {
+        predictions.no_answer.as_deref().map(|order| best_threshold(&scored, order, metric))
     };
     let first_missing = questions.iter().find(|question| !predictions.answers.contains_key(&question.id));
-    let (best_exact, best_f1) = (best(|pair| pair.exact), best(|pair| pair.f1));
+    let (best_exact, best_f1) = (best(|score| score.exact), best(|score| score.f1));
     Ok(SquadScores {
         exact,
         f1,
         total: scored.len(),
-        has_answer_exact: mean(with.iter().copied(), |pair| pair.exact),
-        has_answer_f1: mean(with.iter().copied(), |pair| pair.f1),
+        has_answer_exact: mean(with.iter().copied(), |score| score.exact),
+        has_answer_f1: mean(with.iter().copied(), |score| score.f1),
         has_answer_total: (!with.is_empty()).then_some(with.len()),
-        no_answer_exact: mean(without.iter().copied(), |pair| pair.exact),
-        no_answer_f1: mean(without.iter().copied(), |pair| pair.f1),
+        no_answer_exact: mean(without.iter().copied(), |score| score.exact),
+        no_answer_f1: mean(without.iter().copied(), |score| score.f1),
         no_answer_total: (!without.is_empty()).then_some(without.len()),
         best_exact: best_exact.map(|(score, _)| score),
         best_exact_thresh: best_exact.map(|(_, threshold)| threshold),
@@ -133,7 +135,10 @@ pub fn squad_scores(
     })
 }
 
-fn scored<'a>(questions: &'a [SquadQuestion], predictions: &SquadPredictions) -> Result<Vec<Scored<'a>>> {
+fn scored<'a>(
+    questions: &'a [SquadQuestion],
+    predictions: &SquadPredictions,
+) -> Result<Vec<ScoredQuestion<'a>>> {
     let no_answer: Option<BTreeMap<&str, f64>> = predictions
         .no_answer
         .as_ref()
@@ -151,53 +156,60 @@ fn scored<'a>(questions: &'a [SquadQuestion], predictions: &SquadPredictions) ->
             })?,
             None => 0.0,
         };
-        let kept = if probability > predictions.no_answer_threshold {
-            let right = f64::from(u8::from(!has_answer));
-            Pair { exact: right, f1: right }
+        let thresholded = if probability > predictions.no_answer_threshold {
+            let correct = f64::from(u8::from(!has_answer));
+            AnswerScore { exact: correct, f1: correct }
         } else {
             raw
         };
-        let says_something = !prediction.is_empty();
-        scored.push(Scored { id: &question.id, has_answer, says_something, raw, kept });
+        let is_answered = !prediction.is_empty();
+        scored.push(ScoredQuestion { id: &question.id, has_answer, is_answered, raw, thresholded });
     }
     Ok(scored)
 }
 
-/// The best over the gold answers. An answer of which normalisation leaves nothing is none; where none is left, the
-/// right answer is the empty text.
-fn raw_scores(question: &SquadQuestion, prediction: &str) -> Pair {
+/// The best score over the gold answers. A gold answer that is empty after normalisation is ignored; if none is left, the
+/// correct answer is the empty text.
+fn raw_scores(question: &SquadQuestion, prediction: &str) -> AnswerScore {
     let mut golds: Vec<&str> = question.answers.iter().map(String::as_str).collect();
     golds.retain(|gold| !normalize_answer(gold).is_empty());
     if golds.is_empty() {
         golds.push("");
     }
-    golds.iter().fold(Pair::default(), |best, gold| Pair {
+    golds.iter().fold(AnswerScore::default(), |best, gold| AnswerScore {
         exact: best.exact.max(f64::from(u8::from(exact_match(gold, prediction)))),
         f1: best.f1.max(token_f1(gold, prediction)),
     })
 }
 
-/// In percent; None of none.
-fn mean<'a>(scored: impl IntoIterator<Item = &'a Scored<'a>>, part: fn(&Pair) -> f64) -> Option<f64> {
-    let (sum, n) = scored.into_iter().fold((0.0, 0), |(sum, n), one| (sum + part(&one.kept), n + 1));
+/// The mean in percent; None without questions.
+fn mean<'a>(
+    scored: impl IntoIterator<Item = &'a ScoredQuestion<'a>>,
+    metric: fn(&AnswerScore) -> f64,
+) -> Option<f64> {
+    let (sum, n) = scored.into_iter().fold((0.0, 0), |(sum, n), one| (sum + metric(&one.thresholded), n + 1));
     (n > 0).then(|| 100.0 * sum / f64::from(n))
 }
 
 /// The highest score, in percent, that any threshold reaches, and the threshold.
 ///
-/// It begins with every question answered by nothing, which is right where there is no answer, and the threshold 0.
-/// Questions are then answered one after another, the surest to have an answer first and equally sure ones in the
-/// file's order; the threshold follows whenever the score exceeds all before it.
-fn best_threshold(scored: &[Scored], no_answer: &[(String, f64)], part: fn(&Pair) -> f64) -> (f64, f64) {
-    let by_id: BTreeMap<&str, &Scored> = scored.iter().map(|one| (one.id, one)).collect();
+/// First no question is answered, which is correct for those without an answer, and the threshold is 0. Then questions are
+/// answered one after another, in the order of their probability of no answer, equal ones in the order of the file. The
+/// threshold is updated whenever the score exceeds all scores before.
+fn best_threshold(
+    scored: &[ScoredQuestion],
+    no_answer: &[(String, f64)],
+    metric: fn(&AnswerScore) -> f64,
+) -> (f64, f64) {
+    let by_id: BTreeMap<&str, &ScoredQuestion> = scored.iter().map(|one| (one.id, one)).collect();
     let mut order: Vec<&(String, f64)> = no_answer.iter().collect();
     order.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal));
     let mut score = scored.iter().filter(|one| !one.has_answer).count() as f64;
     let (mut best, mut threshold) = (score, 0.0);
     for (id, probability) in order {
         let Some(one) = by_id.get(id.as_str()) else { continue };
-        score += match (one.has_answer, one.says_something) {
-            (true, _) => part(&one.raw),
+        score += match (one.has_answer, one.is_answered) {
+            (true, _) => metric(&one.raw),
             (false, true) => -1.0,
             (false, false) => 0.0,
         };
@@ -208,13 +220,13 @@ fn best_threshold(scored: &[Scored], no_answer: &[(String, f64)], part: fn(&Pair
     (100.0 * best / scored.len() as f64, threshold)
 }
 
-fn intervals(scored: &[Scored], n_resamples: usize) -> SquadIntervals {
-    let of = |part: fn(&Pair) -> f64| {
+fn intervals(scored: &[ScoredQuestion], n_resamples: usize) -> SquadIntervals {
+    let of = |metric: fn(&AnswerScore) -> f64| {
         bootstrap_interval(scored.len(), n_resamples, |drawn| {
-            mean(drawn.iter().filter_map(|&index| scored.get(index)), part)
+            mean(drawn.iter().filter_map(|&index| scored.get(index)), metric)
         })
     };
-    SquadIntervals { exact: of(|pair| pair.exact), f1: of(|pair| pair.f1) }
+    SquadIntervals { exact: of(|score| score.exact), f1: of(|score| score.f1) }
 }
 
 #[cfg(test)]
@@ -236,21 +248,21 @@ mod tests {
         }
     }
 
-    /// By hand. All-null scores 2 of 4; answering q1 and q2 (half right) adds 1.5, answering q3 takes 1 away.
+    /// Without answers the score is 2 of 4; answering q1 and q2 (half correct) adds 1.5, answering q3 subtracts 1.
     #[test]
     fn the_best_threshold_by_hand() {
         let questions = questions(&[("q1", &["cat"]), ("q2", &["big dog"]), ("q3", &[]), ("q4", &[])]);
-        let said = [("q3", "x", 0.7), ("q1", "the cat", 0.1), ("q2", "dog rex", 0.5), ("q4", "", 0.2)];
-        let scores = squad_scores(&questions, &predictions(&said), None).unwrap();
+        let predicted = [("q3", "x", 0.7), ("q1", "the cat", 0.1), ("q2", "dog rex", 0.5), ("q4", "", 0.2)];
+        let scores = squad_scores(&questions, &predictions(&predicted), None).unwrap();
         assert_eq!((scores.exact, scores.f1, scores.total), (50.0, 62.5, 4));
         assert_eq!((scores.has_answer_exact, scores.no_answer_f1), (Some(50.0), Some(50.0)));
         assert_eq!((scores.best_exact, scores.best_exact_thresh), (Some(75.0), Some(0.1)));
         assert_eq!((scores.best_f1, scores.best_f1_thresh), (Some(87.5), Some(0.5)));
     }
 
-    /// The trap of a scale below 0: where nothing beats answering nothing, the threshold stays at 0.
+    /// On a scale below 0: the threshold stays at 0 if no answer improves the score.
     #[test]
-    fn the_threshold_stays_where_nothing_beats_silence() {
+    fn the_threshold_stays_at_zero_if_no_answer_improves_the_score() {
         let questions = questions(&[("q1", &["cat"]), ("q2", &[])]);
         let scores =
             squad_scores(&questions, &predictions(&[("q1", "dog", -5.0), ("q2", "x", -3.0)]), None).unwrap();
@@ -258,17 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn questions_without_prediction_are_left_out_and_counted() {
+    fn questions_without_a_prediction_are_left_out_and_counted() {
         let questions = questions(&[("q1", &["cat"]), ("q2", &["dog"])]);
-        let said = predictions(&[("q2", "dog", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
-        let scores = squad_scores(&questions, &said, Some(100)).unwrap();
+        let predicted = predictions(&[("q2", "dog", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
+        let scores = squad_scores(&questions, &predicted, Some(100)).unwrap();
         assert_eq!((scores.exact, scores.total, scores.n_missing, scores.n_unknown), (100.0, 1, 1, 2));
         assert_eq!(scores.first_missing.as_deref(), Some("q1"));
         assert_eq!(scores.interval.unwrap().exact, Some([100.0, 100.0]));
         let error = squad_scores(&questions, &predictions(&[("q3", "dog", 0.0)]), None).unwrap_err();
         insta::assert_snapshot!(error, @r"
         none of the 2 questions of the data set has a prediction
-        hint: give predictions by the ids of this data set
+        hint: write predictions by the ids of this data set
         ");
         let mut without = predictions(&[("q1", "cat", 0.0)]);
         without.no_answer = Some(Vec::new());

@@ -1,7 +1,7 @@
-//! SQuAD's questions with their contexts, to fine-tune on: the hub's Parquet, or the built-in language's.
+//! SQuAD's questions with their contexts to fine-tune on, from the hub's Parquet files or from the built-in language.
 //!
-//! Both go through the same reader, which refuses what no model should be trained on and says where it stands: a text
-//! that is empty, an answer that is not where it is said to be. Must never: tokenise or cut. Next: `tasks/squad/`.
+//! Both have the same reader. An empty text, or an answer that is not at its position, is an error that names the row.
+//! Must never: tokenise or truncate. Next: `features.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,28 +11,28 @@ use polars::prelude::{DataFrame, DataType};
 use super::files::{SquadQuestion, answer_texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, SquadSpec, TaskName, TaskSource};
-use crate::formats::parquet::{ParquetFile, text_column};
-use crate::hub::pattern;
-use crate::hub::{DataEnv, HubFiles, RepoKind};
-use crate::text::synthetic::tasks::TaskSplit;
-use crate::text::synthetic::tasks::frame::squad_frame;
+use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::hub::{self, DataEnv, HubFiles, RepoKind};
+use crate::tasks::row_location::RowLocation;
+use crate::tasks::table::task_info;
+use crate::text::synthetic::{TaskSplit, squad_frame};
 
 /// A question about a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SquadExample {
     /// The data set's id.
     pub id: String,
-    /// The text that answers it, or does not.
+    /// The text that may contain the answer.
     pub context: String,
     /// The question.
     pub question: String,
-    /// Right answers; none where the context has none.
-    pub answers: Vec<SquadAnswer>,
+    /// The gold answers; empty if the context has none.
+    pub answers: Vec<GoldAnswer>,
 }
 
-/// A right answer: a part of the context.
+/// A gold answer: a part of the context.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SquadAnswer {
+pub struct GoldAnswer {
     /// Its text.
     pub text: String,
     /// Where it starts in the context, in bytes.
@@ -40,30 +40,30 @@ pub struct SquadAnswer {
 }
 
 impl SquadExample {
-    /// What its answers are scored by.
+    /// The id and the gold answers, for scoring.
     pub fn gold(&self) -> SquadQuestion {
         let answers = self.answers.iter().map(|answer| answer.text.clone()).collect();
         SquadQuestion { id: self.id.clone(), answers }
     }
 }
 
-/// SQuAD 1.1 or 2.0.
+/// The questions of SQuAD 1.1 or 2.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SquadData {
-    /// Which of the two.
+    /// SQuAD 1.1 or 2.0.
     pub task: TaskName,
-    /// Questions to train on, in the files' order.
+    /// Questions to train on, in the order of the files.
     pub train: Vec<SquadExample>,
-    /// Questions to score on, in the files' order.
+    /// Questions to score on, in the order of the files.
     pub validation: Vec<SquadExample>,
     /// Commit of the repository, or `built-in`.
     pub revision: String,
-    /// Whether the questions are the built-in language's.
+    /// Whether the questions are from the built-in language.
     pub synthetic: bool,
 }
 
 impl SquadData {
-    /// A hash of the questions that are trained and scored on: a file that changes under an unchanged revision shows.
+    /// A hash of the questions to train on and to score on. It shows when a file changes and its revision does not.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (number, questions) in [&self.train, &self.validation].into_iter().enumerate() {
@@ -81,11 +81,11 @@ impl SquadData {
 const TRAIN: &str = "train";
 const VALIDATION: &str = "validation";
 
-/// The questions of a task.
+/// Opens SQuAD 1.1 or 2.0.
 ///
 /// # Errors
-/// Files cannot be had or are damaged; a column is missing; a question, a context or an answer is impossible. The
-/// message names file and row.
+/// Files are not available or damaged; a column is missing; a question, a context or an answer is invalid. The message
+/// names file and row.
 pub fn open_squad(
     evaluate: &EvaluateSpec,
     task: TaskName,
@@ -96,7 +96,7 @@ pub fn open_squad(
     for (name, questions) in [(TRAIN, &all.train), (VALIDATION, &all.validation)] {
         if questions.is_empty() {
             let what = format!("task {task} (revision {}) has no {name} questions", all.revision);
-            let hint = "check the task's files, or take it out of evaluate.tasks";
+            let hint = "check the task's files, or remove it from evaluate.tasks";
             return Err(Error::new(ErrorKind::Data, what, hint));
         }
     }
@@ -110,8 +110,8 @@ fn read_task(evaluate: &EvaluateSpec, task: TaskName, data: &DataSpec, env: &Dat
             let seed = if let DataSpec::Language { seed, .. } = data { *seed } else { 0 };
             Ok(SquadData {
                 task,
-                train: of_the_language(task, TaskSplit::Train, *train_examples, seed)?,
-                validation: of_the_language(task, TaskSplit::Validation, *validation_examples, seed)?,
+                train: language_examples(task, TaskSplit::Train, *train_examples, seed)?,
+                validation: language_examples(task, TaskSplit::Validation, *validation_examples, seed)?,
                 revision: "built-in".into(),
                 synthetic: true,
             })
@@ -121,10 +121,10 @@ fn read_task(evaluate: &EvaluateSpec, task: TaskName, data: &DataSpec, env: &Dat
             let split = |name| {
                 let mut all = Vec::new();
                 let pattern = split_pattern(task, name);
-                for (_, path) in files.paths.iter().filter(|(file, _)| pattern::matches(&pattern, file)) {
+                for (_, path) in files.paths.iter().filter(|(file, _)| hub::matches(&pattern, file)) {
                     all.extend(read_file(path, task)?);
                 }
-                told_apart(&all, name, &files.revision)?;
+                check_unique_ids(&all, name, &files.revision)?;
                 Ok::<_, Error>(all)
             };
             Ok(SquadData {
@@ -138,8 +138,8 @@ fn read_task(evaluate: &EvaluateSpec, task: TaskName, data: &DataSpec, env: &Dat
     }
 }
 
-/// The first `n` questions of the language; for SQuAD 1.1 of those that have an answer.
-fn of_the_language(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Result<Vec<SquadExample>> {
+/// The first `n` questions of the language; for SQuAD 1.1, only questions with an answer.
+fn language_examples(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Result<Vec<SquadExample>> {
     let mut n_drawn = n;
     loop {
         let frame = squad_frame(split, n_drawn, seed)?;
@@ -157,7 +157,7 @@ fn of_the_language(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Res
 pub(crate) fn squad_task_files(spec: &SquadSpec, task: TaskName, env: &DataEnv) -> Result<HubFiles> {
     let (repo, revision) = spec.repository(task);
     let mut train = env.hub.files(RepoKind::Dataset, repo, revision, &split_pattern(task, TRAIN))?;
-    // By commit: both splits are of one version even if the branch moves in between.
+    // By commit, so that both splits are of one version even if the branch moves meanwhile.
     let validation =
         env.hub.files(RepoKind::Dataset, repo, &train.revision, &split_pattern(task, VALIDATION))?;
     train.paths.extend(validation.paths);
@@ -165,12 +165,11 @@ pub(crate) fn squad_task_files(spec: &SquadSpec, task: TaskName, env: &DataEnv) 
 }
 
 fn split_pattern(task: TaskName, split: &str) -> String {
-    let configuration = if task == TaskName::Squad { "plain_text" } else { "squad_v2" };
-    format!("{configuration}/{split}-*.parquet")
+    format!("{}/{split}-*.parquet", task_info(task).folder)
 }
 
 fn read_file(path: &Path, task: TaskName) -> Result<Vec<SquadExample>> {
-    let file = ParquetFile::open(path)?;
+    let file = ParquetFile::open(path, Origin::Hub)?;
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
         let frame = file.read(&["id", "context", "question", "answers"], rows.clone())?;
@@ -179,12 +178,12 @@ fn read_file(path: &Path, task: TaskName) -> Result<Vec<SquadExample>> {
     Ok(all)
 }
 
-fn told_apart(examples: &[SquadExample], split: &str, revision: &str) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    match examples.iter().find(|example| !seen.insert(&example.id)) {
+fn check_unique_ids(examples: &[SquadExample], split: &str, revision: &str) -> Result<()> {
+    let mut ids = BTreeSet::new();
+    match examples.iter().find(|example| !ids.insert(&example.id)) {
         Some(twice) => Err(Error::new(
             ErrorKind::Data,
-            format!("the question {} is twice in the {split} split (revision {revision})", twice.id),
+            format!("the question {} occurs twice in the {split} split (revision {revision})", twice.id),
             HINT,
         )),
         None => Ok(()),
@@ -202,21 +201,22 @@ fn examples(frame: &DataFrame, task: TaskName, file: &str, first_row: usize) -> 
     let answers = answer_texts(frame, file)?.into_iter().zip(answer_starts(frame, file)?);
     let mut all = Vec::with_capacity(frame.height());
     for (row, (((id, context), question), (answers, starts))) in texts.zip(answers).enumerate() {
-        let place = Place { file, row: first_row + row };
-        let context = place.text(context, "context")?;
+        let location = RowLocation { file, row: first_row + row, hint: HINT };
+        let context = location.text(context, "context")?;
         if answers.len() != starts.len() {
             let (n, m) = (answers.len(), starts.len());
-            return Err(place.error(format!("has {n} answers and {m} places where they start")));
+            return Err(location.error(&format!("has {n} answers and {m} values of answer_start")));
         }
         if answers.is_empty() && task == TaskName::Squad {
-            return Err(place.error("has no answer, which SQuAD 1.1 has for every question".into()));
+            return Err(location.error("has no answer, but every question of SQuAD 1.1 has one"));
         }
         let answers = answers.into_iter().zip(starts);
-        let answers =
-            answers.map(|(text, start)| place.answer(&context, text, start)).collect::<Result<_>>()?;
+        let answers = answers
+            .map(|(text, start)| gold_answer(&location, &context, text, start))
+            .collect::<Result<_>>()?;
         all.push(SquadExample {
-            id: place.text(id, "id")?,
-            question: place.text(question, "question")?,
+            id: location.text(id, "id")?,
+            question: location.text(question, "question")?,
             context,
             answers,
         });
@@ -247,43 +247,24 @@ fn answer_starts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<i64>>> {
     Ok(all)
 }
 
-/// Where a question stands, for messages.
-struct Place<'a> {
-    file: &'a str,
-    row: usize,
-}
-
-impl Place<'_> {
-    fn error(&self, what: String) -> Error {
-        Error::new(ErrorKind::Data, format!("row {} of {} {what}", self.row, self.file), HINT)
+/// The answer at code point `start` of the context.
+fn gold_answer(location: &RowLocation, context: &str, text: String, start: i64) -> Result<GoldAnswer> {
+    if text.trim().is_empty() {
+        return Err(location.error("has an empty answer"));
     }
-
-    fn text(&self, text: Option<String>, column: &str) -> Result<String> {
-        match text {
-            Some(text) if !text.trim().is_empty() => Ok(text),
-            _ => Err(self.error(format!("has an empty \"{column}\""))),
-        }
+    let n = context.chars().count();
+    let byte = usize::try_from(start)
+        .ok()
+        .and_then(|start| context.char_indices().nth(start))
+        .map(|(byte, _)| byte)
+        .ok_or_else(|| {
+            location.error(&format!("has an answer_start of {start}; its context has {n} characters"))
+        })?;
+    if context.get(byte..).is_some_and(|rest| rest.starts_with(&text)) {
+        return Ok(GoldAnswer { text, start: byte });
     }
-
-    /// The answer at code point `start` of the context.
-    fn answer(&self, context: &str, text: String, start: i64) -> Result<SquadAnswer> {
-        if text.trim().is_empty() {
-            return Err(self.error("has an answer without text".into()));
-        }
-        let n = context.chars().count();
-        let byte = usize::try_from(start)
-            .ok()
-            .and_then(|start| context.char_indices().nth(start))
-            .map(|(byte, _)| byte)
-            .ok_or_else(|| {
-                self.error(format!("has an answer_start of {start}; its context has {n} characters"))
-            })?;
-        if context.get(byte..).is_some_and(|rest| rest.starts_with(&text)) {
-            return Ok(SquadAnswer { text, start: byte });
-        }
-        let found: String = context.chars().skip(start as usize).take(text.chars().count()).collect();
-        Err(self.error(format!("has the answer \"{text}\" where its context has \"{found}\", at {start}")))
-    }
+    let found: String = context.chars().skip(start as usize).take(text.chars().count()).collect();
+    Err(location.error(&format!("has the answer \"{text}\" where its context has \"{found}\", at {start}")))
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! From the spans that a question's windows offer to its answer, by the rules of the released code
+//! Decodes the answer to a question from the span candidates of its windows, by the rules of the released code
 //! (google-research/electra, finetune/qa/qa_metrics.py).
 //!
-//! No span may start at [CLS], lie outside the context, start where another window shows more of the context, end
+//! A span must not start at [CLS], be outside the context, start where another window shows more of the context, end
 //! before it starts, or be longer than allowed. Must never: see a tensor. Next: `score.rs`.
 
-use super::features::TokenQuestion;
+use super::features::TokenizedQuestion;
 use crate::experiment::SquadSpec;
 
-/// A span that a window offers. Positions are those of the window's input; scores are logits (simple head) or log
-/// probabilities (paper's head).
+/// A span of a window that may be the answer. Positions are those of the window's input; scores are logits (simple head)
+/// or log probabilities (paper's head).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate {
+pub struct SpanCandidate {
     /// Position of the first token.
     pub start: usize,
-    /// Of the last.
+    /// Position of the last token.
     pub end: usize,
     /// Score of the start.
     pub start_score: f32,
@@ -21,30 +21,30 @@ pub struct Candidate {
     pub end_score: f32,
 }
 
-/// What a head says of one window.
+/// The prediction of a head for one window.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct WindowAnswers {
-    /// Spans, in any order.
-    pub candidates: Vec<Candidate>,
-    /// What speaks against an answer; None of a head without an opinion.
-    pub null: Option<Null>,
+pub struct WindowPrediction {
+    /// Span candidates, in any order.
+    pub candidates: Vec<SpanCandidate>,
+    /// The score of no answer; None if the head does not predict it.
+    pub null: Option<NullScore>,
 }
 
-/// What speaks against an answer in a window. The smallest of a question's windows counts.
+/// The score of no answer in a window. The score of a question is the smallest of its windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Null {
+pub enum NullScore {
     /// The logit of a classifier, which is the question's score of no answer.
-    Classified(f32),
-    /// The score of the span that is [CLS]; the question's score of no answer is that less its best answer's.
-    Span(f32),
+    Classifier(f32),
+    /// The score of the span [CLS]; the question's score of no answer is this minus the score of its best answer.
+    ClsSpan(f32),
 }
 
-/// A possible answer.
+/// One of the best answers to a question.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
-    /// In the words of the context.
+pub struct RankedAnswer {
+    /// The text, as in the context.
     pub text: String,
-    /// Softmax of the scores over the question's possible answers.
+    /// Softmax of the scores over the answers in `n_best`.
     pub probability: f64,
     /// Score of its start.
     pub start_score: f64,
@@ -52,47 +52,47 @@ pub struct Span {
     pub end_score: f64,
 }
 
-/// What is said of one question.
+/// The decoded answer to one question.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answered {
-    /// Possible answers with different texts, the best first. Of a question without a possible span, the empty text
-    /// (the released code says "empty" there).
-    pub n_best: Vec<Span>,
-    /// How much speaks against any answer; None where the head has no opinion.
+pub struct DecodedAnswer {
+    /// The best answers, with different texts, the best first. If there is no valid span, the only answer is the empty
+    /// text (the released code has "empty" there).
+    pub n_best: Vec<RankedAnswer>,
+    /// The score of no answer; None if the head does not predict it.
     pub no_answer: Option<f64>,
 }
 
-impl Answered {
-    /// The best answer; whether it is given is the threshold's matter.
+impl DecodedAnswer {
+    /// The best answer, before the threshold on `no_answer`.
     pub fn text(&self) -> &str {
         self.n_best.first().map_or("", |span| span.text.as_str())
     }
 }
 
-/// Brings a question's windows together; `windows` has one entry a window, in order.
+/// Decodes the answer from the predictions for a question's windows, in order.
 pub fn decode(
-    question: &TokenQuestion,
+    question: &TokenizedQuestion,
     context: &str,
-    windows: &[WindowAnswers],
+    windows: &[WindowPrediction],
     spec: &SquadSpec,
-) -> Answered {
-    let mut allowed: Vec<(f64, Candidate, &str)> = Vec::new();
+) -> DecodedAnswer {
+    let mut valid: Vec<(f64, SpanCandidate, &str)> = Vec::new();
     for (index, window) in windows.iter().enumerate() {
         let each = window.candidates.iter();
-        allowed.extend(each.filter_map(|one| {
-            let text = allowed_text(question, context, index, one, spec.answer_len)?;
+        valid.extend(each.filter_map(|one| {
+            let text = span_text(question, context, index, one, spec.answer_len)?;
             Some((f64::from(one.start_score) + f64::from(one.end_score), *one, text))
         }));
     }
-    // A stable sort: of equal scores the first window and its first candidate win.
-    allowed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut n_best: Vec<Span> = Vec::new();
-    for (_, one, text) in allowed {
+    // A stable sort: of equal scores, the first candidate of the first window wins.
+    valid.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut n_best: Vec<RankedAnswer> = Vec::new();
+    for (_, one, text) in valid {
         if n_best.len() == spec.n_best {
             break;
         }
         if !n_best.iter().any(|other| other.text == text) {
-            n_best.push(Span {
+            n_best.push(RankedAnswer {
                 text: text.to_string(),
                 probability: 0.0,
                 start_score: f64::from(one.start_score),
@@ -101,33 +101,33 @@ pub fn decode(
         }
     }
     if n_best.is_empty() {
-        n_best.push(Span { text: String::new(), probability: 0.0, start_score: 0.0, end_score: 0.0 });
+        n_best.push(RankedAnswer { text: String::new(), probability: 0.0, start_score: 0.0, end_score: 0.0 });
     }
     set_probabilities(&mut n_best);
     let best = n_best.first().map_or(0.0, |span| span.start_score + span.end_score);
     let no_answer = windows.iter().filter_map(|window| window.null).map(|null| match null {
-        Null::Classified(logit) => f64::from(logit),
-        Null::Span(score) => f64::from(score) - best,
+        NullScore::Classifier(logit) => f64::from(logit),
+        NullScore::ClsSpan(score) => f64::from(score) - best,
     });
-    Answered { no_answer: no_answer.reduce(f64::min), n_best }
+    DecodedAnswer { no_answer: no_answer.reduce(f64::min), n_best }
 }
 
-/// The words of a candidate, if it is one that may be answered with.
-fn allowed_text<'a>(
-    question: &TokenQuestion,
+/// The text of a candidate, if it is a valid span.
+fn span_text<'a>(
+    question: &TokenizedQuestion,
     context: &'a str,
     window: usize,
-    one: &Candidate,
-    longest: usize,
+    one: &SpanCandidate,
+    max_length: usize,
 ) -> Option<&'a str> {
     let start = question.token_at(window, one.start)?;
     let end = question.token_at(window, one.end)?;
-    let fits = start <= end && end - start < longest && question.is_best_window(window, start);
-    if fits { question.words(context, start, end) } else { None }
+    let is_valid = start <= end && end - start < max_length && question.is_best_window(window, start);
+    if is_valid { question.text_between(context, start, end) } else { None }
 }
 
-fn set_probabilities(spans: &mut [Span]) {
-    let score = |span: &Span| span.start_score + span.end_score;
+fn set_probabilities(spans: &mut [RankedAnswer]) {
+    let score = |span: &RankedAnswer| span.start_score + span.end_score;
     let largest = spans.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = spans.iter().map(|span| (score(span) - largest).exp()).sum();
     for span in spans {

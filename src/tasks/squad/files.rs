@@ -1,7 +1,7 @@
-//! SQuAD's questions with their gold answers, and the files in which models answer them.
+//! Reads SQuAD's questions with their gold answers, and files of predicted answers.
 //!
-//! The data set is the official JSON (1.1 or 2.0) or the hub's Parquet; answers and probabilities are one JSON object,
-//! from question ids to texts or numbers. Contexts are not read: scoring needs none.
+//! The data set is the official JSON (1.1 or 2.0) or the hub's Parquet. Answers and probabilities are one JSON object,
+//! from question ids to texts or numbers. Contexts are not read: scoring does not need them.
 //! Must never: change the order of a file, which decides between equal thresholds. Next: `tasks/metrics/squad.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,61 +15,61 @@ use serde_json::{Map, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::parquet::{Origin, ParquetFile, text_column};
 
-/// A question's id and gold answers; without answers it cannot be answered from its context.
+/// The id and the gold answers of a question; without gold answers it cannot be answered from its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SquadQuestion {
     /// The data set's id.
     pub id: String,
-    /// The texts that are right.
+    /// The gold answers.
     pub answers: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Dataset {
-    data: Vec<Article>,
+struct JsonDataset {
+    data: Vec<JsonArticle>,
 }
 
 #[derive(Deserialize)]
-struct Article {
-    paragraphs: Vec<Paragraph>,
+struct JsonArticle {
+    paragraphs: Vec<JsonParagraph>,
 }
 
 #[derive(Deserialize)]
-struct Paragraph {
-    qas: Vec<Question>,
+struct JsonParagraph {
+    qas: Vec<JsonQuestion>,
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct JsonQuestion {
     id: String,
-    answers: Vec<Answer>,
+    answers: Vec<JsonAnswer>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct JsonAnswer {
     text: String,
 }
 
-/// The questions of a data set, in the file's order.
+/// The questions of a data set, in the order of the file.
 ///
 /// # Errors
-/// The file cannot be read or is no such data set, or an id stands twice.
+/// The file cannot be read or is not SQuAD, or an id occurs twice.
 pub fn squad_questions(path: &Path) -> Result<Vec<SquadQuestion>> {
     let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
-    let questions = if is_parquet { of_parquet(path)? } else { of_json(path)? };
-    let mut seen = BTreeSet::new();
-    match questions.iter().find(|question| !seen.insert(&question.id)) {
+    let questions = if is_parquet { read_parquet(path)? } else { read_json(path)? };
+    let mut ids = BTreeSet::new();
+    match questions.iter().find(|question| !ids.insert(&question.id)) {
         Some(twice) => Err(Error::new(
             ErrorKind::Data,
             format!("{} has the question {} twice", path.display(), twice.id),
-            "keep one of the two: predictions are told apart by id",
+            "keep one of the two: predictions are identified by id",
         )),
         None => Ok(questions),
     }
 }
 
-fn of_json(path: &Path) -> Result<Vec<SquadQuestion>> {
-    let dataset: Dataset = read(
+fn read_json(path: &Path) -> Result<Vec<SquadQuestion>> {
+    let dataset: JsonDataset = read(
         path,
         "a SQuAD data set",
         "the format is described at https://rajpurkar.github.io/SQuAD-explorer",
@@ -82,8 +82,8 @@ fn of_json(path: &Path) -> Result<Vec<SquadQuestion>> {
     Ok(questions.collect())
 }
 
-fn of_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
-    let file = ParquetFile::open_of(path, Origin::Local)?;
+fn read_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
+    let file = ParquetFile::open(path, Origin::Local)?;
     let name = path.display().to_string();
     let mut questions = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
@@ -105,7 +105,7 @@ pub(crate) fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<Stri
     let wrong = |reason: &dyn std::fmt::Display| {
         Error::new(
             ErrorKind::Data,
-            format!("column \"answers\" of {file} is no struct with a list of strings \"text\""),
+            format!("column \"answers\" of {file} is not a struct with a list of strings \"text\""),
             "use files with SQuAD's columns, such as those of rajpurkar/squad_v2",
         )
         .because(reason)
@@ -120,7 +120,7 @@ pub(crate) fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<Stri
             all.push(Vec::new());
             continue;
         };
-        // A list of nothing may be of no type at all.
+        // An empty list may have no type.
         let list = list.cast(&DataType::String).map_err(|error| wrong(&error))?;
         let texts = list.str().map_err(|error| wrong(&error))?;
         all.push(texts.iter().flatten().map(str::to_string).collect());
@@ -131,34 +131,36 @@ pub(crate) fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<Stri
 /// Predicted answers by question id: `{"56ddde…": "Norsemen", "5ad39d…": ""}`.
 ///
 /// # Errors
-/// The file cannot be read, is no object, or a prediction is no text.
+/// The file cannot be read or is not an object, or a prediction is not a text.
 pub fn squad_answers(path: &Path) -> Result<BTreeMap<String, String>> {
     let map: Map<String, Value> = read(path, "an object from question ids to answers", OBJECT)?;
     map.into_iter()
         .map(|(id, value)| match value {
             Value::String(text) => Ok((id, text)),
-            other => Err(not_a(path, &id, &other, "an answer", "write it in quotes; \"\" for no answer")),
+            other => {
+                Err(wrong_value(path, &id, &other, "an answer", "write it in quotes; \"\" for no answer"))
+            }
         })
         .collect()
 }
 
-/// Probabilities (or any other scale) of no answer by question id, in the file's order.
+/// Probabilities of no answer (or any other scale) by question id, in the order of the file.
 ///
 /// # Errors
-/// The file cannot be read, is no object, or a value is no number.
+/// The file cannot be read or is not an object, or a value is not a number.
 pub fn squad_no_answer(path: &Path) -> Result<Vec<(String, f64)>> {
     let map: Map<String, Value> = read(path, "an object from question ids to numbers", OBJECT)?;
     map.into_iter()
         .map(|(id, value)| match value.as_f64() {
             Some(number) => Ok((id, number)),
-            None => Err(not_a(path, &id, &value, "a number", "write a finite number without quotes")),
+            None => Err(wrong_value(path, &id, &value, "a number", "write a finite number without quotes")),
         })
         .collect()
 }
 
-const OBJECT: &str = "write one JSON object with an entry a question; NaN and Infinity are no JSON";
+const OBJECT: &str = "write one JSON object with one entry per question; JSON has no NaN and Infinity";
 
-fn not_a(path: &Path, id: &str, value: &Value, wanted: &str, hint: &str) -> Error {
+fn wrong_value(path: &Path, id: &str, value: &Value, wanted: &str, hint: &str) -> Error {
     let what = format!("{}: question {id} has {value}, which is not {wanted}", path.display());
     Error::new(ErrorKind::Data, what, hint)
 }
@@ -177,8 +179,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path, wanted: &str, hint: &str) -
 mod tests {
     use super::*;
     use crate::formats::parquet::tests::write;
-    use crate::text::synthetic::tasks::TaskSplit;
-    use crate::text::synthetic::tasks::frame::squad_frame;
+    use crate::text::synthetic::{TaskSplit, squad_frame};
 
     fn file(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
         let path = folder.join(name);
@@ -196,11 +197,11 @@ mod tests {
         let questions = squad_questions(&file(folder.path(), "d.json", DATASET)).unwrap();
         let shown: Vec<(&str, usize)> = questions.iter().map(|q| (q.id.as_str(), q.answers.len())).collect();
         assert_eq!(shown, [("q1", 2), ("q2", 0)]);
-        let said = file(folder.path(), "p.json", r#"{"q2": "", "q1": "caf\u00e9"}"#);
-        assert_eq!(squad_answers(&said).unwrap()["q1"], "café");
-        // The order of the file stays; of one id written twice the last value counts, at the place of the first.
-        let odds = file(folder.path(), "n.json", r#"{"q2": 1, "q1": -2.5, "q2": 3e0}"#);
-        assert_eq!(squad_no_answer(&odds).unwrap(), [("q2".to_string(), 3.0), ("q1".to_string(), -2.5)]);
+        let predicted = file(folder.path(), "p.json", r#"{"q2": "", "q1": "caf\u00e9"}"#);
+        assert_eq!(squad_answers(&predicted).unwrap()["q1"], "café");
+        // The order of the file is kept. If an id occurs twice, it has its last value at its first position.
+        let no_answer = file(folder.path(), "n.json", r#"{"q2": 1, "q1": -2.5, "q2": 3e0}"#);
+        assert_eq!(squad_no_answer(&no_answer).unwrap(), [("q2".to_string(), 3.0), ("q1".to_string(), -2.5)]);
     }
 
     #[test]
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_file_and_the_question() {
         let folder = tempfile::tempdir().unwrap();
         let show = |error: Error| error.to_string().replace(&folder.path().display().to_string(), "DIR");
         let questions = |text: &str| show(squad_questions(&file(folder.path(), "d.json", text)).unwrap_err());
@@ -227,7 +228,7 @@ mod tests {
         ");
         insta::assert_snapshot!(questions(&DATASET.replace("q2", "q1")), @r"
         DIR/d.json has the question q1 twice
-        hint: keep one of the two: predictions are told apart by id
+        hint: keep one of the two: predictions are identified by id
         ");
         insta::assert_snapshot!(questions("{"), @r"
         DIR/d.json is not a SQuAD data set: EOF while parsing an object at line 1 column 1
@@ -238,20 +239,20 @@ mod tests {
         DIR/p.json: question q1 has ["cat"], which is not an answer
         hint: write it in quotes; "" for no answer
         "#);
-        let odds = file(folder.path(), "n.json", r#"{"q1": "0.5"}"#);
-        insta::assert_snapshot!(show(squad_no_answer(&odds).unwrap_err()), @r#"
+        let no_answer = file(folder.path(), "n.json", r#"{"q1": "0.5"}"#);
+        insta::assert_snapshot!(show(squad_no_answer(&no_answer).unwrap_err()), @r#"
         DIR/n.json: question q1 has "0.5", which is not a number
         hint: write a finite number without quotes
         "#);
-        let odds = file(folder.path(), "n.json", r#"{"q1": NaN}"#);
-        insta::assert_snapshot!(show(squad_no_answer(&odds).unwrap_err()), @r"
+        let no_answer = file(folder.path(), "n.json", r#"{"q1": NaN}"#);
+        insta::assert_snapshot!(show(squad_no_answer(&no_answer).unwrap_err()), @r"
         DIR/n.json is not an object from question ids to numbers: expected value at line 1 column 8
-        hint: write one JSON object with an entry a question; NaN and Infinity are no JSON
+        hint: write one JSON object with one entry per question; JSON has no NaN and Infinity
         ");
         let path = folder.path().join("a.parquet");
         write(&path, polars::prelude::df!("id" => ["a"], "answers" => ["b"]).unwrap());
         insta::assert_snapshot!(show(squad_questions(&path).unwrap_err()), @r#"
-        column "answers" of DIR/a.parquet is no struct with a list of strings "text": invalid series dtype: expected `Struct`, got `str` for series with name `answers`
+        column "answers" of DIR/a.parquet is not a struct with a list of strings "text": invalid series dtype: expected `Struct`, got `str` for series with name `answers`
         hint: use files with SQuAD's columns, such as those of rajpurkar/squad_v2
         "#);
         insta::assert_snapshot!(show(squad_questions(Path::new("DIR/none.json")).unwrap_err()), @r"

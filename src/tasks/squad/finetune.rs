@@ -1,72 +1,72 @@
-//! Fine-tuning a pre-trained encoder on SQuAD with one seed, and its answers to every validation question.
+//! Fine-tunes a pre-trained encoder on SQuAD with one seed, and answers every validation question.
 //!
-//! Next: `tasks/steps.rs` for the loop, `run/evaluate_squad.rs` for what becomes of the answers.
+//! Next: `tasks/steps.rs` has the loop, `run/evaluate_squad.rs` saves the answers.
 
 use candle_core::Device;
 
 use super::data::SquadExample;
-use super::decode::{Answered, WindowAnswers, decode};
-use super::features::{Input, TokenQuestion};
+use super::decode::{DecodedAnswer, WindowPrediction, decode};
+use super::features::{TokenizedQuestion, WindowInput};
 use super::reader::Reader;
 use crate::error::Result;
 use crate::experiment::{FinetuneSpec, SquadSpec, TaskName};
 use crate::model::is_encoder_parameter;
 use crate::nn::Parameters;
 use crate::tasks::finetune::Pretrained;
-use crate::tasks::steps::{Steps, n_steps, run_seed, under_cap};
+use crate::tasks::steps::{TrainingSteps, limit_examples, n_steps, run_seed};
 use crate::text::SpecialIds;
 
-/// Windows a batch of prediction.
+/// Windows per batch of prediction.
 const PREDICTION_BATCH: usize = 16;
 
 /// One fine-tuning run.
 pub struct SquadFinetuning<'a> {
     /// The trial's seed.
     pub seed: u64,
-    /// Which of the runs of this task.
+    /// The number of the run of this task.
     pub finetune_seed: u64,
     /// The pre-trained encoder.
     pub pretrained: &'a Pretrained<'a>,
-    /// Rate, decay, batch, warm-up.
+    /// Learning rate, decay, batch size, warm-up.
     pub recipe: &'a FinetuneSpec,
-    /// Windows, head, epochs, rules.
+    /// Windows, head, epochs, rules of decoding.
     pub spec: &'a SquadSpec,
     /// SQuAD 1.1 or 2.0.
     pub task: TaskName,
     /// Ids of [CLS] and [SEP].
     pub special: SpecialIds,
     /// Questions to train on.
-    pub train: &'a [TokenQuestion],
+    pub train: &'a [TokenizedQuestion],
     /// Questions to answer.
-    pub validation: &'a [TokenQuestion],
-    /// The same with their texts.
+    pub validation: &'a [TokenizedQuestion],
+    /// The same questions with their texts.
     pub validation_texts: &'a [SquadExample],
-    /// Where to compute.
+    /// The device to compute on.
     pub device: &'a Device,
-    /// Fails when asked to stop.
+    /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// What a run leaves.
-pub struct SquadAnswers {
-    /// One entry a validation question, in order.
-    pub answers: Vec<Answered>,
+/// The result of a fine-tuning run.
+pub struct SquadFinetuned {
+    /// The answer to every validation question, in order.
+    pub answers: Vec<DecodedAnswer>,
     /// The fine-tuned encoder and its head.
     pub parameters: Parameters,
-    /// Training questions.
+    /// Number of training questions.
     pub n_train: usize,
-    /// Windows of these.
+    /// Number of their windows.
     pub n_windows: usize,
-    /// Optimizer steps.
+    /// Number of optimizer steps.
     pub steps: u64,
 }
 
 impl SquadFinetuning<'_> {
     /// Trains, then answers every validation question.
-    pub fn run(&self) -> Result<SquadAnswers> {
+    pub fn run(&self) -> Result<SquadFinetuned> {
         let seed = run_seed(self.seed, self.task, self.finetune_seed);
-        let questions = under_cap(self.train, self.spec.max_train_examples, seed);
-        let windows: Vec<(&TokenQuestion, usize)> = questions
+        let questions = limit_examples(self.train, self.spec.max_train_examples, seed);
+        let windows: Vec<(&TokenizedQuestion, usize)> = questions
             .iter()
             .flat_map(|question| (0..question.n_windows()).map(move |window| (*question, window)))
             .collect();
@@ -74,7 +74,7 @@ impl SquadFinetuning<'_> {
         let reader = Reader::new(&mut parameters, &self.pretrained.network, self.task, self.spec)?;
         (self.pretrained.load)(&parameters)?;
         let steps = n_steps(windows.len(), self.recipe.batch, self.spec.epochs);
-        let training = Steps {
+        let training = TrainingSteps {
             seed,
             recipe: self.recipe,
             task: self.task,
@@ -84,20 +84,20 @@ impl SquadFinetuning<'_> {
         };
         training.run(&parameters, &|batch, mode| {
             let chosen = batch.iter().filter_map(|&index| windows.get(index));
-            let inputs: Vec<Input> =
+            let inputs: Vec<WindowInput> =
                 chosen.map(|(question, window)| question.input(*window, self.special)).collect();
             reader.loss(&inputs.iter().collect::<Vec<_>>(), mode)
         })?;
         let answers = self.answer(&reader)?;
-        Ok(SquadAnswers { answers, parameters, n_train: questions.len(), n_windows: windows.len(), steps })
+        Ok(SquadFinetuned { answers, parameters, n_train: questions.len(), n_windows: windows.len(), steps })
     }
 
-    fn answer(&self, reader: &Reader) -> Result<Vec<Answered>> {
+    fn answer(&self, reader: &Reader) -> Result<Vec<DecodedAnswer>> {
         let inputs = self.validation.iter().flat_map(|question| {
             (0..question.n_windows()).map(move |window| question.input(window, self.special))
         });
-        let inputs: Vec<Input> = inputs.collect();
-        let mut windows: Vec<WindowAnswers> = Vec::with_capacity(inputs.len());
+        let inputs: Vec<WindowInput> = inputs.collect();
+        let mut windows: Vec<WindowPrediction> = Vec::with_capacity(inputs.len());
         for chunk in inputs.chunks(PREDICTION_BATCH) {
             (self.stop)()?;
             windows.extend(reader.answers(&chunk.iter().collect::<Vec<_>>())?);
@@ -132,8 +132,8 @@ mod tests {
         assert_eq!(n_steps(5, FinetuneSpec::default().batch, spec.epochs), 1);
     }
 
-    /// Both heads on both versions, from random weights: every question is answered, with a score of no answer where
-    /// there may be none, the same in every run of the same seed.
+    /// With random weights: every question is answered, with a score of no answer for SQuAD 2.0, and equally in every run
+    /// with the same seed.
     #[test]
     fn every_question_is_answered() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,21 +1,24 @@
-//! SQuAD 1.1 and 2.0: answers as spans of a text, and whether there is one.
+//! SQuAD 1.1 and 2.0: answers as spans of a text, and whether there is an answer.
 //!
-//! `features.rs` (question and context → windows of tokens) → `reader.rs` (encoder and head: a loss, or the spans that a
-//! window offers) → `decode.rs` (windows' spans → answers in the words of the text) → `score.rs` (the official figures).
-//! `finetune.rs` is one run of it. Must never: read or write a file.
+//! `data.rs` (questions and contexts) → `features.rs` (windows of tokens) → `reader.rs` (encoder and head: a loss, or span
+//! candidates of a window) → `decode.rs` (answers in the words of the text) → `score.rs` (the official scores).
+//! `finetune.rs` is one run of it; `files.rs` reads the official files. Must never: write a file.
 
-pub mod data;
-pub mod decode;
-pub mod features;
-pub mod files;
-pub mod finetune;
-pub mod head;
-pub mod reader;
+mod data;
+mod decode;
+mod features;
+mod files;
+mod finetune;
+mod head;
+mod reader;
 #[cfg(test)]
-pub mod real_data;
-pub mod score;
+mod real_data;
+mod score;
 
-pub use decode::{Answered, Span};
-pub use features::{TokenQuestion, tokenize_questions};
-pub use finetune::{SquadAnswers, SquadFinetuning};
+pub(crate) use data::squad_task_files;
+pub use data::{SquadData, SquadExample, open_squad};
+pub use decode::{DecodedAnswer, RankedAnswer};
+pub use features::tokenize_questions;
+pub use files::{SquadQuestion, squad_answers, squad_no_answer, squad_questions};
+pub use finetune::{SquadFinetuned, SquadFinetuning};
 pub use score::squad_score;

@@ -1,12 +1,12 @@
-//! The encoder with a head that reads spans: a loss to train by, and the spans that each window offers.
+//! The encoder with a head that predicts spans: the loss to train with, and the span candidates of each window.
 //!
-//! Next: `head.rs` for the heads, `decode.rs` for what becomes of the spans.
+//! Next: `head.rs` has the heads, `decode.rs` combines the candidates.
 
 use candle_core::{Device, Tensor};
 
-use super::decode::{Candidate, Null, WindowAnswers};
-use super::features::Input;
-use super::head::{Allowed, Layout, PaperHead, SimpleHead};
+use super::decode::{NullScore, SpanCandidate, WindowPrediction};
+use super::features::WindowInput;
+use super::head::{AllowedTokens, BatchLayout, PaperHead, SimpleHead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{SquadHead, SquadSpec, TaskName};
 use crate::model::{EncoderNetwork, encoder};
@@ -17,21 +17,21 @@ use crate::text::Batch;
 /// Encoder and head.
 pub struct Reader {
     encoder: Encoder,
-    head: Head,
-    /// Starts and ends that are followed.
-    breadth: usize,
-    /// Of SQuAD 2.0 alone there can be no answer.
+    head: SpanHead,
+    /// Number of starts and ends that become candidates.
+    beam: usize,
+    /// Whether questions without an answer are possible: only in SQuAD 2.0.
     may_be_impossible: bool,
 }
 
-enum Head {
+enum SpanHead {
     Paper(PaperHead),
     Simple(SimpleHead),
 }
 
 impl Reader {
-    /// Makes all parameters in `parameters`. The paper's classifier of questions without an answer is there for SQuAD
-    /// 2.0 only; the released code trains it on 1.1 too, with one class, and uses it nowhere.
+    /// Adds all parameters to `parameters`. The paper's classifier of questions without an answer exists only for SQuAD
+    /// 2.0; the released code also trains it on 1.1, with one class, and does not use it.
     pub fn new(
         parameters: &mut Parameters,
         network: &EncoderNetwork,
@@ -43,48 +43,48 @@ impl Reader {
         let mut top = builder.at_depth(network.shape.layers + 1);
         let (part, hidden) = (top.within("task_head"), network.shape.hidden);
         let may_be_impossible = task == TaskName::Squad2;
-        let (head, breadth) = match spec.head {
+        let (head, beam) = match spec.head {
             SquadHead::Paper => {
                 let weight = may_be_impossible.then_some(spec.answerable_weight);
-                (Head::Paper(PaperHead::new(part, hidden, weight)?), spec.beam)
+                (SpanHead::Paper(PaperHead::new(part, hidden, weight)?), spec.beam)
             }
-            SquadHead::Simple => (Head::Simple(SimpleHead::new(part, hidden)?), spec.n_best),
+            SquadHead::Simple => (SpanHead::Simple(SimpleHead::new(part, hidden)?), spec.n_best),
         };
-        Ok(Self { encoder, head, breadth, may_be_impossible })
+        Ok(Self { encoder, head, beam, may_be_impossible })
     }
 
     /// Mean loss of windows.
-    pub fn loss(&self, inputs: &[&Input], mode: Mode) -> Result<Tensor> {
-        let (hidden, layout) = self.read(inputs, mode)?;
+    pub fn loss(&self, inputs: &[&WindowInput], mode: Mode) -> Result<Tensor> {
+        let (hidden, layout) = self.encode(inputs, mode)?;
         match &self.head {
-            Head::Paper(head) => head.loss(&hidden, &layout),
-            Head::Simple(head) => head.loss(&hidden, &layout),
+            SpanHead::Paper(head) => head.loss(&hidden, &layout),
+            SpanHead::Simple(head) => head.loss(&hidden, &layout),
         }
     }
 
-    /// The spans that each window offers, in order.
+    /// The span candidates of each window, in order.
     ///
     /// # Errors
     /// A score that is not finite: training diverged.
-    pub fn answers(&self, inputs: &[&Input]) -> Result<Vec<WindowAnswers>> {
-        let (hidden, layout) = self.read(inputs, Mode::evaluate())?;
+    pub fn answers(&self, inputs: &[&WindowInput]) -> Result<Vec<WindowPrediction>> {
+        let (hidden, layout) = self.encode(inputs, Mode::evaluate())?;
         match &self.head {
-            Head::Paper(head) => self.paper_answers(head, &hidden, &layout, inputs),
-            Head::Simple(head) => self.simple_answers(head, &hidden, &layout),
+            SpanHead::Paper(head) => self.paper_answers(head, &hidden, &layout, inputs),
+            SpanHead::Simple(head) => self.simple_answers(head, &hidden, &layout),
         }
     }
 
-    fn read(&self, inputs: &[&Input], mode: Mode) -> Result<(Tensor, Layout)> {
+    fn encode(&self, inputs: &[&WindowInput], mode: Mode) -> Result<(Tensor, BatchLayout)> {
         let mut batch = Batch::new();
         for input in inputs {
-            batch.push(&input.ids, &input.types);
+            batch.push(&input.input_ids, &input.token_type_ids);
         }
-        let hidden = self.encoder.forward(&tokens(&batch, batch.ids.clone()), mode)?;
+        let hidden = self.encoder.forward(&tokens(&batch, batch.input_ids.clone()), mode)?;
         let allowed = match self.head {
-            Head::Paper(_) => Allowed::Context,
-            Head::Simple(_) => Allowed::Window,
+            SpanHead::Paper(_) => AllowedTokens::Context,
+            SpanHead::Simple(_) => AllowedTokens::Window,
         };
-        let layout = Layout::new(inputs, allowed, hidden.device())?;
+        let layout = BatchLayout::new(inputs, allowed, hidden.device())?;
         Ok((hidden, layout))
     }
 
@@ -92,37 +92,37 @@ impl Reader {
         &self,
         head: &PaperHead,
         hidden: &Tensor,
-        layout: &Layout,
-        inputs: &[&Input],
-    ) -> Result<Vec<WindowAnswers>> {
+        layout: &BatchLayout,
+        inputs: &[&WindowInput],
+    ) -> Result<Vec<WindowPrediction>> {
         let start_logits = head.start_logits(hidden)?;
         let nulls = match head.null_logits(hidden, &start_logits, layout)? {
             Some(logits) => {
-                numbers(&logits)?.into_iter().map(|logit| Some(Null::Classified(logit))).collect()
+                finite_numbers(&logits)?.into_iter().map(|logit| Some(NullScore::Classifier(logit))).collect()
             }
             None => vec![None; inputs.len()],
         };
-        let starts = numbers(&start_logits)?;
+        let starts = finite_numbers(&start_logits)?;
         let mut all = Vec::with_capacity(inputs.len());
         for ((input, null), part) in inputs.iter().zip(nulls).zip(layout.offsets.windows(2)) {
             let [from, to] = *part else { continue };
-            let allowed: Vec<bool> = Allowed::Context.tokens(input).collect();
+            let allowed: Vec<bool> = AllowedTokens::Context.tokens(input).collect();
             let start_scores = log_softmax(starts.get(from..to).unwrap_or_default(), &allowed);
-            let beam = largest(&start_scores, self.breadth);
+            let beam = largest(&start_scores, self.beam);
             let positions: Vec<u32> = beam.iter().map(|&(position, _)| position as u32).collect();
             let ends = head.end_logits(&hidden.narrow(0, from, to - from)?, &positions)?;
-            let ends = numbers(&ends)?;
-            let mut candidates = Vec::with_capacity(beam.len() * self.breadth);
+            let ends = finite_numbers(&ends)?;
+            let mut candidates = Vec::with_capacity(beam.len() * self.beam);
             for (&(start, start_score), logits) in beam.iter().zip(ends.chunks_exact(to - from)) {
-                let best = largest(&log_softmax(logits, &allowed), self.breadth).into_iter();
-                candidates.extend(best.map(|(end, end_score)| Candidate {
+                let best = largest(&log_softmax(logits, &allowed), self.beam).into_iter();
+                candidates.extend(best.map(|(end, end_score)| SpanCandidate {
                     start,
                     end,
                     start_score,
                     end_score,
                 }));
             }
-            all.push(WindowAnswers { candidates, null });
+            all.push(WindowPrediction { candidates, null });
         }
         Ok(all)
     }
@@ -131,36 +131,36 @@ impl Reader {
         &self,
         head: &SimpleHead,
         hidden: &Tensor,
-        layout: &Layout,
-    ) -> Result<Vec<WindowAnswers>> {
+        layout: &BatchLayout,
+    ) -> Result<Vec<WindowPrediction>> {
         let [starts, ends] = head.logits(hidden)?;
-        let (starts, ends) = (numbers(&starts)?, numbers(&ends)?);
+        let (starts, ends) = (finite_numbers(&starts)?, finite_numbers(&ends)?);
         let mut all = Vec::with_capacity(layout.offsets.len());
         for part in layout.offsets.windows(2) {
             let [from, to] = *part else { continue };
             let of = |logits: &[f32]| logits.get(from..to).map(<[f32]>::to_vec).unwrap_or_default();
             let (starts, ends) = (of(&starts), of(&ends));
             let first = starts.first().zip(ends.first()).map(|(start, end)| start + end);
-            let null = first.filter(|_| self.may_be_impossible).map(Null::Span);
-            let best_ends = largest(&ends, self.breadth);
-            let mut candidates = Vec::with_capacity(self.breadth * self.breadth);
-            for (start, start_score) in largest(&starts, self.breadth) {
+            let null = first.filter(|_| self.may_be_impossible).map(NullScore::ClsSpan);
+            let best_ends = largest(&ends, self.beam);
+            let mut candidates = Vec::with_capacity(self.beam * self.beam);
+            for (start, start_score) in largest(&starts, self.beam) {
                 let each = best_ends.iter();
-                candidates.extend(each.map(|&(end, end_score)| Candidate {
+                candidates.extend(each.map(|&(end, end_score)| SpanCandidate {
                     start,
                     end,
                     start_score,
                     end_score,
                 }));
             }
-            all.push(WindowAnswers { candidates, null });
+            all.push(WindowPrediction { candidates, null });
         }
         Ok(all)
     }
 }
 
-/// All numbers of a tensor, which have to be finite.
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
+/// All numbers of a tensor; an error if one is not finite.
+fn finite_numbers(tensor: &Tensor) -> Result<Vec<f32>> {
     let numbers: Vec<f32> = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
     if numbers.iter().all(|number| number.is_finite()) {
         return Ok(numbers);
@@ -169,7 +169,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
     Err(Error::new(ErrorKind::Training, what, "lower evaluate.finetune.learning_rate"))
 }
 
-/// Log probabilities over the allowed tokens; of the others, minus infinity.
+/// Log probabilities over the allowed tokens; minus infinity for the others.
 fn log_softmax(logits: &[f32], allowed: &[bool]) -> Vec<f32> {
     let of_allowed = || logits.iter().zip(allowed).filter(|(_, allowed)| **allowed).map(|(logit, _)| *logit);
     let most = of_allowed().fold(f32::NEG_INFINITY, f32::max);
@@ -182,7 +182,7 @@ fn log_softmax(logits: &[f32], allowed: &[bool]) -> Vec<f32> {
     .collect()
 }
 
-/// The `n` largest finite scores with their positions, the largest first; of equal ones the earlier.
+/// The `n` largest finite scores with their positions, the largest first; equal ones in the order of positions.
 fn largest(scores: &[f32], n: usize) -> Vec<(usize, f32)> {
     let mut all: Vec<(usize, f32)> =
         scores.iter().copied().enumerate().filter(|(_, score)| score.is_finite()).collect();
@@ -204,17 +204,22 @@ mod tests {
         (reader, parameters)
     }
 
-    /// [CLS] q [SEP] three of context [SEP], with an answer and without.
-    fn inputs() -> [Input; 2] {
-        let answered = Input {
-            ids: vec![2, 9, 3, 5, 6, 7, 3],
-            types: vec![0, 0, 0, 1, 1, 1, 1],
+    /// [CLS] q [SEP] three context tokens [SEP], with and without an answer.
+    fn inputs() -> [WindowInput; 2] {
+        let answered = WindowInput {
+            input_ids: vec![2, 9, 3, 5, 6, 7, 3],
+            token_type_ids: vec![0, 0, 0, 1, 1, 1, 1],
             start: 4,
             end: 5,
-            impossible: false,
+            is_impossible: false,
         };
-        let unanswered =
-            Input { ids: vec![2, 8, 3, 5, 6, 9, 3], start: 0, end: 0, impossible: true, ..answered.clone() };
+        let unanswered = WindowInput {
+            input_ids: vec![2, 8, 3, 5, 6, 9, 3],
+            start: 0,
+            end: 0,
+            is_impossible: true,
+            ..answered.clone()
+        };
         [answered, unanswered]
     }
 
@@ -248,7 +253,7 @@ mod tests {
         assert_eq!(names(TaskName::Squad2, SquadHead::Simple), simple);
     }
 
-    /// Except for biases before a softmax, which shift all its logits alike: their gradient is zero but for rounding.
+    /// Except biases before a softmax, which shift all logits equally: their gradient is zero apart from rounding.
     #[test]
     fn every_parameter_gets_a_gradient() {
         for (task, head) in [
@@ -273,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_offer_spans_of_tokens_that_may_be_pointed_at() {
+    fn candidates_have_allowed_tokens_only() {
         let [first, second] = inputs();
         let (paper, _) = reader(TaskName::Squad2, SquadHead::Paper);
         let answers = paper.answers(&[&first, &second]).unwrap();
@@ -284,10 +289,10 @@ mod tests {
                 .iter()
                 .all(|one| ![1, 2].contains(&one.start) && ![1, 2].contains(&one.end))
         );
-        assert!(matches!(answers[1].null, Some(Null::Classified(_))));
-        // A window's answers do not depend on what stands beside it.
+        assert!(matches!(answers[1].null, Some(NullScore::Classifier(_))));
+        // The candidates of a window do not depend on other windows of the batch.
         let alone = paper.answers(&[&second]).unwrap();
-        let close = |a: &Candidate, b: &Candidate| {
+        let close = |a: &SpanCandidate, b: &SpanCandidate| {
             (a.start, a.end) == (b.start, b.end) && (a.start_score - b.start_score).abs() < 1e-5
         };
         assert!(alone[0].candidates.iter().zip(&answers[1].candidates).all(|(a, b)| close(a, b)));

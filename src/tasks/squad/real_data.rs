@@ -1,12 +1,12 @@
-//! Real questions, Unicode and long contexts included, through tokens and windows and back to their answers.
+//! Real questions, with Unicode and long contexts, are tokenised to windows and decoded to their answers.
 
 use super::data::open_squad;
-use super::decode::{Candidate, Null, WindowAnswers, decode};
+use super::decode::{NullScore, SpanCandidate, WindowPrediction, decode};
 use super::features::tokenize_questions;
 use crate::experiment::{DataSpec, EvaluateSpec, SquadSpec, TaskName, TaskSource, TokenizerSpec};
 use crate::hub::{DataEnv, Hub, HubConfig};
 use crate::records::Silent;
-use crate::tasks::metrics::answers::exact_match;
+use crate::tasks::metrics::exact_match;
 use crate::text::{Tokenizer, open_tokenizer};
 
 fn bert() -> (DataEnv, DataSpec, Tokenizer) {
@@ -23,8 +23,8 @@ fn bert() -> (DataEnv, DataSpec, Tokenizer) {
     (env, data, tokenizer)
 }
 
-/// Scores that say the gold answer and nothing else, in every window that holds it. What does not come back to the letter
-/// is a part of a token, such as "six" for "sixth": fewer than one in a hundred.
+/// The only candidate is the gold answer, in every window that has it. Fewer than one answer in a hundred differs: one
+/// that is a part of a token, such as "six" of "sixth".
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
 fn real_gold_scores_decode_to_the_gold_answers() {
@@ -42,15 +42,19 @@ fn real_gold_scores_decode_to_the_gold_answers() {
     for task in [TaskName::Squad, TaskName::Squad2] {
         let opened = open_squad(&evaluate, task, &data, &env).unwrap();
         let spec = &evaluate.squad;
-        let (mut n, mut n_right, mut n_windows) = (0, 0, 0);
+        let (mut n, mut n_correct, mut n_windows) = (0, 0, 0);
         for part in [&opened.train, &opened.validation] {
             for (example, question) in part.iter().zip(tokenize_questions(part, &tokenizer, spec).unwrap()) {
                 n_windows += question.n_windows();
                 let windows = (0..question.n_windows()).map(|window| {
                     let input = question.input(window, tokenizer.special());
-                    let gold =
-                        Candidate { start: input.start, end: input.end, start_score: 9.0, end_score: 9.0 };
-                    WindowAnswers { candidates: vec![gold], null: Some(Null::Classified(0.0)) }
+                    let gold = SpanCandidate {
+                        start: input.start,
+                        end: input.end,
+                        start_score: 9.0,
+                        end_score: 9.0,
+                    };
+                    WindowPrediction { candidates: vec![gold], null: Some(NullScore::Classifier(0.0)) }
                 });
                 let answered = decode(
                     &question,
@@ -60,12 +64,12 @@ fn real_gold_scores_decode_to_the_gold_answers() {
                 );
                 let gold = example.answers.first().map_or("", |answer| answer.text.as_str());
                 n += 1;
-                n_right += usize::from(exact_match(gold, answered.text()));
+                n_correct += usize::from(exact_match(gold, answered.text()));
                 let text = answered.text();
-                assert!(text.contains(gold.trim()), "{}: \"{gold}\" came back as \"{text}\"", example.id);
+                assert!(text.contains(gold.trim()), "{}: \"{gold}\" was decoded as \"{text}\"", example.id);
             }
         }
-        eprintln!("{task}: {n_right} of {n} questions in {n_windows} windows");
-        assert!(n > 2000 && n_right as f64 > 0.99 * n as f64, "{task}: {n_right} of {n}");
+        eprintln!("{task}: {n_correct} of {n} questions in {n_windows} windows");
+        assert!(n > 2000 && n_correct as f64 > 0.99 * n as f64, "{task}: {n_correct} of {n}");
     }
 }

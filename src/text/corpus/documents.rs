@@ -1,8 +1,7 @@
-//! Documents, one after the other: of the built-in language, of Parquet columns, of text files.
+//! Reads documents: of the built-in language, from Parquet columns, from text files.
 //!
-//! A document is a list of lines without blank ones. Files are read piece by piece, so memory stays bounded
-//! whatever their size, and always in the same order.
-//! Must never: tokenise. Next: `source.rs` says which documents, `corpus.rs` packs them.
+//! A document is a list of lines, none of them blank. Files are read in chunks, so memory stays bounded, and always in
+//! the same order. Must never: tokenise. Next: `source.rs` says which documents, `build.rs` packs them.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -17,36 +16,36 @@ use crate::text::synthetic;
 /// Lines of one document.
 pub type Document = Vec<String>;
 
-/// Documents that are handed on together: enough to keep every thread busy.
+/// Most documents of a chunk: enough to keep every thread busy.
 const CHUNK_DOCUMENTS: usize = 2048;
-/// Text that is handed on together, in bytes.
+/// A chunk ends when its text reaches this many bytes.
 const CHUNK_BYTES: usize = 16 << 20;
 
-/// Where documents come from.
+/// Documents, not yet read.
 #[derive(Clone, Debug)]
 pub enum Documents {
-    /// The built-in language's documents 0, 1, …
+    /// Documents 0 to `n - 1` of the built-in language.
     Language {
-        /// Seed of the documents.
+        /// The seed of the language.
         seed: u64,
-        /// How many.
+        /// How many documents.
         n: u64,
     },
-    /// Files, in this order.
+    /// Documents from files, in this order.
     Files {
-        /// `.txt`, or else Parquet.
+        /// A name that ends in `.txt` is a text file; all others are Parquet.
         paths: Vec<PathBuf>,
-        /// Column of text in Parquet files.
+        /// The column of text in Parquet files.
         column: String,
         /// At most this many documents.
         limit: Option<u64>,
-        /// Whose they are, for the remedy of a damaged one.
+        /// Where the files come from, for the remedy if one is damaged.
         origin: Origin,
     },
 }
 
 impl Documents {
-    /// How many there are, where that is known without reading them.
+    /// The number of documents; None where only reading them would tell.
     pub fn count(&self) -> Result<Option<u64>> {
         let (paths, limit, origin) = match self {
             Self::Language { n, .. } => return Ok(Some(*n)),
@@ -57,15 +56,15 @@ impl Documents {
             if is_text(path) {
                 return Ok(None);
             }
-            rows += ParquetFile::open_of(path, origin)?.n_rows() as u64;
+            rows += ParquetFile::open(path, origin)?.n_rows() as u64;
         }
         Ok(Some(rows.min(limit.unwrap_or(u64::MAX))))
     }
 
-    /// Hands on all documents, in order, in chunks.
+    /// Calls `each` with all documents, in order, in chunks.
     ///
     /// # Errors
-    /// A file cannot be read, and whatever `each` says.
+    /// A file cannot be read, or `each` fails.
     pub fn read(&self, each: &mut dyn FnMut(Vec<Document>) -> Result<()>) -> Result<()> {
         match self {
             Self::Language { seed, n } => {
@@ -87,7 +86,7 @@ impl Documents {
                         read_parquet(path, *origin, column, &mut chunk)?;
                     }
                 }
-                chunk.hand_on()
+                chunk.flush()
             }
         }
     }
@@ -110,25 +109,25 @@ impl Chunk<'_> {
         self.bytes += document.iter().map(String::len).sum::<usize>();
         self.documents.push(document);
         if self.bytes >= CHUNK_BYTES || self.documents.len() >= CHUNK_DOCUMENTS {
-            self.hand_on()?;
+            self.flush()?;
         }
         Ok(())
     }
 
-    fn hand_on(&mut self) -> Result<()> {
+    fn flush(&mut self) -> Result<()> {
         self.bytes = 0;
         (self.each)(std::mem::take(&mut self.documents))
     }
 }
 
-/// Whether a file is read line by line.
+/// Whether a file is a text file by its name.
 pub fn is_text(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
 }
 
-/// A row a document, its lines split at newlines; a row without text is a document without lines.
+/// Reads one document per row, its lines split at newlines; a row without text is a document without lines.
 fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>) -> Result<()> {
-    let file = ParquetFile::open_of(path, origin)?;
+    let file = ParquetFile::open(path, origin)?;
     for rows in file.slices() {
         if chunk.left == 0 {
             return Ok(());
@@ -146,13 +145,13 @@ fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>
     Ok(())
 }
 
-/// A line a sentence; a blank line ends a document.
+/// Reads one sentence per line; a blank line ends a document.
 fn read_text(path: &Path, chunk: &mut Chunk<'_>) -> Result<()> {
     let unreadable = |line: usize| {
         Error::new(
             ErrorKind::Data,
             format!("cannot read line {line} of {}", path.display()),
-            "text files must be UTF-8, a line a sentence, a blank line between documents",
+            "write text files in UTF-8 with one sentence per line and a blank line between documents",
         )
     };
     let file = File::open(path).map_err(|error| unreadable(1).because(error))?;
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_name_the_line() {
+    fn invalid_utf8_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         std::fs::write(&path, b"fine\n\xff\xfe\n").unwrap();

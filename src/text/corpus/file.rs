@@ -1,16 +1,16 @@
-//! The packed corpus on disk: one file, written once, then only mapped and read.
+//! The packed corpus on disk: one file, written once, then memory-mapped.
 //!
 //! Layout, little-endian:
 //!
 //! ```text
-//! header   96 bytes: magic, version, bytes an id, training examples, all examples, training tokens,
-//!          all tokens, checksum (BLAKE3 of the body and of the fields before it), zeros
-//! ids      u16 or u32 a token, all examples end to end, the held-out ones last
-//! offsets  u64 an example and one more: where it starts among the ids, in tokens
-//! firsts   u32 an example: its tokens of type 0
+//! header              96 bytes: magic, version, bytes per id, training examples, all examples, training tokens,
+//!                     all tokens, checksum (BLAKE3 of the body and of the fields before it), zeros
+//! input ids           u16 or u32 per token, all examples end to end, the held-out ones last
+//! offsets             u64 per example, and one more: its first token's number among all tokens
+//! first segment lens  u32 per example: its tokens of type 0
 //! ```
 //!
-//! Must never: change a file in place; a new one is written beside it and renamed.
+//! Must never: change a file in place; a new one is written to a temporary file and renamed.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -19,20 +19,20 @@ use std::path::Path;
 use memmap2::Mmap;
 use tempfile::NamedTempFile;
 
-use super::packing::Packed;
+use super::packing::PackedExample;
 use crate::error::{Error, Result};
 use crate::text::batch::Batch;
 
-/// Changes with the layout or with what packing gives for the same input.
+/// Increased when the layout changes, or the output of packing for the same input.
 pub const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"ELABCORP";
 const FIELDS_BYTES: usize = 48;
 const HEADER_BYTES: usize = 96;
 
-/// The numbers of the header.
+/// The numbers in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fields {
+struct Header {
     id_bytes: u32,
     n_train: u64,
     n_all: u64,
@@ -40,7 +40,7 @@ struct Fields {
     all_tokens: u64,
 }
 
-impl Fields {
+impl Header {
     fn to_bytes(self) -> [u8; FIELDS_BYTES] {
         let mut bytes = [0; FIELDS_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
@@ -56,9 +56,9 @@ impl Fields {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let id_bytes = read_u32(bytes, 12)?;
-        let sound =
+        let is_valid =
             bytes.starts_with(MAGIC) && read_u32(bytes, 8)? == FORMAT_VERSION && matches!(id_bytes, 2 | 4);
-        sound.then_some(())?;
+        is_valid.then_some(())?;
         Some(Self {
             id_bytes,
             n_train: read_u64(bytes, 16)?,
@@ -68,12 +68,12 @@ impl Fields {
         })
     }
 
-    /// Where offsets and firsts start and where the file ends, in bytes.
+    /// Where the offsets and the first segment lengths start and where the file ends, in bytes.
     fn ends(&self) -> Option<(u64, u64, u64)> {
         let offsets =
             self.all_tokens.checked_mul(u64::from(self.id_bytes))?.checked_add(HEADER_BYTES as u64)?;
-        let firsts = self.n_all.checked_add(1)?.checked_mul(8)?.checked_add(offsets)?;
-        Some((offsets, firsts, self.n_all.checked_mul(4)?.checked_add(firsts)?))
+        let first_segment_lens = self.n_all.checked_add(1)?.checked_mul(8)?.checked_add(offsets)?;
+        Some((offsets, first_segment_lens, self.n_all.checked_mul(4)?.checked_add(first_segment_lens)?))
     }
 }
 
@@ -85,22 +85,22 @@ fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// Writes a corpus next to its final name, and renames it when it is whole.
+/// Writes a corpus to a temporary file, and renames it when it is complete.
 pub struct CorpusWriter<'a> {
     path: &'a Path,
     file: BufWriter<NamedTempFile>,
     hasher: blake3::Hasher,
-    fields: Fields,
+    header: Header,
     offsets: Vec<u64>,
-    firsts: Vec<u32>,
+    first_segment_lens: Vec<u32>,
 }
 
 impl<'a> CorpusWriter<'a> {
-    /// Starts a file for ids below `vocab_size`; its folder is made.
+    /// Starts a file for ids below `vocab_size`; creates its folder.
     pub fn create(path: &'a Path, vocab_size: usize) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)
-            .map_err(|error| Error::storage(folder, "make the cache folder", error))?;
+            .map_err(|error| Error::storage(folder, "create the cache folder", error))?;
         let temporary = tempfile::Builder::new().prefix("corpus-").suffix(".tmp").tempfile_in(folder);
         let temporary = temporary.map_err(|error| Error::storage(folder, "write a file in", error))?;
         let id_bytes = if vocab_size <= 1 << 16 { 2 } else { 4 };
@@ -108,51 +108,53 @@ impl<'a> CorpusWriter<'a> {
             path,
             file: BufWriter::new(temporary),
             hasher: blake3::Hasher::new(),
-            fields: Fields { id_bytes, n_train: 0, n_all: 0, train_tokens: 0, all_tokens: 0 },
+            header: Header { id_bytes, n_train: 0, n_all: 0, train_tokens: 0, all_tokens: 0 },
             offsets: vec![0],
-            firsts: Vec::new(),
+            first_segment_lens: Vec::new(),
         };
         writer.put(&[0; HEADER_BYTES])?;
         writer.hasher.reset();
         Ok(writer)
     }
 
-    /// Appends an example; those that follow the first with `held_out` must all have it.
-    pub fn push(&mut self, example: &Packed, held_out: bool) -> Result<()> {
-        let mut bytes = Vec::with_capacity(example.ids.len() * self.fields.id_bytes as usize);
-        for id in &example.ids {
-            if self.fields.id_bytes == 4 {
+    /// Appends an example; after the first held-out example, all others must be held out too.
+    pub fn push(&mut self, example: &PackedExample, held_out: bool) -> Result<()> {
+        let mut bytes = Vec::with_capacity(example.input_ids.len() * self.header.id_bytes as usize);
+        for id in &example.input_ids {
+            if self.header.id_bytes == 4 {
                 bytes.extend_from_slice(&id.to_le_bytes());
             } else {
-                let id = u16::try_from(*id)
-                    .map_err(|_| Error::internal(format!("id {id} is past the vocabulary")))?;
+                let id = u16::try_from(*id).map_err(|_| {
+                    Error::internal(format!("token id {id} is not below the size of the vocabulary"))
+                })?;
                 bytes.extend_from_slice(&id.to_le_bytes());
             }
         }
         self.put(&bytes)?;
-        self.fields.n_all += 1;
-        self.fields.all_tokens += example.ids.len() as u64;
+        self.header.n_all += 1;
+        self.header.all_tokens += example.input_ids.len() as u64;
         if !held_out {
-            self.fields.n_train += 1;
-            self.fields.train_tokens += example.ids.len() as u64;
+            self.header.n_train += 1;
+            self.header.train_tokens += example.input_ids.len() as u64;
         }
-        self.offsets.push(self.fields.all_tokens);
-        self.firsts.push(example.n_first as u32);
+        self.offsets.push(self.header.all_tokens);
+        self.first_segment_lens.push(example.first_segment_len as u32);
         Ok(())
     }
 
-    /// Writes the tables and the header, syncs, and gives the file its name.
+    /// Writes the tables and the header, syncs the file and renames it.
     pub fn finish(mut self) -> Result<()> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
         self.put(&offsets)?;
-        let firsts: Vec<u8> = self.firsts.iter().flat_map(|first| first.to_le_bytes()).collect();
-        self.put(&firsts)?;
-        let fields = self.fields.to_bytes();
-        let checksum = *self.hasher.update(&fields).finalize().as_bytes();
+        let first_segment_lens: Vec<u8> =
+            self.first_segment_lens.iter().flat_map(|len| len.to_le_bytes()).collect();
+        self.put(&first_segment_lens)?;
+        let header = self.header.to_bytes();
+        let checksum = *self.hasher.update(&header).finalize().as_bytes();
         let storage = |error: std::io::Error| Error::storage(self.path, "write", error);
         let mut file = self.file.into_inner().map_err(|error| storage(error.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(storage)?;
-        file.write_all(&fields).and_then(|()| file.write_all(&checksum)).map_err(storage)?;
+        file.write_all(&header).and_then(|()| file.write_all(&checksum)).map_err(storage)?;
         file.as_file().sync_all().map_err(storage)?;
         file.persist(self.path).map_err(|error| storage(error.error))?;
         Ok(())
@@ -164,55 +166,61 @@ impl<'a> CorpusWriter<'a> {
     }
 }
 
-/// A corpus file, mapped.
+/// A memory-mapped corpus file.
 #[derive(Debug)]
 pub struct CorpusFile {
     map: Mmap,
-    fields: Fields,
+    header: Header,
     offsets_at: usize,
-    firsts_at: usize,
+    first_lens_at: usize,
     checksum: String,
 }
 
 impl CorpusFile {
-    /// Maps a file and checks its length and checksum.
+    /// Maps a file, and checks its length and checksum.
     ///
     /// # Errors
-    /// Why the file cannot be used, in words: it is missing, of another version, cut off or damaged.
+    /// The reason as text: the file is missing, has another version, is truncated or damaged.
     pub fn open(path: &Path) -> std::result::Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
-        // SAFETY: corpus files are written under another name and renamed when whole; this crate never changes or
-        // cuts one that has its name, so the mapped bytes stay as they are. Someone else's writing into our cache
-        // could be seen as other numbers; every read below is bounds-checked.
+        // SAFETY: a corpus file is written under another name and renamed when it is complete. This crate never
+        // changes or truncates a file that has its final name, so the mapped bytes do not change. If another program
+        // writes into the cache, reads may return other numbers; every read below is bounds-checked.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| error.to_string())?;
-        let fields = Fields::from_bytes(&map).ok_or("it is of another format")?;
-        let (offsets_at, firsts_at, end) = fields.ends().ok_or("its header is damaged")?;
+        let header = Header::from_bytes(&map).ok_or("it is not a corpus file of this version")?;
+        let (offsets_at, first_lens_at, end) = header.ends().ok_or("its header is damaged")?;
         if map.len() as u64 != end {
-            return Err(format!("it has {} bytes where {end} are expected", map.len()));
+            return Err(format!("it has {} bytes, expected {end}", map.len()));
         }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(map.get(HEADER_BYTES..).unwrap_or_default()).update(&fields.to_bytes());
+        hasher.update(map.get(HEADER_BYTES..).unwrap_or_default()).update(&header.to_bytes());
         let checksum = hasher.finalize();
         if map.get(FIELDS_BYTES..FIELDS_BYTES + 32) != Some(checksum.as_bytes().as_slice()) {
             return Err("its checksum is wrong".into());
         }
         let checksum = checksum.to_hex().to_string();
-        Ok(Self { map, fields, offsets_at: offsets_at as usize, firsts_at: firsts_at as usize, checksum })
+        Ok(Self {
+            map,
+            header,
+            offsets_at: offsets_at as usize,
+            first_lens_at: first_lens_at as usize,
+            checksum,
+        })
     }
 
     /// Training examples.
     pub fn n_train(&self) -> u64 {
-        self.fields.n_train
+        self.header.n_train
     }
 
     /// Held-out examples.
     pub fn n_held_out(&self) -> u64 {
-        self.fields.n_all.saturating_sub(self.fields.n_train)
+        self.header.n_all.saturating_sub(self.header.n_train)
     }
 
     /// Tokens of the training examples.
     pub fn train_tokens(&self) -> u64 {
-        self.fields.train_tokens
+        self.header.train_tokens
     }
 
     /// BLAKE3 of the content, in hexadecimal.
@@ -220,23 +228,24 @@ impl CorpusFile {
         &self.checksum
     }
 
-    /// Appends example `index` (held-out ones follow the training ones) to a batch; past the end, nothing.
+    /// Appends example `index` to a batch; held-out examples follow the training ones. Past the end, appends nothing.
     pub fn append(&self, index: u64, batch: &mut Batch) {
-        if let Some((ids, n_first)) = self.example(index) {
-            let types: Vec<u32> = (0..ids.len()).map(|k| u32::from(k >= n_first)).collect();
-            batch.push(&ids, &types);
+        if let Some((input_ids, first_segment_len)) = self.example(index) {
+            let token_type_ids: Vec<u32> =
+                (0..input_ids.len()).map(|k| u32::from(k >= first_segment_len)).collect();
+            batch.push(&input_ids, &token_type_ids);
         }
     }
 
     fn example(&self, index: u64) -> Option<(Vec<u32>, usize)> {
-        let index = usize::try_from(index).ok().filter(|_| index < self.fields.n_all)?;
-        let id_bytes = self.fields.id_bytes as usize;
+        let index = usize::try_from(index).ok().filter(|_| index < self.header.n_all)?;
+        let id_bytes = self.header.id_bytes as usize;
         let start = read_u64(&self.map, self.offsets_at + 8 * index)? as usize;
         let end = read_u64(&self.map, self.offsets_at + 8 * (index + 1))? as usize;
         let bytes = self.map.get(HEADER_BYTES + start * id_bytes..HEADER_BYTES + end * id_bytes)?;
         let id = |word: &[u8]| word.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
         let ids = bytes.chunks_exact(id_bytes).map(id).collect();
-        Some((ids, read_u32(&self.map, self.firsts_at + 4 * index)? as usize))
+        Some((ids, read_u32(&self.map, self.first_lens_at + 4 * index)? as usize))
     }
 }
 
@@ -246,50 +255,52 @@ mod tests {
 
     fn write(path: &Path, vocab_size: usize) {
         let mut writer = CorpusWriter::create(path, vocab_size).unwrap();
-        writer.push(&Packed { ids: vec![2, 258, 3, 9, 3], n_first: 3 }, false).unwrap();
-        writer.push(&Packed { ids: vec![2, 65535, 3], n_first: 3 }, false).unwrap();
-        writer.push(&Packed { ids: vec![2, 7, 8, 3], n_first: 4 }, true).unwrap();
+        writer
+            .push(&PackedExample { input_ids: vec![2, 258, 3, 9, 3], first_segment_len: 3 }, false)
+            .unwrap();
+        writer.push(&PackedExample { input_ids: vec![2, 65535, 3], first_segment_len: 3 }, false).unwrap();
+        writer.push(&PackedExample { input_ids: vec![2, 7, 8, 3], first_segment_len: 4 }, true).unwrap();
         writer.finish().unwrap();
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn examples_are_read_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
         for (vocab_size, id_bytes) in [(65_536, 2), (65_537, 4)] {
             let path = folder.path().join(format!("new/{vocab_size}.corpus"));
             write(&path, vocab_size);
             let file = CorpusFile::open(&path).unwrap();
-            assert_eq!(file.fields.id_bytes, id_bytes);
+            assert_eq!(file.header.id_bytes, id_bytes);
             assert_eq!((file.n_train(), file.n_held_out(), file.train_tokens()), (2, 1, 8));
             let mut batch = Batch::new();
             for index in [2, 0, 1, 3, u64::MAX] {
                 file.append(index, &mut batch);
             }
-            assert_eq!(batch.ids, [2, 7, 8, 3, 2, 258, 3, 9, 3, 2, 65535, 3]);
-            assert_eq!(batch.types, [0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0]);
+            assert_eq!(batch.input_ids, [2, 7, 8, 3, 2, 258, 3, 9, 3, 2, 65535, 3]);
+            assert_eq!(batch.token_type_ids, [0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0]);
             assert_eq!(batch.offsets, [0, 4, 9, 12]);
         }
-        let left: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
-        assert_eq!(left.len(), 2, "temporary files were left");
+        let files: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
+        assert_eq!(files.len(), 2, "temporary files were left");
     }
 
     #[test]
-    fn every_damaged_byte_is_noticed() {
+    fn every_damaged_byte_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.corpus");
         write(&path, 70_000);
-        let sound = std::fs::read(&path).unwrap();
-        for at in (0..FIELDS_BYTES + 32).chain(HEADER_BYTES..sound.len()) {
-            let mut bytes = sound.clone();
+        let intact = std::fs::read(&path).unwrap();
+        for at in (0..FIELDS_BYTES + 32).chain(HEADER_BYTES..intact.len()) {
+            let mut bytes = intact.clone();
             bytes[at] ^= 0x11;
             std::fs::write(&path, bytes).unwrap();
             assert!(CorpusFile::open(&path).is_err(), "byte {at}");
         }
-        for length in [0, 1, HEADER_BYTES, sound.len() - 1] {
-            std::fs::write(&path, &sound[..length]).unwrap();
+        for length in [0, 1, HEADER_BYTES, intact.len() - 1] {
+            std::fs::write(&path, &intact[..length]).unwrap();
             assert!(CorpusFile::open(&path).is_err(), "length {length}");
         }
-        std::fs::write(&path, [sound.as_slice(), &[0]].concat()).unwrap();
+        std::fs::write(&path, [intact.as_slice(), &[0]].concat()).unwrap();
         assert!(CorpusFile::open(&path).is_err());
     }
 }

@@ -1,27 +1,31 @@
-//! Texts that were tokenised on another machine and unpacked here: what opens where the text itself cannot be had.
+//! Corpora that were tokenised on another machine and imported here; they are used where the text is not available.
 //!
-//! A record in the cache, named by the data section, holds what the text was called and which content it had; the tokenizer lies
-//! beside it and the packed corpora where all are. Must never: stand in for a text that is here. Next: `parcel.rs`, which brings them.
+//! A record in the cache, named by a hash of the data section, holds the text's name and a hash of its content; the
+//! tokenizer is beside it, and the corpus files are in the cache with all others. Must never: be used in place of a
+//! text that is available. Next: `archive.rs`, which imports them.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::write_whole;
+use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataSpec;
 use crate::hub::DataEnv;
 use crate::text::tokenizer::Tokenizer;
 
-/// Changes when an older record can no longer be read.
+/// Increased when an older record can no longer be read.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
-/// What is known of a text that is elsewhere.
+/// The folder's name in the cache. It never changes, so that corpora that were imported once are always found.
+const FOLDER: &str = "carried";
+
+/// Describes an imported text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct ImportRecord {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
-    /// The data section that it answers.
+    /// The data section of the text.
     pub data: DataSpec,
     /// Repository, patterns or `built-in language`.
     pub name: String,
@@ -31,43 +35,43 @@ pub(crate) struct Record {
     pub identity: String,
 }
 
-/// A text that is elsewhere, and its tokenizer.
-pub(crate) struct Imported {
-    pub record: Record,
+/// An imported text with its tokenizer.
+pub(crate) struct ImportedText {
+    pub record: ImportRecord,
     pub tokenizer: Tokenizer,
 }
 
-/// Where the record and the tokenizer of a data section are.
+/// The paths of the record and the tokenizer of a data section.
 fn paths(data: &DataSpec, env: &DataEnv) -> Result<[PathBuf; 2]> {
     let text = serde_json::to_string(data)
         .map_err(|error| Error::internal("cannot write a data section as JSON").because(error))?;
     let name = blake3::hash(text.as_bytes()).to_hex()[..24].to_string();
-    let folder = env.cache.join("carried");
+    let folder = env.cache.join(FOLDER);
     Ok([folder.join(format!("{name}.json")), folder.join(format!("{name}.tokenizer.json"))])
 }
 
-/// What was unpacked here for a data section, if anything was.
+/// The imported text of a data section, if there is one.
 ///
 /// # Errors
 /// It cannot be read.
-pub(crate) fn find(data: &DataSpec, env: &DataEnv) -> Result<Option<Imported>> {
+pub(crate) fn find(data: &DataSpec, env: &DataEnv) -> Result<Option<ImportedText>> {
     let [record_path, tokenizer_path] = paths(data, env)?;
     let Ok(text) = std::fs::read_to_string(&record_path) else { return Ok(None) };
     let damaged = || {
-        let what = format!("{} is damaged, or of another version", record_path.display());
-        Error::new(ErrorKind::Data, what, "unpack its parcel again")
+        let what = format!("{} is damaged, or has an unknown format version", record_path.display());
+        Error::new(ErrorKind::Data, what, "import its corpus archive again")
     };
-    let record: Record = serde_json::from_str(&text).map_err(|error| damaged().because(error))?;
+    let record: ImportRecord = serde_json::from_str(&text).map_err(|error| damaged().because(error))?;
     if record.format_version != FORMAT_VERSION || record.data != *data {
         return Err(damaged());
     }
-    Ok(Some(Imported { record, tokenizer: Tokenizer::from_file(&tokenizer_path)? }))
+    Ok(Some(ImportedText { record, tokenizer: Tokenizer::from_file(&tokenizer_path)? }))
 }
 
-/// Puts a record and its tokenizer in their places; the record comes last.
-pub(crate) fn keep(record: &Record, tokenizer: &[u8], env: &DataEnv) -> Result<()> {
+/// Writes a record and its tokenizer into the cache, the record last.
+pub(crate) fn save(record: &ImportRecord, tokenizer: &[u8], env: &DataEnv) -> Result<()> {
     let [record_path, tokenizer_path] = paths(&record.data, env)?;
-    crate::disk::create_folder(&env.cache.join("carried"))?;
+    create_folder(&env.cache.join(FOLDER))?;
     write_whole(&tokenizer_path, tokenizer)?;
     let text = serde_json::to_vec_pretty(record)
         .map_err(|error| Error::internal("cannot write a record as JSON").because(error))?;

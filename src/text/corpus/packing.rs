@@ -1,32 +1,32 @@
 //! Packing a document's lines into training examples, as ELECTRA's builder does.
 //!
-//! Lines are collected until they fill the target length, then dealt to a first and a second segment:
-//! `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`. What does not fit is thrown away; no example crosses a document's
-//! end. (google-research/electra, build_pretraining_dataset.py; paper §3.1.)
+//! Lines are collected until they reach the target length, then distributed over a first and a second segment:
+//! `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`. Tokens that do not fit are dropped; no example crosses the end of a
+//! document. (google-research/electra, build_pretraining_dataset.py; ELECTRA §3.1.)
 //!
-//! One difference: the released code carries the drawn target length, and an unseeded generator, from one
-//! document into the next. Here both begin anew with each document, so that a document's examples depend on its
-//! index alone and documents can be packed in any order on any number of threads. The share of random-length
-//! examples is a little lower for that: a document's first example always aims at the full length.
-//! Must never: see text. Next: `corpus.rs` stores the examples.
+//! One difference: the released code carries the target length, and an unseeded random generator, from one document to
+//! the next. Here both start again with each document, so that its examples depend on its index alone, and documents
+//! can be packed in any order by any number of threads. The share of random-length examples is therefore a little
+//! lower: the first example of a document always has the full target length.
+//! Must never: see text. Next: `build.rs` stores the examples.
 
 use crate::rng::{Purpose, Stream};
 use crate::text::tokenizer::SpecialIds;
 
 /// Share of the examples with one segment.
 const SINGLE_SEGMENT: f64 = 0.1;
-/// Share of the examples that aim at a random length.
+/// Share of the examples with a random target length.
 const RANDOM_LENGTH: f64 = 0.05;
-/// Shortest random length.
+/// Shortest random target length.
 const SHORTEST: usize = 5;
 
 /// One training example.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedExample {
     /// Token ids with [CLS] and [SEP]; at most the packing length.
-    pub ids: Vec<u32>,
+    pub input_ids: Vec<u32>,
     /// Tokens of type 0: [CLS], the first segment and its [SEP]. The others are of type 1.
-    pub n_first: usize,
+    pub first_segment_len: usize,
 }
 
 /// Packs the tokenised lines of document `index` into examples of at most `max_length` tokens.
@@ -35,53 +35,53 @@ pub fn pack_document(
     max_length: usize,
     special: SpecialIds,
     index: u64,
-) -> Vec<Packed> {
+) -> Vec<PackedExample> {
     let mut stream = Stream::new(0, Purpose::Packing, 0, index);
     pack(lines, max_length, special, || stream.uniform())
 }
 
-/// The builder itself; `draw` gives uniform numbers in [0, 1), in the order in which the rules ask for them.
+/// The builder; `draw` returns uniform numbers in [0, 1), in the order in which the rules need them.
 fn pack(
     lines: Vec<Vec<u32>>,
     max_length: usize,
     special: SpecialIds,
     mut draw: impl FnMut() -> f64,
-) -> Vec<Packed> {
+) -> Vec<PackedExample> {
     let mut examples = Vec::new();
-    let mut waiting: Vec<Vec<u32>> = Vec::new();
-    let mut n_waiting = 0;
+    let mut pending: Vec<Vec<u32>> = Vec::new();
+    let mut n_pending = 0;
     let mut target = max_length;
     for line in lines {
-        n_waiting += line.len();
-        waiting.push(line);
-        if n_waiting >= target {
-            examples.push(example(&waiting, target, max_length, special, &mut draw));
-            waiting.clear();
-            n_waiting = 0;
+        n_pending += line.len();
+        pending.push(line);
+        if n_pending >= target {
+            examples.push(example(&pending, target, max_length, special, &mut draw));
+            pending.clear();
+            n_pending = 0;
             target = next_target(max_length, &mut draw);
         }
     }
-    if n_waiting > 0 {
-        examples.push(example(&waiting, target, max_length, special, &mut draw));
+    if n_pending > 0 {
+        examples.push(example(&pending, target, max_length, special, &mut draw));
     }
     examples
 }
 
-/// Deals lines to the two segments and joins them.
+/// Distributes lines over the two segments and joins them.
 fn example(
     lines: &[Vec<u32>],
     target: usize,
     max_length: usize,
     special: SpecialIds,
     draw: &mut impl FnMut() -> f64,
-) -> Packed {
+) -> PackedExample {
     let single = draw() < SINGLE_SEGMENT;
     let first_target = if single { usize::MAX } else { target.saturating_sub(3) / 2 };
     let mut first: Vec<u32> = Vec::new();
     let mut second: Vec<u32> = Vec::new();
     for line in lines {
         let fits = first.is_empty() || first.len() + line.len() < first_target;
-        // A line that would overfill the first segment goes there half of the time, while nothing follows it.
+        // A line that would overfill the first segment still goes there half of the time, if the second is empty.
         if fits || (second.is_empty() && first.len() < first_target && draw() < 0.5) {
             first.extend_from_slice(line);
         } else {
@@ -91,19 +91,19 @@ fn example(
     first.truncate(max_length.saturating_sub(2));
     second.truncate(max_length.saturating_sub(first.len() + 3));
 
-    let mut ids = Vec::with_capacity(first.len() + second.len() + 3);
-    ids.push(special.cls);
-    ids.append(&mut first);
-    ids.push(special.sep);
-    let n_first = ids.len();
+    let mut input_ids = Vec::with_capacity(first.len() + second.len() + 3);
+    input_ids.push(special.cls);
+    input_ids.append(&mut first);
+    input_ids.push(special.sep);
+    let first_segment_len = input_ids.len();
     if !second.is_empty() {
-        ids.append(&mut second);
-        ids.push(special.sep);
+        input_ids.append(&mut second);
+        input_ids.push(special.sep);
     }
-    Packed { ids, n_first }
+    PackedExample { input_ids, first_segment_len }
 }
 
-/// The length that the next example aims at, decided after an example is made.
+/// The target length of the next example, drawn after an example is made.
 fn next_target(max_length: usize, draw: &mut impl FnMut() -> f64) -> usize {
     if draw() >= RANDOM_LENGTH || max_length <= SHORTEST {
         return max_length;
@@ -133,16 +133,17 @@ mod tests {
     /// Packs with scripted draws, all of which must be used.
     fn scripted(lengths: &[usize], max_length: usize, draws: &[f64]) -> Vec<(Vec<u32>, usize)> {
         let mut rest = draws.iter();
-        let packed = pack(lines(lengths), max_length, SPECIAL, || *rest.next().expect("one draw more"));
+        let packed = pack(lines(lengths), max_length, SPECIAL, || *rest.next().expect("too few draws"));
         assert_eq!(rest.len(), 0, "draws were left over");
-        packed.into_iter().map(|example| (example.ids, example.n_first)).collect()
+        packed.into_iter().map(|example| (example.input_ids, example.first_segment_len)).collect()
     }
 
     #[test]
     fn two_segments() {
-        // Target 16, so the first segment aims at 6: line 0 (4) goes there; line 1 would make 7 and loses the
-        // coin (0.5 is not below 0.5); line 2 (1) comes back, 5 < 6; line 3 (8) meets a second segment, no coin.
-        // 3 + 8 = 11 fits 16 - 5 - 3 = 8: trimmed. Then no random length (0.05 is not below 0.05).
+        // The target is 16, so the first segment's is 6. Line 0 (4 tokens) goes to the first segment. Line 1 would make
+        // it 7, and the draw 0.5 (not below 0.5) sends it to the second. Line 2 (1) goes to the first: 5 < 6. Line 3
+        // (8) goes to the second without a draw. 3 + 8 = 11 tokens are cut to 16 - 5 - 3 = 8. The draw 0.05 (not below
+        // 0.05) makes the next target the full length.
         assert_eq!(
             scripted(&[4, 3, 1, 8], 16, &[0.1, 0.5, 0.05]),
             [(vec![2, 0, 1, 2, 3, 200, 3, 100, 101, 102, 300, 301, 302, 303, 304, 3], 7)]
@@ -150,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn the_coin_may_overfill_the_first_segment() {
-        // 4 + 3 is not below 6, the coin (0.49) takes it; line 2 then finds the first segment full: no coin.
+    fn a_draw_may_overfill_the_first_segment() {
+        // 4 + 3 is not below 6, but the draw 0.49 adds line 1; the first segment is then full, so line 2 needs no draw.
         assert_eq!(
             scripted(&[4, 3, 2], 16, &[0.9, 0.49]),
             [(vec![2, 0, 1, 2, 3, 100, 101, 102, 3, 200, 201, 3], 9)]
@@ -159,21 +160,21 @@ mod tests {
     }
 
     #[test]
-    fn one_segment_takes_all_and_is_trimmed() {
-        // 0.09 makes a single segment; 12 ids are cut to 10 - 2.
+    fn a_single_segment_takes_all_lines_and_is_cut() {
+        // The draw 0.09 makes a single segment; 12 tokens are cut to 10 - 2.
         assert_eq!(scripted(&[6, 6], 10, &[0.09, 0.9]), [(vec![2, 0, 1, 2, 3, 4, 5, 100, 101, 3], 10)]);
     }
 
     #[test]
-    fn a_long_first_line_leaves_no_room_for_a_second() {
-        // Lines 0 (9) and 1 (4): the first aims at 3, is over it, so line 1 goes second: 10 - 8 - 3 < 0, dropped.
+    fn a_long_first_line_leaves_no_room_for_a_second_segment() {
+        // The first segment's target is 3, and line 0 (9) exceeds it. Line 1 (4) goes to the second: 10 - 8 - 3 < 0, dropped.
         assert_eq!(scripted(&[9, 4], 10, &[0.9, 0.9]), [(vec![2, 0, 1, 2, 3, 4, 5, 6, 7, 3], 10)]);
     }
 
     #[test]
     fn random_length_is_drawn_after_the_example() {
-        // Example 1: line 0 (10). Then 0.04 asks for a random length: 5 + floor(0.5 × 6) = 8; line 1 (8)
-        // reaches it. Then the full length again: line 2 (9) alone does not reach 10, so the end flushes it.
+        // Example 1 is line 0 (10). The draw 0.04 then makes the target random: 5 + floor(0.5 × 6) = 8, which line 1 (8)
+        // reaches. The next target is the full length: line 2 (9) does not reach 10, and the document ends.
         let examples = scripted(&[10, 8, 9], 10, &[0.9, 0.04, 0.5, 0.9, 0.9, 0.9]);
         assert_eq!(examples.iter().map(|(ids, _)| ids.len()).collect::<Vec<_>>(), [10, 10, 10]);
         assert_eq!(examples[1].0[1], 100);
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_makes_nothing() {
+    fn empty_documents_give_no_examples() {
         assert_eq!(scripted(&[], 16, &[]), []);
         assert_eq!(scripted(&[0, 0], 16, &[]), []);
     }
@@ -193,11 +194,14 @@ mod tests {
         for index in 0..400 {
             let packed = pack_document(lines(&[9; 80]), 64, SPECIAL, index);
             for example in packed {
-                assert!((5..=64).contains(&example.ids.len()) && example.n_first <= example.ids.len());
-                assert_eq!((example.ids.first(), example.ids.last()), (Some(&2), Some(&3)));
+                assert!(
+                    (5..=64).contains(&example.input_ids.len())
+                        && example.first_segment_len <= example.input_ids.len()
+                );
+                assert_eq!((example.input_ids.first(), example.input_ids.last()), (Some(&2), Some(&3)));
                 n += 1;
-                single += usize::from(example.n_first == example.ids.len());
-                short += usize::from(example.ids.len() < 50);
+                single += usize::from(example.first_segment_len == example.input_ids.len());
+                short += usize::from(example.input_ids.len() < 50);
             }
         }
         let (single, short) = (single as f64 / n as f64, short as f64 / n as f64);

@@ -1,6 +1,6 @@
-//! Which documents a data section means, exactly: files found, revision resolved, content named by a hash.
+//! Resolves a data section to documents: finds the files, resolves the revision, and identifies the content by a hash.
 //!
-//! Must never: read a document's text, except to hash local files. Next: `corpus.rs` packs the documents.
+//! Must never: read a document's text, except to hash local files. Next: `build.rs` packs the documents.
 
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,19 @@ use super::documents::{Documents, is_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataSpec;
 use crate::formats::parquet::Origin;
-use crate::hub::pattern;
-use crate::hub::{DataEnv, HubFiles, RepoKind};
+use crate::hub::{DataEnv, HubFiles, RepoKind, local_files};
 use crate::records::Sink;
 use crate::text::synthetic;
 
-/// Documents of the built-in language that stand for all of them in its identity.
+/// Documents of the built-in language that are hashed into its identity.
 const LANGUAGE_SAMPLES: u64 = 64;
 
-/// The text of a data section.
+/// The text of a data section, not yet read.
 #[derive(Clone, Debug)]
-pub struct Source {
-    /// Documents to train on, and to hold out from where `held_out` is None.
+pub struct TextSource {
+    /// Documents to train on; if `held_out` is None, some of them are held out.
     pub documents: Documents,
-    /// Documents of their own to hold out.
+    /// Separate documents to hold out.
     pub held_out: Option<Documents>,
     /// Hash of everything that decides the documents.
     pub identity: String,
@@ -31,8 +30,8 @@ pub struct Source {
     pub revision: String,
 }
 
-/// Resolves a data section, downloading what is missing.
-pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Source> {
+/// Resolves a data section, and downloads missing files.
+pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<TextSource> {
     match spec {
         DataSpec::Language { documents, seed } => Ok(language_source(*seed, *documents)),
         DataSpec::Hub { repo, revision, files, validation_files, column, max_documents, .. } => {
@@ -48,7 +47,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
                 identity.add_hub(repo, &held_out)?;
                 Some(files_source(held_out.into_paths(), column, *max_documents, Origin::Hub))
             };
-            Ok(Source {
+            Ok(TextSource {
                 revision: found.revision.clone(),
                 documents: files_source(found.into_paths(), column, *max_documents, Origin::Hub),
                 held_out,
@@ -61,7 +60,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
             let mut found: Vec<PathBuf> = Vec::new();
             let mut identity = Identity::new("files", column, *max_documents);
             for path in paths {
-                for file in pattern::local_files(path)? {
+                for file in local_files(path)? {
                     check_ending(&file)?;
                     if !found.contains(&file) {
                         identity.add_content(&file)?;
@@ -69,7 +68,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<So
                     }
                 }
             }
-            Ok(Source {
+            Ok(TextSource {
                 documents: files_source(found, column, *max_documents, Origin::Local),
                 held_out: None,
                 identity: identity.finish(),
@@ -84,7 +83,7 @@ fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: O
     Documents::Files { paths, column: column.to_string(), limit, origin }
 }
 
-/// Refuses a file of a person that is neither text nor Parquet by its name.
+/// Rejects a local file that is neither text nor Parquet by its name.
 fn check_ending(path: &Path) -> Result<()> {
     if is_text(path) || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
         return Ok(());
@@ -92,20 +91,20 @@ fn check_ending(path: &Path) -> Result<()> {
     Err(Error::new(
         ErrorKind::Data,
         format!("{} is not a .txt or .parquet file", path.display()),
-        "rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a \
+        "rename or convert it: .txt has one sentence per line and a blank line between documents, .parquet has a \
          column of texts",
     ))
 }
 
-/// The language is code: a sample of its documents notices when the code changes.
-fn language_source(seed: u64, n: u64) -> Source {
+/// The language is code, so a sample of its documents is hashed: the hash changes when the code changes.
+fn language_source(seed: u64, n: u64) -> TextSource {
     let mut identity = Identity::new("language", "", Some(n));
     identity.add(&seed.to_string());
     let step = (n / LANGUAGE_SAMPLES).max(1) as usize;
     for index in (0..n).step_by(step) {
         identity.add(&synthetic::document(seed, index).join("\n"));
     }
-    Source {
+    TextSource {
         documents: Documents::Language { seed, n },
         held_out: None,
         identity: identity.finish(),
@@ -194,7 +193,7 @@ mod tests {
         let error = check_ending(Path::new("a/b.jsonl")).unwrap_err();
         insta::assert_snapshot!(error, @r"
         a/b.jsonl is not a .txt or .parquet file
-        hint: rename or convert it: .txt holds a line a sentence and a blank line between documents, .parquet a column of texts
+        hint: rename or convert it: .txt has one sentence per line and a blank line between documents, .parquet has a column of texts
         ");
         assert!(check_ending(Path::new("a/txt")).is_err());
     }

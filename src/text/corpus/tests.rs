@@ -1,9 +1,15 @@
 //! Tests of the whole way from documents to batches.
 
+use std::path::{Path, PathBuf};
+
+use super::build::tokenise_and_pack;
 use super::*;
-use crate::hub::{Hub, HubConfig};
+use crate::experiment::{DataSpec, TokenizerSpec};
+use crate::hub::{DataEnv, Hub, HubConfig};
 use crate::records::Silent;
-use crate::text::tokenizer::open::open_tokenizer;
+use crate::text::batch::Batch;
+use crate::text::synthetic;
+use crate::text::tokenizer::open_tokenizer;
 
 fn language(documents: u64) -> DataSpec {
     DataSpec::Language { documents, seed: 5 }
@@ -20,12 +26,12 @@ fn only_file(folder: &Path) -> PathBuf {
     files.remove(0).path()
 }
 
-/// Sequences of a batch, each with its types.
+/// The input ids and token type ids of each sequence.
 fn sequences(batch: &Batch) -> Vec<(Vec<u32>, Vec<u32>)> {
     batch
         .offsets
         .windows(2)
-        .map(|w| (batch.ids[w[0]..w[1]].to_vec(), batch.types[w[0]..w[1]].to_vec()))
+        .map(|w| (batch.input_ids[w[0]..w[1]].to_vec(), batch.token_type_ids[w[0]..w[1]].to_vec()))
         .collect()
 }
 
@@ -48,7 +54,7 @@ fn every_epoch_visits_every_example_once() {
     let draw = |step, batch| sequences(&corpus.batch_at(9, step, batch));
     let mut epochs: Vec<Vec<_>> = (0..2).map(|epoch| draw(epoch, n)).collect();
     assert_ne!(epochs[0], epochs[1]);
-    // The same examples in single steps: batch k depends on its number only.
+    // The same examples in batches of one: batch k depends on its number alone.
     let singles: Vec<_> = (0..n as u64).flat_map(|step| draw(step, 1)).collect();
     assert_eq!(singles, epochs[0]);
     // A batch may span two epochs.
@@ -67,9 +73,9 @@ fn sequences_are_well_formed() {
     for (ids, types) in sequences(&corpus.batch_at(1, 0, corpus.n_examples() as usize)) {
         assert!((5..=32).contains(&ids.len()));
         assert_eq!((ids[0], ids[ids.len() - 1]), (2, 3));
-        let n_first = types.iter().filter(|kind| **kind == 0).count();
-        assert!(types[n_first..].iter().all(|kind| *kind == 1));
-        assert_eq!(ids[n_first - 1], 3);
+        let first_len = types.iter().filter(|segment| **segment == 0).count();
+        assert!(types[first_len..].iter().all(|segment| *segment == 1));
+        assert_eq!(ids[first_len - 1], 3);
     }
 }
 
@@ -81,9 +87,13 @@ fn every_hundredth_document_is_held_out() {
     let tokenizer = open_tokenizer(&language(1), &DataEnv::at(folder.path()), &Silent).unwrap();
     let mut expected = Vec::new();
     for index in [99, 199] {
-        let document = crate::text::synthetic::document(5, index);
-        expected
-            .extend(pack_one(&document, index, &tokenizer, 32).unwrap().into_iter().map(|packed| packed.ids));
+        let document = synthetic::document(5, index);
+        expected.extend(
+            tokenise_and_pack(&document, index, &tokenizer, 32)
+                .unwrap()
+                .into_iter()
+                .map(|example| example.input_ids),
+        );
     }
     assert_eq!(corpus.n_validation(), expected.len() as u64);
     let batches: Vec<Batch> = (0..).map_while(|index| corpus.validation_batch(index, 3)).collect();
@@ -97,21 +107,21 @@ fn a_damaged_cache_is_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(&language(20), folder.path());
     let path = only_file(folder.path());
-    let sound = std::fs::read(&path).unwrap();
-    let mut bytes = sound.clone();
+    let intact = std::fs::read(&path).unwrap();
+    let mut bytes = intact.clone();
     bytes[200] ^= 1;
-    for damaged in [bytes, sound[..sound.len() / 2].to_vec(), b"something else".to_vec(), Vec::new()] {
-        // Replaced as another process would: the first corpus keeps its own mapping.
+    for damaged in [bytes, intact[..intact.len() / 2].to_vec(), b"something else".to_vec(), Vec::new()] {
+        // Replaced by a new file, as another process would do: the first corpus keeps its own mapping.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, damaged).unwrap();
         let again = open(&language(20), folder.path());
         assert_eq!(again.provenance(), first.provenance());
-        assert_eq!(std::fs::read(only_file(folder.path())).unwrap(), sound);
+        assert_eq!(std::fs::read(only_file(folder.path())).unwrap(), intact);
     }
 }
 
 #[test]
-fn two_builders_race_harmlessly() {
+fn concurrent_builds_give_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let hashes: Vec<String> = std::thread::scope(|scope| {
         let build = || open(&language(300), folder.path()).provenance().corpus_hash;
@@ -126,24 +136,23 @@ fn two_builders_race_harmlessly() {
 fn local_files_with_a_vocabulary() {
     let folder = tempfile::tempdir().unwrap();
     let vocabulary = folder.path().join("vocab.txt");
-    std::fs::write(&vocabulary, crate::text::synthetic::vocabulary().join("\n")).unwrap();
+    std::fs::write(&vocabulary, synthetic::vocabulary().join("\n")).unwrap();
     let text = folder.path().join("text.txt");
     let spec = |paths: Vec<String>| DataSpec::Files {
         paths,
         column: "text".into(),
         max_documents: None,
-        tokenizer: crate::experiment::TokenizerSpec::File { path: vocabulary.display().to_string() },
+        tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
     };
     let spec = spec(vec![text.display().to_string()]);
     std::fs::write(&text, "\n\n").unwrap();
     let error = open_corpus(&spec, 32, &DataEnv::at(folder.path()), &Silent).unwrap_err();
     let shown = error.to_string().replace(&folder.path().display().to_string(), "DIR");
     insta::assert_snapshot!(shown, @r"
-    the text of DIR/text.txt is too little for a single training example
+    the text of DIR/text.txt is too short for a single training example
     hint: check that the files are not empty and that the column holds text, or raise max_documents
     ");
-    let documents: Vec<String> =
-        (0..5).map(|index| crate::text::synthetic::document(5, index).join("\n")).collect();
+    let documents: Vec<String> = (0..5).map(|index| synthetic::document(5, index).join("\n")).collect();
     std::fs::write(&text, documents.join("\n\n")).unwrap();
     let local = open(&spec, folder.path());
     let built_in = open(&language(5), folder.path());
@@ -155,13 +164,13 @@ fn local_files_with_a_vocabulary() {
     assert!(built_in.provenance().synthetic);
 }
 
-/// Facts, trap 37: what decides the tokens decides the cache's name.
+/// Trap 37: everything that decides the tokens decides the name of the cache file.
 #[test]
 fn other_tokenizers_and_lengths_have_other_caches() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.txt");
-    std::fs::write(&text, crate::text::synthetic::document(5, 0).join("\n")).unwrap();
-    let mut words = crate::text::synthetic::vocabulary();
+    std::fs::write(&text, synthetic::document(5, 0).join("\n")).unwrap();
+    let mut words = synthetic::vocabulary();
     let open = |name: &str, seq_len, words: &[String]| {
         let vocabulary = folder.path().join(name);
         std::fs::write(&vocabulary, words.join("\n")).unwrap();
@@ -169,17 +178,17 @@ fn other_tokenizers_and_lengths_have_other_caches() {
             paths: vec![text.display().to_string()],
             column: "text".into(),
             max_documents: None,
-            tokenizer: crate::experiment::TokenizerSpec::File { path: vocabulary.display().to_string() },
+            tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
         };
         let corpus = open_corpus(&spec, seq_len, &DataEnv::at(folder.path()), &Silent).unwrap();
         corpus.batch_at(0, 0, 1)
     };
     let first = open("a.txt", 32, &words);
-    assert_eq!(open("b.txt", 32, &words).ids, first.ids, "the same tokens under another name");
-    assert_ne!(open("a.txt", 16, &words).ids, first.ids);
-    // The same file name, other content: every ordinary word has moved.
+    assert_eq!(open("b.txt", 32, &words).input_ids, first.input_ids, "the same tokens under another name");
+    assert_ne!(open("a.txt", 16, &words).input_ids, first.input_ids);
+    // The same file name with other content: every ordinary word has another id.
     words.insert(5, "zzzz".into());
-    assert_ne!(open("a.txt", 32, &words).ids, first.ids);
+    assert_ne!(open("a.txt", 32, &words).input_ids, first.input_ids);
 }
 
 #[test]
@@ -204,8 +213,10 @@ fn a_slice_of_real_wikipedia() {
     assert_eq!(provenance.revision, "cf702eadec9cebf675d19d271b4c7eda424a3ce3");
     assert!(corpus.n_examples() > 100 && corpus.n_validation() > 100, "{provenance:?}");
     let batch = corpus.batch_at(1, 0, 64);
-    assert!(batch.ids.iter().all(|id| *id < 30_522) && batch.lengths().iter().all(|length| *length <= 128));
-    // English text in BERT's vocabulary has hardly any unknown word, and [MASK] never stands in text.
-    let unknown = batch.ids.iter().filter(|id| **id == 100).count();
-    assert!(unknown * 200 < batch.n_tokens() && !batch.ids.contains(&103), "{unknown} unknown");
+    assert!(
+        batch.input_ids.iter().all(|id| *id < 30_522) && batch.lengths().iter().all(|length| *length <= 128)
+    );
+    // English text has hardly any [UNK] in BERT's vocabulary, and never [MASK].
+    let unknown = batch.input_ids.iter().filter(|id| **id == 100).count();
+    assert!(unknown * 200 < batch.n_tokens() && !batch.input_ids.contains(&103), "{unknown} unknown");
 }

@@ -1,8 +1,8 @@
-//! Documents: a topic, a mood and a few people, told in 4 to 12 sentences.
+//! Documents: 4 to 12 sentences with one topic, one mood and a few people.
 //!
-//! One person is in focus. A pronoun always means them: it is used only where the sentence before names nobody
-//! else of that gender. Facts come from the world, so that they are the same in every document; events are
-//! made up, may be told twice in different words, and may be asked about.
+//! One person is in focus, and every pronoun refers to them: a pronoun is used only if the sentence before names nobody
+//! else of that gender. Facts come from the world, so they are the same in every document. Events are made up, may be
+//! told twice in different words, and may be asked about.
 
 use crate::rng::{Purpose, Stream};
 
@@ -14,24 +14,24 @@ use super::sentiment::{Mood, opinion};
 use super::topics::{Topic, kind_of};
 use super::world::{ANIMALS, Person, animal_of};
 
-const SAID: [&str; 4] = ["everybody knows that", "people say that", "it is true that", "we heard that"];
-/// Most sentences of a document: the last step may add two.
-const LONGEST: usize = 12;
-/// Longest event that may follow an opener of up to four words.
-const LONGEST_AFTER_OPENER: usize = 12;
-const AGAIN: [&str; 3] = ["in other words,", "that is,", "this means that"];
+const HEARSAY: [&str; 4] = ["everybody knows that", "people say that", "it is true that", "we heard that"];
+/// Most sentences of a document.
+const MAX_SENTENCES: usize = 12;
+/// Most words of an event after an opener of up to four words.
+const MAX_WORDS_AFTER_OPENER: usize = 12;
+const RESTATEMENT: [&str; 3] = ["in other words,", "that is,", "this means that"];
 
-/// Document `index` of the language with this seed: its sentences.
+/// The sentences of document `index` of the language with this seed.
 pub fn document(seed: u64, index: u64) -> Vec<String> {
     let mut stream = Stream::new(seed, Purpose::Language, 0, index);
     let topic = any_topic(&mut stream);
     let mood = if stream.chance(0.5) { Mood::Good } else { Mood::Bad };
     let focus = any_person(&mut stream, topic);
-    let at_least = 4 + stream.below(LONGEST - 4);
-    let mut story = Story { stream, topic, mood, focus, clear: false, lines: Vec::with_capacity(12) };
+    let min_sentences = 4 + stream.below(MAX_SENTENCES - 4);
+    let mut story = Story { stream, topic, mood, focus, is_clear: false, lines: Vec::with_capacity(12) };
     story.introduce();
-    while story.lines.len() < at_least {
-        story.go_on();
+    while story.lines.len() < min_sentences {
+        story.add_sentences();
     }
     story.lines
 }
@@ -41,17 +41,17 @@ struct Story {
     topic: &'static Topic,
     mood: Mood,
     focus: &'static Person,
-    /// Whether a pronoun in the next sentence would mean the person in focus.
-    clear: bool,
+    /// Whether a pronoun in the next sentence would refer to the person in focus.
+    is_clear: bool,
     lines: Vec<String>,
 }
 
 impl Story {
-    fn say(&mut self, text: String) {
+    fn push_sentence(&mut self, text: String) {
         self.lines.push(text + ".");
     }
 
-    fn go_on(&mut self) {
+    fn add_sentences(&mut self) {
         match self.stream.below(100) {
             0..=17 => self.tell_fact(),
             18..=37 => self.tell_event(),
@@ -68,17 +68,17 @@ impl Story {
         }
     }
 
-    /// Whether to use a pronoun for the person in focus now.
-    fn pronoun(&mut self) -> bool {
-        self.clear && self.stream.chance(0.65)
+    /// Draws whether the next sentence uses a pronoun for the person in focus.
+    fn draws_pronoun(&mut self) -> bool {
+        self.is_clear && self.stream.chance(0.65)
     }
 
     fn focus_phrase(&mut self) -> Phrase {
-        if self.pronoun() { Phrase::pronoun(self.focus.gender) } else { Phrase::person(self.focus) }
+        if self.draws_pronoun() { Phrase::pronoun(self.focus.gender) } else { Phrase::person(self.focus) }
     }
 
     fn focus_word(&mut self) -> &'static str {
-        if self.pronoun() { self.focus.gender.subject() } else { self.focus.name }
+        if self.draws_pronoun() { self.focus.gender.subject() } else { self.focus.name }
     }
 
     fn introduce(&mut self) {
@@ -87,32 +87,32 @@ impl Story {
         let name = self.focus.name;
         match job.strip_prefix(name) {
             Some(works) if self.stream.chance(0.4) => {
-                self.say(format!("{name}, who lives {},{works}", self.focus.home.phrase()));
+                self.push_sentence(format!("{name}, who lives {},{works}", self.focus.home.phrase()));
             }
-            _ => self.say(format!("{job}, and {home}")),
+            _ => self.push_sentence(format!("{job}, and {home}")),
         }
-        self.clear = true;
+        self.is_clear = true;
     }
 
     fn tell_fact(&mut self) {
         let relation = pick(&mut self.stream, &OF_PEOPLE);
-        let pronoun = self.pronoun();
+        let pronoun = self.draws_pronoun();
         let fact = Fact::of_person(self.focus, relation).statement(&mut self.stream, pronoun);
         if self.stream.chance(0.2) {
-            let said = pick(&mut self.stream, &SAID);
-            self.say(format!("{said} {fact}"));
+            let said = pick(&mut self.stream, &HEARSAY);
+            self.push_sentence(format!("{said} {fact}"));
         } else {
-            self.say(fact);
+            self.push_sentence(fact);
         }
-        self.clear = true;
+        self.is_clear = true;
     }
 
-    /// Says an event. The focus is clear after it if it acts and nobody else with a name is there.
-    fn say_event(&mut self, event: &Event, by_focus: bool, before: &str) {
+    /// Adds an event. After it, a pronoun is clear if the person in focus acts and nobody else is named.
+    fn push_event(&mut self, event: &Event, by_focus: bool, before: &str) {
         let text = event.text();
-        self.say(if before.is_empty() { text } else { format!("{before} {text}") });
+        self.push_sentence(if before.is_empty() { text } else { format!("{before} {text}") });
         let alone = event.object.as_ref().is_none_or(|object| !object.determiner.is_empty());
-        self.clear = by_focus && alone;
+        self.is_clear = by_focus && alone;
     }
 
     fn tell_event(&mut self) {
@@ -121,16 +121,16 @@ impl Story {
         let mut told = event(&mut self.stream, self.topic, subject);
         let before = match self.stream.below(8) {
             0 => pick(&mut self.stream, self.mood.words().openers).to_string() + ",",
-            1 => pick(&mut self.stream, &SAID).to_string(),
+            1 => pick(&mut self.stream, &HEARSAY).to_string(),
             2 => return self.tell_two_events(told, by_focus),
             _ => String::new(),
         };
         if !before.is_empty() {
-            told = told.within(LONGEST_AFTER_OPENER).time_last();
+            told = told.within(MAX_WORDS_AFTER_OPENER).time_last();
         }
-        self.say_event(&told, by_focus, &before);
+        self.push_event(&told, by_focus, &before);
         let many = told.subject.number == Number::Many && told.tense == Tense::Past && told.object.is_some();
-        if many && self.lines.len() < LONGEST && self.stream.chance(0.5) {
+        if many && self.lines.len() < MAX_SENTENCES && self.stream.chance(0.5) {
             self.follow_up();
         }
     }
@@ -148,33 +148,33 @@ impl Story {
             ..first.clone()
         };
         let joint = pick(&mut self.stream, &["while", "because", "and", "when"]);
-        self.say(format!("{} {joint} {}", first.text(), second.text()));
-        self.clear = by_focus && first.object.as_ref().is_none_or(|object| !object.determiner.is_empty());
+        self.push_sentence(format!("{} {joint} {}", first.text(), second.text()));
+        self.is_clear = by_focus && first.object.as_ref().is_none_or(|object| !object.determiner.is_empty());
     }
 
-    /// `then they rested together at the inn`, of the people of the sentence before.
+    /// `then they rested together at the inn`, about the people of the sentence before.
     fn follow_up(&mut self) {
         let verb = past(pick(&mut self.stream, &INTRANSITIVE_VERBS));
         let place = self.place();
-        self.say(format!("then they {verb} together {place}"));
-        self.clear = false;
+        self.push_sentence(format!("then they {verb} together {place}"));
+        self.is_clear = false;
     }
 
     fn place(&mut self) -> String {
         self.topic.places[self.stream.below(4)].phrase()
     }
 
-    /// An event, and the same again in other words.
+    /// An event, told twice in different words.
     fn tell_twice(&mut self) {
         let by_focus = self.stream.chance(0.5);
         let subject =
             if by_focus { Phrase::person(self.focus) } else { worker(&mut self.stream, self.topic) };
         let mut told = thing_event(&mut self.stream, self.topic, subject);
-        told = told.within(LONGEST_AFTER_OPENER);
-        self.say_event(&told, by_focus, "");
-        let again = told.paraphrase(&mut self.stream).time_last().within(LONGEST_AFTER_OPENER);
-        let before = pick(&mut self.stream, &AGAIN);
-        self.say_event(&again, by_focus, before);
+        told = told.within(MAX_WORDS_AFTER_OPENER);
+        self.push_event(&told, by_focus, "");
+        let again = told.paraphrase(&mut self.stream).time_last().within(MAX_WORDS_AFTER_OPENER);
+        let before = pick(&mut self.stream, &RESTATEMENT);
+        self.push_event(&again, by_focus, before);
     }
 
     fn ask_fact(&mut self) {
@@ -184,8 +184,8 @@ impl Story {
         self.lines.push(question);
         let pronoun = self.stream.chance(0.5);
         let answer = fact.statement(&mut self.stream, pronoun);
-        self.say(answer);
-        self.clear = true;
+        self.push_sentence(answer);
+        self.is_clear = true;
     }
 
     fn ask_event(&mut self) {
@@ -196,7 +196,7 @@ impl Story {
         if let Some((question, _)) = event.question(asked) {
             self.lines.push(question);
         }
-        self.say_event(&event, false, "");
+        self.push_event(&event, false, "");
     }
 
     fn tell_of_animals(&mut self) {
@@ -209,27 +209,27 @@ impl Story {
         if animal.size != other.size && self.stream.chance(0.3) {
             let (one, two) = (animal.noun, other.noun);
             let how = if animal.size > other.size { "bigger" } else { "smaller" };
-            self.say(format!("{} {one} is {how} than {} {two}", article(one), article(two)));
+            self.push_sentence(format!("{} {one} is {how} than {} {two}", article(one), article(two)));
         } else {
             let relation = pick(&mut self.stream, &super::facts::OF_ANIMALS);
             let fact = Fact::of_animal(animal, relation).statement(&mut self.stream, false);
-            self.say(fact);
+            self.push_sentence(fact);
         }
-        self.clear = false;
+        self.is_clear = false;
     }
 
     fn tell_of_things(&mut self) {
         let fact = Fact::any_of_things(&mut self.stream, self.topic).statement(&mut self.stream, false);
-        self.say(fact);
-        self.clear = false;
+        self.push_sentence(fact);
+        self.is_clear = false;
     }
 
     /// `there were many boats and sacks at the harbour`.
     fn tell_of_company(&mut self) {
         let (one, other) = company(&mut self.stream, self.topic);
         let place = self.place();
-        self.say(format!("there were many {one} and {other} {place}"));
-        self.clear = false;
+        self.push_sentence(format!("there were many {one} and {other} {place}"));
+        self.is_clear = false;
     }
 
     fn judge(&mut self) {
@@ -239,8 +239,8 @@ impl Story {
         };
         let negated = self.stream.chance(0.2);
         let text = opinion(&mut self.stream, self.mood, self.topic, who, negated);
-        self.clear = who == self.focus.gender.subject() || who == self.focus.name && text.starts_with(who);
-        self.say(text);
+        self.is_clear = who == self.focus.gender.subject() || who == self.focus.name && text.starts_with(who);
+        self.push_sentence(text);
     }
 
     fn reflect(&mut self) {
@@ -249,16 +249,16 @@ impl Story {
         if self.stream.chance(0.4) {
             let workers = worker(&mut self.stream, self.topic).bare();
             let workers = Phrase { number: Number::Many, determiner: "the", ..workers };
-            self.say(format!("{} {verb} themselves {place}", workers.text()));
-            self.clear = false;
+            self.push_sentence(format!("{} {verb} themselves {place}", workers.text()));
+            self.is_clear = false;
         } else {
             let who = self.focus_word();
-            self.say(format!("{who} {verb} {} {place}", self.focus.gender.reflexive()));
-            self.clear = true;
+            self.push_sentence(format!("{who} {verb} {} {place}", self.focus.gender.reflexive()));
+            self.is_clear = true;
         }
     }
 
-    /// Somebody of the other gender comes in and, half of the time, takes over.
+    /// The person in focus meets somebody of the other gender, who is in focus afterwards half of the time.
     fn meet(&mut self) {
         let other = loop {
             let other = any_person(&mut self.stream, self.topic);
@@ -273,7 +273,7 @@ impl Story {
         let met =
             Event { object, place, tense: Tense::Past, time: None, negated: false, passive: false, ..met };
         self.lines.push(sentence(&met.words()));
-        self.clear = true;
+        self.is_clear = true;
         if self.stream.chance(0.5) {
             self.focus = other;
         }
@@ -285,12 +285,12 @@ impl Story {
         let pronoun = self.focus.gender.subject();
         let noun = if self.stream.chance(0.5) { self.focus.pet.0 } else { self.focus.item.0 };
         let class = kind_of(noun).map_or("animal", |kind| kind.name);
-        // Furniture is not counted.
+        // `furniture` has no plural and no article.
         let class = match class {
             "furniture" => class.to_string(),
             _ => format!("{} {class}", article(class)),
         };
-        self.say(format!("{who} has {} {noun}, so {pronoun} has {class}", article(noun)));
-        self.clear = true;
+        self.push_sentence(format!("{who} has {} {noun}, so {pronoun} has {class}", article(noun)));
+        self.is_clear = true;
     }
 }

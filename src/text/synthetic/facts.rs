@@ -1,9 +1,8 @@
-//! Facts of the world as sentences: statements, with a name or a pronoun, and questions with their answers.
+//! Facts of the world as sentences: statements, with a name or a pronoun, and questions.
 //!
-//! The templates are the whole grammar of facts. In them `{s}` is the subject (`anna`, `she`, `fox`, `foxes`
-//! by the template), `{n}` its name where a
-//! pronoun will not do, `{p}` its possessive, `{o}` that as a pronoun, `{a}` and `{x}` the articles of value and
-//! subject, `{m}` the plural, `{i}` the preposition of a place, `{t}` the thing asked about (a pet, say) and `{v}` the value.
+//! The templates are the whole grammar of facts. Their slots: `{s}` the subject (`anna`, `she`, `fox`), `{n}` its name,
+//! never a pronoun, `{p}` its possessive, `{o}` its possessive pronoun, `{m}` its plural, `{x}` its article; `{v}` the
+//! value, `{a}` its article, `{i}` its preposition if it is a place; `{t}` the pet or the thing whose colour is told.
 
 use crate::rng::Stream;
 
@@ -11,7 +10,7 @@ use super::lexicon::{article, is_mass, pick, plural, synonym};
 use super::topics::{TOPICS, Topic, kind_of};
 use super::world::{ANIMALS, Animal, COLOURS, HABITATS, HOMES, MATERIALS, PEOPLE, Person};
 
-/// What a fact is about.
+/// The subject of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A person.
@@ -22,7 +21,7 @@ pub enum Subject {
     Thing(&'static str),
 }
 
-/// What a fact says.
+/// The relation between the subject of a fact and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// A person's job.
@@ -39,7 +38,7 @@ pub enum Relation {
     ItemColour,
     /// What a person likes to eat.
     Food,
-    /// What sort of animal an animal is.
+    /// The class of an animal: mammal, bird, …
     Class,
     /// Its colour.
     Colour,
@@ -47,24 +46,24 @@ pub enum Relation {
     Habitat,
     /// What it eats.
     Diet,
-    /// What kind of thing a thing is.
+    /// The kind of a thing.
     Kind,
     /// What it is made of.
     Material,
 }
 
-/// One fact: all of it is in the world, or (with another value) it is false.
+/// A claim about the world; false if its value is not the one in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// Of whom.
+    /// The person, animal or thing.
     pub subject: Subject,
-    /// Of what sort.
+    /// The relation.
     pub relation: Relation,
-    /// What is said: a word, without article or preposition.
+    /// The value: a word, without article or preposition.
     pub value: &'static str,
 }
 
-/// What is known of every person.
+/// The relations of every person.
 pub const OF_PEOPLE: [Relation; 7] = [
     Relation::Job,
     Relation::Home,
@@ -75,7 +74,7 @@ pub const OF_PEOPLE: [Relation; 7] = [
     Relation::Food,
 ];
 
-/// What is known of every animal.
+/// The relations of every animal.
 pub const OF_ANIMALS: [Relation; 4] = [Relation::Class, Relation::Colour, Relation::Habitat, Relation::Diet];
 
 struct Templates {
@@ -142,7 +141,7 @@ impl Relation {
         Templates { statements, questions }
     }
 
-    /// Every value that the relation takes in this world.
+    /// Every value of the relation in this world.
     fn values(self) -> Vec<&'static str> {
         match self {
             Self::Job => PEOPLE.iter().map(|person| person.job).collect(),
@@ -186,7 +185,7 @@ impl Fact {
         Self { subject: Subject::Animal(animal), relation, value }
     }
 
-    /// What a thing that is counted is made of or, where the world does not say, what kind of thing it is.
+    /// The material of a thing or, if the world has none for it, its kind.
     pub fn of_thing(noun: &'static str) -> Self {
         let subject = Subject::Thing(noun);
         match MATERIALS.iter().find(|(thing, _)| *thing == noun) {
@@ -198,39 +197,39 @@ impl Fact {
         }
     }
 
-    /// Any fact about any person.
+    /// Draws a fact about a person.
     pub fn any_of_people(stream: &mut Stream) -> Self {
         let person = &PEOPLE[stream.below(PEOPLE.len())];
         Self::of_person(person, pick(stream, &OF_PEOPLE))
     }
 
-    /// Any fact about any animal.
+    /// Draws a fact about an animal.
     pub fn any_of_animals(stream: &mut Stream) -> Self {
         let animal = &ANIMALS[stream.below(ANIMALS.len())];
         Self::of_animal(animal, pick(stream, &OF_ANIMALS))
     }
 
-    /// What is known of a counted thing of the topic.
+    /// Draws a fact about a thing of the topic that is not a mass noun.
     pub fn any_of_things(stream: &mut Stream, topic: &Topic) -> Self {
         let nouns = topic.kinds.iter().flat_map(|kind| kind.nouns).copied();
         let counted: Vec<&'static str> = nouns.filter(|noun| !is_mass(noun)).collect();
         Self::of_thing(pick(stream, &counted))
     }
 
-    /// The same claim with a value that is not true.
+    /// The same claim with a false value.
     pub fn falsified(self, stream: &mut Stream) -> Self {
         let mut values = self.relation.values();
         values.retain(|value| *value != self.value && synonym(value) != Some(self.value));
         Self { value: pick(stream, &values), ..self }
     }
 
-    /// The claim as a sentence without its period, in one of its wordings.
+    /// The claim as a sentence without the period; draws one of its templates.
     pub fn statement(&self, stream: &mut Stream, pronoun: bool) -> String {
         let template = pick(stream, &self.relation.templates().statements);
         self.fill(template, pronoun)
     }
 
-    /// A question to which the claim is the answer.
+    /// A question that the claim answers.
     pub fn question(&self, stream: &mut Stream) -> String {
         let template = pick(stream, &self.relation.templates().questions);
         self.fill(template, false).replace(" ?", "?")
@@ -249,7 +248,7 @@ impl Fact {
             Subject::Person(person) => person.name,
             _ => name,
         };
-        // `anna has painted her hat`, whoever was named before.
+        // `anna has painted her hat`: a pronoun even without one before.
         let reflexive_possessive = match self.subject {
             Subject::Person(person) => person.gender.possessive(),
             _ => "its",
@@ -289,7 +288,7 @@ fn preposition_of(place: &str) -> &'static str {
     known.map_or("in", |known| known.preposition)
 }
 
-/// Every word that a template can write, for the vocabulary.
+/// Every word of the templates, for the vocabulary.
 pub fn template_words() -> Vec<&'static str> {
     let relations = OF_PEOPLE.iter().chain(&OF_ANIMALS).chain(&[Relation::Kind, Relation::Material]);
     let templates = relations.flat_map(|relation| {

@@ -1,13 +1,14 @@
 //! Events as sentences: noun phrases, verb groups, active and passive voice, questions and paraphrases.
 //!
-//! An [`Event`] is the meaning; its methods are the ways to say it. The caller decides what happens
-//! ([`super::scenes`]); nothing here draws a content word except synonyms in [`Event::paraphrase`].
-//! Must never: write a sentence whose verb and subject disagree, unless `agree_with` asks for it.
+//! An [`Event`] is the meaning; its methods express it in words. [`super::scenes`] decides what happens; nothing here
+//! draws a content word, except synonyms in [`Event::paraphrase`].
+//! Must never: write a sentence whose verb and subject disagree, except for `agree_with`.
 
 use crate::rng::Stream;
 
 use super::lexicon::{Number, article, gerund, noun_in, participle, past, present, synonym};
-use super::world::{Gender, Person, Place};
+use super::place::Place;
+use super::world::{Gender, Person};
 
 /// Tense and aspect of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,12 @@ pub enum Tense {
     Future,
 }
 
-/// What a noun phrase is about.
+/// The head of a noun phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// A named person.
     Person(&'static Person),
-    /// A person that was named before.
+    /// A person who was named before.
     Pronoun(Gender),
     /// A common noun.
     Noun(&'static str),
@@ -42,11 +43,11 @@ pub struct Phrase {
     pub head: Head,
     /// One or many.
     pub number: Number,
-    /// `the`, `a`, `some` …; not said with names and pronouns.
+    /// `the`, `a`, `some` …; empty for names and pronouns.
     pub determiner: &'static str,
-    /// Before the noun.
+    /// Adjective before the noun.
     pub adjective: Option<&'static str>,
-    /// After the noun: `near the mills`, `who likes bread`. It stands between a subject and its verb.
+    /// Words after the noun, between a subject and its verb: `near the mills`, `who likes bread`.
     pub after: String,
 }
 
@@ -78,12 +79,12 @@ impl Phrase {
         Self { head: Head::Noun(noun), number, determiner: "the", adjective: None, after: String::new() }
     }
 
-    /// The phrase without what can be left out.
+    /// The phrase without its adjective and the words after the noun.
     pub fn bare(&self) -> Self {
         Self { adjective: None, after: String::new(), ..self.clone() }
     }
 
-    /// The same thing or person in other words.
+    /// The same thing or person in other words: with synonyms.
     fn reworded(&self) -> Self {
         let head = match self.head {
             Head::Noun(noun) => Head::Noun(synonym(noun).unwrap_or(noun)),
@@ -93,7 +94,7 @@ impl Phrase {
         Self { head, adjective, ..self.clone() }
     }
 
-    fn say(&self, as_object: bool, words: &mut Vec<String>) {
+    fn write(&self, as_object: bool, words: &mut Vec<String>) {
         match self.head {
             Head::Person(person) => words.push(person.name.to_string()),
             Head::Pronoun(gender) if as_object => words.push(gender.object().to_string()),
@@ -113,28 +114,28 @@ impl Phrase {
     /// The phrase as a subject.
     pub fn text(&self) -> String {
         let mut words = Vec::new();
-        self.say(false, &mut words);
+        self.write(false, &mut words);
         words.join(" ")
     }
 }
 
-/// A time, and where it was said last.
+/// A time, and its place in the sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
     /// `last night`.
     pub text: &'static str,
-    /// Whether it opens the sentence.
+    /// Whether it begins the sentence.
     pub first: bool,
 }
 
 /// Something that happens: who does what, to whom, where and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Who.
+    /// Who acts.
     pub subject: Phrase,
-    /// Does.
+    /// The base form of the verb.
     pub verb: &'static str,
-    /// What.
+    /// To whom or what.
     pub object: Option<Phrase>,
     /// Where.
     pub place: Option<&'static Place>,
@@ -142,9 +143,9 @@ pub struct Event {
     pub time: Option<Time>,
     /// Tense and aspect.
     pub tense: Tense,
-    /// Whether it is denied.
+    /// Whether the event is negated.
     pub negated: bool,
-    /// Whether the object is made the subject.
+    /// Whether the sentence is in the passive voice.
     pub passive: bool,
 }
 
@@ -160,12 +161,12 @@ pub enum Asked {
 }
 
 impl Event {
-    /// The words of the sentence, without its period.
+    /// The words of the sentence, without the period.
     pub fn words(&self) -> Vec<String> {
         self.words_agreeing(None)
     }
 
-    /// The words of the sentence, whose verb agrees with the given number (`None`: with its subject's).
+    /// The words of the sentence; the verb agrees with `agree_with`, or with its subject if that is `None`.
     pub fn words_agreeing(&self, agree_with: Option<Number>) -> Vec<String> {
         let mut words = Vec::with_capacity(16);
         if let Some(Time { text, first: true }) = self.time {
@@ -176,25 +177,25 @@ impl Event {
         }
         match (&self.object, self.passive) {
             (Some(object), true) => {
-                object.say(false, &mut words);
-                self.say_passive(agree_with.unwrap_or(object.number), &mut words);
+                object.write(false, &mut words);
+                self.write_passive(agree_with.unwrap_or(object.number), &mut words);
                 words.push("by".to_string());
-                self.subject.say(true, &mut words);
+                self.subject.write(true, &mut words);
             }
             (object, _) => {
-                self.subject.say(false, &mut words);
-                self.say_active(agree_with.unwrap_or(self.subject.number), &mut words);
+                self.subject.write(false, &mut words);
+                self.write_active(agree_with.unwrap_or(self.subject.number), &mut words);
                 if let Some(object) = object {
-                    object.say(true, &mut words);
+                    object.write(true, &mut words);
                 }
             }
         }
-        self.say_rest(&mut words);
+        self.write_rest(&mut words);
         words
     }
 
-    /// Place and time, where they close the sentence.
-    fn say_rest(&self, words: &mut Vec<String>) {
+    /// Writes the place, and the time if it is at the end.
+    fn write_rest(&self, words: &mut Vec<String>) {
         if let Some(place) = self.place {
             words.extend([place.preposition, "the", place.noun].map(str::to_string));
         }
@@ -203,8 +204,8 @@ impl Event {
         }
     }
 
-    /// Auxiliary (empty where the tense needs none) and the form of the verb that follows it.
-    fn group(&self, number: Number) -> (&'static str, String) {
+    /// The auxiliary verb (empty if the tense needs none) and the form of the main verb.
+    fn verb_group(&self, number: Number) -> (&'static str, String) {
         let verb = self.verb;
         match (self.tense, number) {
             (Tense::Present, _) => ("", present(verb, number)),
@@ -217,18 +218,19 @@ impl Event {
         }
     }
 
-    /// As [`Self::group`], with `do` where the tense has no auxiliary: for negation and questions.
-    fn group_with_do(&self, number: Number) -> (&'static str, String) {
+    /// Like [`Self::verb_group`], but with `do` if the tense has no auxiliary; for negation and questions.
+    fn verb_group_with_do(&self, number: Number) -> (&'static str, String) {
         match (self.tense, number) {
             (Tense::Present, Number::One) => ("does", self.verb.to_string()),
             (Tense::Present, Number::Many) => ("do", self.verb.to_string()),
             (Tense::Past, _) => ("did", self.verb.to_string()),
-            _ => self.group(number),
+            _ => self.verb_group(number),
         }
     }
 
-    fn say_active(&self, number: Number, words: &mut Vec<String>) {
-        let (auxiliary, verb) = if self.negated { self.group_with_do(number) } else { self.group(number) };
+    fn write_active(&self, number: Number, words: &mut Vec<String>) {
+        let (auxiliary, verb) =
+            if self.negated { self.verb_group_with_do(number) } else { self.verb_group(number) };
         if !auxiliary.is_empty() {
             words.push(auxiliary.to_string());
         }
@@ -238,7 +240,7 @@ impl Event {
         words.push(verb);
     }
 
-    fn say_passive(&self, number: Number, words: &mut Vec<String>) {
+    fn write_passive(&self, number: Number, words: &mut Vec<String>) {
         let one = number == Number::One;
         let (auxiliary, more) = match self.tense {
             Tense::Present => (if one { "is" } else { "are" }, ""),
@@ -257,21 +259,22 @@ impl Event {
         words.push(participle(self.verb));
     }
 
-    /// The sentence without its period.
+    /// The sentence without the period.
     pub fn text(&self) -> String {
         self.words().join(" ")
     }
 
-    /// The form of the verb that carries the meaning (`carrying` of `is carrying`).
+    /// The form of the main verb (`carrying` in `is carrying`).
     pub fn main_verb(&self) -> String {
         match (self.passive && self.object.is_some(), self.negated) {
             (true, _) => participle(self.verb),
-            (false, true) => self.group_with_do(self.subject.number).1,
-            (false, false) => self.group(self.subject.number).1,
+            (false, true) => self.verb_group_with_do(self.subject.number).1,
+            (false, false) => self.verb_group(self.subject.number).1,
         }
     }
 
-    /// The event in at most so many words: its time, attachment, place and adjectives go, in this order.
+    /// Shortens the event to at most `max_words` words; drops its time, the words after its nouns, its place and its
+    /// adjectives, in this order.
     pub fn within(mut self, max_words: usize) -> Self {
         for step in 0..5 {
             if self.words().len() <= max_words {
@@ -288,38 +291,38 @@ impl Event {
         self
     }
 
-    /// The event with its time, if it has one, at the end.
+    /// The event with its time at the end of the sentence.
     pub fn time_last(self) -> Self {
         let time = self.time.map(|time| Time { first: false, ..time });
         Self { time, ..self }
     }
 
-    /// The question for one part, and that part's words; `None` if the event does not have it.
+    /// The question for one part of the event, and its answer; `None` if the event does not have that part.
     pub fn question(&self, asked: Asked) -> Option<(String, String)> {
         let mut words = Vec::with_capacity(12);
         let answer = match asked {
             Asked::Subject => {
                 words.push("who".to_string());
-                self.say_active(Number::One, &mut words);
+                self.write_active(Number::One, &mut words);
                 if let Some(object) = &self.object {
-                    object.say(true, &mut words);
+                    object.write(true, &mut words);
                 }
                 let rest = Self { time: None, ..self.clone() };
-                rest.say_rest(&mut words);
+                rest.write_rest(&mut words);
                 self.subject.text()
             }
             Asked::Object | Asked::Place => {
                 let object = self.object.as_ref();
-                let (auxiliary, verb) = self.group_with_do(self.subject.number);
+                let (auxiliary, verb) = self.verb_group_with_do(self.subject.number);
                 let (start, answer) = match asked {
                     Asked::Place => ("where", format!("the {}", self.place?.noun)),
                     _ => ("what", object?.text()),
                 };
                 words.extend([start, auxiliary].map(str::to_string));
-                self.subject.bare().say(false, &mut words);
+                self.subject.bare().write(false, &mut words);
                 words.push(verb);
                 match (asked, object, self.place) {
-                    (Asked::Place, Some(object), _) => object.say(true, &mut words),
+                    (Asked::Place, Some(object), _) => object.write(true, &mut words),
                     (Asked::Object, _, Some(place)) => {
                         words.extend([place.preposition, "the", place.noun].map(str::to_string));
                     }
@@ -331,7 +334,7 @@ impl Event {
         Some((format!("{}?", words.join(" ")), answer))
     }
 
-    /// The same meaning in other words: synonyms, the other voice, the time at the other end.
+    /// The same meaning in other words: draws synonyms, the other voice, and the time at the other end.
     pub fn paraphrase(&self, stream: &mut Stream) -> Self {
         let mut other = self.clone();
         if stream.chance(0.7) {
@@ -352,7 +355,7 @@ impl Event {
         other
     }
 
-    /// The event with its adjectives, attachments, place and time left out: what the sentence entails.
+    /// The event without adjectives, words after its nouns, place and time: it follows from the sentence.
     pub fn core(&self) -> Self {
         Self {
             subject: self.subject.bare(),
@@ -363,7 +366,7 @@ impl Event {
         }
     }
 
-    /// Subject and object in each other's place.
+    /// The event with its subject and object exchanged.
     pub fn swapped(&self) -> Self {
         match &self.object {
             Some(object) => {
@@ -374,7 +377,7 @@ impl Event {
     }
 }
 
-/// Joins words and closes the sentence.
+/// Joins words and adds the period.
 pub fn sentence(words: &[String]) -> String {
     let mut text = words.join(" ");
     text.push('.');

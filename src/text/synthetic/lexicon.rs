@@ -1,8 +1,8 @@
-//! Words: how they inflect, which of them mean the same, and the closed classes.
+//! Words: their inflections, synonyms, and the function words.
 //!
-//! A word travels as its base form (`&'static str`); these functions make the other forms. Topic words are in
+//! A word is stored as its base form (`&'static str`); these functions make the other forms. Topic words are in
 //! [`super::topics`], sentiment words in [`super::sentiment`], names and facts in [`super::world`].
-//! Must never: draw a random number except through [`pick`].
+//! Must never: draw a random number except in [`pick`].
 
 use crate::rng::Stream;
 
@@ -25,9 +25,9 @@ impl Number {
     }
 }
 
-/// One entry of a table, the first ones more often: as in natural text, a few words of every class are common and
-/// many are rare (the first of n has a share of 1/√n, the last of about 1/2n). The language's tables are never
-/// empty (the tests read them all).
+/// Draws an entry of a table, the first ones more often: as in natural text, a few words of every class are frequent
+/// and many are rare. The first of n has the probability 1/√n, the last about 1/2n. The tables of the language are
+/// never empty; the tests read them all.
 pub fn pick<T: Copy>(stream: &mut Stream, table: &[T]) -> T {
     let share = stream.uniform();
     table[((share * share * table.len() as f64) as usize).min(table.len() - 1)]
@@ -60,7 +60,7 @@ pub const IRREGULAR_VERBS: [(&str, &str, &str); 23] = [
     ("write", "wrote", "written"),
 ];
 
-/// Plurals that the rule does not make.
+/// Irregular plurals.
 pub const IRREGULAR_NOUNS: [(&str, &str); 6] = [
     ("goose", "geese"),
     ("mouse", "mice"),
@@ -70,11 +70,11 @@ pub const IRREGULAR_NOUNS: [(&str, &str); 6] = [
     ("seaman", "seamen"),
 ];
 
-/// Nouns that are not counted: no plural, no `a`.
+/// Mass nouns: no plural, no `a`.
 pub const MASS_NOUNS: [&str; 11] =
     ["bread", "soup", "cheese", "broth", "grass", "hay", "honey", "meat", "corn", "rice", "milk"];
 
-/// Pairs that mean the same wherever the language uses them.
+/// Pairs of words with the same meaning in this language.
 pub const SYNONYMS: [(&str, &str); 34] = [
     ("assist", "help"),
     ("ballad", "song"),
@@ -124,10 +124,10 @@ pub const SOCIAL_VERBS: [&str; 10] =
 pub const INTRANSITIVE_VERBS: [&str; 10] =
     ["sleep", "wait", "rest", "laugh", "work", "walk", "dance", "smile", "shout", "cough"];
 
-/// Verbs that turn back on their subject (`hurt herself`).
+/// Verbs with a reflexive pronoun (`hurt herself`).
 pub const REFLEXIVE_VERBS: [&str; 6] = ["hurt", "see", "ask", "teach", "blame", "wash"];
 
-/// The words with a role of their own, and those of fixed wordings.
+/// Function words, and the words of fixed phrases.
 pub const FUNCTION_WORDS: [&str; 97] = [
     "a",
     "about",
@@ -237,7 +237,7 @@ fn is_vowel(letter: char) -> bool {
     "aeiou".contains(letter)
 }
 
-/// Whether the last consonant doubles before a vowel: one syllable, one vowel, one consonant (`stop`, `hug`).
+/// Whether the last consonant doubles before an ending: words with one vowel and one consonant after it (`stop`).
 fn doubles(word: &str) -> bool {
     let vowels = word.chars().filter(|&letter| is_vowel(letter)).count();
     let mut letters = word.chars().rev();
@@ -257,7 +257,7 @@ fn with_ending(word: &str, ending: &str) -> String {
     }
 }
 
-/// `-s`, as nouns and verbs take it.
+/// The word with the ending `-s`, of nouns and of verbs.
 fn with_s(word: &str) -> String {
     if ends_in_consonant_y(word) {
         format!("{}ies", word.trim_end_matches('y'))
@@ -276,7 +276,7 @@ pub fn plural(noun: &str) -> String {
     }
 }
 
-/// The noun in a number; nouns that are not counted stay as they are.
+/// The noun in a number; mass nouns have one form.
 pub fn noun_in(noun: &str, number: Number) -> String {
     match number {
         Number::Many if !is_mass(noun) => plural(noun),
@@ -321,12 +321,12 @@ pub fn gerund(verb: &str) -> String {
     }
 }
 
-/// Whether a noun is not counted.
+/// Whether a noun is a mass noun.
 pub fn is_mass(noun: &str) -> bool {
     MASS_NOUNS.contains(&noun)
 }
 
-/// The word that means the same, if the language has one.
+/// The synonym of a word, if it has one.
 pub fn synonym(word: &str) -> Option<&'static str> {
     SYNONYMS.iter().find_map(|&(one, other)| match word {
         _ if word == one => Some(other),
@@ -335,7 +335,7 @@ pub fn synonym(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The article that fits the next word.
+/// `a` or `an`, by the next word.
 pub fn article(next: &str) -> &'static str {
     if next.starts_with(is_vowel) { "an" } else { "a" }
 }

@@ -1,23 +1,23 @@
 //! The built-in miniature language: documents, a vocabulary and evaluation tasks with no download.
 //!
-//! A seeded grammar writes English-like text about a small fixed world. It has what replaced-token detection
-//! needs: several words fit every slot, and the rest of the text (agreement, the topic, what was said before,
-//! what is true of the world) decides which. Numbers measured on it say how the machinery behaves, not how good
-//! a model of English is; whatever shows them calls them synthetic.
+//! A seeded grammar writes English-like text about a small fixed world. It suits replaced-token detection: several words
+//! fit every position, and the rest of the text (agreement, the topic, earlier sentences, facts of the world) decides
+//! which one. Numbers measured on it show that the program works, not how well a model knows English, so reports mark
+//! them as synthetic.
 //!
-//! Where to look: [`world`] and [`facts`] for what is true, [`topics`], [`lexicon`] and [`sentiment`] for words,
-//! [`scenes`] and [`grammar`] for events and their sentences, [`document`](self::document()) for how they are
-//! told, [`tasks`] for the evaluation tasks. Must never: read anything, or draw from anything but
-//! [`crate::rng`] streams keyed by the language's seed.
+//! Where to look: [`world`] and [`facts`] for the facts, [`topics`], [`lexicon`] and [`sentiment`] for words, [`scenes`]
+//! and [`grammar`] for events and their sentences, [`document`](self::document()) for documents, [`tasks`] for the
+//! evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`] streams of the language's seed.
 
 mod document;
 mod facts;
 mod grammar;
 mod lexicon;
+mod place;
 mod scenes;
 mod sentiment;
 mod statement;
-pub mod tasks;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -27,13 +27,3 @@ mod world;
 pub use document::document;
 pub use tasks::{TaskSplit, squad_frame, task_frame};
 pub use vocabulary::vocabulary;
-
-/// One paragraph about the language, for reports and documentation.
-pub fn about() -> &'static str {
-    "The built-in language is synthetic: a seeded grammar writes short English-like documents about a small fixed \
-     world of 28 people, 18 animals and some 70 kinds of things in seven topics. Verbs agree with their subjects across \
-     distracting phrases, pronouns with the person in focus, times with tenses; a document keeps its topic and its \
-     mood; facts about people, animals and things never contradict each other; events are retold with synonyms \
-     and in the passive, asked about and answered. Its evaluation tasks have the schemas of GLUE and SQuAD 2.0. \
-     Scores on it compare configurations with each other; they say nothing about real English."
-}

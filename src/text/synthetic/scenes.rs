@@ -1,4 +1,4 @@
-//! What happens: events drawn from a topic, with people of the world or of the topic's jobs in them.
+//! Draws events of a topic, with people of the world or of the topic's jobs.
 
 use crate::rng::Stream;
 
@@ -17,27 +17,27 @@ const FUTURE_TIMES: [&str; 4] = ["tomorrow", "next week", "next month", "this ev
 const NEAR: [&str; 4] = ["near", "behind", "with", "beside"];
 const FOODS: [&str; 5] = ["bread", "soup", "cheese", "pies", "cakes"];
 
-/// Longest event in words; a sentence then stays within 16.
+/// Most words of an event, so that a sentence has at most 16.
 const MAX_WORDS: usize = 15;
 
-/// Any topic.
+/// Draws a topic.
 pub fn any_topic(stream: &mut Stream) -> &'static Topic {
     &TOPICS[stream.below(TOPICS.len())]
 }
 
-/// A topic other than the given one.
+/// Draws another topic.
 pub fn other_topic(stream: &mut Stream, topic: &Topic) -> &'static Topic {
     let others: Vec<&'static Topic> = TOPICS.iter().filter(|other| other.name != topic.name).collect();
     pick(stream, &others)
 }
 
-/// A person whose job belongs to the topic, or, sometimes, anybody.
+/// Draws a person whose job belongs to the topic or, one time in five, any person.
 pub fn any_person(stream: &mut Stream, topic: &Topic) -> &'static Person {
     let here = people_of(topic);
     if stream.chance(0.8) { pick(stream, &here) } else { &PEOPLE[stream.below(PEOPLE.len())] }
 }
 
-/// Either of the topic's kinds.
+/// Draws one of the topic's kinds.
 pub fn any_kind(stream: &mut Stream, topic: &'static Topic) -> &'static Kind {
     &topic.kinds[stream.below(topic.kinds.len())]
 }
@@ -53,7 +53,7 @@ fn any_determiner(stream: &mut Stream, number: Number) -> &'static str {
     }
 }
 
-/// A person by job: `the old baker near the mills`, `two nurses`.
+/// Draws a person by job: `the old baker near the mills`, `two nurses`.
 pub fn worker(stream: &mut Stream, topic: &Topic) -> Phrase {
     let number = any_number(stream);
     let mut phrase = Phrase::noun(pick(stream, topic.jobs), number);
@@ -74,7 +74,7 @@ pub fn worker(stream: &mut Stream, topic: &Topic) -> Phrase {
     phrase
 }
 
-/// A thing of a kind: `a fresh cake`, `the potatoes`.
+/// Draws a thing of a kind: `a fresh cake`, `the potatoes`.
 pub fn thing(stream: &mut Stream, kind: &Kind) -> Phrase {
     let noun = pick(stream, kind.nouns);
     let number = if is_mass(noun) { Number::One } else { any_number(stream) };
@@ -89,7 +89,7 @@ pub fn thing(stream: &mut Stream, kind: &Kind) -> Phrase {
     phrase
 }
 
-/// Who acts when nobody was said: a named person or somebody by job.
+/// Draws a person, named or by job.
 pub fn anyone(stream: &mut Stream, topic: &Topic) -> Phrase {
     if stream.chance(0.45) { Phrase::person(any_person(stream, topic)) } else { worker(stream, topic) }
 }
@@ -104,7 +104,7 @@ fn any_tense(stream: &mut Stream) -> Tense {
     }
 }
 
-/// A time that goes with a tense.
+/// Draws a time that goes with a tense.
 pub fn time_for(stream: &mut Stream, tense: Tense) -> Time {
     let text = match tense {
         Tense::Past => pick(stream, &PAST_TIMES),
@@ -116,26 +116,26 @@ pub fn time_for(stream: &mut Stream, tense: Tense) -> Time {
     Time { text, first: stream.chance(0.4) }
 }
 
-/// An event of the topic done by `subject`: to a thing (most often), to a person, or to nobody.
+/// Draws an event of the topic with the subject `subject`. Its object is a thing (most often), a person, or none.
 pub fn event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
     match stream.below(10) {
         0 | 1 => social_event(stream, topic, subject),
         2 => {
             let verb = pick(stream, &INTRANSITIVE_VERBS);
-            around(stream, topic, subject, verb, None)
+            with_tense_place_and_time(stream, topic, subject, verb, None)
         }
         _ => thing_event(stream, topic, subject),
     }
 }
 
-/// An event done to a thing.
+/// Draws an event with a thing as object.
 pub fn thing_event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
     let kind = any_kind(stream, topic);
     let (verb, object) = (pick(stream, kind.verbs), thing(stream, kind));
-    around(stream, topic, subject, verb, Some(object))
+    with_tense_place_and_time(stream, topic, subject, verb, Some(object))
 }
 
-/// An event done to another person.
+/// Draws an event with another person as object.
 pub fn social_event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
     let verb = pick(stream, &SOCIAL_VERBS);
     let object = loop {
@@ -144,10 +144,10 @@ pub fn social_event(stream: &mut Stream, topic: &'static Topic, subject: Phrase)
             break object;
         }
     };
-    around(stream, topic, subject, verb, Some(object))
+    with_tense_place_and_time(stream, topic, subject, verb, Some(object))
 }
 
-/// Whether two phrases surely name different people.
+/// Whether two phrases certainly refer to different people.
 fn may_meet(subject: &Phrase, object: &Phrase) -> bool {
     match (subject.head, object.head) {
         (Head::Pronoun(gender), Head::Person(person)) => person.gender != gender,
@@ -155,7 +155,7 @@ fn may_meet(subject: &Phrase, object: &Phrase) -> bool {
     }
 }
 
-fn around(
+fn with_tense_place_and_time(
     stream: &mut Stream,
     topic: &'static Topic,
     subject: Phrase,
@@ -177,7 +177,7 @@ fn around(
     event.within(MAX_WORDS)
 }
 
-/// `boats`, `sacks`: counted things of the topic's two kinds.
+/// Draws a plural of each of the topic's two kinds: `boats`, `sacks`.
 pub fn company(stream: &mut Stream, topic: &Topic) -> (String, String) {
     let [one, other] = &topic.kinds;
     let mut many = |kind: &Kind| loop {

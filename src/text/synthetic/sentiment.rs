@@ -1,11 +1,11 @@
-//! Sentences of praise and blame. A document keeps one mood, so that the words of a mood keep company.
+//! Sentences of praise and blame. A document has one mood, so that words of the same mood occur together.
 
 use crate::rng::Stream;
 
 use super::lexicon::{article, is_mass, past, pick};
 use super::topics::Topic;
 
-/// Whether things are praised or blamed.
+/// The mood of an opinion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     /// Praise.
@@ -84,7 +84,7 @@ pub static BAD: MoodWords = MoodWords {
     feelings: &["unhappy", "sad", "ashamed", "upset"],
 };
 
-/// Things that can be praised anywhere.
+/// Things that are praised or blamed in every topic.
 pub const OCCASIONS: [&str; 10] =
     ["meal", "concert", "lesson", "trip", "visit", "party", "show", "game", "holiday", "talk"];
 
@@ -109,8 +109,8 @@ impl Mood {
     }
 }
 
-/// A sentence of the mood, without its period. `who` stands for the person who judges (a name or a pronoun);
-/// with `negated` the words are the other mood's and a `not` turns them round.
+/// Draws a sentence of the mood, without the period. `who` is the person who judges (a name or a pronoun). With
+/// `negated`, the words are those of the other mood, negated by `not`.
 pub fn opinion(stream: &mut Stream, mood: Mood, topic: &Topic, who: &str, negated: bool) -> String {
     let words = mood.words();
     let thing = subject_matter(stream, topic);
@@ -143,7 +143,7 @@ pub fn opinion(stream: &mut Stream, mood: Mood, topic: &Topic, who: &str, negate
     }
 }
 
-/// An occasion, or a thing of the topic that is counted.
+/// Draws an occasion, or a thing of the topic that is not a mass noun.
 fn subject_matter(stream: &mut Stream, topic: &Topic) -> &'static str {
     let thing = match topic.kinds.get(stream.below(topic.kinds.len())) {
         Some(kind) if stream.chance(0.5) => pick(stream, kind.nouns),

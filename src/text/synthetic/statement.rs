@@ -1,4 +1,4 @@
-//! Something that is told and can be asked about: a fact of the world or an event.
+//! Statements that can be asked about: a fact of the world or an event.
 
 use crate::rng::Stream;
 
@@ -12,23 +12,23 @@ use super::world::Person;
 /// A fact or an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Statement {
-    /// Of the world.
+    /// A fact of the world.
     Fact(Fact),
-    /// Made up; active and not denied.
+    /// An event; active and not negated.
     Event(Event),
 }
 
-/// A question with the words that answer it.
+/// A question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Ends in a question mark.
+pub struct QuestionAndAnswer {
+    /// The question, with its question mark.
     pub text: String,
-    /// As the statement's sentence says it.
+    /// The answer in the words of the statement's sentence.
     pub answer: String,
 }
 
 impl Statement {
-    /// A fact about somebody of the world (six in ten) or an event of the topic.
+    /// Draws a fact of the world (six in ten) or an event of the topic.
     pub fn draw(stream: &mut Stream, topic: &'static Topic) -> Self {
         match stream.below(10) {
             0..=4 => Self::Fact(Fact::any_of_people(stream)),
@@ -38,7 +38,7 @@ impl Statement {
         }
     }
 
-    /// The sentence, without its period; `pronoun` for the person of a fact.
+    /// The sentence without the period; with `pronoun`, a fact names its person by a pronoun.
     pub fn text(&self, stream: &mut Stream, pronoun: bool) -> String {
         match self {
             Self::Fact(fact) => fact.statement(stream, pronoun),
@@ -47,21 +47,23 @@ impl Statement {
     }
 
     /// A question that the sentence answers.
-    pub fn question(&self, stream: &mut Stream) -> Question {
+    pub fn question(&self, stream: &mut Stream) -> QuestionAndAnswer {
         match self {
-            Self::Fact(fact) => Question { text: fact.question(stream), answer: fact.value.to_string() },
+            Self::Fact(fact) => {
+                QuestionAndAnswer { text: fact.question(stream), answer: fact.value.to_string() }
+            }
             Self::Event(event) => {
                 let asked = pick(stream, &[Asked::Subject, Asked::Object, Asked::Place]);
                 let asked = event.question(asked).or_else(|| event.question(Asked::Subject));
                 asked.map_or_else(
-                    || Question { text: "what happened?".to_string(), answer: event.text() },
-                    |(text, answer)| Question { text, answer },
+                    || QuestionAndAnswer { text: "what happened?".to_string(), answer: event.text() },
+                    |(text, answer)| QuestionAndAnswer { text, answer },
                 )
             }
         }
     }
 
-    /// The named person it is about, if there is one.
+    /// The named person of the statement, if there is one.
     pub fn person(&self) -> Option<&'static Person> {
         match self {
             Self::Fact(Fact { subject: Subject::Person(person), .. }) => Some(person),
@@ -83,7 +85,7 @@ impl Statement {
     }
 }
 
-/// Colours of two things of one person, and the things themselves, are told apart only by their noun.
+/// Whether two facts are about the same thing: a pet and its colour count as one, an owned thing and its colour too.
 fn about_same(one: &Fact, two: &Fact) -> bool {
     let group = |relation| match relation {
         Relation::Item | Relation::ItemColour => Relation::Item,
@@ -93,7 +95,7 @@ fn about_same(one: &Fact, two: &Fact) -> bool {
     group(one.relation) == group(two.relation)
 }
 
-/// An active event that is not denied, so that it can be asked about.
+/// Draws an active event that is not negated, so that it can be asked about.
 pub fn told_event(stream: &mut Stream, topic: &'static Topic) -> Event {
     let subject = anyone(stream, topic);
     Event { negated: false, passive: false, ..thing_event(stream, topic, subject) }

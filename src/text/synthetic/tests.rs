@@ -1,4 +1,4 @@
-//! What holds for the language as a whole: words, agreement, truth.
+//! Properties of the whole language: its words, agreement, consistent facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::world::PEOPLE;
 use super::*;
 use crate::experiment::TaskName;
 
-/// Splits as BERT's tokenizer does with lower-case ASCII: at spaces, and around punctuation.
+/// Splits lower-case ASCII text as BERT's tokenizer does: at spaces, and around punctuation.
 fn split_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -26,7 +26,7 @@ fn split_words(text: &str) -> Vec<String> {
     words
 }
 
-/// Greedy longest-match-first pieces; `None` where a part matches nothing.
+/// WordPiece: the longest matching pieces first; `None` if a part of the word matches no piece.
 fn pieces(word: &str, vocabulary: &BTreeSet<String>) -> Option<Vec<String>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -57,16 +57,16 @@ fn all_texts() -> Vec<String> {
 }
 
 #[test]
-fn every_word_is_covered_by_whole_pieces_and_every_piece_is_used() {
+fn every_word_has_at_most_three_pieces_and_every_token_is_used() {
     let tokens = vocabulary();
     let known: BTreeSet<String> = tokens.iter().cloned().collect();
-    assert_eq!(known.len(), tokens.len(), "a token twice");
+    assert_eq!(known.len(), tokens.len(), "a token occurs twice");
     let words: BTreeSet<String> = all_texts().iter().flat_map(|text| split_words(text)).collect();
     let mut used = BTreeSet::new();
     for word in &words {
         let pieces = pieces(word, &known).unwrap_or_else(|| panic!("{word} is unknown"));
-        // black ##smith ##s
-        assert!(pieces.len() <= 3, "{word} falls to {pieces:?}");
+        // The longest is black ##smith ##s.
+        assert!(pieces.len() <= 3, "{word} has the pieces {pieces:?}");
         used.extend(pieces);
     }
     let unused: Vec<&String> = tokens
@@ -78,7 +78,7 @@ fn every_word_is_covered_by_whole_pieces_and_every_piece_is_used() {
 }
 
 #[test]
-fn the_vocabulary_is_pinned() {
+fn the_vocabulary_does_not_change() {
     let tokens = vocabulary();
     let hash = blake3::hash(tokens.join("\n").as_bytes()).to_hex();
     insta::assert_snapshot!(format!("{} {}", tokens.len(), &hash[..16]), @"899 1f656ffcb84944c5");
@@ -86,7 +86,7 @@ fn the_vocabulary_is_pinned() {
 }
 
 #[test]
-fn documents_are_pinned_and_depend_on_seed_and_index_only() {
+fn documents_do_not_change_and_depend_on_seed_and_index_alone() {
     insta::assert_snapshot!(document(0, 3).join("\n"), @"
         rosa works as a teacher, and she lives in the village.
         every day, rosa reads some long letters.
@@ -125,7 +125,7 @@ fn documents_and_sentences_have_their_lengths() {
     assert!(lengths.len() > 10, "sentences of few lengths: {lengths:?}");
 }
 
-/// The number of a word that can only be a finite verb.
+/// The number of every word form that can only be a finite verb.
 fn verb_numbers() -> BTreeMap<String, Number> {
     let mut numbers = BTreeMap::new();
     let things = TOPICS.iter().flat_map(|topic| &topic.kinds).flat_map(|kind| kind.verbs);
@@ -154,7 +154,7 @@ fn noun_numbers() -> BTreeMap<String, Number> {
     numbers
 }
 
-/// Whether subject and verb of a sentence agree; `None` where the sentence shows no number.
+/// Whether subject and verb of a sentence agree; `None` if their number cannot be seen.
 fn agrees(line: &str) -> Option<bool> {
     let clause = line.trim_end_matches('.').rsplit(", ").next()?;
     let clause = clause.strip_prefix("this means that ").unwrap_or(clause);
@@ -192,35 +192,35 @@ fn verbs_agree_with_their_subjects() {
     assert_eq!(agrees("the bakers near the mill sleeps."), Some(false));
     assert_eq!(agrees("these baker sleeps."), Some(false));
     assert_eq!(agrees("anna have washed the pot."), Some(false));
-    let mut shown = 0;
+    let mut n_checked = 0;
     for index in 0..1500 {
         for line in document(3, index) {
             if let Some(agrees) = agrees(&line) {
                 assert!(agrees, "{line}");
-                shown += 1;
+                n_checked += 1;
             }
         }
     }
-    assert!(shown > 3000, "only {shown} sentences show a number");
+    assert!(n_checked > 3000, "only {n_checked} sentences show a number");
 }
 
 #[test]
 fn pronouns_have_the_gender_of_the_person_in_focus() {
     let gender_of = |word: &str| PEOPLE.iter().find(|person| person.name == word).map(|person| person.gender);
-    let mut shown = 0;
+    let mut n_checked = 0;
     for index in 0..2000 {
         let mut named = BTreeSet::new();
         for line in document(4, index) {
             for word in split_words(&line) {
                 named.extend(gender_of(&word).map(|gender| gender.subject()));
                 if word == "he" || word == "she" {
-                    assert!(named.contains(word.as_str()), "nobody in sight for: {line}");
-                    shown += 1;
+                    assert!(named.contains(word.as_str()), "no person for the pronoun in: {line}");
+                    n_checked += 1;
                 }
             }
         }
     }
-    assert!(shown > 1000);
+    assert!(n_checked > 1000);
 }
 
 #[test]
@@ -255,9 +255,9 @@ fn facts_never_contradict_each_other() {
             }
         }
     }
-    assert!(values.len() > 100, "only {} facts seen", values.len());
+    assert!(values.len() > 100, "only {} facts", values.len());
     for (fact, told) in &values {
-        assert_eq!(told.len(), 1, "{fact:?} is told as {told:?}");
+        assert_eq!(told.len(), 1, "{fact:?} has the values {told:?}");
     }
 }
 

@@ -1,32 +1,31 @@
 //! Topics: which content words belong together.
 //!
-//! A document stays on one topic. A topic has places, jobs and two kinds of things; a kind names its members
-//! (`hammer` is a `tool`), what is done to them and how they are described. That is what makes one word of a
-//! class fit a slot better than another.
+//! A document stays on one topic. A topic has places, jobs and two kinds of things. A kind has members (a `hammer` is a
+//! `tool`), and the verbs and adjectives that go with them. So some words of a class fit a sentence better than others.
 
-use super::world::Place;
+use super::place::{Place, at};
 
 /// A kind of thing.
 pub struct Kind {
-    /// What all members are (`a hammer is a tool`).
+    /// The name of the kind (`a hammer is a tool`).
     pub name: &'static str,
-    /// Members.
+    /// The members.
     pub nouns: &'static [&'static str],
-    /// What is done to them.
+    /// What people do to them.
     pub verbs: &'static [&'static str],
-    /// How they are.
+    /// Words that describe them.
     pub adjectives: &'static [&'static str],
 }
 
-/// Words that occur together.
+/// A topic: words that occur together.
 pub struct Topic {
-    /// A word for the topic, used as a title.
+    /// The name of the topic, used as a title.
     pub name: &'static str,
-    /// Where it happens.
+    /// Places of the topic.
     pub places: [Place; 4],
-    /// Who is there.
+    /// Jobs of people at these places.
     pub jobs: &'static [&'static str],
-    /// What is there.
+    /// Kinds of things at these places.
     pub kinds: [Kind; 2],
 }
 
@@ -40,10 +39,6 @@ impl Topic {
 /// The kind of any noun of any topic.
 pub fn kind_of(noun: &str) -> Option<&'static Kind> {
     TOPICS.iter().find_map(|topic| topic.kind_of(noun))
-}
-
-const fn at(preposition: &'static str, noun: &'static str) -> Place {
-    Place { preposition, noun }
 }
 
 /// All topics.

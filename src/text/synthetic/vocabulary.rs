@@ -1,7 +1,7 @@
 //! The language's WordPiece vocabulary: special tokens, punctuation, letters, pieces and words.
 //!
-//! Letters and their `##` continuations are all in it, so that no ASCII text is ever unknown. Words that are
-//! made of another word and an ending (`carrying`, `potatoes`, `teacher`, `lighthouse`) are left to pieces.
+//! It has all letters, with and without `##`, so that no ASCII text gives [UNK]. A word that is another word with an
+//! ending (`carrying`, `potatoes`, `teacher`, `lighthouse`) is split into pieces.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +24,10 @@ const PIECES: [&str; 13] = [
     "##smith",
 ];
 
-/// Second halves of words that `un` turns round.
-const TURNED: [&str; 4] = ["##happy", "##pleasant", "##fortunately", "##luckily"];
+/// Second halves of words that begin with `un`.
+const AFTER_UN: [&str; 4] = ["##happy", "##pleasant", "##fortunately", "##luckily"];
 
-/// Words that are written in pieces although they are in a table.
+/// Words of the tables that are split into pieces.
 const DERIVED: [&str; 27] = [
     "baker",
     "bakers",
@@ -58,17 +58,17 @@ const DERIVED: [&str; 27] = [
     "unpleasant",
 ];
 
-/// Words that occur only as the first piece of another.
+/// Words that occur only as the first piece of another word.
 const STEMS: [&str; 5] = ["bake", "class", "light", "teach", "un"];
 
-/// The vocabulary, in the order of the ids.
+/// The vocabulary; the id of a token is its index.
 pub fn vocabulary() -> Vec<String> {
     let mut tokens: Vec<String> = SPECIAL.map(str::to_string).to_vec();
     tokens.extend(PUNCTUATION.chars().map(String::from));
     tokens.extend(LETTERS.chars().map(String::from));
     tokens.extend(LETTERS.chars().map(|letter| format!("##{letter}")));
     let mut known: BTreeSet<String> = tokens.iter().cloned().collect();
-    let pieces = PIECES.iter().chain(&TURNED).map(|piece| piece.to_string());
+    let pieces = PIECES.iter().chain(&AFTER_UN).map(|piece| piece.to_string());
     for token in pieces.chain(words()) {
         if known.insert(token.clone()) {
             tokens.push(token);
@@ -77,14 +77,14 @@ pub fn vocabulary() -> Vec<String> {
     tokens
 }
 
-/// Words that have a token of their own, in alphabetical order.
+/// Words that are one token, in alphabetical order.
 fn words() -> BTreeSet<String> {
     let whole = whole_words();
     let left: Vec<String> = inflections().into_iter().filter(|word| !in_pieces(word, &whole)).collect();
     whole.into_iter().chain(left).collect()
 }
 
-/// Whether a word is one that is whole followed by a piece.
+/// Whether a word is another word of `whole` followed by a piece.
 fn in_pieces(word: &str, whole: &BTreeSet<String>) -> bool {
     PIECES
         .iter()
@@ -100,7 +100,7 @@ fn other_verbs() -> impl Iterator<Item = &'static str> {
     SOCIAL_VERBS.into_iter().chain(INTRANSITIVE_VERBS)
 }
 
-/// Verbs of which only the base form and the past are used.
+/// Verbs that are used in the base form and the past tense only.
 fn mood_verbs() -> impl Iterator<Item = &'static str> {
     GOOD.verbs.iter().chain(BAD.verbs).copied()
 }
@@ -110,7 +110,7 @@ fn things() -> impl Iterator<Item = &'static str> {
     of_topics.copied().chain(ANIMALS.iter().map(|animal| animal.noun))
 }
 
-/// Forms that are whole only where pieces cannot make them.
+/// Inflected forms, which are one token only if they cannot be split into pieces.
 fn inflections() -> BTreeSet<String> {
     let plurals = things().filter(|noun| !MASS_NOUNS.contains(noun)).map(plural);
     let classes = ANIMALS.iter().map(|animal| plural(animal.class));

@@ -1,25 +1,10 @@
-//! The small fixed world: who and what there is, and what is true of it.
+//! The small fixed world: its people and animals, and what is true of them.
 //!
-//! Nothing here depends on a seed: Anna is a baker in every corpus. [`super::facts`] turns the tables into
-//! statements and questions.
+//! Nothing here depends on a seed: Anna is a baker in every corpus. [`super::facts`] turns the tables into statements
+//! and questions.
 
+use super::place::{Place, at};
 use super::topics::Topic;
-
-/// Somewhere, with the preposition that goes with it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Place {
-    /// `in`, `at`, `on` or `by`.
-    pub preposition: &'static str,
-    /// The noun, said with `the`.
-    pub noun: &'static str,
-}
-
-impl Place {
-    /// `in the kitchen`.
-    pub fn phrase(&self) -> String {
-        format!("{} the {}", self.preposition, self.noun)
-    }
-}
 
 /// Grammatical gender, which decides the pronouns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +62,7 @@ impl Gender {
 pub struct Person {
     /// First name, unique.
     pub name: &'static str,
-    /// Decides the pronouns.
+    /// Gender, which decides the pronouns.
     pub gender: Gender,
     /// A job of one of the topics.
     pub job: &'static str,
@@ -87,7 +72,7 @@ pub struct Person {
     pub pet: (&'static str, &'static str),
     /// The thing they own, and its colour.
     pub item: (&'static str, &'static str),
-    /// What they like to eat.
+    /// Their favourite food.
     pub food: &'static str,
 }
 
@@ -114,25 +99,25 @@ pub const COLOURS: [&str; 9] =
 
 /// Where people live.
 pub static HOMES: [Place; 9] = [
-    home("in", "village"),
-    home("in", "city"),
-    home("in", "valley"),
-    home("on", "island"),
-    home("in", "castle"),
-    home("in", "tower"),
-    home("in", "farmhouse"),
-    home("in", "mountains"),
-    home("at", "seaside"),
+    at("in", "village"),
+    at("in", "city"),
+    at("in", "valley"),
+    at("on", "island"),
+    at("in", "castle"),
+    at("in", "tower"),
+    at("in", "farmhouse"),
+    at("in", "mountains"),
+    at("at", "seaside"),
 ];
 
 /// Where animals live.
 pub static HABITATS: [Place; 6] = [
-    home("in", "woods"),
-    home("in", "meadow"),
-    home("in", "stable"),
-    home("in", "sea"),
-    home("in", "garden"),
-    home("in", "desert"),
+    at("in", "woods"),
+    at("in", "meadow"),
+    at("in", "stable"),
+    at("in", "sea"),
+    at("in", "garden"),
+    at("in", "desert"),
 ];
 
 /// What things are made of.
@@ -157,10 +142,6 @@ pub const MATERIALS: [(&str, &str); 19] = [
     ("bench", "stone"),
     ("chair", "wood"),
 ];
-
-const fn home(preposition: &'static str, noun: &'static str) -> Place {
-    Place { preposition, noun }
-}
 
 const VILLAGE: &Place = &HOMES[0];
 const CITY: &Place = &HOMES[1];
@@ -196,7 +177,7 @@ const fn he(
     Person { name, gender: Gender::Male, job, home, pet, item, food }
 }
 
-/// All people: name, job, home, pet, thing owned, favourite food.
+/// All people: name, job, home, pet, owned thing, favourite food.
 pub static PEOPLE: [Person; 28] = [
     she("anna", "baker", VILLAGE, ("dog", "brown"), ("jug", "red"), "soup"),
     he("boris", "cook", CITY, ("cat", "black"), ("plate", "blue"), "cheese"),
@@ -268,7 +249,7 @@ pub static ANIMALS: [Animal; 18] = [
     animal("bee", "insect", "yellow", MEADOW, "honey", 1),
 ];
 
-/// The people whose job belongs to a topic; every topic has some (a test reads them).
+/// The people whose job belongs to a topic; a test checks that every topic has some.
 pub fn people_of(topic: &Topic) -> Vec<&'static Person> {
     PEOPLE.iter().filter(|person| topic.jobs.contains(&person.job)).collect()
 }
@@ -291,7 +272,7 @@ mod tests {
             }
         }
         let placed: usize = TOPICS.iter().map(|topic| people_of(topic).len()).sum();
-        assert_eq!(placed, PEOPLE.len(), "a job that no topic or two topics have");
+        assert_eq!(placed, PEOPLE.len(), "a job belongs to no topic, or to two");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Tokenizers as transformers has them: with special tokens in the text, and as files that it loads.
+//! Tokenizers as transformers has them: they read special tokens in the text, and are saved as files.
 //!
-//! Training reads text without special tokens (`tokenizer.rs`); a published model's tokenizer adds [CLS] and [SEP]
-//! and takes `[MASK]` for the token. This file makes the second from the first.
+//! Training reads text without special tokens (`wordpiece.rs`). The tokenizer of a published model adds [CLS] and [SEP],
+//! and reads `[MASK]` as the token. This file makes the second from the first.
 
 use std::path::Path;
 
@@ -10,16 +10,17 @@ use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, EncodeInput};
 
-use super::{TOKENIZER_FILE, Tokenizer};
+use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
 
-/// In the order of their usual ids.
+/// The special tokens, in the order of their usual ids.
 pub(crate) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// The tokenizer of a model's folder: tokenizer.json, or else vocab.txt; None if it has neither.
 ///
-/// Errors: a damaged file; a vocab.txt of a cased model, which this crate would read as uncased.
+/// # Errors
+/// A damaged file; a vocab.txt of a cased model, which this crate would read as uncased.
 pub fn tokenizer_in(folder: &Path) -> Result<Option<Tokenizer>> {
     let json = folder.join(TOKENIZER_FILE);
     if json.is_file() {
@@ -33,16 +34,20 @@ pub fn tokenizer_in(folder: &Path) -> Result<Option<Tokenizer>> {
     let text = std::fs::read_to_string(&settings).unwrap_or_default();
     let settings_value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     if settings_value.get("do_lower_case") == Some(&json!(false)) {
-        let what = format!("{} is of a cased model, whose tokenizer.json is missing", vocabulary.display());
-        let hint = "load the tokenizer once with transformers' AutoTokenizer and save it: that writes tokenizer.json";
+        let what = format!(
+            "{} belongs to a cased model, and there is no tokenizer.json beside it",
+            vocabulary.display()
+        );
+        let hint =
+            "load the tokenizer with transformers' AutoTokenizer and save it, which writes tokenizer.json";
         return Err(Error::new(ErrorKind::Data, what, hint));
     }
     Tokenizer::from_file(&vocabulary).map(Some)
 }
 
 impl Tokenizer {
-    /// Ids and types of `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, where text that spells a special
-    /// token is that token: what transformers' tokenizer gives.
+    /// Input ids and token type ids of `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, as transformers' tokenizer
+    /// gives them: text that spells a special token becomes that token.
     pub fn encode_as_published(&self, text: &str, pair: Option<&str>) -> Result<(Vec<u32>, Vec<u32>)> {
         let input: EncodeInput = match pair {
             Some(pair) => (text, pair).into(),
@@ -56,8 +61,8 @@ impl Tokenizer {
     }
 
     /// Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and vocab.txt into `folder`;
-    /// `longest` is the model's length limit in tokens.
-    pub fn write_files(&self, folder: &Path, longest: usize) -> Result<()> {
+    /// `max_length` is the longest input of the model, in tokens.
+    pub fn write_files(&self, folder: &Path, max_length: usize) -> Result<()> {
         create_folder(folder)?;
         let text = self.published()?.to_string(true);
         let text =
@@ -73,14 +78,14 @@ impl Tokenizer {
         write("special_tokens_map.json", format!("{map:#}\n"))?;
         map["tokenizer_class"] = json!("ElectraTokenizer");
         map["do_lower_case"] = json!(self.is_uncased());
-        map["model_max_length"] = json!(longest);
+        map["model_max_length"] = json!(max_length);
         write("tokenizer_config.json", format!("{map:#}\n"))?;
         let tokens =
             (0..self.vocab_size() as u32).map(|id| self.token(id).unwrap_or_else(|| format!("[unused{id}]")));
         write("vocab.txt", tokens.map(|token| token + "\n").collect())
     }
 
-    /// The bytes of a tokenizer.json that reads as this very tokenizer.
+    /// The bytes of a tokenizer.json from which [`Tokenizer::from_json`] makes the same tokenizer.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let text = self.inner().to_string(false);
         Ok(text
@@ -88,7 +93,7 @@ impl Tokenizer {
             .into_bytes())
     }
 
-    /// This tokenizer with special tokens and BERT's frame around the text.
+    /// This tokenizer with special tokens, which puts [CLS] and [SEP] around the text.
     fn published(&self) -> Result<tokenizers::Tokenizer> {
         let mut inner = self.inner().clone();
         let broken = |error: tokenizers::Error| {
@@ -119,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn special_tokens_in_the_text_are_tokens() {
+    fn special_tokens_in_the_text_become_tokens() {
         let tokenizer = small();
-        let (ids, types) = tokenizer.encode_as_published("The [MASK] played.", None).unwrap();
-        assert_eq!((ids, types), (vec![2, 5, 4, 7, 8, 9, 3], vec![0; 7]));
-        let (ids, types) = tokenizer.encode_as_published("the cat", Some("cat")).unwrap();
-        assert_eq!((ids, types), (vec![2, 5, 6, 3, 6, 3], vec![0, 0, 0, 0, 1, 1]));
+        let (input_ids, token_type_ids) = tokenizer.encode_as_published("The [MASK] played.", None).unwrap();
+        assert_eq!((input_ids, token_type_ids), (vec![2, 5, 4, 7, 8, 9, 3], vec![0; 7]));
+        let (input_ids, token_type_ids) = tokenizer.encode_as_published("the cat", Some("cat")).unwrap();
+        assert_eq!((input_ids, token_type_ids), (vec![2, 5, 6, 3, 6, 3], vec![0, 0, 0, 0, 1, 1]));
     }
 
     #[test]
@@ -142,7 +147,7 @@ mod tests {
         assert_eq!(from_vocabulary.encode_as_published(text, None).unwrap(), expected);
         std::fs::write(path.join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
         let error = tokenizer_in(path).unwrap_err();
-        assert!(error.message.contains("vocab.txt is of a cased model"), "{error}");
+        assert!(error.message.contains("vocab.txt belongs to a cased model"), "{error}");
         std::fs::remove_file(path.join("vocab.txt")).unwrap();
         assert!(tokenizer_in(path).unwrap().is_none());
     }

@@ -1,20 +1,20 @@
-//! WordPiece held to `BertTokenizerFast`, over the texts of `tests/golden/wordpiece.json`.
+//! Compares WordPiece with `BertTokenizerFast`, on the texts of `tests/golden/wordpiece.json`.
 //!
-//! Texts that spell a special token were tokenised as text there too (`split_special_tokens=True`). The file and its
-//! ids are made by `scripts/golden_wordpiece.py`.
+//! There, too, a text that spells a special token was tokenised as text (`split_special_tokens=True`).
+//! `scripts/golden_wordpiece.py` makes the file.
 
 use serde::Deserialize;
 
 use super::{TOKENIZER_FILE, Tokenizer};
-use crate::hub::{Hub, HubConfig, RepoKind};
+use crate::hub::{Hub, HubConfig, RepoKind, test_hub};
 
 #[derive(Deserialize)]
-struct Golden {
-    texts: Vec<Entry>,
+struct WordPieceGolden {
+    texts: Vec<GoldenText>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct GoldenText {
     name: String,
     text: String,
     /// Ids by `tests/golden/vocabulary.txt`.
@@ -23,13 +23,13 @@ struct Entry {
     bert: Vec<u32>,
 }
 
-fn texts() -> Vec<Entry> {
+fn texts() -> Vec<GoldenText> {
     let json = include_str!("../../../tests/golden/wordpiece.json");
-    serde_json::from_str::<Golden>(json).unwrap().texts
+    serde_json::from_str::<WordPieceGolden>(json).unwrap().texts
 }
 
-/// Names every text that comes out otherwise.
-fn assert_golden(tokenizer: &Tokenizer, expected: impl Fn(&Entry) -> &Vec<u32>) {
+/// Fails with every text whose ids differ.
+fn assert_golden(tokenizer: &Tokenizer, expected: impl Fn(&GoldenText) -> &Vec<u32>) {
     let texts = texts();
     assert!(texts.len() > 70, "{} texts", texts.len());
     let mut wrong = Vec::new();
@@ -43,22 +43,21 @@ fn assert_golden(tokenizer: &Tokenizer, expected: impl Fn(&Entry) -> &Vec<u32>) 
 }
 
 #[test]
-fn a_vocabulary_of_our_own() {
+fn a_small_vocabulary() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vocabulary.txt");
     let tokenizer = Tokenizer::from_file(&path).unwrap();
     assert_golden(&tokenizer, |entry| &entry.small);
-    // The texts are nasty enough to tell tokenizers apart: most pieces of the vocabulary occur.
-    let mut seen: Vec<u32> = texts().into_iter().flat_map(|entry| entry.small).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    assert!(seen.len() * 2 > tokenizer.vocab_size(), "{} of {}", seen.len(), tokenizer.vocab_size());
+    // The texts can tell tokenizers apart: most tokens of the vocabulary occur.
+    let mut used: Vec<u32> = texts().into_iter().flat_map(|entry| entry.small).collect();
+    used.sort_unstable();
+    used.dedup();
+    assert!(used.len() * 2 > tokenizer.vocab_size(), "{} of {}", used.len(), tokenizer.vocab_size());
 }
 
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
 fn the_vocabulary_of_bert() {
-    let hub =
-        Hub::new(HubConfig { cache: Some(crate::hub::test_hub()), offline: true, ..HubConfig::default() });
+    let hub = Hub::new(HubConfig { cache: Some(test_hub()), offline: true, ..HubConfig::default() });
     for file in [TOKENIZER_FILE, "vocab.txt"] {
         let found = hub.files(RepoKind::Model, "google-bert/bert-base-uncased", "main", file).unwrap();
         let tokenizer = Tokenizer::from_file(&found.paths[0].1).unwrap();

@@ -1,31 +1,47 @@
-//! Which tokenizer a data section asks for.
+//! Opens the tokenizer of a data section.
 //!
-//! Next: `tokenizer.rs` (what it does), `own_vocabulary.rs` (one made of the text).
+//! Next: `wordpiece.rs` (the tokenizer), `own_vocabulary.rs` (a vocabulary made from the text).
 
 use std::path::Path;
 
 use super::own_vocabulary::own_vocabulary;
-use super::{TOKENIZER_FILE, Tokenizer};
+use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
 use crate::error::{Error, Result};
 use crate::experiment::{DataSpec, TokenizerSpec};
 use crate::hub::{DataEnv, RepoKind};
-use crate::records::{Silent, Sink};
+use crate::records::Sink;
 use crate::text::corpus::imported;
-use crate::text::corpus::source::open_source;
+use crate::text::corpus::source::{TextSource, open_source};
 use crate::text::synthetic;
 
-/// The tokenizer that a data section asks for; where it cannot be had, the one that was unpacked here with its text.
+/// The tokenizer of a data section; if it is not available, the one that was imported with a corpus.
 ///
 /// # Errors
-/// The file is missing, is not a tokenizer, or lacks a special token; for a vocabulary of the text, the text cannot be read.
+/// The file is missing, is not a tokenizer, or lacks a special token; the text that the vocabulary is made from cannot
+/// be read.
 pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
-    open(spec, env, sink).or_else(|error| match imported::find(spec, env)? {
-        Some(carried) => Ok(carried.tokenizer),
+    open_tokenizer_with(spec, env, sink, || open_source(spec, env, sink))
+}
+
+/// The same with a text that `source` opens, if the tokenizer needs it.
+pub(crate) fn open_tokenizer_with(
+    spec: &DataSpec,
+    env: &DataEnv,
+    sink: &dyn Sink,
+    source: impl FnOnce() -> Result<TextSource>,
+) -> Result<Tokenizer> {
+    open(spec, env, sink, source).or_else(|error| match imported::find(spec, env)? {
+        Some(imported) => Ok(imported.tokenizer),
         None => Err(error),
     })
 }
 
-fn open(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
+fn open(
+    spec: &DataSpec,
+    env: &DataEnv,
+    sink: &dyn Sink,
+    source: impl FnOnce() -> Result<TextSource>,
+) -> Result<Tokenizer> {
     let tokenizer = match spec {
         DataSpec::Language { .. } => {
             return Tokenizer::from_vocabulary(&synthetic::vocabulary(), "built-in language");
@@ -42,7 +58,7 @@ fn open(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
         }
         TokenizerSpec::File { path } => Tokenizer::from_file(Path::new(path)),
         TokenizerSpec::Own { size, documents } => {
-            let source = open_source(spec, env, &Silent)?;
+            let source = source()?;
             let tokens = own_vocabulary(&source, *size, *documents, env, sink)?;
             Tokenizer::from_vocabulary(&tokens, &format!("vocabulary of {}", source.name))
         }

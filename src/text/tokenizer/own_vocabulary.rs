@@ -1,10 +1,9 @@
-//! A WordPiece vocabulary made of the training text itself, cached by what it was made of.
+//! A WordPiece vocabulary made from the training text, cached by the hash of its source.
 //!
-//! The library's trainer merges the commonest pairs of pieces; we give it the letters. It numbers letters that it meets
-//! inside words in an order that changes from run to run, and pairs that occur equally often are merged in the order of those
-//! numbers. So every letter, also with `##` before it, is handed over as a special token, whose order is ours; and the finished
-//! vocabulary is sorted.
-//! Must never: read held-out text. Next: `tokenizer.rs`.
+//! The library's trainer merges the most frequent pairs of pieces. It numbers the letters inside words in an order that
+//! changes from run to run, and merges pairs of equal frequency in the order of those numbers. So every letter, with and
+//! without `##` before it, is passed as a special token, which fixes the order; and the finished vocabulary is sorted.
+//! Must never: read held-out text. Next: `wordpiece.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -18,27 +17,27 @@ use tokenizers::{
 };
 
 use super::files::SPECIAL;
-use super::uncased;
+use super::wordpiece::uncased;
 use crate::disk::{create_folder, folder_of, write_whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::DataEnv;
 use crate::records::Sink;
-use crate::text::corpus::source::Source;
+use crate::text::corpus::source::TextSource;
 
-/// Changes with everything that changes a vocabulary.
+/// Increased with every change that changes a vocabulary.
 const VERSION: u32 = 1;
-/// Letters that are kept, the commonest; a word with another one is [UNK].
+/// The number of letters that are kept, the most frequent ones; a word with another letter is [UNK].
 const LETTERS: usize = 400;
-/// Before what continues a word.
-const CONTINUES: &str = "##";
+/// The prefix of a piece that continues a word.
+const CONTINUATION: &str = "##";
 
-/// At most `size` tokens of the first `documents` documents of the training text, special tokens first, the others sorted.
-/// Uncased, BERT's normaliser and word boundaries. The same text gives the same tokens.
+/// A vocabulary of at most `size` tokens from the first `documents` documents of the training text: special tokens first,
+/// the others sorted. Words are normalised and split as in BERT's uncased tokenizer. The same text gives the same tokens.
 ///
 /// # Errors
-/// The text cannot be read or has no words; `size` has no room for its letters; the cache cannot be written.
+/// The text cannot be read or has no words; `size` is too small for its letters; the cache cannot be written.
 pub fn own_vocabulary(
-    source: &Source,
+    source: &TextSource,
     size: usize,
     documents: u64,
     env: &DataEnv,
@@ -48,15 +47,15 @@ pub fn own_vocabulary(
     if let Ok(text) = std::fs::read_to_string(&path) {
         return Ok(text.lines().map(String::from).collect());
     }
-    sink.phase(&format!("making a vocabulary of {size} tokens of {}", source.name));
+    sink.phase(&format!("making a vocabulary of {size} tokens from {}", source.name));
     let counts = count_words(source, documents)?;
-    let tokens = train(&counts, size).map_err(|why| why.of(&source.name))?;
+    let tokens = train(&counts, size).map_err(|error| error.with_source(&source.name))?;
     create_folder(folder_of(&path))?;
     write_whole(&path, format!("{}\n", tokens.join("\n")).as_bytes())?;
     Ok(tokens)
 }
 
-fn cache_path(source: &Source, size: usize, documents: u64, env: &DataEnv) -> PathBuf {
+fn cache_path(source: &TextSource, size: usize, documents: u64, env: &DataEnv) -> PathBuf {
     let key = format!("{VERSION}\n{size}\n{documents}\n{}", source.identity);
     let name = &blake3::hash(key.as_bytes()).to_hex()[..24];
     env.cache.join("vocabularies").join(format!("{name}.txt"))
@@ -65,8 +64,8 @@ fn cache_path(source: &Source, size: usize, documents: u64, env: &DataEnv) -> Pa
 /// How often each word occurs.
 type Counts = HashMap<String, u64>;
 
-/// The words of the first documents, normalised.
-fn count_words(source: &Source, documents: u64) -> Result<Counts> {
+/// Counts the words of the first documents, normalised.
+fn count_words(source: &TextSource, documents: u64) -> Result<Counts> {
     let mut counts = Counts::new();
     let mut left = usize::try_from(documents).unwrap_or(usize::MAX);
     source.documents.read(&mut |mut chunk| {
@@ -94,11 +93,12 @@ fn merged(one: Counts, other: Counts) -> Counts {
     larger
 }
 
-/// As BERT's tokenizer cuts a line.
+/// Splits a line into words as BERT's tokenizer does.
 fn words(line: &str) -> Result<Vec<String>> {
     let unreadable = |error: tokenizers::Error| {
-        let what = "the text cannot be cut into words";
-        Error::new(ErrorKind::Data, what, "give another tokenizer, such as {kind: hub}").because(error)
+        let what = "cannot split the text into words";
+        Error::new(ErrorKind::Data, what, "set base.data.tokenizer to another one, such as { kind: hub }")
+            .because(error)
     };
     let mut line = NormalizedString::from(line);
     uncased().normalize(&mut line).map_err(unreadable)?;
@@ -108,74 +108,74 @@ fn words(line: &str) -> Result<Vec<String>> {
     Ok(splits.into_iter().map(|(word, ..)| word.to_string()).collect())
 }
 
-/// Why there is no vocabulary.
+/// Why no vocabulary could be made.
 #[derive(Debug)]
-enum Lacking {
-    Words,
-    /// The size that was asked for, and the one that would do.
-    Room {
+enum VocabularyError {
+    NoWords,
+    /// The requested size, and the smallest that is enough.
+    TooSmall {
         size: usize,
         needed: usize,
     },
     Trainer(tokenizers::Error),
 }
 
-impl Lacking {
-    fn of(self, source: &str) -> Error {
+impl VocabularyError {
+    fn with_source(self, source: &str) -> Error {
         match self {
-            Self::Words => Error::new(
+            Self::NoWords => Error::new(
                 ErrorKind::Data,
-                format!("the text of {source} has no words to make a vocabulary of"),
+                format!("the text of {source} has no words to make a vocabulary from"),
                 "check that the files are not empty and that the column holds text",
             ),
-            Self::Room { size, needed } => Error::new(
+            Self::TooSmall { size, needed } => Error::new(
                 ErrorKind::Data,
-                format!("base.data.tokenizer.size = {size} has no room for the letters of {source}"),
+                format!("base.data.tokenizer.size = {size} is too small for the letters of {source}"),
                 format!("use at least {needed}"),
             ),
             Self::Trainer(error) => Error::new(
                 ErrorKind::Data,
-                format!("no vocabulary could be made of {source}"),
-                "give another tokenizer, such as {kind: hub}",
+                format!("cannot make a vocabulary from {source}"),
+                "set base.data.tokenizer to another one, such as { kind: hub }",
             )
             .because(error),
         }
     }
 }
 
-fn train(counts: &Counts, size: usize) -> std::result::Result<Vec<String>, Lacking> {
-    let letters = commonest_letters(counts);
+fn train(counts: &Counts, size: usize) -> std::result::Result<Vec<String>, VocabularyError> {
+    let letters = most_frequent_letters(counts);
     let continuing = |word: &String| word.chars().skip(1).collect::<Vec<char>>();
     let inside: BTreeSet<char> =
         counts.keys().flat_map(continuing).filter(|letter| letters.contains(letter)).collect();
-    let mut first: Vec<String> = SPECIAL.map(String::from).to_vec();
-    first.extend(letters.iter().map(char::to_string));
-    first.extend(inside.iter().map(|letter| format!("{CONTINUES}{letter}")));
+    let mut initial: Vec<String> = SPECIAL.map(String::from).to_vec();
+    initial.extend(letters.iter().map(char::to_string));
+    initial.extend(inside.iter().map(|letter| format!("{CONTINUATION}{letter}")));
     if letters.is_empty() {
-        return Err(Lacking::Words);
+        return Err(VocabularyError::NoWords);
     }
-    if first.len() > size {
-        return Err(Lacking::Room { size, needed: first.len() });
+    if initial.len() > size {
+        return Err(VocabularyError::TooSmall { size, needed: initial.len() });
     }
     let mut trainer = WordPieceTrainer::builder()
         .vocab_size(size)
-        .special_tokens(first.iter().map(|token| AddedToken::from(token, true)).collect())
+        .special_tokens(initial.iter().map(|token| AddedToken::from(token, true)).collect())
         .initial_alphabet(letters.iter().copied().collect())
         .limit_alphabet(letters.len())
         .show_progress(false)
         .build();
     let repeated = counts.iter().flat_map(|(word, &count)| std::iter::repeat_n(word, count as usize));
-    trainer.feed(repeated, |word| Ok(vec![word.to_string()])).map_err(Lacking::Trainer)?;
+    trainer.feed(repeated, |word| Ok(vec![word.to_string()])).map_err(VocabularyError::Trainer)?;
     let mut model = WordPiece::default();
-    trainer.train(&mut model).map_err(Lacking::Trainer)?;
-    let mut made: Vec<String> = model.get_vocab().into_keys().collect();
-    made.retain(|token| !SPECIAL.contains(&token.as_str()));
-    made.sort_unstable();
-    Ok(SPECIAL.into_iter().map(String::from).chain(made).collect())
+    trainer.train(&mut model).map_err(VocabularyError::Trainer)?;
+    let mut tokens: Vec<String> = model.get_vocab().into_keys().collect();
+    tokens.retain(|token| !SPECIAL.contains(&token.as_str()));
+    tokens.sort_unstable();
+    Ok(SPECIAL.into_iter().map(String::from).chain(tokens).collect())
 }
 
-/// Equally common ones by code point.
-fn commonest_letters(counts: &Counts) -> BTreeSet<char> {
+/// The most frequent letters; letters of equal frequency in the order of their code points.
+fn most_frequent_letters(counts: &Counts) -> BTreeSet<char> {
     let mut letters: HashMap<char, u64> = HashMap::new();
     for (word, count) in counts {
         for letter in word.chars() {
@@ -195,7 +195,7 @@ mod tests {
     use crate::text::corpus::source::open_source;
     use crate::text::tokenizer::Tokenizer;
 
-    fn of(text: &str, size: usize) -> std::result::Result<Vec<String>, Lacking> {
+    fn vocabulary_of(text: &str, size: usize) -> std::result::Result<Vec<String>, VocabularyError> {
         let mut counts = Counts::new();
         for word in words(text).unwrap() {
             *counts.entry(word).or_default() += 1;
@@ -204,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn common_words_become_one_token() {
+    fn frequent_words_become_one_token() {
         let text =
             "Playing played PLAYS, play; play playing low lower lowest low low low low low low café cafe";
-        let tokens = of(text, 60).unwrap();
+        let tokens = vocabulary_of(text, 60).unwrap();
         assert_eq!(tokens[..5], SPECIAL);
         assert!(tokens[5..].is_sorted() && tokens.len() <= 60, "{tokens:?}");
         let tokenizer = Tokenizer::from_vocabulary(&tokens, "a test").unwrap();
@@ -216,12 +216,12 @@ mod tests {
             ids.into_iter().map(|id| tokenizer.token(id).unwrap()).collect()
         };
         assert_eq!(pieces("play low"), ["play", "low"]);
-        // Other words can be spelt, of letters where they were seen: at the beginning or inside.
+        // Other words are spelt with letters, at the beginning or inside of a word as they occurred in the text.
         assert_eq!(pieces("elwo").concat().replace("##", ""), "elwo");
         assert_eq!(pieces("quiz"), ["[UNK]"]);
     }
 
-    /// Many pairs occur equally often here, and the library's tables have another order every time.
+    /// Many pairs have the same frequency here, and the library's tables have another order every time.
     #[test]
     fn the_same_text_gives_the_same_tokens() {
         let text: String = (0..400)
@@ -239,9 +239,9 @@ mod tests {
                 )
             })
             .collect();
-        let first = of(&text, 160).unwrap();
+        let first = vocabulary_of(&text, 160).unwrap();
         for _ in 0..5 {
-            assert_eq!(of(&text, 160).unwrap(), first);
+            assert_eq!(vocabulary_of(&text, 160).unwrap(), first);
         }
     }
 
@@ -261,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn too_little_room_and_no_words_are_errors() {
-        let error = |text, size| of(text, size).unwrap_err().of("texts/*.txt");
+    fn a_small_size_and_an_empty_text_are_errors() {
+        let error = |text, size| vocabulary_of(text, size).unwrap_err().with_source("texts/*.txt");
         insta::assert_snapshot!(error("some letters", 10), @r#"
-        base.data.tokenizer.size = 10 has no room for the letters of texts/*.txt
+        base.data.tokenizer.size = 10 is too small for the letters of texts/*.txt
         hint: use at least 18
         "#);
         insta::assert_snapshot!(error(" ", 100), @r"
-        the text of texts/*.txt has no words to make a vocabulary of
+        the text of texts/*.txt has no words to make a vocabulary from
         hint: check that the files are not empty and that the column holds text
         ");
     }

@@ -1,8 +1,8 @@
-//! Ids of words that were met before: what makes tokenising a corpus several times faster than the tokenizer alone.
+//! A cache of the ids of words, which makes tokenising a corpus several times faster.
 //!
-//! BERT's normaliser and its word boundaries look at nothing beyond a space, so the ids of a text are those of its pieces
-//! between spaces, and most pieces come again and again. Each thread keeps those that it met. The slow twin is the
-//! tokenizer on the whole text; a test holds one to the other, control characters and accents included.
+//! BERT's normaliser and its word boundaries do not look beyond a space, so the ids of a text are those of its words
+//! between spaces, and most words are repeated. Each thread has its own cache. A test compares the cache with the
+//! tokenizer on the whole text, control characters and accents included.
 //! Must never: be used for a tokenizer that looks beyond spaces ([`is_local`]).
 
 use std::cell::RefCell;
@@ -11,29 +11,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 
-/// Words a thread keeps before it begins anew: some 10 MB.
-const WORDS: usize = 1 << 16;
-/// Longer pieces, in bytes, are seldom met twice.
-const LONGEST: usize = 40;
+/// The cache of a thread is cleared at this many words: about 10 MB.
+const MAX_WORDS: usize = 1 << 16;
+/// Longer words, in bytes, are not cached: they are seldom repeated.
+const MAX_WORD_BYTES: usize = 40;
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static NEXT_CACHE_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
-    static KNOWN: RefCell<Known> = RefCell::default();
+    static THREAD_CACHE: RefCell<ThreadCache> = RefCell::default();
 }
 
-/// What a thread knows, of one tokenizer.
+/// The words of one tokenizer that a thread has seen.
 #[derive(Default)]
-struct Known {
-    cache: u64,
+struct ThreadCache {
+    cache_id: u64,
     ids: HashMap<Box<str>, Box<[u32]>>,
 }
 
-/// The words of one tokenizer, by thread. Copies share them.
+/// The id of the caches of one tokenizer, one per thread. Copies of a tokenizer share them.
 #[derive(Clone, Copy, Debug)]
 pub struct WordCache(u64);
 
-/// Whether a tokenizer reads what is between two spaces without looking at the rest.
+/// Whether the ids of a word between two spaces depend on that word alone.
 pub fn is_local(tokenizer: &Tokenizer) -> bool {
     matches!(tokenizer.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))
         && matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
@@ -42,23 +42,23 @@ pub fn is_local(tokenizer: &Tokenizer) -> bool {
 }
 
 impl WordCache {
-    /// Knows no word.
+    /// A cache without words.
     pub fn new() -> Self {
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self(NEXT_CACHE_ID.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The ids of a text, those of unknown pieces by `tokenise`.
+    /// The ids of a text; `tokenise` gives those of a word that is not in the cache.
     pub fn encode<E>(
         self,
         text: &str,
         tokenise: impl Fn(&str) -> std::result::Result<Vec<u32>, E>,
     ) -> std::result::Result<Vec<u32>, E> {
-        KNOWN.with_borrow_mut(|known| {
-            if known.cache != self.0 {
-                *known = Known { cache: self.0, ids: HashMap::new() };
+        THREAD_CACHE.with_borrow_mut(|known| {
+            if known.cache_id != self.0 {
+                *known = ThreadCache { cache_id: self.0, ids: HashMap::new() };
             }
             let mut ids = Vec::with_capacity(text.len() / 4);
-            // Other white space is the normaliser's: it drops a form feed, and the words on its sides become one.
+            // Other white space is left to the normaliser: it drops a form feed, for example, and joins the words around it.
             for word in text.split([' ', '\n', '\t', '\r']).filter(|word| !word.is_empty()) {
                 if let Some(found) = known.ids.get(word) {
                     ids.extend_from_slice(found);
@@ -66,8 +66,8 @@ impl WordCache {
                 }
                 let found = tokenise(word)?;
                 ids.extend_from_slice(&found);
-                if word.len() <= LONGEST {
-                    if known.ids.len() == WORDS {
+                if word.len() <= MAX_WORD_BYTES {
+                    if known.ids.len() == MAX_WORDS {
                         known.ids.clear();
                     }
                     known.ids.insert(word.into(), found.into());

@@ -1,6 +1,6 @@
 //! Times making a packed corpus: documents are read, tokenised, packed into examples and written.
 //!
-//! Every time from the beginning, in a folder of its own that goes away afterwards.
+//! Nothing is reused: the corpus goes into a temporary folder.
 
 use std::time::Instant;
 
@@ -11,24 +11,25 @@ use crate::error::{Error, Result};
 use crate::experiment::TrialSpec;
 use crate::hub::DataEnv;
 use crate::records::Sink;
-use crate::text::open_corpus;
+use crate::run::PreparedText;
+use crate::text::TextOpener;
 
 /// What was timed.
 #[derive(Clone, Debug, Serialize)]
 pub struct CorpusResult {
     /// Where the text came from.
     pub source: String,
-    /// Tokens an example.
+    /// Tokens per example.
     pub seq: usize,
     /// Threads that computed.
     pub threads: usize,
-    /// From opening the files to the finished corpus.
+    /// Seconds from opening the files to the finished corpus.
     pub seconds: f64,
     /// Tokens of the training examples, [CLS] and [SEP] counted.
     pub tokens: u64,
-    /// The same a second.
+    /// Tokens per second.
     pub tokens_per_s: f64,
-    /// Peak resident memory; absent where the system does not tell.
+    /// Peak resident memory; absent where the system does not report it.
     pub peak_rss_mib: Option<u64>,
     /// Version of this crate.
     pub version: &'static str,
@@ -48,7 +49,8 @@ pub fn corpus(
     env.cache = folder.path().to_path_buf();
     on_threads(threads, |threads| {
         let began = Instant::now();
-        let corpus = open_corpus(&spec.data, spec.train.seq_len, &env, sink)?;
+        let opener = TextOpener::new(&spec.data, &env);
+        let corpus = PreparedText::open(&opener, spec.train.seq_len, sink)?.corpus;
         let seconds = began.elapsed().as_secs_f64();
         Ok(CorpusResult {
             source: corpus.provenance().source,

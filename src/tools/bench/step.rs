@@ -14,7 +14,7 @@ use crate::experiment::{ModelSize, ModelSpec, Precision, TrainSpec, TrialSpec};
 use crate::flops;
 use crate::objective::{Objective, Vocabulary, build};
 use crate::rng::{Purpose, Stream};
-use crate::run::device::{DeviceChoice, choose, describe, f32_alone, peak_device_mib};
+use crate::run::device::{DeviceChoice, choose, describe, f32_only, peak_device_mib};
 use crate::text::Batch;
 use crate::train::{Optimizer, Stepper};
 
@@ -32,11 +32,11 @@ const SCHEDULE: u64 = 1_000_000;
 pub struct BenchOptions {
     /// Named shape.
     pub size: ModelSize,
-    /// Sequences a step.
+    /// Sequences per step.
     pub batch: usize,
     /// Sequences computed at a time; None computes the batch at once.
     pub micro_batch: Option<usize>,
-    /// Tokens a sequence.
+    /// Tokens per sequence.
     pub seq: usize,
     /// Threads that compute; None takes the machine's.
     pub threads: Option<usize>,
@@ -46,7 +46,7 @@ pub struct BenchOptions {
     pub ratio: f64,
     /// Where to compute.
     pub device: DeviceChoice,
-    /// Of the factors of matrix products.
+    /// Precision of the factors of matrix products.
     pub precision: Precision,
 }
 
@@ -55,18 +55,18 @@ pub struct BenchOptions {
 pub struct BenchResult {
     /// Shape, as named.
     pub size: ModelSize,
-    /// Sequences a step.
+    /// Sequences per step.
     pub batch: usize,
-    /// Sequences computed at a time, where not all.
+    /// Sequences computed at a time, if not the whole batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<usize>,
-    /// Tokens a sequence.
+    /// Tokens per sequence.
     pub seq: usize,
     /// Threads that computed.
     pub threads: usize,
     /// Where it was computed, `cpu` or `cuda:0`.
     pub device: String,
-    /// Of the factors of matrix products.
+    /// Precision of the factors of matrix products.
     pub precision: Precision,
     /// Timed steps.
     pub steps: usize,
@@ -74,7 +74,7 @@ pub struct BenchResult {
     pub tokens_per_s_median: f64,
     /// batch × seq over the best step's seconds.
     pub tokens_per_s_best: f64,
-    /// Peak resident memory; absent where the system does not tell.
+    /// Peak resident memory; absent where the system does not report it.
     pub peak_rss_mib: Option<u64>,
     /// Peak memory in use on a CUDA device; absent elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub fn step(options: &BenchOptions) -> Result<BenchResult> {
     on_threads(options.threads, |threads| timed(options, threads))
 }
 
-/// Runs `body` on so many threads, or the machine's, and tells it how many.
+/// Runs `body` on `threads` threads, by default the machine's, and passes it their number.
 pub(crate) fn on_threads<R: Send>(
     threads: Option<usize>,
     body: impl FnOnce(usize) -> Result<R> + Send,
@@ -105,7 +105,7 @@ pub(crate) fn on_threads<R: Send>(
     pool.install(|| body(threads))
 }
 
-/// A model in training on random words, one step after the other.
+/// A model that trains on random tokens, one step at a time.
 pub struct Steps {
     options: BenchOptions,
     train: TrainSpec,
@@ -115,7 +115,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Makes the model. Computes on the threads of the caller's pool, whatever the options say.
+    /// Makes the model. Its steps run on the caller's thread pool; `options.threads` is ignored.
     pub fn new(options: &BenchOptions) -> Result<Self> {
         Self::on(&choose(options.device)?, options)
     }
@@ -134,7 +134,7 @@ impl Steps {
         let batch = random_batch(&self.options, self.next);
         let (spec, objective) = (&self.train, self.objective.as_ref());
         let stepper = Stepper { seed: 1, spec, n_steps: SCHEDULE, objective, trace: false };
-        // Also the peer waits for its device after every step.
+        // The PyTorch script also waits for its device after every step.
         stepper.step(&mut self.optimizer, self.next, batch)?.norm.wait()?;
         self.next += 1;
         Ok(())
@@ -144,9 +144,9 @@ impl Steps {
 fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     let (spec, device) = (trial(options), choose(options.device)?);
     if options.precision != Precision::F32
-        && let Some(why) = f32_alone(&device)?
+        && let Some(why) = f32_only(&device)?
     {
-        let hint = "leave out --precision, or pass --device cuda where there is one of Ampere or newer";
+        let hint = "leave out --precision, or pass --device cuda on a machine with an Ampere GPU or newer";
         return Err(Error::new(ErrorKind::Device, why, hint));
     }
     let mut steps = Steps::on(&device, options)?;
@@ -162,7 +162,7 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
     seconds.sort_by(f64::total_cmp);
     let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
     let tokens = (options.batch * options.seq) as f64;
-    // Before the large product takes its own.
+    // Read before the large product below allocates its own memory.
     let peak_device_mib = peak_device_mib(&device)?;
     let gemm_gflops = gemm_rate(&device, options.precision)?;
     let step_gflops = flops::train_flops_per_step(&spec, VOCAB, spec.train.steps) / median / 1e9;
@@ -205,12 +205,12 @@ fn random_batch(options: &BenchOptions, step: u64) -> Batch {
     batch
 }
 
-/// Best rate in GFLOP/s of a 4096×256 by 256×1024 product, the largest of an ELECTRA-Small layer; on another device of one of
-/// 8192×8192 by 8192×8192, in bfloat16 where that is the precision.
+/// Best rate in GFLOP/s of a 4096×256 by 256×1024 product, the largest of an ELECTRA-Small layer; on another
+/// device of one of 8192×8192 by 8192×8192, in bfloat16 where that is the precision.
 fn gemm_rate(device: &Device, precision: Precision) -> Result<f64> {
     let (m, k, n) = if device.is_cpu() { (4096, 256, 1024) } else { (8192, 8192, 8192) };
-    let kind = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
-    let (a, b) = (Tensor::ones((m, k), kind, device)?, Tensor::ones((k, n), kind, device)?);
+    let dtype = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
+    let (a, b) = (Tensor::ones((m, k), dtype, device)?, Tensor::ones((k, n), dtype, device)?);
     candle_core::cuda::set_gemm_reduced_precision_f32(precision == Precision::Tf32);
     let mut best = f64::INFINITY;
     for _ in 0..20 {

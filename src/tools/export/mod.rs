@@ -1,4 +1,4 @@
-//! Writes what a trial trained as folders that transformers loads.
+//! Writes a trial's trained networks as folders that transformers loads.
 //!
 //! ```text
 //! DIR/             the encoder that is fine-tuned: ElectraForPreTraining, or ElectraForMaskedLM of an objective
@@ -9,18 +9,19 @@
 //!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's; SQuAD's models are not
 //!                  written
 //! ```
-//! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch the
-//! trial's own folder.
+//! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch
+//! the trial's own folder.
 
-pub mod model_card;
+mod model_card;
 
 use std::path::{Path, PathBuf};
 
+use super::find_trial::find_trial;
 use super::probe::GENERATOR_FOLDER;
-use crate::checkpoint::of_trial::{TrainedNetwork, TrainedNetworks};
+use crate::checkpoint::{TrainedNetwork, TrainedNetworks};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{TrialId, TrialSpec};
+use crate::experiment::TrialSpec;
 use crate::hub::DataEnv;
 use crate::model::EncoderNetwork;
 use crate::records::checkpoints::FINAL;
@@ -36,11 +37,11 @@ const TASKS_FOLDER: &str = "tasks";
 
 /// What to export, and where to.
 pub struct ExportOptions {
-    /// Id of a trial (its beginning is enough), or its folder.
+    /// Prefix of a trial's id, or its folder.
     pub trial: String,
     /// Folder of all results.
     pub results: PathBuf,
-    /// Where to write.
+    /// Folder to write.
     pub to: PathBuf,
     /// Licence of the weights, for the model card: an identifier of the hub, such as `apache-2.0`.
     pub license: String,
@@ -48,7 +49,7 @@ pub struct ExportOptions {
 
 /// Exports a trial whose pre-training has ended; returns the folders that were written.
 pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
-    let folder = find(&options.results, &options.trial)?;
+    let folder = find_trial(&options.results, &options.trial)?;
     let record = folder.trial()?.ok_or_else(|| {
         let what = format!("{} has no trial.json", folder.path().display());
         Error::new(ErrorKind::Storage, what, "give the id or the folder of a trial that was run")
@@ -86,7 +87,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     Ok(written.into_iter().map(|(folder, _)| folder).collect())
 }
 
-/// The fine-tuned models that the trial kept, and where each is to be written.
+/// The fine-tuned models that the trial kept, with the folder for each.
 fn finetuned(
     spec: &TrialSpec,
     vocab: usize,
@@ -94,7 +95,7 @@ fn finetuned(
     to: &Path,
 ) -> Result<Vec<(PathBuf, TrainedNetwork)>> {
     let network = EncoderNetwork::of_spec(&spec.model, vocab);
-    let mut found = Vec::new();
+    let mut kept = Vec::new();
     // The paper's head on SQuAD fits no class of transformers; the weights stay in the trial's folder.
     for &task in spec.evaluate.tasks.iter().filter(|task| !task.is_squad()) {
         for seed in 1..=u64::from(spec.evaluate.finetune_seeds) {
@@ -110,13 +111,13 @@ fn finetuned(
                 LabelKind::Score { .. } => vec!["score".into()],
             };
             let classifier = TrainedNetwork::classifier(network, head, names, &parameters);
-            found.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), classifier));
+            kept.push((to.join(TASKS_FOLDER).join(format!("{task}-{seed}")), classifier));
         }
     }
-    Ok(found)
+    Ok(kept)
 }
 
-/// The weights belong to the tokenizer that they were trained with.
+/// Refuses a tokenizer other than the one that the weights were trained with.
 fn check_tokenizer(record: &TrialRecord, tokenizer: &Tokenizer) -> Result<()> {
     let then = &record.provenance.corpus.tokenizer_hash;
     if then == tokenizer.hash() {
@@ -127,53 +128,6 @@ fn check_tokenizer(record: &TrialRecord, tokenizer: &Tokenizer) -> Result<()> {
         record.id,
         tokenizer.hash()
     );
-    let hint =
-        "restore the tokenizer that the trial's trial.json names, or run the trial afresh with --force";
+    let hint = "restore the tokenizer that trial.json names, or run the trial afresh with --force";
     Err(Error::new(ErrorKind::Data, what, hint))
-}
-
-/// The trial's folder, from its path or from the beginning of its id below `results`.
-pub(crate) fn find(results: &Path, word: &str) -> Result<TrialFolder> {
-    let at = |path: &Path| -> Option<TrialFolder> {
-        let id = path.file_name()?.to_str()?;
-        let experiment = path.parent()?;
-        let name = experiment.file_name()?.to_str()?;
-        Some(TrialFolder::new(experiment.parent()?, name, &TrialId(id.into())))
-    };
-    let path = Path::new(word);
-    if path.join("trial.json").is_file() {
-        let whole = path.canonicalize().map_err(|error| Error::storage(path, "find", error))?;
-        if let Some(folder) = at(&whole) {
-            return Ok(folder);
-        }
-    }
-    let below = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        paths.sort();
-        paths
-    };
-    let begins = |path: &PathBuf| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(word))
-    };
-    let trials = below(results).into_iter().flat_map(|experiment| below(&experiment));
-    let found: Vec<PathBuf> =
-        trials.filter(|path| !word.is_empty() && begins(path) && path.join("trial.json").is_file()).collect();
-    match found.as_slice() {
-        [one] => at(one).ok_or_else(|| Error::internal(format!("{} is no trial's folder", one.display()))),
-        [] => Err(Error::new(
-            ErrorKind::Data,
-            format!("there is no trial {word} in {}", results.display()),
-            "give the beginning of an id, as `electra-lab status` shows it, or the folder of a trial; --results says \
-             where to look",
-        )),
-        several => {
-            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(Error::new(
-                ErrorKind::Data,
-                format!("{word} begins the ids of {} trials: {}", several.len(), names.join(", ")),
-                "give more of the id, or the folder of the trial",
-            ))
-        }
-    }
 }

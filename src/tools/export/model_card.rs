@@ -1,4 +1,4 @@
-//! The model card of an exported trial: what it is, how to load it, what it scored, what made it.
+//! The model card of an exported trial: description, use, scores, provenance.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
     let _ = write!(text, "\n## Provenance\n\n{}", provenance(record, outcome));
     let _ = write!(
         text,
-        "\n## Licence\n\nThe metadata says `{license}`. Whoever publishes these weights decides on their licence, \
-         within what the licence of the training text allows.\n"
+        "\n## Licence\n\nThe metadata says `{license}`. The publisher of these weights decides on their licence, \
+         within the limits of the licence of the training text.\n"
     );
     text
 }
@@ -101,7 +101,7 @@ fn usage(record: &TrialRecord) -> String {
     )
 }
 
-/// How the fine-tuned models are to be read.
+/// How to load the fine-tuned models.
 fn tasks_text(head: HeadKind) -> String {
     let class = match head {
         HeadKind::Paper => {
@@ -124,7 +124,7 @@ fn scores(outcome: Option<&Outcome>) -> String {
         return "The trial was evaluated on no task.\n".into();
     }
     let mut text = String::from(
-        "On the validation split, one row a fine-tuning run from this checkpoint.\n\n\
+        "On the validation split, one row per fine-tuning run from this checkpoint.\n\n\
          | task | metric | score × 100 | majority class | fine-tuning seed | examples | trained on |\n\
          |---|---|---:|---:|---:|---:|---:|\n",
     );
@@ -155,7 +155,7 @@ fn provenance(record: &TrialRecord, outcome: Option<&Outcome>) -> String {
         ),
         ("seed", record.spec.seed.to_string()),
         ("electra-lab", made.crate_version.clone()),
-        ("commit", made.git_commit.clone().unwrap_or_default()),
+        ("commit", made.commit.clone().unwrap_or_default()),
         ("device", record.devices()),
         ("begun", made.started_at.clone()),
         ("text", format!("{}, revision {}", text.source, text.revision)),

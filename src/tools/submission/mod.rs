@@ -1,8 +1,8 @@
-//! A trial's predictions for the test splits as the zip that the GLUE leaderboard takes.
+//! A trial's predictions for the test splits, as the zip that the GLUE leaderboard takes.
 //!
-//! Of a task's fine-tuning runs the one with the median validation score answers (`track::median_run`): picking the best
-//! on the validation split is a choice that a submission should not hide. MNLI's run answers AX too.
-//! Must never: replace a file, or leave one out unasked. Next: `tasks/glue/leaderboard.rs` for the format.
+//! The predictions of a task come from its fine-tuning run with the median validation score: picking the best
+//! run is a choice that a submission should not hide. MNLI's run also predicts AX. Must never: replace a
+//! file, or leave out a task unless `partial` allows it. Next: `tasks/glue/leaderboard.rs` for the format.
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::export::find;
+use super::find_trial::find_trial;
 use crate::disk::write_whole;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
 use crate::records::folder::TrialFolder;
 use crate::records::{Outcome, Score, SplitPredictions, median_run};
-use crate::tasks::{LEADERBOARD, LeaderboardFile};
+use crate::tasks::{LeaderboardFile, leaderboard_files};
 
 /// What to submit, and where to.
 pub struct SubmissionOptions {
-    /// Id of a trial (its beginning is enough), or its folder.
+    /// Prefix of a trial's id, or its folder.
     pub trial: String,
     /// Folder of all results.
     pub results: PathBuf,
     /// The zip to write.
     pub to: PathBuf,
-    /// The fine-tuning run of every task that answers; None takes each task's median run.
+    /// The fine-tuning seed whose run is submitted for every task; None takes each task's median run.
     pub finetune_seed: Option<u64>,
-    /// Whether a submission without some of its files will do.
+    /// Whether files may be missing.
     pub partial: bool,
 }
 
@@ -37,9 +37,9 @@ pub struct SubmissionOptions {
 pub struct Submission {
     /// The zip's files.
     pub files: Vec<SubmittedFile>,
-    /// What a whole submission would hold besides, and why it does not.
+    /// The missing files of a complete submission, each with the reason.
     pub missing: Vec<String>,
-    /// What the leaderboard would object to.
+    /// Deviations that the leaderboard would reject.
     pub notes: Vec<String>,
 }
 
@@ -48,42 +48,44 @@ pub struct Submission {
 pub struct SubmittedFile {
     /// Its name.
     pub name: &'static str,
-    /// The task whose model answered.
+    /// The task whose model predicted it.
     pub task: TaskName,
-    /// The fine-tuning run that answered.
+    /// The seed of the fine-tuning run.
     pub finetune_seed: u64,
-    /// Its rows.
+    /// Number of rows.
     pub n_rows: usize,
 }
 
 /// Writes the zip.
 ///
 /// # Errors
-/// It is there already; the trial is not finished; files are missing and that is not allowed; predictions are damaged.
+/// The zip exists; the trial is not finished; files are missing without `partial`; predictions are damaged.
 pub fn submission(options: &SubmissionOptions) -> Result<Submission> {
     if options.to.exists() {
-        let what = format!("{} is there already", options.to.display());
+        let what = format!("{} already exists", options.to.display());
         return Err(Error::new(ErrorKind::Storage, what, "give --to another name, or delete the file"));
     }
-    let folder = find(&options.results, &options.trial)?;
+    let folder = find_trial(&options.results, &options.trial)?;
     let Some(outcome) = folder.outcome()? else {
         let what = format!("the trial in {} is not finished", folder.path().display());
-        let hint = "run its experiment to the end: the run that answers is chosen by its validation scores";
+        let hint = "run its experiment to the end: validation scores choose the fine-tuning run";
         return Err(Error::new(ErrorKind::Data, what, hint));
     };
     let mut made = Submission { files: Vec::new(), missing: Vec::new(), notes: Vec::new() };
     let mut texts = Vec::new();
-    for file in &LEADERBOARD {
-        match answers(file, &folder, &outcome, options.finetune_seed)? {
-            Ok(answers) => {
-                let n_rows = answers.examples.len();
-                texts
-                    .push((file.name, file.text(answers.examples.iter().map(|example| example.prediction))?));
+    for file in &leaderboard_files() {
+        match predictions(file, &folder, &outcome, options.finetune_seed)? {
+            Ok(predictions) => {
+                let n_rows = predictions.examples.len();
+                texts.push((
+                    file.name,
+                    file.text(predictions.examples.iter().map(|example| example.prediction))?,
+                ));
                 if n_rows != file.n_rows {
                     made.notes
                         .push(format!("{} has {n_rows} rows, GLUE's test split {}", file.name, file.n_rows));
                 }
-                let finetune_seed = answers.finetune_seed;
+                let finetune_seed = predictions.finetune_seed;
                 made.files.push(SubmittedFile { name: file.name, task: file.task, finetune_seed, n_rows });
             }
             Err(reason) => made.missing.push(format!("{}: {reason}", file.name)),
@@ -101,10 +103,10 @@ fn incomplete(folder: &TrialFolder, missing: &[String], all: bool) -> Error {
         "{} has no predictions for {} of the {} files of a submission:\n  {}",
         folder.path().display(),
         missing.len(),
-        LEADERBOARD.len(),
+        leaderboard_files().len(),
         missing.join("\n  ")
     );
-    let or_less = if all { "" } else { ", or pass --partial for what is there" };
+    let or_less = if all { "" } else { ", or pass --partial for the files that are there" };
     let hint = format!(
         "evaluate these tasks on the hub's GLUE with evaluate.predict_test: true (a finished trial predicts them after \
          its outcome.json is deleted and its experiment run again){or_less}"
@@ -113,7 +115,7 @@ fn incomplete(folder: &TrialFolder, missing: &[String], all: bool) -> Error {
 }
 
 /// The predictions that go into a file, or why there are none.
-fn answers(
+fn predictions(
     file: &LeaderboardFile,
     folder: &TrialFolder,
     outcome: &Outcome,
@@ -130,8 +132,10 @@ fn answers(
     };
     let Some(run) = run else {
         return Ok(Err(match wanted {
-            Some(seed) => format!("{task} was not fine-tuned with seed {seed}, but with 1 to {}", runs.len()),
-            None => format!("no run of {task} has a defined validation score; name one with --finetune-seed"),
+            Some(seed) => format!("{task} was fine-tuned with the seeds 1 to {}, not {seed}", runs.len()),
+            None => {
+                format!("no run of {task} has a defined validation score; choose one with --finetune-seed")
+            }
         }));
     };
     let found = folder.split_predictions(task, run.finetune_seed, file.split)?;
@@ -143,7 +147,8 @@ fn shortened(path: &Path, folder: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
 
-/// The bytes of the zip: without compression and with one date for all files, so that they depend on the texts alone.
+/// The bytes of the zip: without compression and with one date for all files, so that they depend on the
+/// texts alone.
 fn zipped(texts: &[(&str, String)]) -> zip::result::ZipResult<Vec<u8>> {
     let options = SimpleFileOptions::DEFAULT.compression_method(CompressionMethod::Stored);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

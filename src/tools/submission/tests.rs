@@ -26,8 +26,8 @@ fn a_score(task: TaskName, finetune_seed: u64, value: f64) -> Score {
     }
 }
 
-/// Results with one finished trial: three runs a task, of which the second is the median; run s predicts class s - 1
-/// of three rows where the task has it.
+/// Results with one finished trial: three runs a task, of which the second is the median; run s predicts
+/// class s - 1 of three rows where the task has it.
 fn results(tasks: &[TaskName]) -> (tempfile::TempDir, TrialFolder) {
     let results = tempfile::tempdir().unwrap();
     let id = TrialId(ID.into());
@@ -38,7 +38,7 @@ fn results(tasks: &[TaskName]) -> (tempfile::TempDir, TrialFolder) {
     for &task in tasks {
         for (finetune_seed, value) in [(1, 90.0), (2, 80.0), (3, 70.0)] {
             outcome.scores.push(a_score(task, finetune_seed, value));
-            for file in LEADERBOARD.iter().filter(|file| file.task == task) {
+            for file in leaderboard_files().iter().filter(|file| file.task == task) {
                 let prediction = ((finetune_seed - 1) % 2) as f64;
                 let example = |idx: i64| PredictedExample { idx: 10 * idx, prediction, label: -1.0 };
                 let examples = (0..3).map(example).collect();
@@ -78,7 +78,7 @@ fn read_back(path: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_whole_submission_has_eleven_files() {
+fn a_complete_submission_has_eleven_files() {
     let (folder, _) = results(&TaskName::ALL);
     let options = options(folder.path(), false);
     let made = submission(&options).unwrap();
@@ -108,7 +108,7 @@ fn a_whole_submission_has_eleven_files() {
 
     let first = std::fs::read(&options.to).unwrap();
     insta::assert_snapshot!(submission(&options).unwrap_err().to_string().replace(&folder.path().display().to_string(), "RESULTS"), @r"
-    RESULTS/glue.zip is there already
+    RESULTS/glue.zip already exists
     hint: give --to another name, or delete the file
     ");
     std::fs::remove_file(&options.to).unwrap();
@@ -121,7 +121,7 @@ fn a_whole_submission_has_eleven_files() {
 }
 
 #[test]
-fn all_that_is_missing_is_told() {
+fn every_missing_file_is_listed() {
     let (results, folder) = results(&[TaskName::Rte, TaskName::Mnli]);
     std::fs::remove_file(folder.split_predictions_path(TaskName::Mnli, 2, "ax")).unwrap();
     let shown = |error: Error| error.to_string().replace(&results.path().display().to_string(), "RESULTS");
@@ -136,12 +136,12 @@ fn all_that_is_missing_is_told() {
       WNLI.tsv: the trial did not evaluate wnli
       QQP.tsv: the trial did not evaluate qqp
       AX.tsv: there is no predictions/mnli-2-ax.json
-    hint: evaluate these tasks on the hub's GLUE with evaluate.predict_test: true (a finished trial predicts them after its outcome.json is deleted and its experiment run again), or pass --partial for what is there
+    hint: evaluate these tasks on the hub's GLUE with evaluate.predict_test: true (a finished trial predicts them after its outcome.json is deleted and its experiment run again), or pass --partial for the files that are there
     ");
     assert!(!whole.to.exists());
     let other = SubmissionOptions { finetune_seed: Some(4), ..options(results.path(), true) };
     let error = shown(submission(&other).unwrap_err());
-    assert!(error.contains("RTE.tsv: rte was not fine-tuned with seed 4, but with 1 to 3"), "{error}");
+    assert!(error.contains("RTE.tsv: rte was fine-tuned with the seeds 1 to 3, not 4"), "{error}");
     assert!(!error.contains("--partial"), "there is nothing to write: {error}");
 
     let made = submission(&options(results.path(), true)).unwrap();

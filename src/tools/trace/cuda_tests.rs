@@ -1,4 +1,4 @@
-//! Ten steps on a CUDA device against ten on the CPU, and against themselves.
+//! Ten steps on a CUDA device against the same on the CPU, and against a second run of them.
 
 use super::parity_tests::{golden_trial, numbers};
 use super::*;
@@ -13,7 +13,7 @@ fn traced(trial: &Trial, device: &Device) -> Vec<u8> {
 #[ignore = "needs a CUDA device"]
 fn cuda_ten_steps_are_the_cpus() {
     let cuda = Device::new_cuda(0).unwrap();
-    // A logit that is rounded draws another sample here and there, and with it another discriminator's input.
+    // A rounded logit may draw another sample, which changes the discriminator's input: only mlm is compared.
     for (precision, tolerance, names) in [
         ("f32", 1e-3, &["rtd_shared", "mlm_paper"][..]),
         ("tf32", 2e-2, &["mlm_paper"]),

@@ -1,25 +1,25 @@
-//! The first steps of a trial taken apart: everything that another framework needs to check them, in one file.
+//! Traces the first steps of a trial: writes all that another framework needs to check them into one file.
 //!
 //! The steps are the ones that `run` takes (same batches, masks, samples, dropout, schedule and optimizer,
-//! through [`Stepper`]); nothing of the trial's own folder is read or written. The file is a safetensors file.
-//! Floating-point tensors are f32, all others int64. k counts steps from 0; T tokens in the batch, B sequences,
-//! M slots of masking, V entries of the vocabulary:
+//! through [`Stepper`]); the trial's own folder is neither read nor written. The file is a safetensors file.
+//! Floating-point tensors are f32, all others int64. k counts steps from 0; T tokens in the batch, B
+//! sequences, M slots of masking, V entries of the vocabulary:
 //!
 //! | name | shape | what |
 //! | --- | --- | --- |
 //! | `initial/<parameter>` | | each parameter before the first step |
 //! | `step.<k>/ids`, `types`, `offsets` | T, T, B+1 | the batch; sequence b begins at `offsets[b]` |
-//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens, and what they hide |
-//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | what the masked language model reads and says |
+//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens, and their original tokens |
+//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | the masked language model's input and output |
 //! | `step.<k>/samples` | M | tokens drawn from those logits (rtd) |
 //! | `step.<k>/discriminator_input`, `labels`, `discriminator_logits` | T, T, T | 1 = replaced (rtd) |
-//! | `step.<k>/mlm_loss`, `rtd_loss`, `loss` | scalars | `loss` is what is minimised (`rtd_loss`: rtd) |
+//! | `step.<k>/mlm_loss`, `rtd_loss`, `loss` | scalars | `loss` is minimised (`rtd_loss`: rtd) |
 //! | `step.<k>/learning_rate`, `gradient_norm` | scalars | the norm of all gradients before clipping |
 //! | `step.<k>/gradient/<parameter>` | | of `loss`, before clipping |
 //! | `step.<k>/updated/<parameter>` | | after the step |
 //!
-//! The one metadata entry, `trace`, is JSON: see `Header`. `scripts/check_trace.py` reads such a file and does
-//! the steps again in PyTorch. Must never: compute a number of a step itself. Next: `train/step.rs`.
+//! The one metadata entry, `trace`, is JSON: see `Header`. `scripts/check_trace.py` repeats the steps of such
+//! a file in PyTorch. Must never: compute a number of a step itself. Next: `train/step.rs`.
 
 use std::path::PathBuf;
 
@@ -35,17 +35,16 @@ use crate::hub::DataEnv;
 use crate::objective::build;
 use crate::records::Sink;
 use crate::run::device::{DeviceChoice, check_precision, choose};
-use crate::run::experiment::check_only;
-use crate::run::trial::vocabulary;
-use crate::text::{open_corpus, open_tokenizer};
+use crate::run::{PreparedText, check_only};
+use crate::text::{Batch, TextOpener};
 use crate::train::{Optimizer, Stepper};
 
-/// Of the names and meanings above; readers refuse another one.
+/// Version of the names and meanings above; readers refuse any other.
 const FORMAT_VERSION: u32 = 1;
 
-/// What a person may choose about a trace.
+/// Options of a trace.
 pub struct TraceOptions {
-    /// Beginning of the trial's id; None takes the first trial.
+    /// Prefix of the trial's id; None takes the first trial.
     pub only: Option<String>,
     /// Steps to take.
     pub n_steps: u64,
@@ -65,14 +64,14 @@ pub struct Traced {
     pub label: String,
     /// Bytes of the file.
     pub n_bytes: u64,
-    /// Whether dropout was on: its masks are not in the file.
+    /// Whether dropout was on; its masks are not in the file.
     pub has_dropout: bool,
 }
 
 /// The file's metadata.
 #[derive(Serialize)]
 struct Header<'a> {
-    /// Of the names and their meanings.
+    /// [`FORMAT_VERSION`].
     format_version: u32,
     /// Version of this crate.
     electra_lab: &'static str,
@@ -93,8 +92,8 @@ struct Header<'a> {
 /// Traces the first steps of one of an experiment's trials into a file.
 ///
 /// # Errors
-/// No such trial or too many steps (before anything is computed), a folder that is missing or not writable,
-/// and all that can stop a run.
+/// There is no such trial, it has fewer steps, or the file's folder is missing or not writable (all before
+/// anything is computed); the data cannot be had; training diverges.
 pub fn trace_experiment(experiment: &Experiment, options: &TraceOptions, sink: &dyn Sink) -> Result<Traced> {
     let trial = select(experiment, options.only.as_deref())?;
     check_folder("--out", &options.out)?;
@@ -111,7 +110,7 @@ pub fn trace_experiment(experiment: &Experiment, options: &TraceOptions, sink: &
     })
 }
 
-/// The first trial, or the first whose id begins with `only`.
+/// The first trial, or the first whose id starts with `only`.
 fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Trial> {
     let prefix = only.unwrap_or_default();
     if only.is_some() {
@@ -121,7 +120,7 @@ fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Tria
     found.ok_or_else(|| Error::internal("an experiment without trials was loaded"))
 }
 
-/// A trace's names and its checker know the two objectives with numbers of other implementations.
+/// Refuses an objective that the checker does not know.
 fn check_objective(trial: &Trial) -> Result<()> {
     let traced = match &trial.spec.objective {
         ObjectiveSpec::Mlm { .. } => true,
@@ -132,7 +131,7 @@ fn check_objective(trial: &Trial) -> Result<()> {
         return Ok(());
     }
     let kind = trial.spec.objective.kind();
-    let what = format!("trial {} has the objective {kind}, whose steps no trace takes apart", trial.id);
+    let what = format!("trial {} has the objective {kind}, whose steps cannot be traced", trial.id);
     let hint = "trace a trial of mlm, or of rtd with `generator: network` and without `disallow_correct`";
     Err(Error::new(ErrorKind::Spec, what, hint))
 }
@@ -145,8 +144,8 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         return Err(Error::new(ErrorKind::Spec, what, "trace a trial without `published`"));
     }
     check_objective(trial)?;
-    let tokenizer = open_tokenizer(&spec.data, env, sink)?;
-    let Some(total_steps) = flops::resolved_steps(spec, tokenizer.vocab_size()) else {
+    let opener = TextOpener::new(&spec.data, env);
+    let Some(total_steps) = flops::resolved_steps(spec, opener.tokenizer(sink)?.vocab_size()) else {
         let what = format!("trial {} has a budget in seconds, so its steps depend on a clock", trial.id);
         return Err(Error::new(ErrorKind::Spec, what, "trace it with --set base.train.budget=steps"));
     };
@@ -158,45 +157,20 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
             format!("pass --steps {total_steps} or less, or raise train.steps"),
         ));
     }
-    let corpus = open_corpus(&spec.data, spec.train.seq_len, env, sink)?;
-    let vocabulary = vocabulary(spec, &tokenizer, &corpus);
+    let text = PreparedText::open(&opener, spec.train.seq_len, sink)?;
+    let vocabulary = text.vocabulary(&spec.objective);
     let objective = build(spec, &vocabulary, device)?;
-    let parameters = objective.parameters();
-    let mut optimizer = Optimizer::new((&spec.train).into(), parameters)?;
-    let stepper = Stepper {
-        seed: spec.seed,
-        spec: &spec.train,
-        n_steps: total_steps,
-        objective: objective.as_ref(),
-        trace: true,
-    };
     let mut entries = TensorFile::default();
-    for parameter in parameters.iter() {
+    for parameter in objective.parameters().iter() {
         entries.add(format!("initial/{}", parameter.name), parameter.var.as_tensor())?;
     }
+    let mut optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
+    let (seed, objective) = (spec.seed, objective.as_ref());
+    let stepper = Stepper { seed, spec: &spec.train, n_steps: total_steps, objective, trace: true };
     sink.phase("tracing");
     for k in 0..n_steps {
-        let batch = corpus.batch_at(spec.seed, k, spec.train.batch);
-        let step = stepper.step(&mut optimizer, k, batch.clone())?;
-        let offsets: Vec<u32> = batch.offsets.iter().map(|&offset| offset as u32).collect();
-        for (name, values) in [("ids", &batch.ids), ("types", &batch.types), ("offsets", &offsets)] {
-            let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;
-            entries.add(format!("step.{k}/{name}"), &tensor)?;
-        }
-        for (name, tensor) in &step.losses.trace {
-            entries.add(format!("step.{k}/{name}"), tensor)?;
-        }
-        entries.add(format!("step.{k}/loss"), &step.losses.total)?;
-        for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm.wait()?)] {
-            entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
-        }
-        for (place, parameter) in parameters.iter().enumerate() {
-            // A parameter without a gradient has stopped the step already.
-            if let Some(gradient) = optimizer.gradient(place)? {
-                entries.add(format!("step.{k}/gradient/{}", parameter.name), &gradient)?;
-            }
-            entries.add(format!("step.{k}/updated/{}", parameter.name), parameter.var.as_tensor())?;
-        }
+        let batch = text.corpus.batch_at(seed, k, spec.train.batch);
+        add_step(&mut entries, k, &stepper, &mut optimizer, batch)?;
         sink.progress(k + 1, n_steps);
     }
     let header = Header {
@@ -210,8 +184,40 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         never_masked: &vocabulary.never_masked,
     };
     let header = serde_json::to_string(&header)
-        .map_err(|error| Error::internal("cannot describe the trace as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write the trace's header as JSON").because(error))?;
     entries.into_bytes("trace", header)
+}
+
+/// Takes step `k` on a batch and adds its tensors.
+fn add_step(
+    entries: &mut TensorFile,
+    k: u64,
+    stepper: &Stepper,
+    optimizer: &mut Optimizer,
+    batch: Batch,
+) -> Result<()> {
+    let step = stepper.step(optimizer, k, batch.clone())?;
+    let offsets: Vec<u32> = batch.offsets.iter().map(|&offset| offset as u32).collect();
+    for (name, values) in [("ids", &batch.input_ids), ("types", &batch.token_type_ids), ("offsets", &offsets)]
+    {
+        let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;
+        entries.add(format!("step.{k}/{name}"), &tensor)?;
+    }
+    for (name, tensor) in &step.losses.trace {
+        entries.add(format!("step.{k}/{name}"), tensor)?;
+    }
+    entries.add(format!("step.{k}/loss"), &step.losses.total)?;
+    for (name, value) in [("learning_rate", step.rate), ("gradient_norm", step.norm.wait()?)] {
+        entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
+    }
+    for (index, parameter) in stepper.objective.parameters().iter().enumerate() {
+        // A parameter without a gradient has already stopped the step.
+        if let Some(gradient) = optimizer.gradient(index)? {
+            entries.add(format!("step.{k}/gradient/{}", parameter.name), &gradient)?;
+        }
+        entries.add(format!("step.{k}/updated/{}", parameter.name), parameter.var.as_tensor())?;
+    }
+    Ok(())
 }
 
 #[cfg(all(test, feature = "cuda"))]

@@ -58,7 +58,8 @@ fn relative_difference(ours: &[f64], theirs: &[f64]) -> f64 {
     norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b)) / norm(&mut theirs.iter().copied())
 }
 
-/// What a trial draws, and what follows from it without arithmetic: equal or the comparison means nothing.
+/// What a trial draws, and what follows from it without arithmetic. Unless these are equal the comparison is
+/// void.
 const EXACT: [&str; 8] = [
     "ids",
     "types",
@@ -77,43 +78,49 @@ fn agrees(name: &str) {
     let mut theirs = numbers(&std::fs::read(golden_file(name, "safetensors")).unwrap());
     let initial = ours.iter().filter(|(key, _)| key.starts_with("initial/"));
     let first: Vec<f64> = initial.map(|(_, values)| values[0]).collect();
-    let begins_alike = theirs.remove("initial_first").unwrap() == first;
-    let made_so = "if that is meant, make the file again as tests/golden/README.md says";
-    assert!(begins_alike, "{name} begins with other weights than its golden file was made from: {made_so}");
-    let place_and_kind = |key: &str| {
+    let is_same_start = theirs.remove("initial_first").unwrap() == first;
+    let remake = "if that is intended, make the file again as tests/golden/README.md describes";
+    assert!(is_same_start, "{name} starts from other weights than its golden file: {remake}");
+    let step_and_kind = |key: &str| {
         let (place, part) = key.split_once('/').unwrap();
         (place.to_string(), part.split('/').next().unwrap().to_string())
     };
     let (exact, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        theirs.into_iter().partition(|(key, _)| EXACT.contains(&place_and_kind(key).1.as_str()));
+        theirs.into_iter().partition(|(key, _)| EXACT.contains(&step_and_kind(key).1.as_str()));
     for (key, golden) in &exact {
-        assert!(ours[key] == *golden, "{name}: {key} is not what its golden file was made from: {made_so}");
+        assert!(ours[key] == *golden, "{name}: {key} is not that of its golden file: {remake}");
     }
     let (mut n_weights, mut n_gradients, mut n_losses) = (0, 0, 0);
     for (key, golden) in &rest {
-        let (place, kind) = place_and_kind(key);
+        let (place, kind) = step_and_kind(key);
         let traced = match key.strip_prefix("final/") {
             Some(parameter) => &ours[&format!("step.{}/updated/{parameter}", STEPS - 1)],
             None => &ours[key],
         };
-        let whole = traced.len() == golden.len();
+        let is_complete = traced.len() == golden.len();
         let difference = largest_difference(traced, golden);
         match kind.as_str() {
             _ if place == "final" => {
-                assert!(whole && difference <= 1e-4, "{name}: {key} differs by {difference:e}");
+                assert!(is_complete && difference <= 1e-4, "{name}: {key} differs by {difference:e}");
                 n_weights += 1;
             }
             "gradient" => {
                 let difference = relative_difference(traced, golden);
-                assert!(whole && difference <= 1e-4, "{name}: {key} differs by {difference:e} of its norm");
+                assert!(
+                    is_complete && difference <= 1e-4,
+                    "{name}: {key} differs by {difference:e} of its norm"
+                );
                 n_gradients += 1;
             }
-            // Of the generator's logits the golden file has the first slots only.
+            // The golden file holds the generator's logits of the first slots only.
             "generator_logits" | "discriminator_logits" => {
                 assert!(difference <= 1e-4, "{name}: {key} differs by {difference:e}");
             }
             _ => {
-                assert!(whole && difference <= 1e-3, "{name}: {key} is {traced:?}, in PyTorch {golden:?}");
+                assert!(
+                    is_complete && difference <= 1e-3,
+                    "{name}: {key} is {traced:?}, in PyTorch {golden:?}"
+                );
                 n_losses += 1;
             }
         }

@@ -1,4 +1,5 @@
-//! What a trace holds, that it is what `run` does, and that its random streams depend on the seed alone.
+//! The content of a trace, that its steps are those of `run`, and that its random streams depend only on the
+//! seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,8 @@ use super::*;
 use crate::records::Silent;
 use crate::records::checkpoints::FINAL;
 use crate::records::folder::TrialFolder;
-use crate::run::fixture::{a_context, a_trial, an_env, an_experiment};
-use crate::run::interrupt::StopFlag;
-use crate::run::trial::run_trial;
+use crate::run::fixture::{a_context, a_trial, an_env, an_experiment, prepared};
+use crate::run::{StopFlag, TrialRun, run_trial};
 
 fn traced(trial: &Trial, n_steps: u64) -> Vec<u8> {
     trace(trial, n_steps, &Device::Cpu, &an_env(), &Silent).unwrap()
@@ -82,9 +82,9 @@ fn a_trace_is_what_run_does() {
         let results = tempfile::tempdir().unwrap();
         let folder = TrialFolder::new(results.path(), "test", &trial.id);
         let _lock = folder.lock().unwrap();
-        let env = an_env();
-        let stop = StopFlag::default();
-        run_trial(&trial, &a_context(&folder, &env, &stop)).unwrap();
+        let (data, stop) = (prepared(&[&trial]), StopFlag::default());
+        let run = run_trial(&trial, &a_context(&folder, &data, &stop)).unwrap();
+        assert!(matches!(run, TrialRun::Done(_)));
         let ran = numbers(&std::fs::read(folder.checkpoints().join(FINAL)).unwrap());
         let traced = numbers(&traced(&trial, 4));
         for (parameter, values) in ran {
@@ -115,7 +115,7 @@ fn the_number_of_threads_changes_no_bit() {
     assert!(with(1) == with(3));
 }
 
-/// Facts, section 2: weights, order, masks and samples are all drawn from the seed.
+/// Weights, order, masks and samples are all drawn from the seed.
 #[test]
 fn two_seeds_differ_everywhere_they_should() {
     let of = |seed: &str| numbers(&traced(&golden_trial("rtd_untied", &[seed]), 1));
@@ -137,7 +137,7 @@ fn two_seeds_differ_everywhere_they_should() {
 }
 
 #[test]
-fn what_cannot_be_traced_is_said_before_anything_is_computed() {
+fn an_impossible_trace_is_refused_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = an_experiment(&[1, 2]);
     let error = |only: Option<&str>, out: PathBuf| {
@@ -150,7 +150,7 @@ fn what_cannot_be_traced_is_said_before_anything_is_computed() {
     assert!(missing.message.ends_with("missing"), "{missing}");
     let unknown = error(Some("xyz"), folder.path().join("trace.safetensors"));
     assert_eq!(unknown.kind, ErrorKind::Spec);
-    assert!(unknown.message.starts_with("--only xyz: no trial's id begins so"), "{unknown}");
+    assert!(unknown.message.starts_with("--only xyz: no trial id starts with xyz"), "{unknown}");
     let long = trace(&a_trial(1), 1001, &Device::Cpu, &an_env(), &Silent).unwrap_err();
     assert_eq!(long.message, format!("--steps 1001: trial {} has 1000 steps", a_trial(1).id));
     let second = &experiment.trials[1].id.0;
@@ -159,11 +159,11 @@ fn what_cannot_be_traced_is_said_before_anything_is_computed() {
 }
 
 #[test]
-fn an_objective_that_no_checker_knows_is_refused() {
+fn an_objective_that_the_checker_does_not_know_is_refused() {
     for objective in [r#"{"kind": "electra_15"}"#, r#"{"kind": "rtd", "generator": "unigram"}"#] {
         let mut trial = a_trial(1);
         trial.spec.objective = serde_json::from_str(objective).unwrap();
         let error = trace(&trial, 1, &Device::Cpu, &an_env(), &Silent).err().unwrap();
-        assert!(error.message.contains("no trace takes apart"), "{error}");
+        assert!(error.message.contains("cannot be traced"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stops, resumptions and smaller parts of a batch: the same numbers.
+//! Stopping, resuming and smaller micro-batches do not change the numbers.
 
 use std::cell::Cell;
 
@@ -37,12 +37,12 @@ fn batch(step: u64) -> Batch {
     batch
 }
 
-/// Trains up to `limit` steps of ten in `folder`; returns how it ended and every parameter's values.
-fn train(folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
+/// Trains at most `limit` of ten steps in `folder`. Returns the outcome, the state and every parameter's values.
+fn train(folder: &Path, limit: u64) -> (TrainOutcome, TrainState, Vec<Vec<f32>>) {
     train_spec(spec(), folder, limit)
 }
 
-fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (Ended, State, Vec<Vec<f32>>) {
+fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (TrainOutcome, TrainState, Vec<Vec<f32>>) {
     let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() };
     assert_eq!(spec.train.budget, crate::experiment::Budget::Steps);
     let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
@@ -57,7 +57,7 @@ fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (Ended, State, Vec<
         n_steps: spec.train.steps,
         last_step: spec.train.last_step(spec.train.steps),
         objective: objective.as_ref(),
-        source: Source {
+        source: BatchSource {
             training: &batch,
             held_out: &|i| (i < 2).then(|| batch(100 + i as u64)),
             flops: &|_, _| 1.0,
@@ -72,22 +72,22 @@ fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (Ended, State, Vec<
     (ended, state, objective.parameters().iter().map(values).collect())
 }
 
-/// Facts, trap 38: whole against stopped and continued, to the bit, at any step.
+/// Facts, trap 38: an uninterrupted run equals one that was stopped at any step and resumed, to the bit.
 #[test]
 fn a_stop_at_any_step_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = train(&folder.path().join("whole"), 99);
-    assert_eq!((whole.0, whole.1.step, whole.1.tokens), (Ended::Finished, 10, 360));
+    let full = train(&folder.path().join("full"), 99);
+    assert_eq!((full.0, full.1.step, full.1.tokens), (TrainOutcome::Finished, 10, 360));
     for stop_at in [1, 4, 7, 10] {
-        let part = folder.path().join(format!("part-{stop_at}"));
-        assert_eq!(train(&part, stop_at).0, Ended::Stopped);
-        assert_eq!(train(&part, 99), whole, "stopped after {stop_at} steps");
-        // Once more: nothing is left to do, and the same numbers come back.
-        assert_eq!(train(&part, 99), whole);
+        let resumed = folder.path().join(format!("resumed-{stop_at}"));
+        assert_eq!(train(&resumed, stop_at).0, TrainOutcome::Stopped);
+        assert_eq!(train(&resumed, 99), full, "stopped after {stop_at} steps");
+        // A finished run trains no more and returns the same numbers.
+        assert_eq!(train(&resumed, 99), full);
     }
 }
 
-/// What an objective draws beside masks and samples depends on (seed, step) alone.
+/// Crops and noise depend on (seed, step) alone, as masks and samples do.
 #[test]
 fn a_stop_changes_nothing_with_crops_or_noise() {
     for kind in ["coco_lm", "electric"] {
@@ -95,13 +95,13 @@ fn a_stop_changes_nothing_with_crops_or_noise() {
         spec.objective = serde_json::from_str(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let train = |name: &str, limit| train_spec(spec.clone(), &folder.path().join(name), limit);
-        let whole = train("whole", 99);
-        assert_eq!((whole.0, train("part", 3).0), (Ended::Finished, Ended::Stopped));
-        assert_eq!(train("part", 99), whole, "{kind}");
+        let full = train("full", 99);
+        assert_eq!((full.0, train("resumed", 3).0), (TrainOutcome::Finished, TrainOutcome::Stopped));
+        assert_eq!(train("resumed", 99), full, "{kind}");
     }
 }
 
-/// One encoder trained by two losses, and tables that are differences from others.
+/// One encoder trained by two losses, and tables that are differences from other tables.
 #[test]
 fn a_stop_changes_nothing_where_weights_are_shared() {
     use crate::experiment::Sharing;
@@ -110,18 +110,18 @@ fn a_stop_changes_nothing_where_weights_are_shared() {
         let mut spec = spec();
         (spec.model.generator_ratio, spec.model.sharing) = (1.0, sharing);
         let folder = folder.path().join(format!("{sharing:?}"));
-        let whole = train_spec(spec.clone(), &folder.join("whole"), 99);
-        assert_eq!(whole.0, Ended::Finished);
+        let full = train_spec(spec.clone(), &folder.join("full"), 99);
+        assert_eq!(full.0, TrainOutcome::Finished);
         for stop_at in [1, 4, 7] {
-            let part = folder.join(format!("part-{stop_at}"));
-            assert_eq!(train_spec(spec.clone(), &part, stop_at).0, Ended::Stopped);
-            assert_eq!(train_spec(spec.clone(), &part, 99), whole, "{sharing:?} stopped after {stop_at}");
+            let resumed = folder.join(format!("resumed-{stop_at}"));
+            assert_eq!(train_spec(spec.clone(), &resumed, stop_at).0, TrainOutcome::Stopped);
+            assert_eq!(train_spec(spec.clone(), &resumed, 99), full, "{sharing:?} stopped after {stop_at}");
         }
     }
 }
 
-/// The stages change after five steps: a checkpoint before, at and after that goes on alike. The copy is made once:
-/// after the first step of the second stage the discriminator is no longer the generator.
+/// The second stage begins after five steps. A run resumes from a checkpoint before, at and after that with the same
+/// numbers. The discriminator is copied once: after the first step of the second stage it differs from the generator.
 #[test]
 fn a_stop_around_the_second_stage_changes_nothing() {
     let mut spec = spec();
@@ -130,66 +130,67 @@ fn a_stop_around_the_second_stage_changes_nothing() {
     spec.objective = serde_json::from_str(r#"{"kind": "two_stage"}"#).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let train = |name: &str, limit| train_spec(spec.clone(), &folder.path().join(name), limit);
-    let whole = train("whole", 99);
-    assert_eq!((whole.0, whole.1.n_updates), (Ended::Finished, 5));
+    let full = train("full", 99);
+    assert_eq!((full.0, full.1.n_updates), (TrainOutcome::Finished, 5));
     for stop_at in [4, 5, 6] {
-        let name = format!("part-{stop_at}");
+        let name = format!("resumed-{stop_at}");
         let stopped = train(&name, stop_at);
-        assert_eq!((stopped.0, stopped.1.step), (Ended::Stopped, stop_at));
-        assert_eq!(train(&name, 99), whole, "stopped after {stop_at} steps");
+        assert_eq!((stopped.0, stopped.1.step), (TrainOutcome::Stopped, stop_at));
+        assert_eq!(train(&name, 99), full, "stopped after {stop_at} steps");
     }
     let every_step = folder.path().join("every-step");
     for _ in 0..10 {
         train_spec(spec.clone(), &every_step, 1);
     }
-    assert_eq!(train_spec(spec.clone(), &every_step, 99), whole);
+    assert_eq!(train_spec(spec.clone(), &every_step, 99), full);
 }
 
-/// What a run that stops at 40 % leaves is what the whole run goes on from, to the bit.
+/// A full run continues to the bit from the final checkpoint of a run that stopped at 40 %.
 #[test]
-fn a_whole_run_goes_on_from_a_part_of_it() {
+fn a_full_run_continues_from_a_shorter_one() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = train(&folder.path().join("whole"), 99);
-    let mut part = spec();
-    part.train.stop_at = 0.4;
-    let (from, to) = (folder.path().join("part"), folder.path().join("longer"));
-    let (ended, state, values) = train_spec(part, &from, 99);
-    assert_eq!((ended, state.step), (Ended::Finished, 4));
-    assert_ne!(values, whole.2);
+    let full = train(&folder.path().join("full"), 99);
+    let mut shorter = spec();
+    shorter.train.stop_at = 0.4;
+    let (from, to) = (folder.path().join("shorter"), folder.path().join("longer"));
+    let (ended, state, values) = train_spec(shorter, &from, 99);
+    assert_eq!((ended, state.step), (TrainOutcome::Finished, 4));
+    assert_ne!(values, full.2);
     std::fs::create_dir(&to).unwrap();
     std::fs::copy(from.join(FINAL), to.join(file_name(4))).unwrap();
-    assert_eq!(train(&to, 99), whole);
+    assert_eq!(train(&to, 99), full);
 }
 
-/// What a trial does that ran out of memory: the same numbers but for rounding, whatever was trained before.
+/// A trial that ran out of memory resumes with smaller micro-batches. The numbers are the same except for rounding.
 #[test]
-fn a_run_goes_on_in_smaller_parts() {
+fn a_run_resumes_with_smaller_micro_batches() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = train(&folder.path().join("whole"), 99);
-    let part = folder.path().join("part");
-    assert_eq!(train(&part, 4).0, Ended::Stopped);
+    let full = train(&folder.path().join("full"), 99);
+    let resumed = folder.path().join("resumed");
+    assert_eq!(train(&resumed, 4).0, TrainOutcome::Stopped);
     let mut smaller = spec();
     smaller.train.micro_batch = Some(2);
     assert_eq!(smaller.id(), spec().id());
-    let (ended, state, values) = train_spec(smaller, &part, 99);
-    assert_eq!((ended, state.step, state.tokens), (Ended::Finished, 10, 360));
-    let (loss, other) = (whole.1.validation.value("loss").unwrap(), state.validation.value("loss").unwrap());
+    let (ended, state, values) = train_spec(smaller, &resumed, 99);
+    assert_eq!((ended, state.step, state.tokens), (TrainOutcome::Finished, 10, 360));
+    let (loss, other) = (full.1.validation.value("loss").unwrap(), state.validation.value("loss").unwrap());
     assert!((loss - other).abs() < 1e-4 * loss, "{loss} and {other}");
-    for (one, other) in whole.2.concat().iter().zip(values.concat()) {
+    for (one, other) in full.2.concat().iter().zip(values.concat()) {
         assert!((one - other).abs() < 1e-3, "{one} and {other}");
     }
 }
 
 #[test]
-fn a_checkpoint_in_shards_goes_on_alike() {
+fn a_run_resumes_from_a_checkpoint_in_shards() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = train(&folder.path().join("whole"), 99);
-    let part = folder.path().join("part");
-    assert_eq!(train(&part, 4).0, Ended::Stopped);
-    crate::train::checkpoint::split(&part.join(file_name(4)), 2000);
-    let names = || -> Vec<_> { std::fs::read_dir(&part).unwrap().map(|f| f.unwrap().file_name()).collect() };
+    let full = train(&folder.path().join("full"), 99);
+    let resumed = folder.path().join("resumed");
+    assert_eq!(train(&resumed, 4).0, TrainOutcome::Stopped);
+    crate::train::checkpoint::split(&resumed.join(file_name(4)), 2000);
+    let names =
+        || -> Vec<_> { std::fs::read_dir(&resumed).unwrap().map(|f| f.unwrap().file_name()).collect() };
     assert!(names().len() > 3, "{:?}", names());
-    assert_eq!(train(&part, 99), whole);
+    assert_eq!(train(&resumed, 99), full);
     assert_eq!(names(), [FINAL]);
 }
 
@@ -202,7 +203,7 @@ fn only_the_final_checkpoint_stays() {
 }
 
 #[test]
-fn a_cut_checkpoint_is_a_clear_error() {
+fn a_truncated_checkpoint_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path(), 3);
     let path = folder.path().join("step-000000003.safetensors");

@@ -1,12 +1,14 @@
-//! What `model.sharing` asks of the generator and of the objective. Next: `stages.rs`, where nothing may be shared.
+//! What `model.sharing` needs from the generator and the objective. Next: `stages.rs`, where nothing may be
+//! shared.
 
-use super::{Finding, finding};
+use crate::experiment::check::finding::{Finding, finding};
 use crate::experiment::format::model::Sharing;
 use crate::experiment::format::objective::ObjectiveSpec;
-use crate::experiment::format::objective::words::MainTask;
+use crate::experiment::format::objective::choices::MainTask;
 use crate::experiment::trial::TrialSpec;
 
-/// One encoder needs one shape and one aim; a table of differences is no output matrix.
+/// A shared encoder needs equal shapes and compatible losses; a table of differences cannot be an output
+/// matrix.
 pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
     let (model, objective) = (&trial.model, &trial.objective);
     let shares_nothing = matches!(objective, ObjectiveSpec::TwoStage { .. });
@@ -18,17 +20,16 @@ pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
         Sharing::None | Sharing::Embeddings => {}
         Sharing::All => {
             if model.generator_layers.is_some_and(|layers| layers != model.discriminator().layers) {
-                let what = "gives the generator another depth than the discriminator, with which it is to share all weights";
+                let what = "makes the generator's depth differ from the discriminator's, and the two share all weights";
                 let hint = "remove model.generator_layers, or set model.sharing to embeddings";
                 findings.push(finding("model.generator_layers", &["model.sharing"], what.into(), hint));
             } else if model.generator() != model.discriminator() {
-                let what = "gives the generator another shape than the discriminator, with which it is to share all weights";
+                let what = "makes the generator's shape differ from the discriminator's, and the two share all weights";
                 let hint = "set model.generator_ratio to 1, or model.sharing to embeddings";
                 findings.push(finding("model.generator_ratio", &["model.sharing"], what.into(), hint));
             }
             if objective.has_two_towers() {
-                let what =
-                    "shares all weights with the cloze model, whose two towers each see one side alone";
+                let what = "shares all weights with the cloze model, whose two towers each see only one side";
                 let hint = "set model.sharing to embeddings, gdes or none";
                 findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
             }
@@ -40,7 +41,7 @@ pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
         }
         Sharing::Gdes => {
             if objective.main_task() != MainTask::Detect {
-                let what = "keeps the encoder's word table as a difference, but this objective needs it as an output matrix";
+                let what = "stores the encoder's word embeddings as differences, but this objective needs them as an output matrix";
                 let hint = "set model.sharing to embeddings or none, or objective.kind to rtd";
                 findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
             }
@@ -51,13 +52,13 @@ pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use crate::experiment::check::trial::tests::told;
+    use crate::experiment::check::trial::tests::messages;
     use crate::experiment::format::model::Sharing;
 
     #[test]
-    fn what_sharing_needs() {
+    fn requirements_of_sharing() {
         let with = |kind: &str, sharing, ratio| {
-            told(|spec| {
+            messages(|spec| {
                 spec.objective = serde_json::from_str(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
                 (spec.model.sharing, spec.model.generator_ratio) = (sharing, ratio);
             })
@@ -72,10 +73,10 @@ mod tests {
         ] {
             assert_eq!(with(kind, sharing, ratio), "", "{kind} {sharing:?}");
         }
-        insta::assert_snapshot!(with("rtd", Sharing::All, 0.25), @"base.model.generator_ratio: gives the generator another shape than the discriminator, with which it is to share all weights -> set model.generator_ratio to 1, or model.sharing to embeddings");
+        insta::assert_snapshot!(with("rtd", Sharing::All, 0.25), @"base.model.generator_ratio: makes the generator's shape differ from the discriminator's, and the two share all weights -> set model.generator_ratio to 1, or model.sharing to embeddings");
         insta::assert_snapshot!(with("adversarial", Sharing::All, 1.0), @"base.model.sharing: shares all weights with a generator that is trained against them -> set model.sharing to embeddings, gdes or none");
-        assert!(with("electric", Sharing::All, 1.0).contains("whose two towers each see one side alone"));
-        insta::assert_snapshot!(with("all_tokens_mlm", Sharing::Gdes, 0.25), @"base.model.sharing: keeps the encoder's word table as a difference, but this objective needs it as an output matrix -> set model.sharing to embeddings or none, or objective.kind to rtd");
+        assert!(with("electric", Sharing::All, 1.0).contains("whose two towers each see only one side"));
+        insta::assert_snapshot!(with("all_tokens_mlm", Sharing::Gdes, 0.25), @"base.model.sharing: stores the encoder's word embeddings as differences, but this objective needs them as an output matrix -> set model.sharing to embeddings or none, or objective.kind to rtd");
         insta::assert_snapshot!(with("two_stage", Sharing::All, 1.0), @"base.model.sharing: shares all weights with a generator that two_stage freezes -> set model.sharing to none");
         insta::assert_snapshot!(with("two_stage", Sharing::Gdes, 1.0), @"base.model.sharing: shares embeddings with a generator that two_stage freezes -> set model.sharing to none");
     }

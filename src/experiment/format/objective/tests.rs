@@ -1,10 +1,10 @@
-//! Kinds, words and stages, and what a trial's id hashes.
+//! Kinds of objectives, their stages, and the text that a trial's id hashes.
 
 use super::*;
 
-/// A trial's id hashes this text: what was written before there were modes must still be written.
+/// A trial's id hashes this text, which must not change for trials from before `masking` existed.
 #[test]
-fn the_default_masking_is_not_written() {
+fn the_default_masking_is_not_serialised() {
     let written = |masking| {
         let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking };
         serde_json::to_string(&mlm).unwrap()
@@ -21,7 +21,7 @@ fn the_default_masking_is_not_written() {
 }
 
 #[test]
-fn every_kind_is_read_from_its_word_alone() {
+fn a_kind_needs_no_other_key() {
     for kind in [
         "rtd",
         "electra_15",
@@ -41,7 +41,7 @@ fn every_kind_is_read_from_its_word_alone() {
 }
 
 #[test]
-fn each_stage_has_a_step_where_there_are_two() {
+fn each_stage_has_at_least_one_step() {
     let two_stage = |share: f64| -> ObjectiveSpec {
         serde_json::from_str(&format!(r#"{{"kind": "two_stage", "generator_share": {share}}}"#)).unwrap()
     };

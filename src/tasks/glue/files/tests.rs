@@ -1,18 +1,19 @@
-//! Files that are right, and every way in which they can be wrong.
+//! Correct files, and files with every kind of error.
 
 use polars::prelude::df;
 
 use super::*;
 use crate::formats::parquet::tests::write;
-use crate::tasks::scored_tasks::scored_task;
+use crate::tasks::table::glue_task;
 
-/// Pairs two files of these contents; a gold that is a frame is written as Parquet. Faults name DIR.
+/// Pairs two files with these contents. Errors name the folder DIR.
 fn paired(task: &str, gold: &str, predictions: &str, by_row: bool) -> std::result::Result<GluePairs, String> {
     let folder = tempfile::tempdir().unwrap();
-    let (gold_path, said_path) = (folder.path().join("gold.tsv"), folder.path().join("said.tsv"));
+    let (gold_path, predictions_path) =
+        (folder.path().join("gold.tsv"), folder.path().join("predictions.tsv"));
     std::fs::write(&gold_path, gold).unwrap();
-    std::fs::write(&said_path, predictions).unwrap();
-    shown(folder.path(), glue_pairs(&scored_task(task).unwrap(), &gold_path, &said_path, by_row))
+    std::fs::write(&predictions_path, predictions).unwrap();
+    shown(folder.path(), glue_pairs(glue_task(task).unwrap(), &gold_path, &predictions_path, by_row))
 }
 
 fn shown(folder: &Path, result: Result<GluePairs>) -> std::result::Result<GluePairs, String> {
@@ -27,12 +28,12 @@ const RTE_GOLD: &str = "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\
 
 #[test]
 fn names_and_numbers_are_paired_by_index() {
-    let said = "index\tprediction\n1\tentailment\n0\t0\n";
-    assert_eq!(paired("rte", RTE_GOLD, said, false), pairs(&[0.0, 1.0], &[0.0, 0.0]));
+    let predicted = "index\tprediction\n1\tentailment\n0\t0\n";
+    assert_eq!(paired("rte", RTE_GOLD, predicted, false), pairs(&[0.0, 1.0], &[0.0, 0.0]));
     let (mrpc, qqp) = ("\u{feff}Quality\t#1 ID\n1\t7\n0\t8\n", "id\tis_duplicate\n52\t1\n53\t0\n");
-    let said = "index\tprediction\r\n0\t1\r\n1\t1\r\n";
+    let predicted = "index\tprediction\r\n0\t1\r\n1\t1\r\n";
     for (task, gold) in [("mrpc", mrpc), ("qqp", qqp)] {
-        assert_eq!(paired(task, gold, said, false), pairs(&[1.0, 0.0], &[1.0, 1.0]), "{task}");
+        assert_eq!(paired(task, gold, predicted, false), pairs(&[1.0, 0.0], &[1.0, 1.0]), "{task}");
     }
     let mnli = "index\tlabel1\tgold_label\n0\tneutral\tcontradiction\n";
     assert_eq!(paired("mnli", mnli, "index\tprediction\n0\tneutral\n", false), pairs(&[2.0], &[1.0]));
@@ -43,70 +44,70 @@ fn names_and_numbers_are_paired_by_index() {
 #[test]
 fn rows_can_be_the_indices() {
     let gold = "idx\tlabel\n9\t1\n12\t0\n";
-    let said = "index\tprediction\n0\t1\n1\t0\n";
-    assert_eq!(paired("mrpc", gold, said, true), pairs(&[1.0, 0.0], &[1.0, 0.0]));
-    insta::assert_snapshot!(paired("mrpc", gold, said, false).unwrap_err(), @r"
-    DIR/said.tsv line 2: index 0 is not in DIR/gold.tsv
-    hint: predict the examples of this gold file, by its index column; --by-row counts its rows from 0 instead (the hub's MRPC has gaps in its indices)
+    let predicted = "index\tprediction\n0\t1\n1\t0\n";
+    assert_eq!(paired("mrpc", gold, predicted, true), pairs(&[1.0, 0.0], &[1.0, 0.0]));
+    insta::assert_snapshot!(paired("mrpc", gold, predicted, false).unwrap_err(), @r"
+    DIR/predictions.tsv line 2: index 0 is not in DIR/gold.tsv
+    hint: predict the examples of this gold file, by its index column; with --by-row the index is the row from 0 (the hub's MRPC has gaps in its indices)
     ");
 }
 
 #[test]
-fn predictions_that_do_not_fit_are_named() {
-    let error = |said: &str| paired("rte", RTE_GOLD, said, false).unwrap_err();
+fn errors_in_predictions_name_the_line() {
+    let error = |predicted: &str| paired("rte", RTE_GOLD, predicted, false).unwrap_err();
     insta::assert_snapshot!(error("index\tprediction\n1\t0\n"), @r"
-    DIR/said.tsv predicts 1 of the 2 examples of DIR/gold.tsv; the first without prediction is index 0
-    hint: predict every example: no score is taken over fewer
+    DIR/predictions.tsv predicts 1 of the 2 examples of DIR/gold.tsv; the first without a prediction is index 0
+    hint: predict every example: a score needs all of them
     ");
     insta::assert_snapshot!(error("index\tprediction\n1\t0\n0\t1\n1\t1\n"), @r"
-    DIR/said.tsv line 4: index 1 again, after DIR/said.tsv line 2
-    hint: give every index once
+    DIR/predictions.tsv line 4: index 1 occurs again, after DIR/predictions.tsv line 2
+    hint: write every index once
     ");
     insta::assert_snapshot!(error("index\tprediction\n0\tmaybe\n1\t0\n"), @r#"
-    DIR/said.tsv line 2: "maybe" is no label of rte
+    DIR/predictions.tsv line 2: "maybe" is not a label of rte
     hint: use entailment, not_entailment, or their numbers from 0
     "#);
     insta::assert_snapshot!(error("index\tprediction\n0\t2\n1\t0\n"), @r#"
-    DIR/said.tsv line 2: "2" is no label of rte
+    DIR/predictions.tsv line 2: "2" is not a label of rte
     hint: use entailment, not_entailment, or their numbers from 0
     "#);
     insta::assert_snapshot!(error("index\tprediction\n0\t-1\n1\t0\n"), @r#"
-    DIR/said.tsv line 2: "-1" is no label of rte
+    DIR/predictions.tsv line 2: "-1" is not a label of rte
     hint: use entailment, not_entailment, or their numbers from 0
     "#);
     insta::assert_snapshot!(error("index\tprediction\n0.5\t0\n1\t0\n"), @r#"
-    DIR/said.tsv line 2: "0.5" is no index
-    hint: write the example's number in the gold file
+    DIR/predictions.tsv line 2: "0.5" is not an index
+    hint: write the example's index in the gold file
     "#);
     insta::assert_snapshot!(error("index\tlabel\n0\t0\n1\t0\n"), @r"
-    DIR/said.tsv has no column of predictions; its header is: index, label
+    DIR/predictions.tsv has no column of predictions; its header is: index, label
     hint: name it prediction
     ");
     let stsb = "index\tscore\n0\t4.25\n";
     insta::assert_snapshot!(paired("stsb", stsb, "index\tprediction\n0\tNaN\n", false).unwrap_err(), @r#"
-    DIR/said.tsv line 2: "NaN" is no label of stsb
-    hint: use a number, in gold from 0 to 5
+    DIR/predictions.tsv line 2: "NaN" is not a label of stsb
+    hint: use a number; gold scores are from 0 to 5
     "#);
 }
 
 #[test]
-fn gold_that_does_not_fit_is_named() {
+fn errors_in_gold_labels_name_the_line() {
     let error = |task, gold: &str| paired(task, gold, "index\tprediction\n0\t0\n", false).unwrap_err();
     insta::assert_snapshot!(error("rte", "index\tlabel\n0\t0\n0\t1\n"), @r"
-    DIR/gold.tsv line 3: index 0 again, after DIR/gold.tsv line 2
-    hint: give every index once
+    DIR/gold.tsv line 3: index 0 occurs again, after DIR/gold.tsv line 2
+    hint: write every index once
     ");
     insta::assert_snapshot!(error("rte", "index\tlabel\n0\t-1\n"), @r"
-    DIR/gold.tsv line 2 has no label (-1 stands for a hidden one)
-    hint: score on the validation split; the labels of test splits are with the leaderboard
+    DIR/gold.tsv line 2 has no label (-1 means that it is hidden)
+    hint: score on the validation split; only the leaderboard has the labels of test splits
     ");
     insta::assert_snapshot!(error("mnli", "index\tgold_label\n0\t-\n"), @r#"
-    DIR/gold.tsv line 2: "-" is no label of mnli
+    DIR/gold.tsv line 2: "-" is not a label of mnli
     hint: use entailment, neutral, contradiction, or their numbers from 0
     "#);
     insta::assert_snapshot!(error("stsb", "index\tscore\n0\t5.1\n"), @r#"
-    DIR/gold.tsv line 2: "5.1" is no label of stsb
-    hint: use a number, in gold from 0 to 5
+    DIR/gold.tsv line 2: "5.1" is not a label of stsb
+    hint: use a number; gold scores are from 0 to 5
     "#);
     insta::assert_snapshot!(error("cola", "gj04\t1\t\tThe sailors rode the breeze clear.\n"), @r"
     DIR/gold.tsv has no column of labels; its header is: gj04, 1, , The sailors rode the breeze clear.
@@ -121,32 +122,32 @@ fn gold_that_does_not_fit_is_named() {
 #[test]
 fn the_hubs_parquet_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let (gold, said) = (folder.path().join("gold.parquet"), folder.path().join("said.tsv"));
-    let task = scored_task("rte").unwrap();
+    let (gold, predicted) = (folder.path().join("gold.parquet"), folder.path().join("predictions.tsv"));
+    let task = glue_task("rte").unwrap();
     let pairs_of = |label: &[Option<i64>]| {
         let idx: Vec<i32> = (0..label.len() as i32).map(|index| 3 * index).collect();
         write(&gold, df!("label" => label, "idx" => idx).unwrap());
-        shown(folder.path(), glue_pairs(&task, &gold, &said, false))
+        shown(folder.path(), glue_pairs(task, &gold, &predicted, false))
     };
-    std::fs::write(&said, "index\tprediction\n6\t0\n0\t1\n3\t1\n").unwrap();
+    std::fs::write(&predicted, "index\tprediction\n6\t0\n0\t1\n3\t1\n").unwrap();
     assert_eq!(pairs_of(&[Some(0), Some(1), Some(1)]), pairs(&[0.0, 1.0, 1.0], &[1.0, 1.0, 0.0]));
     insta::assert_snapshot!(pairs_of(&[Some(0), Some(1), None]).unwrap_err(), @r"
-    DIR/gold.parquet row 2 has no label (-1 stands for a hidden one)
-    hint: score on the validation split; the labels of test splits are with the leaderboard
+    DIR/gold.parquet row 2 has no label (-1 means that it is hidden)
+    hint: score on the validation split; only the leaderboard has the labels of test splits
     ");
     insta::assert_snapshot!(pairs_of(&[Some(0), Some(2), Some(1)]).unwrap_err(), @r#"
-    DIR/gold.parquet row 1: "2" is no label of rte
+    DIR/gold.parquet row 1: "2" is not a label of rte
     hint: use entailment, not_entailment, or their numbers from 0
     "#);
     let bytes = std::fs::read(&gold).unwrap();
     std::fs::write(&gold, &bytes[..bytes.len() / 2]).unwrap();
-    let cut = shown(folder.path(), glue_pairs(&task, &gold, &said, false));
-    insta::assert_snapshot!(cut.unwrap_err(), @r"
+    let truncated = shown(folder.path(), glue_pairs(task, &gold, &predicted, false));
+    insta::assert_snapshot!(truncated.unwrap_err(), @r"
     DIR/gold.parquet is a Parquet file whose end is missing
     hint: write the file again, or name another one
     ");
     write(&gold, df!("sentence" => ["a"], "idx" => [0i32]).unwrap());
-    let columns = shown(folder.path(), glue_pairs(&task, &gold, &said, false));
+    let columns = shown(folder.path(), glue_pairs(task, &gold, &predicted, false));
     insta::assert_snapshot!(columns.unwrap_err(), @r#"
     DIR/gold.parquet has no column "label"
     hint: its columns are sentence, idx

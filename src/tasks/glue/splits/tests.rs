@@ -44,7 +44,7 @@ fn pairs(label: i64) -> DataFrame {
 }
 
 #[test]
-fn mnli_has_four_further_splits_and_one_without_the_test() {
+fn mnli_has_four_extra_splits_and_one_without_the_test_splits() {
     let (folder, env) = cache(&[
         ("mnli/train", pairs(0)),
         ("mnli/validation_matched", pairs(1)),
@@ -71,7 +71,7 @@ fn mnli_has_four_further_splits_and_one_without_the_test() {
             ("ax", HIDDEN_LABEL)
         ]
     );
-    // A repository without the mismatched half is no error, one without a test split that is asked for is.
+    // A repository may lack the mismatched split, but not a test split that is wanted.
     let snapshot = folder.path().join("datasets--o--glue/snapshots").join(COMMIT);
     std::fs::remove_file(snapshot.join("mnli/validation_mismatched-00000-of-00001.parquet")).unwrap();
     assert_eq!(open(false), []);
@@ -80,7 +80,7 @@ fn mnli_has_four_further_splits_and_one_without_the_test() {
     assert!(error.message.contains("ax/test-*.parquet"), "{error}");
 }
 
-/// The hub's QQP has rows without a text: they are left out of training and stay in the test split.
+/// The hub's QQP has rows without a text: they are left out of the training split, but not of the test split.
 #[test]
 fn test_rows_are_never_left_out() {
     let questions = |label: Option<i64>| {
@@ -97,13 +97,13 @@ fn test_rows_are_never_left_out() {
     let data = open_task(&evaluate(true), TaskName::Qqp, &DataSpec::default(), &env).unwrap();
     assert_eq!((data.train.len(), data.validation.len(), data.n_left_out), (1, 1, 4));
     let test = &data.splits[0].examples;
-    let seen: Vec<(i64, Option<&str>, f32)> =
+    let read: Vec<(i64, Option<&str>, f32)> =
         test.iter().map(|example| (example.idx, example.text_b.as_deref(), example.label)).collect();
-    assert_eq!(seen, [(0, Some("d"), 1.0), (1, Some(""), HIDDEN_LABEL), (2, Some(""), HIDDEN_LABEL)]);
+    assert_eq!(read, [(0, Some("d"), 1.0), (1, Some(""), HIDDEN_LABEL), (2, Some(""), HIDDEN_LABEL)]);
 }
 
 #[test]
-fn faults_of_a_split_name_file_and_row() {
+fn errors_in_a_split_name_file_and_row() {
     let sentences = |texts: [&str; 2], label: i64| {
         df!("sentence" => texts, "label" => [label, label], "idx" => [0i32, 1]).unwrap()
     };
@@ -127,7 +127,7 @@ fn faults_of_a_split_name_file_and_row() {
     ");
 }
 
-/// The examples change and the revision stays: the hash tells.
+/// The hash changes with the examples, even if the revision does not.
 #[test]
 fn a_changed_file_has_another_hash() {
     let hash = |label| {
@@ -139,7 +139,7 @@ fn a_changed_file_has_another_hash() {
     assert_ne!(hash(0), hash(2));
 }
 
-/// A file that was cut off while it was copied, on its way through the task's reader.
+/// A file that was truncated while it was copied.
 #[test]
 fn a_truncated_file_is_named() {
     let (folder, env) = cache(&[("mnli/train", pairs(0)), ("mnli/validation_matched", pairs(1))]);

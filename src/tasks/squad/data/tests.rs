@@ -32,7 +32,7 @@ fn the_language_has_both_versions() {
     assert_eq!(opened(TaskName::Squad2, &evaluate).validation[..], second.validation[..7]);
 }
 
-/// A file of two questions, the second with this question, context and answer.
+/// Reads a file of two questions; the second has this question, context and answer.
 fn second_row(
     question: &str,
     context: &str,
@@ -50,7 +50,10 @@ fn second_row(
         .to_vec();
     let fields = [Series::new("text".into(), texts), Series::new("answer_start".into(), starts)];
     let mut frame = df!(
-        "id" => ["q1", "q2"], "title" => ["t", "t"], "context" => ["The naïve 🙂 one", context], "question" => ["What?", question]
+        "id" => ["q1", "q2"],
+        "title" => ["t", "t"],
+        "context" => ["The naïve 🙂 one", context],
+        "question" => ["What?", question]
     )
     .unwrap();
     let answers = StructChunked::from_series("answers".into(), 2, fields.iter()).unwrap().into_series();
@@ -62,9 +65,9 @@ fn second_row(
     })
 }
 
-/// The hub counts code points: the accent and the smile are one each, and two and four bytes.
+/// The hub counts code points: a letter with an accent has one code point and two bytes, a smiley one and four.
 #[test]
-fn places_in_code_points_become_places_in_bytes() {
+fn offsets_in_code_points_become_offsets_in_bytes() {
     let context = "Ünïcode 🙂🙂 it is";
     let read = second_row("Is it?", context, &[("it is", 11), ("🙂 it", 9)], TaskName::Squad).unwrap();
     let starts: Vec<usize> = read[1].answers.iter().map(|answer| answer.start).collect();
@@ -73,31 +76,35 @@ fn places_in_code_points_become_places_in_bytes() {
 }
 
 #[test]
-fn bad_rows_are_named() {
-    let told = |question: &str, context: &str, answers: &[(&str, i32)], task| {
+fn errors_in_a_row_name_it() {
+    let error_of = |question: &str, context: &str, answers: &[(&str, i32)], task| {
         second_row(question, context, answers, task).unwrap_err().message
     };
     let two = TaskName::Squad2;
-    insta::assert_snapshot!(told(" ", "c", &[], two), @r#"row 1 of DIR/a.parquet has an empty "question""#);
-    insta::assert_snapshot!(told("Q?", "", &[], two), @r#"row 1 of DIR/a.parquet has an empty "context""#);
-    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", 1)], two), @r#"row 1 of DIR/a.parquet has the answer "cat" where its context has " ca", at 1"#);
-    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", 5)], two), @"row 1 of DIR/a.parquet has an answer_start of 5; its context has 5 characters");
-    insta::assert_snapshot!(told("Q?", "a cat", &[("cat", -1)], two), @"row 1 of DIR/a.parquet has an answer_start of -1; its context has 5 characters");
-    insta::assert_snapshot!(told("Q?", "a cat", &[(" ", 1)], two), @"row 1 of DIR/a.parquet has an answer without text");
-    insta::assert_snapshot!(told("Q?", "a cat", &[], TaskName::Squad), @"row 1 of DIR/a.parquet has no answer, which SQuAD 1.1 has for every question");
+    insta::assert_snapshot!(error_of(" ", "c", &[], two), @r#"row 1 of DIR/a.parquet has an empty "question""#);
+    insta::assert_snapshot!(error_of("Q?", "", &[], two), @r#"row 1 of DIR/a.parquet has an empty "context""#);
+    insta::assert_snapshot!(error_of("Q?", "a cat", &[("cat", 1)], two), @r#"row 1 of DIR/a.parquet has the answer "cat" where its context has " ca", at 1"#);
+    insta::assert_snapshot!(error_of("Q?", "a cat", &[("cat", 5)], two), @"row 1 of DIR/a.parquet has an answer_start of 5; its context has 5 characters");
+    insta::assert_snapshot!(error_of("Q?", "a cat", &[("cat", -1)], two), @"row 1 of DIR/a.parquet has an answer_start of -1; its context has 5 characters");
+    insta::assert_snapshot!(error_of("Q?", "a cat", &[(" ", 1)], two), @"row 1 of DIR/a.parquet has an empty answer");
+    insta::assert_snapshot!(error_of("Q?", "a cat", &[], TaskName::Squad), @"row 1 of DIR/a.parquet has no answer, but every question of SQuAD 1.1 has one");
 }
 
 #[test]
-fn bad_columns_are_named() {
+fn errors_in_a_column_name_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     write(&path, df!("id" => ["a"], "context" => ["b"], "question" => ["c"]).unwrap());
-    let told = || read_file(&path, TaskName::Squad2).unwrap_err().message;
-    assert!(told().ends_with("a.parquet has no column \"answers\""));
+    let error_of = || read_file(&path, TaskName::Squad2).unwrap_err().message;
+    assert!(error_of().ends_with("a.parquet has no column \"answers\""));
     write(&path, df!("id" => ["a"], "context" => ["b"], "question" => ["c"], "answers" => ["d"]).unwrap());
-    assert!(told().contains("a.parquet is no struct with a list of strings \"text\": "), "{}", told());
+    assert!(
+        error_of().contains("a.parquet is not a struct with a list of strings \"text\": "),
+        "{}",
+        error_of()
+    );
     let example =
         SquadExample { id: "q".into(), context: "c".into(), question: "q".into(), answers: Vec::new() };
-    let twice = told_apart(&[example.clone(), example], "train", "main").unwrap_err();
-    assert_eq!(twice.message, "the question q is twice in the train split (revision main)");
+    let twice = check_unique_ids(&[example.clone(), example], "train", "main").unwrap_err();
+    assert_eq!(twice.message, "the question q occurs twice in the train split (revision main)");
 }

@@ -1,4 +1,4 @@
-//! Losses by hand, gradients by finite differences, and one product for all pairs against one pair at a time.
+//! Losses computed by hand, gradients by finite differences, and all pairs at once compared with single pairs.
 
 use super::*;
 use crate::nn::Parameters;
@@ -6,20 +6,21 @@ use crate::ops::testing::tensor;
 
 const HIDDEN: usize = 3;
 
-fn input(n_query: usize, n_context: usize, span: (usize, usize), impossible: bool) -> Input {
-    let mut types = vec![0; n_query + 2];
-    types.resize(types.len() + n_context + 1, 1);
-    Input { ids: vec![7; types.len()], types, start: span.0, end: span.1, impossible }
+fn input(n_query: usize, n_context: usize, span: (usize, usize), is_impossible: bool) -> WindowInput {
+    let mut token_type_ids = vec![0; n_query + 2];
+    token_type_ids.resize(token_type_ids.len() + n_context + 1, 1);
+    let input_ids = vec![7; token_type_ids.len()];
+    WindowInput { input_ids, token_type_ids, start: span.0, end: span.1, is_impossible }
 }
 
-/// Seven and eight tokens.
-fn inputs() -> [Input; 2] {
+/// Two windows, of seven and eight tokens.
+fn inputs() -> [WindowInput; 2] {
     [input(1, 3, (3, 4), false), input(2, 3, (0, 0), true)]
 }
 
-fn layout(allowed: Allowed) -> Layout {
+fn layout(allowed: AllowedTokens) -> BatchLayout {
     let inputs = inputs();
-    Layout::new(&[&inputs[0], &inputs[1]], allowed, &Device::Cpu).unwrap()
+    BatchLayout::new(&[&inputs[0], &inputs[1]], allowed, &Device::Cpu).unwrap()
 }
 
 fn paper(weight: Option<f64>) -> (PaperHead, Parameters) {
@@ -28,7 +29,7 @@ fn paper(weight: Option<f64>) -> (PaperHead, Parameters) {
     (head, parameters)
 }
 
-/// n tokens, [n, HIDDEN].
+/// Hidden states of n tokens, [n, HIDDEN].
 fn hidden(n: usize) -> Tensor {
     tensor(&[n, HIDDEN], 5)
 }
@@ -43,21 +44,21 @@ fn number(tensor: &Tensor) -> f64 {
 
 #[test]
 fn a_layout_by_hand() {
-    let mask = |allowed: Allowed| {
+    let mask = |allowed: AllowedTokens| {
         let rows = rows(&layout(allowed).mask).into_iter();
         rows.map(|row| row.iter().map(|&value| if value == 0.0 { '1' } else { '.' }).collect::<String>())
             .collect::<Vec<String>>()
     };
     // [CLS] q [SEP] c c c [SEP], then [CLS] q q [SEP] c c c [SEP].
-    assert_eq!(mask(Allowed::Context), ["1..1111........", ".......1...1111"]);
-    assert_eq!(mask(Allowed::Window), ["1111111........", ".......11111111"]);
-    let layout = layout(Allowed::Context);
+    assert_eq!(mask(AllowedTokens::Context), ["1..1111........", ".......1...1111"]);
+    assert_eq!(mask(AllowedTokens::Window), ["1111111........", ".......11111111"]);
+    let layout = layout(AllowedTokens::Context);
     assert_eq!(layout.offsets, [0, 7, 15]);
     assert_eq!((layout.starts.to_vec(), layout.ends.to_vec()), (vec![3, 7], vec![4, 7]));
-    assert_eq!(layout.impossible.to_vec(), [0.0, 1.0]);
+    assert_eq!(layout.is_impossible.to_vec(), [0.0, 1.0]);
 }
 
-/// Start and end logits are a hidden state's first and second numbers: the loss from the definition.
+/// The start and end logits are the first and second numbers of a hidden state.
 #[test]
 fn the_simple_heads_loss_by_hand() {
     let mut parameters = Parameters::new(1, &Device::Cpu);
@@ -66,7 +67,7 @@ fn the_simple_heads_loss_by_hand() {
     let pick = Tensor::new(&[[1f32, 0.0, 0.0], [0.0, 1.0, 0.0]], &Device::Cpu).unwrap();
     weight.var.set(&pick).unwrap();
     let hidden = hidden(15);
-    let loss = number(&head.loss(&hidden, &layout(Allowed::Window)).unwrap());
+    let loss = number(&head.loss(&hidden, &layout(AllowedTokens::Window)).unwrap());
     let values = rows(&hidden);
     let negative_log = |window: std::ops::Range<usize>, target: usize, column: usize| {
         let logit = |token: usize| f64::from(values[token][column]);
@@ -81,8 +82,8 @@ fn the_simple_heads_loss_by_hand() {
     assert!((loss - parts.iter().sum::<f64>() / 4.0).abs() < 1e-6, "{loss} {parts:?}");
 }
 
-/// With weights of zero every allowed token is as likely: ln 5 for windows of [CLS], three of context and [SEP], and
-/// ln 2 for the classifier.
+/// With weights of zero, all allowed tokens have the same probability: the loss is ln 5 for windows of [CLS], three context
+/// tokens and [SEP], and ln 2 for the classifier.
 #[test]
 fn the_papers_loss_by_hand() {
     let loss = |weight| {
@@ -90,52 +91,52 @@ fn the_papers_loss_by_hand() {
         for parameter in parameters.iter() {
             parameter.var.set(&parameter.var.zeros_like().unwrap()).unwrap();
         }
-        number(&head.loss(&hidden(15), &layout(Allowed::Context)).unwrap())
+        number(&head.loss(&hidden(15), &layout(AllowedTokens::Context)).unwrap())
     };
     assert!((loss(None) - 5f64.ln()).abs() < 1e-6);
     assert!((loss(Some(0.5)) - (5f64.ln() + 0.5 * 2f64.ln())).abs() < 1e-6);
 }
 
-/// What stands beside a window in the batch changes nothing but the mean.
+/// The loss of a batch is the mean of the losses of its windows alone.
 #[test]
 fn windows_do_not_see_each_other() {
     let (head, _) = paper(Some(0.5));
     let (both, inputs) = (hidden(15), inputs());
     let alone = |index: usize, from: usize, n: usize| {
-        let layout = Layout::new(&[&inputs[index]], Allowed::Context, &Device::Cpu).unwrap();
+        let layout = BatchLayout::new(&[&inputs[index]], AllowedTokens::Context, &Device::Cpu).unwrap();
         number(&head.loss(&both.narrow(0, from, n).unwrap(), &layout).unwrap())
     };
-    let together = number(&head.loss(&both, &layout(Allowed::Context)).unwrap());
+    let together = number(&head.loss(&both, &layout(AllowedTokens::Context)).unwrap());
     assert!((together - (alone(0, 0, 7) + alone(1, 7, 8)) / 2.0).abs() < 1e-6);
 }
 
-/// The end's network on start and token side by side, pair by pair, as the released code writes it.
+/// Compares with the end's network on every pair of start and token, as the released code computes it.
 #[test]
-fn one_product_for_all_pairs_is_that_of_each() {
+fn all_pairs_at_once_equal_single_pairs() {
     let (head, _) = paper(None);
     let hidden = hidden(6);
     let starts = [4u32, 1];
     let all = rows(&head.end_logits(&hidden, &starts).unwrap());
     for (k, &start) in starts.iter().enumerate() {
-        for (t, of_all) in all[k].iter().enumerate() {
+        for (t, from_all) in all[k].iter().enumerate() {
             let pair = [hidden.narrow(0, start as usize, 1).unwrap(), hidden.narrow(0, t, 1).unwrap()];
             let inner = gelu(&head.end_inner.forward(&Tensor::cat(&pair, 1).unwrap()).unwrap()).unwrap();
             let logit = rows(&head.end.forward(&inner).unwrap())[0][0];
-            assert!((of_all - logit).abs() < 1e-5, "{k} {t}: {of_all} {logit}");
+            assert!((from_all - logit).abs() < 1e-5, "{k} {t}: {from_all} {logit}");
         }
     }
 }
 
-/// In training the end knows the gold start: its loss is that of the row of that start.
+/// In training the end is predicted from the gold start: its loss is that of the row of this start.
 #[test]
-fn training_follows_the_gold_start() {
+fn training_uses_the_gold_start() {
     let (head, _) = paper(None);
     let one = &inputs()[0];
-    let layout = Layout::new(&[one], Allowed::Context, &Device::Cpu).unwrap();
+    let layout = BatchLayout::new(&[one], AllowedTokens::Context, &Device::Cpu).unwrap();
     let hidden = hidden(7);
     let logits = rows(&head.end_logits(&hidden, &[one.start as u32]).unwrap()).remove(0);
     let negative_log = |logits: &[f32], target: usize| {
-        let allowed = Allowed::Context.tokens(one).zip(logits).filter(|(allowed, _)| *allowed);
+        let allowed = AllowedTokens::Context.tokens(one).zip(logits).filter(|(allowed, _)| *allowed);
         allowed.map(|(_, &logit)| f64::from(logit).exp()).sum::<f64>().ln() - f64::from(logits[target])
     };
     let starts: Vec<f32> = rows(&head.start_logits(&hidden).unwrap()).concat();
@@ -144,7 +145,7 @@ fn training_follows_the_gold_start() {
     assert!((loss - expected).abs() < 1e-5, "{loss} {expected}");
 }
 
-/// Central differences of the whole loss, in f64, in some of every parameter and of the hidden states.
+/// Compares with central differences of the loss in f64, for some elements of every parameter and of the hidden states.
 #[test]
 fn gradients_are_finite_differences() {
     use candle_core::{DType, Var};
@@ -153,14 +154,14 @@ fn gradients_are_finite_differences() {
     let mut vars: Vec<Var> = parameters
         .iter()
         .enumerate()
-        // Biases are zero at first: moved, so that no symmetry hides a mistake.
+        // Biases are zero at first; they are changed so that no symmetry hides an error.
         .map(|(i, parameter)| {
             double(&parameter.var) + double(&tensor(parameter.var.dims(), 50 + i as u64)) * 0.1
         })
         .map(|moved| Var::from_tensor(&moved.unwrap()).unwrap())
         .collect();
     vars.push(Var::from_tensor(&double(&hidden(15))).unwrap());
-    let mut layout = layout(Allowed::Context);
+    let mut layout = layout(AllowedTokens::Context);
     layout.mask = double(&layout.mask);
     let loss = |values: &[Tensor]| {
         let [start, start_b, inner, inner_b, end, end_b, c_inner, c_inner_b, c, c_b, hidden] = values else {
@@ -171,7 +172,8 @@ fn gradients_are_finite_differences() {
             bias: bias.clone(),
             precision: crate::ops::Precision::F32,
         };
-        let classifier = Classifier { inner: dense(c_inner, c_inner_b), output: dense(c, c_b), weight: 0.5 };
+        let classifier =
+            AnswerabilityClassifier { inner: dense(c_inner, c_inner_b), output: dense(c, c_b), weight: 0.5 };
         let head = PaperHead {
             start: dense(start, start_b),
             end_inner: dense(inner, inner_b),

@@ -1,4 +1,4 @@
-//! Parcels there and back, and what is wrong with some.
+//! Archives are exported and imported, and damaged ones are rejected.
 
 use super::*;
 use crate::experiment::TokenizerSpec;
@@ -8,7 +8,7 @@ use crate::text::corpus::open_corpus;
 const SENTENCES: [&str; 4] =
     ["The cat saw the dog.", "A dog ran home.", "Seven birds sang in the tree.", "It rained all day."];
 
-/// A folder with a text of `n` documents, and the data section that names it, with a vocabulary of its own.
+/// Writes a text of `n` documents into `folder`; returns its data section, which makes a vocabulary from the text.
 fn a_text(folder: &Path, n: usize) -> DataSpec {
     let document = |index: usize| SENTENCES.map(|sentence| format!("{sentence} {index}\n")).concat();
     let text: String = (0..n).map(|index| document(index) + "\n").collect();
@@ -23,69 +23,74 @@ fn a_text(folder: &Path, n: usize) -> DataSpec {
 }
 
 #[test]
-fn a_text_is_the_same_elsewhere() {
+fn an_imported_corpus_equals_the_exported_one() {
     let [here, there] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let (data, parcel) = (a_text(here.path(), 150), here.path().join("text.parcel"));
+    let (data, archive) = (a_text(here.path(), 150), here.path().join("text.archive"));
     let [from, to] = [DataEnv::at(here.path()), DataEnv::at(there.path())];
     let texts = [(&data, vec![16, 32])];
-    let packed = pack(&texts, &parcel, &from, &Silent).unwrap();
+    let exported = export_archive(&texts, &archive, &from, &Silent).unwrap();
     assert!(
-        packed.len() == 2 && packed.iter().all(|corpus| corpus.packed_bytes < corpus.bytes),
-        "{packed:?}"
+        exported.len() == 2 && exported.iter().all(|corpus| corpus.archive_bytes < corpus.cache_bytes),
+        "{exported:?}"
     );
-    let error = pack(&texts, &parcel, &from, &Silent).unwrap_err();
-    assert!(error.message.ends_with("text.parcel is there already"), "{error}");
+    let error = export_archive(&texts, &archive, &from, &Silent).unwrap_err();
+    assert!(error.message.ends_with("text.archive exists already"), "{error}");
 
     let corpora: Vec<_> = [16, 32].map(|len| open_corpus(&data, len, &from, &Silent).unwrap()).into();
-    let expected_tokenizer = open_text(&data, &from, &Silent).unwrap().tokenizer;
+    let expected_tokenizer = TextOpener::new(&data, &from).tokenizer(&Silent).unwrap();
     std::fs::remove_file(here.path().join("text.txt")).unwrap();
     let missing = open_corpus(&data, 16, &to, &Silent).unwrap_err();
-    assert_eq!(unpack(&parcel, &to, &Silent).unwrap(), packed);
+    assert_eq!(import_archive(&archive, &to, &Silent).unwrap(), exported);
     for (len, expected) in [16, 32].into_iter().zip(corpora) {
         let corpus = open_corpus(&data, len, &to, &Silent).unwrap();
         assert_eq!(corpus.provenance(), expected.provenance());
         assert_eq!(corpus.batch_at(3, 7, 5), expected.batch_at(3, 7, 5));
         assert_eq!(corpus.validation_batch(0, 2), expected.validation_batch(0, 2));
     }
-    let tokenizer = crate::text::tokenizer::open::open_tokenizer(&data, &to, &Silent).unwrap();
+    let tokenizer = crate::text::tokenizer::open_tokenizer(&data, &to, &Silent).unwrap();
     assert_eq!(tokenizer.hash(), expected_tokenizer.hash());
     let encode = |tokenizer: &Tokenizer| tokenizer.encode("The dog sang [MASK].").unwrap();
     assert_eq!(encode(&tokenizer), encode(&expected_tokenizer));
 
-    // Another length is not there, and the error says what the text's own would.
+    // Another length was not imported: the error begins with the one of the missing text.
     let error = open_corpus(&data, 64, &to, &Silent).unwrap_err();
     assert!(error.message.starts_with(&missing.message), "{error}");
-    assert!(error.message.ends_with("and was not unpacked here for sequences of 64 tokens"), "{error}");
-    assert!(error.hint.starts_with("pack it with --set train.seq_len=64 where the text is, or: "), "{error}");
+    assert!(error.message.ends_with(", and no corpus of 64 tokens was imported"), "{error}");
+    assert!(
+        error.hint.starts_with(
+            "where the text is, export it with --set train.seq_len=64, then import it here; or: "
+        ),
+        "{error}"
+    );
 }
 
 #[test]
-fn what_is_no_parcel_is_refused() {
+fn damaged_archives_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
-    let (data, parcel) = (a_text(folder.path(), 20), folder.path().join("text.parcel"));
-    pack(&[(&data, vec![16])], &parcel, &DataEnv::at(folder.path()), &Silent).unwrap();
-    let whole = std::fs::read(&parcel).unwrap();
+    let (data, archive) = (a_text(folder.path(), 20), folder.path().join("text.archive"));
+    export_archive(&[(&data, vec![16])], &archive, &DataEnv::at(folder.path()), &Silent).unwrap();
+    let intact = std::fs::read(&archive).unwrap();
     let elsewhere = folder.path().join("elsewhere");
-    let refusal = |bytes: &[u8]| {
-        std::fs::write(&parcel, bytes).unwrap();
-        let error = unpack(&parcel, &DataEnv::at(&elsewhere), &Silent).unwrap_err();
-        assert!(error.hint.contains("copy it again"), "{error}");
-        assert!(!elsewhere.join("carried").exists(), "nothing of it is used");
+    let error_of = |bytes: &[u8]| {
+        std::fs::write(&archive, bytes).unwrap();
+        let error = import_archive(&archive, &DataEnv::at(&elsewhere), &Silent).unwrap_err();
+        assert!(error.hint.contains("copy the archive again"), "{error}");
+        assert!(!elsewhere.join("carried").exists(), "the record of a damaged archive was saved");
         error.message
     };
-    assert!(refusal(&whole[..whole.len() / 2]).contains("it is no parcel, or it is cut off"));
-    assert!(refusal(b"nothing").contains("it is no parcel"));
-    let mut flipped = whole.clone();
-    let at = whole.windows(11).rposition(|name| name == b".corpus.zst").unwrap();
-    let first = whole.windows(11).position(|name| name == b".corpus.zst").unwrap();
-    assert!(first < at, "the name stands before the bytes and in the directory");
+    assert!(error_of(&intact[..intact.len() / 2]).contains("not a corpus archive, or truncated"));
+    assert!(error_of(b"nothing").contains("not a corpus archive"));
+    let mut flipped = intact.clone();
+    let at = intact.windows(11).rposition(|name| name == b".corpus.zst").unwrap();
+    let first = intact.windows(11).position(|name| name == b".corpus.zst").unwrap();
+    assert!(first < at, "the name is before the bytes and in the directory of the zip");
     flipped[first + 60] ^= 0x55;
-    assert!(refusal(&flipped).contains("0/16.corpus.zst is damaged"));
+    assert!(error_of(&flipped).contains("0/16.corpus.zst is damaged"));
     let mut empty = ZipWriter::new(io::Cursor::new(Vec::new()));
     empty
         .start_file("other", SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
         .unwrap();
-    assert!(refusal(&empty.finish().unwrap().into_inner()).contains("it holds no corpus"));
-    let missing = unpack(&folder.path().join("none"), &DataEnv::at(&elsewhere), &Silent).unwrap_err();
-    assert!(missing.message.contains("cannot be read"), "{missing}");
+    assert!(error_of(&empty.finish().unwrap().into_inner()).contains("holds no corpus"));
+    let missing = import_archive(&folder.path().join("none"), &DataEnv::at(&elsewhere), &Silent).unwrap_err();
+    assert!(missing.message.contains("cannot read "), "{missing}");
 }

@@ -1,35 +1,34 @@
-//! Packing held to another implementation of the same rules, over `tests/golden/packing.json`.
+//! Compares packing with another implementation of the same rules, by `tests/golden/packing.json`.
 //!
-//! Each document is packed on its own with random numbers that the file gives, so that nothing is left to chance.
-//! The file is made by `scripts/golden_packing.py`.
+//! Each document is packed on its own with random numbers from the file. `scripts/golden_packing.py` makes the file.
 
 use serde::Deserialize;
 
-use super::{Packed, SpecialIds, pack};
+use super::{PackedExample, SpecialIds, pack};
 
 const SPECIAL: SpecialIds = SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
-/// Tokens are numbered from here through the lines of a document.
+/// The first token of a document; the others count up from it.
 const FIRST_TOKEN: u32 = 10;
 
 #[derive(Deserialize)]
-struct Golden {
+struct PackingGolden {
     /// Uniform numbers × 2⁵³.
     draws: Vec<u64>,
-    cases: Vec<Case>,
+    cases: Vec<PackingCase>,
 }
 
 #[derive(Deserialize)]
-struct Case {
+struct PackingCase {
     name: String,
     max_length: usize,
     lengths: Vec<usize>,
     first_draw: usize,
     n_draws: usize,
-    examples: Vec<Expected>,
+    examples: Vec<GoldenExample>,
 }
 
 #[derive(Deserialize)]
-struct Expected {
+struct GoldenExample {
     ids: Vec<u32>,
     types: Vec<u8>,
 }
@@ -41,7 +40,8 @@ fn lines(lengths: &[usize]) -> Vec<Vec<u32>> {
 
 #[test]
 fn every_document_packs_as_the_other_implementation_packs_it() {
-    let golden: Golden = serde_json::from_str(include_str!("../../../../tests/golden/packing.json")).unwrap();
+    let golden: PackingGolden =
+        serde_json::from_str(include_str!("../../../../tests/golden/packing.json")).unwrap();
     assert!(golden.draws.len() > 500 && golden.cases.len() > 20);
     for case in &golden.cases {
         let mut draws = golden.draws.iter().cycle().skip(case.first_draw);
@@ -50,18 +50,18 @@ fn every_document_packs_as_the_other_implementation_packs_it() {
             n_draws += 1;
             *draws.next().unwrap() as f64 / (1u64 << 53) as f64
         });
-        let expected: Vec<Packed> = case
+        let expected: Vec<PackedExample> = case
             .examples
             .iter()
-            .map(|example| Packed {
-                ids: example.ids.clone(),
-                n_first: example.types.iter().filter(|&&kind| kind == 0).count(),
+            .map(|example| PackedExample {
+                input_ids: example.ids.clone(),
+                first_segment_len: example.types.iter().filter(|&&segment| segment == 0).count(),
             })
             .collect();
-        let place = format!("{}, at most {}", case.name, case.max_length);
+        let case_name = format!("{}, at most {}", case.name, case.max_length);
         for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found, expected, "example {index} of {place}");
+            assert_eq!(found, expected, "example {index} of {case_name}");
         }
-        assert_eq!((found.len(), n_draws), (expected.len(), case.n_draws), "{place}");
+        assert_eq!((found.len(), n_draws), (expected.len(), case.n_draws), "{case_name}");
     }
 }

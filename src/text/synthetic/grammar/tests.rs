@@ -1,4 +1,4 @@
-//! Sentences of every tense, voice and kind, as a person reads them.
+//! Sentences of every tense and voice, and questions.
 
 use super::*;
 use crate::text::synthetic::world::PEOPLE;

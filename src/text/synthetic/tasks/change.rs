@@ -1,4 +1,4 @@
-//! Changes that make an event another event: what the pair tasks tell apart.
+//! Changes an event into another one, for the tasks on pairs.
 
 use crate::rng::Stream;
 
@@ -10,11 +10,11 @@ use crate::text::synthetic::topics::{TOPICS, Topic};
 /// A part of an event that can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// Who.
+    /// Who acts.
     Subject,
-    /// Did what.
+    /// The action.
     Verb,
-    /// To what.
+    /// To whom or what.
     Object,
     /// Where.
     Place,
@@ -22,7 +22,7 @@ pub enum Slot {
     Time,
 }
 
-/// Whether one word stands for the other.
+/// Whether two words are equal or synonyms.
 fn same(one: &str, other: &str) -> bool {
     one == other || synonym(one) == Some(other)
 }
@@ -35,8 +35,8 @@ fn same_head(one: &Phrase, other: &Phrase) -> bool {
     }
 }
 
-/// The event with one slot changed to something else, from the same topic or, half of the time, another one. A
-/// slot that the event does not have stays as it is.
+/// Draws another value for one slot of the event, from the same topic or, half of the time, from another one. A slot
+/// that the event does not have is not changed.
 pub fn changed(stream: &mut Stream, topic: &'static Topic, event: &Event, slot: Slot) -> Event {
     let topic = if stream.chance(0.5) { topic } else { other_topic(stream, topic) };
     let mut other = event.clone();

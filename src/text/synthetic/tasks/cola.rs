@@ -1,8 +1,8 @@
-//! Acceptability: sentences of the grammar (label 1) and the same with one rule broken (label 0).
+//! CoLA, acceptability: sentences of the grammar (label 1), and sentences that break one of its rules (label 0).
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use crate::text::synthetic::grammar::{Event, Head, Phrase, Tense, sentence};
 use crate::text::synthetic::lexicon::{Number, REFLEXIVE_VERBS, gerund, is_mass, past, pick};
 use crate::text::synthetic::scenes::{any_topic, anyone, event, time_for};
@@ -11,7 +11,7 @@ use crate::text::synthetic::topics::Topic;
 /// Share of acceptable sentences.
 const ACCEPTABLE: f64 = 0.6;
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let acceptable = stream.chance(ACCEPTABLE);
     loop {
@@ -23,7 +23,7 @@ pub fn draw(stream: &mut Stream) -> Example {
             if acceptable { Some(event.words()) } else { broken(stream, &event) }
         };
         if let Some(words) = words {
-            return Example::single(sentence(&words), acceptable);
+            return TaskExample::single(sentence(&words), acceptable);
         }
     }
 }
@@ -49,7 +49,7 @@ fn reflexive(stream: &mut Stream, topic: &'static Topic, subject: &Phrase, accep
     words
 }
 
-/// The event with one rule broken; `None` where the rule drawn has nothing to break.
+/// Draws a rule and breaks it; `None` if the rule does not apply to the event.
 fn broken(stream: &mut Stream, event: &Event) -> Option<Vec<String>> {
     let words = event.words();
     let broken = match stream.below(10) {
@@ -89,10 +89,10 @@ fn wrong_verb_form(stream: &mut Stream, event: &Event) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// A determiner behind its noun, or the verb at the end.
+/// Puts a determiner after the next word, or the verb at the end.
 fn wrong_order(stream: &mut Stream, event: &Event, mut words: Vec<String>) -> Option<Vec<String>> {
     if stream.chance(0.5) {
-        let at = determiner_places(event, &words);
+        let at = determiner_positions(&words);
         let at = *stream.choose(&at)?;
         words.swap(at, at + 1);
     } else {
@@ -107,8 +107,8 @@ fn wrong_order(stream: &mut Stream, event: &Event, mut words: Vec<String>) -> Op
     Some(words)
 }
 
-/// Where `the` or `a` stands with a word after it.
-fn determiner_places(_event: &Event, words: &[String]) -> Vec<usize> {
+/// Positions of determiners with a word after them.
+fn determiner_positions(words: &[String]) -> Vec<usize> {
     let is_determiner = |word: &str| ["the", "a", "an", "this", "these", "those"].contains(&word);
     let places = words.iter().enumerate().take(words.len().saturating_sub(1));
     places.filter(|(_, word)| is_determiner(word)).map(|(at, _)| at).collect()
@@ -139,7 +139,7 @@ fn wrong_determiner(event: &Event) -> Option<Event> {
     Some(Event { object: Some(object), ..event.clone() })
 }
 
-/// A singular noun that needs a determiner, without it.
+/// Removes the determiner of a singular noun that needs one.
 fn without_determiner(event: &Event, mut words: Vec<String>) -> Option<Vec<String>> {
     let phrases = event.object.iter().chain([&event.subject]);
     let needy =
@@ -154,7 +154,7 @@ fn without_determiner(event: &Event, mut words: Vec<String>) -> Option<Vec<Strin
     Some(words)
 }
 
-/// One word said twice.
+/// Repeats one word.
 fn doubled(stream: &mut Stream, mut words: Vec<String>) -> Vec<String> {
     let at = stream.below(words.len());
     if let Some(word) = words.get(at).cloned() {

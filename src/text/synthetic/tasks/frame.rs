@@ -7,15 +7,15 @@ use polars::prelude::{
 use crate::error::{Error, Result};
 use crate::experiment::TaskName;
 
-use super::squad::Reading;
-use super::{Example, TaskSplit, drawn_in, example, squad};
+use super::squad::ReadingExample;
+use super::{TaskExample, TaskSplit, drawn_in, example, squad};
 
-/// Number of the reading task in its streams, after GLUE's.
+/// The number of SQuAD in the random streams, after GLUE's tasks.
 const SQUAD_NUMBER: u64 = 6;
 
 fn frame(height: usize, columns: Vec<Column>) -> Result<DataFrame> {
     DataFrame::new(height, columns)
-        .map_err(|error| Error::internal("the language's task is no table").because(error))
+        .map_err(|error| Error::internal("cannot make a table of the language's task").because(error))
 }
 
 fn text_columns(task: TaskName) -> (&'static str, Option<&'static str>) {
@@ -33,9 +33,9 @@ fn text_columns(task: TaskName) -> (&'static str, Option<&'static str>) {
 /// `label` (i64; f32 for stsb) and `idx` (i32).
 ///
 /// # Errors
-/// Only by a bug of ours.
+/// Only by an internal error.
 pub fn task_frame(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Result<DataFrame> {
-    let examples: Vec<Example> =
+    let examples: Vec<TaskExample> =
         (0..n).map(|index| example(task, split, seed, index)).collect::<Result<_>>()?;
     let (first, second) = text_columns(task);
     let texts: Vec<&str> = examples.iter().map(|example| example.first.as_str()).collect();
@@ -62,10 +62,10 @@ pub fn task_frame(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Resu
 /// question and answers (struct of the lists `text` and `answer_start`, empty where there is no answer).
 ///
 /// # Errors
-/// Only by a bug of ours.
+/// Only by an internal error.
 pub fn squad_frame(split: TaskSplit, n: usize, seed: u64) -> Result<DataFrame> {
-    let text = |reading: &Reading| [reading.context.as_str(), reading.question.as_str()].join("\n");
-    let readings: Vec<Reading> = (0..n)
+    let text = |reading: &ReadingExample| [reading.context.as_str(), reading.question.as_str()].join("\n");
+    let readings: Vec<ReadingExample> = (0..n)
         .map(|index| drawn_in(split, SQUAD_NUMBER, seed, index, squad::draw, text))
         .collect::<Result<_>>()?;
     let part = match split {
@@ -73,7 +73,7 @@ pub fn squad_frame(split: TaskSplit, n: usize, seed: u64) -> Result<DataFrame> {
         TaskSplit::Validation => "validation",
     };
     let ids: Vec<String> = (0..n).map(|index| format!("language-{seed}-{part}-{index}")).collect();
-    let strings = |name: &str, pick: fn(&Reading) -> &str| {
+    let strings = |name: &str, pick: fn(&ReadingExample) -> &str| {
         Column::new(name.into(), readings.iter().map(pick).collect::<Vec<&str>>())
     };
     let columns = vec![
@@ -86,7 +86,7 @@ pub fn squad_frame(split: TaskSplit, n: usize, seed: u64) -> Result<DataFrame> {
     frame(n, columns)
 }
 
-fn answers(readings: &[Reading]) -> Result<Column> {
+fn answers(readings: &[ReadingExample]) -> Result<Column> {
     let texts: Vec<Series> = readings
         .iter()
         .map(|reading| {
@@ -101,16 +101,16 @@ fn answers(readings: &[Reading]) -> Result<Column> {
         })
         .collect();
     let fields = [Series::new("text".into(), texts), Series::new("answer_start".into(), starts)];
-    // A frame without rows has lists of nothing in particular: say of what.
+    // Without rows, the types of the lists must be set explicitly.
     let typed = |field: Series, inner: DataType| field.cast(&DataType::List(Box::new(inner)));
     let fields = match fields {
         [text, start] => {
             typed(text, DataType::String).and_then(|text| Ok([text, typed(start, DataType::Int32)?]))
         }
     };
-    let fields =
-        fields.map_err(|error| Error::internal("the language's answers are no lists").because(error))?;
+    let fields = fields
+        .map_err(|error| Error::internal("cannot make lists of the language's answers").because(error))?;
     let answers = StructChunked::from_series("answers".into(), readings.len(), fields.iter())
-        .map_err(|error| Error::internal("the language's answers are no column").because(error))?;
+        .map_err(|error| Error::internal("cannot make a column of the language's answers").because(error))?;
     Ok(answers.into_series().into_column())
 }

@@ -1,11 +1,11 @@
-//! Evaluation tasks of the language, in exactly the hub's schemas (nyu-mll/glue, rajpurkar/squad_v2).
+//! Evaluation tasks of the language, with the columns of the hub's data sets (nyu-mll/glue, rajpurkar/squad_v2).
 //!
-//! An example depends on (seed, task, split, index) only. Which split an example may be in is decided by a hash
-//! of its text, so that training and validation never share one, whatever their seeds and sizes.
+//! An example depends on (seed, task, split, index) alone. A hash of its text decides its split, so that training and
+//! validation never share an example, whatever their seeds and sizes.
 
 mod change;
 mod cola;
-pub mod frame;
+mod frame;
 mod mrpc;
 mod qnli;
 mod rte;
@@ -21,31 +21,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
 use crate::rng::{Purpose, Stream};
 
-/// Which part of a task.
+/// A split of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskSplit {
-    /// To fine-tune on.
+    /// Examples to fine-tune on.
     Train,
-    /// To score on.
+    /// Examples to score on.
     Validation,
 }
 
-/// One in so many texts belongs to the validation split.
+/// One text in this many belongs to the validation split.
 const VALIDATION_SHARE: u8 = 4;
 
-/// How often an example is drawn again until its text belongs to the split; the odds of needing more than this
-/// are (3/4)^1000.
+/// Most draws until the text of an example belongs to the split; the probability of needing more is (3/4)^1000.
 const MAX_DRAWS: usize = 1000;
 
 /// An example of a sentence or sentence-pair task.
 #[derive(Clone, Debug, PartialEq)]
-struct Example {
+struct TaskExample {
     first: String,
     second: Option<String>,
     label: f32,
 }
 
-impl Example {
+impl TaskExample {
     fn single(first: String, label: bool) -> Self {
         Self { first, second: None, label: f32::from(u8::from(label)) }
     }
@@ -55,9 +54,9 @@ impl Example {
     }
 }
 
-fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<Example> {
-    // Each with its number in the random streams: never renumber them.
-    let (number, draw): (u64, fn(&mut Stream) -> Example) = match task {
+fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<TaskExample> {
+    // The number of a task in the random streams. Never renumber them: the examples would change.
+    let (number, draw): (u64, fn(&mut Stream) -> TaskExample) = match task {
         TaskName::Cola => (0, cola::draw),
         TaskName::Sst2 => (1, sst2::draw),
         TaskName::Mrpc => (2, mrpc::draw),
@@ -65,7 +64,7 @@ fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<
         TaskName::Qnli => (4, qnli::draw),
         TaskName::Rte => (5, rte::draw),
         TaskName::Squad | TaskName::Squad2 => {
-            return Err(Error::internal(format!("{task} asked for an example of GLUE")));
+            return Err(Error::internal(format!("{task} has no examples in the format of GLUE")));
         }
         TaskName::Qqp | TaskName::Mnli | TaskName::Wnli => {
             let what = format!("the built-in language has no task {task}");
@@ -77,7 +76,7 @@ fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<
     })
 }
 
-/// Draws until the text of what was drawn belongs to the split.
+/// Draws until the text belongs to the split.
 fn drawn_in<T>(
     split: TaskSplit,
     task_number: u64,
@@ -94,7 +93,9 @@ fn drawn_in<T>(
             return Ok(drawn);
         }
     }
-    Err(Error::internal(format!("the language found no example {index} of task {task_number} for {split:?}")))
+    Err(Error::internal(format!(
+        "no example {index} of task {task_number} of the language belongs to {split:?}"
+    )))
 }
 
 fn split_of(text: &str) -> TaskSplit {

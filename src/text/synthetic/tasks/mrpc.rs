@@ -1,19 +1,19 @@
-//! Paraphrase: two sentences tell the same event (label 1), or another one in much the same words (label 0).
+//! MRPC, paraphrase: the second sentence tells the same event (label 1), or another one in similar words (label 0).
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use super::change::{Slot, changed_any};
 use crate::text::synthetic::grammar::{Event, sentence};
 use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_event};
 
-/// Share of pairs that mean the same.
+/// Share of pairs with the same meaning.
 const EQUIVALENT: f64 = 0.6;
 
-/// What is changed where the event is another one.
+/// The slots that are changed for label 0.
 const SLOTS: [Slot; 4] = [Slot::Subject, Slot::Verb, Slot::Object, Slot::Place];
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let equivalent = stream.chance(EQUIVALENT);
     loop {
@@ -34,7 +34,7 @@ pub fn draw(stream: &mut Stream) -> Example {
         let again = other.paraphrase(stream);
         if again.words() != told.words() && (equivalent || other != told) {
             let label = f32::from(u8::from(equivalent));
-            return Example::pair(sentence(&told.words()), sentence(&again.words()), label);
+            return TaskExample::pair(sentence(&told.words()), sentence(&again.words()), label);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Question and sentence: does the sentence answer the question (label 0) or not (label 1)?
+//! QNLI: does the sentence answer the question (label 0) or not (label 1)?
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use super::change::{Slot, changed};
 use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
 use crate::text::synthetic::lexicon::pick;
@@ -14,7 +14,7 @@ use crate::text::synthetic::world::PEOPLE;
 /// Share of events that the sentence tells in other words than the question.
 const REWORDED: f64 = 0.4;
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let asked = Statement::draw(stream, topic);
     let question = asked.question(stream).text;
@@ -24,10 +24,11 @@ pub fn draw(stream: &mut Stream) -> Example {
         Statement::Event(event) if stream.chance(REWORDED) => event.paraphrase(stream).text(),
         told => told.text(stream, false),
     };
-    Example::pair(question, format!("{text}."), if answered { 0.0 } else { 1.0 })
+    TaskExample::pair(question, format!("{text}."), if answered { 0.0 } else { 1.0 })
 }
 
-/// A statement that does not answer: something else of the same person, the same of another, or anything.
+/// Draws a statement that does not answer: the same relation of another person, another fact of the same person, or any
+/// statement.
 fn distractor(stream: &mut Stream, topic: &'static Topic, asked: &Statement) -> Statement {
     loop {
         let other = match (asked, stream.below(3)) {

@@ -1,11 +1,11 @@
-//! Entailment: does the second sentence follow from the first (label 0) or not (label 1)?
+//! RTE, entailment: does the second sentence follow from the first (label 0) or not (label 1)?
 //!
-//! What follows: the event without its modifiers, in other words, or with the kind of thing for the thing; and
-//! each of two facts. What does not: a part changed, a denial, roles exchanged, another fact of the person.
+//! These follow: the event without its modifiers, in other words, or with the kind of a thing instead of the thing; and
+//! each of two facts. These do not: a changed part, a negation, subject and object exchanged, a false fact.
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use super::change::{Slot, changed_any};
 use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
 use crate::text::synthetic::grammar::{Event, Head, Phrase, sentence};
@@ -14,17 +14,17 @@ use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_even
 use crate::text::synthetic::topics::{Topic, kind_of};
 use crate::text::synthetic::world::PEOPLE;
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let entailed = stream.chance(0.5);
     if stream.chance(0.4) { facts(stream, entailed) } else { events(stream, entailed) }
 }
 
-fn pair(premise: String, hypothesis: String, entailed: bool) -> Example {
-    Example::pair(premise, hypothesis, if entailed { 0.0 } else { 1.0 })
+fn pair(premise: String, hypothesis: String, entailed: bool) -> TaskExample {
+    TaskExample::pair(premise, hypothesis, if entailed { 0.0 } else { 1.0 })
 }
 
 /// `anna works as a baker, and she lives in the village` → `anna's home is in the village`.
-fn facts(stream: &mut Stream, entailed: bool) -> Example {
+fn facts(stream: &mut Stream, entailed: bool) -> TaskExample {
     let person = &PEOPLE[stream.below(PEOPLE.len())];
     let mut relations = OF_PEOPLE;
     stream.shuffle(&mut relations);
@@ -35,14 +35,14 @@ fn facts(stream: &mut Stream, entailed: bool) -> Example {
     pair(premise, claim.statement(stream, false) + ".", entailed)
 }
 
-fn events(stream: &mut Stream, entailed: bool) -> Example {
+fn events(stream: &mut Stream, entailed: bool) -> TaskExample {
     let topic = any_topic(stream);
     loop {
         let subject = anyone(stream, topic);
         let social = stream.chance(0.25);
         let told =
             if social { social_event(stream, topic, subject) } else { thing_event(stream, topic, subject) };
-        // `not` and `every` would turn round what follows from leaving a modifier out.
+        // With `not` or `every`, leaving out a modifier would not give a sentence that follows.
         let told = Event {
             subject: referring(told.subject),
             object: told.object.map(referring),
@@ -58,7 +58,7 @@ fn events(stream: &mut Stream, entailed: bool) -> Example {
     }
 }
 
-/// The phrase with a determiner that refers to somebody.
+/// The phrase with a determiner that refers to a certain person or thing.
 fn referring(phrase: Phrase) -> Phrase {
     match phrase.determiner {
         "every" | "many" => Phrase { determiner: "the", ..phrase },
@@ -75,7 +75,7 @@ fn follows(stream: &mut Stream, core: &Event) -> Event {
     core.paraphrase(stream)
 }
 
-/// `a vessel` for one pot. Kinds that are not counted, and plurals, have none.
+/// The kind of a thing: `a vessel` for a pot. None for plurals and for kinds that are mass nouns.
 fn kind_phrase(object: &Phrase) -> Option<Phrase> {
     let Head::Noun(noun) = object.head else { return None };
     let kind = kind_of(noun)?;

@@ -1,5 +1,5 @@
-//! Extractive questions with unanswerable ones: a context of facts and events, and a question about one of them
-//! or about something that it does not say.
+//! SQuAD 2.0: a context of facts and events, and a question about one of them, or a question that the context does not
+//! answer.
 
 use crate::rng::Stream;
 
@@ -15,40 +15,40 @@ const UNANSWERABLE: f64 = 1.0 / 3.0;
 
 /// A question about a context.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub struct ReadingExample {
     /// The topic.
     pub title: &'static str,
-    /// Some sentences.
+    /// Four to seven sentences.
     pub context: String,
-    /// About them.
+    /// The question.
     pub question: String,
-    /// The answer and where it starts, in characters of the context; `None` where there is none.
+    /// The answer and where it starts, in characters of the context; `None` if there is no answer.
     pub answer: Option<(String, i32)>,
 }
 
-pub fn draw(stream: &mut Stream) -> Reading {
+pub fn draw(stream: &mut Stream) -> ReadingExample {
     let topic = any_topic(stream);
     loop {
-        let statements = tell(stream, topic);
+        let statements = draw_statements(stream, topic);
         let asked = stream.below(statements.len());
         let Some((context, sentence_start)) = write(stream, &statements, asked) else { continue };
         let Some(statement) = statements.get(asked) else { continue };
         if stream.chance(UNANSWERABLE) {
             let Some(question) = unanswerable(stream, topic, statement, &statements) else { continue };
-            return Reading { title: topic.name, context, question, answer: None };
+            return ReadingExample { title: topic.name, context, question, answer: None };
         }
         let question = statement.question(stream);
         let found = context.get(sentence_start..).and_then(|rest| find_words(rest, &question.answer));
         if let Some(found) = found {
             let start = context.get(..sentence_start + found).map_or(0, |before| before.chars().count());
             let answer = Some((question.answer, start as i32));
-            return Reading { title: topic.name, context, question: question.text, answer };
+            return ReadingExample { title: topic.name, context, question: question.text, answer };
         }
     }
 }
 
-/// 4 to 7 statements of which no two answer the same question.
-fn tell(stream: &mut Stream, topic: &'static Topic) -> Vec<Statement> {
+/// Draws 4 to 7 statements, no two of which answer the same question.
+fn draw_statements(stream: &mut Stream, topic: &'static Topic) -> Vec<Statement> {
     let n_statements = 4 + stream.below(4);
     let people = [any_person(stream, topic), any_person(stream, topic)];
     let mut statements: Vec<Statement> = Vec::with_capacity(n_statements);
@@ -65,7 +65,7 @@ fn tell(stream: &mut Stream, topic: &'static Topic) -> Vec<Statement> {
     statements
 }
 
-/// The context, and where (in bytes) the sentence of statement `asked` starts in it.
+/// Writes the context; also returns where, in bytes, the sentence of statement `asked` starts in it.
 fn write(stream: &mut Stream, statements: &[Statement], asked: usize) -> Option<(String, usize)> {
     let mut context = String::new();
     let mut start = None;
@@ -77,7 +77,7 @@ fn write(stream: &mut Stream, statements: &[Statement], asked: usize) -> Option<
         if index == asked {
             start = Some(context.len());
         }
-        // A pronoun means the person of the sentence before.
+        // A pronoun refers to the person of the sentence before.
         let pronoun =
             matches!(statement, Statement::Fact(_)) && named.is_some() && statement.person() == named;
         context.push_str(&statement.text(stream, pronoun));
@@ -87,7 +87,7 @@ fn write(stream: &mut Stream, statements: &[Statement], asked: usize) -> Option<
     start.map(|start| (context, start))
 }
 
-/// Where whole words stand in a text, in bytes.
+/// The byte where `words` occur in a text as whole words.
 fn find_words(text: &str, words: &str) -> Option<usize> {
     let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
     text.match_indices(words).map(|(at, _)| at).find(|&at| {
@@ -97,7 +97,7 @@ fn find_words(text: &str, words: &str) -> Option<usize> {
     })
 }
 
-/// A question like those of the context, to which it has no answer.
+/// A question like those of the context, but one that it does not answer.
 fn unanswerable(
     stream: &mut Stream,
     topic: &'static Topic,

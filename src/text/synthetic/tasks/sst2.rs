@@ -1,17 +1,17 @@
-//! Sentiment: opinions of good and bad mood, one in four turned round by a negation.
+//! SST-2, sentiment: opinions of good and bad mood, one in four of them negated.
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use crate::text::synthetic::lexicon::pick;
 use crate::text::synthetic::scenes::{any_person, any_topic, worker};
 use crate::text::synthetic::sentiment::{Mood, opinion};
 use crate::text::synthetic::topics::Topic;
 
-/// Share of opinions that say the other mood's word with `not`.
+/// Share of opinions that use a negated word of the other mood.
 const NEGATED: f64 = 0.25;
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let mood = if stream.chance(0.5) { Mood::Good } else { Mood::Bad };
     let mut text = one_opinion(stream, mood, topic);
@@ -19,7 +19,7 @@ pub fn draw(stream: &mut Stream) -> Example {
         let more = one_opinion(stream, mood, topic);
         text = format!("{text}, and {more}");
     }
-    Example::single(text + ".", mood == Mood::Good)
+    TaskExample::single(text + ".", mood == Mood::Good)
 }
 
 fn one_opinion(stream: &mut Stream, mood: Mood, topic: &Topic) -> String {

@@ -1,17 +1,17 @@
-//! Similarity: the second sentence keeps some parts of the first event; the score is the weight of those kept.
+//! STS-B, similarity: the second sentence changes some parts of the first event; the score is the weight of the others.
 
 use crate::rng::Stream;
 
-use super::Example;
+use super::TaskExample;
 use super::change::{Slot, changed};
 use crate::text::synthetic::grammar::sentence;
 use crate::text::synthetic::scenes::{any_topic, anyone, thing_event, time_for};
 
-/// What each part is worth; together 5.
+/// The weight of each part of an event; the sum is 5.
 const WEIGHTS: [(Slot, f32); 5] =
     [(Slot::Subject, 1.25), (Slot::Verb, 1.0), (Slot::Object, 1.5), (Slot::Place, 0.75), (Slot::Time, 0.5)];
 
-pub fn draw(stream: &mut Stream) -> Example {
+pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let subject = anyone(stream, topic);
     let mut told = thing_event(stream, topic, subject);
@@ -28,5 +28,5 @@ pub fn draw(stream: &mut Stream) -> Example {
         score -= weight;
     }
     let other = other.paraphrase(stream);
-    Example::pair(sentence(&told.words()), sentence(&other.words()), score)
+    TaskExample::pair(sentence(&told.words()), sentence(&other.words()), score)
 }

@@ -1,11 +1,10 @@
-//! What holds for every task: schema, balance, disjoint splits, answers that are there.
+//! Properties of every task: columns, balance, disjoint splits, answers at their positions.
 
 use std::collections::BTreeSet;
 
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 
-use super::TaskSplit;
-use super::frame::{squad_frame, task_frame};
+use super::{TaskSplit, squad_frame, task_frame};
 use crate::experiment::TaskName;
 
 fn schema(frame: &DataFrame) -> String {
@@ -30,7 +29,7 @@ fn labels(frame: &DataFrame) -> Vec<f32> {
 }
 
 #[test]
-fn schemas_are_the_hubs() {
+fn columns_are_those_of_the_hub() {
     let lines: Vec<String> = TaskName::IN_THE_LANGUAGE
         .into_iter()
         .map(|task| format!("{task}: {}", schema(&task_frame(task, TaskSplit::Train, 3, 0).unwrap())))
@@ -46,10 +45,10 @@ fn schemas_are_the_hubs() {
     insta::assert_snapshot!(schema(&squad_frame(TaskSplit::Train, 3, 0).unwrap()), @"id: String, title: String, context: String, question: String, answers: Struct({'text': List(String), 'answer_start': List(Int32)})");
 }
 
-/// The real files say so too, where they are at hand.
+/// Compares the columns with those of the real files.
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
-fn schemas_are_those_of_the_hubs_files() {
+fn columns_are_those_of_the_real_files() {
     let hub = crate::hub::test_hub();
     let read = |repo: &str, file: String| {
         let folder = hub.join(repo);
@@ -69,7 +68,7 @@ fn schemas_are_those_of_the_hubs_files() {
 }
 
 #[test]
-fn first_examples_are_pinned() {
+fn first_examples_do_not_change() {
     let mut lines = Vec::new();
     for task in TaskName::IN_THE_LANGUAGE {
         let frame = task_frame(task, TaskSplit::Validation, 2, 0).unwrap();
@@ -138,7 +137,7 @@ fn splits_never_share_an_example() {
 }
 
 #[test]
-fn examples_do_not_depend_on_how_many_are_asked_for() {
+fn examples_do_not_depend_on_their_number() {
     for task in TaskName::IN_THE_LANGUAGE {
         let few = task_frame(task, TaskSplit::Train, 20, 3).unwrap();
         let many = task_frame(task, TaskSplit::Train, 60, 3).unwrap();
@@ -148,15 +147,15 @@ fn examples_do_not_depend_on_how_many_are_asked_for() {
 }
 
 #[test]
-fn answers_stand_where_they_are_said_to() {
+fn answers_are_at_their_positions() {
     let frame = squad_frame(TaskSplit::Train, 600, 0).unwrap();
     let contexts = frame.column("context").unwrap().str().unwrap();
     let answers = frame.column("answers").unwrap().struct_().unwrap();
-    let (found, starts) =
+    let (texts_column, starts) =
         (answers.field_by_name("text").unwrap(), answers.field_by_name("answer_start").unwrap());
     let mut n_without = 0;
     for row in 0..frame.height() {
-        let texts = found.list().unwrap().get_as_series(row).unwrap();
+        let texts = texts_column.list().unwrap().get_as_series(row).unwrap();
         let starts = starts.list().unwrap().get_as_series(row).unwrap();
         assert_eq!(texts.len(), starts.len());
         n_without += usize::from(texts.is_empty());

@@ -1,101 +1,19 @@
-//! The networks of the objectives: ELECTRA's pair, a single masked language model, and a generator with an encoder
-//! that restores what it replaced.
-
-use candle_core::Tensor;
+//! Networks that are trained together: ELECTRA's pair, the pair with a baseline, and a generator with an encoder that
+//! restores what it replaced.
 
 use super::heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 use super::sharing::MainEncoder;
+use super::single::{Discriminator, MaskedLm};
 use crate::error::Result;
-use crate::experiment::{EncoderShape, ModelSpec};
-use crate::nn::{Builder, Embeddings, Encoder, Mode, Parameters, Rates, Tokens};
-
-/// Whether a parameter belongs to the encoder that is fine-tuned.
-pub fn is_encoder_parameter(name: &str) -> bool {
-    name.starts_with("embeddings.") || name.starts_with("encoder.")
-}
-
-/// What makes an encoder: its shape, its dropout and its vocabulary.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EncoderNetwork {
-    /// Shape.
-    pub shape: EncoderShape,
-    /// Dropout.
-    pub rates: Rates,
-    /// Entries of the vocabulary.
-    pub vocab: usize,
-}
-
-impl EncoderNetwork {
-    /// The encoder of a specification that is fine-tuned.
-    pub fn of_spec(spec: &ModelSpec, vocab: usize) -> Self {
-        let rates = Rates { hidden: spec.dropout, attention: spec.attention_dropout };
-        Self { shape: spec.discriminator(), rates, vocab }
-    }
-
-    /// The generator beside it.
-    pub fn generator_of_spec(spec: &ModelSpec, vocab: usize) -> Self {
-        Self { shape: spec.generator(), ..Self::of_spec(spec, vocab) }
-    }
-}
-
-/// The encoder that is fine-tuned, with its embeddings, under the names that every objective gives it.
-pub fn encoder(builder: &mut Builder<'_>, network: &EncoderNetwork) -> Result<(Embeddings, Encoder)> {
-    let EncoderNetwork { ref shape, rates, vocab } = *network;
-    let embeddings = Embeddings::new(builder.within("embeddings"), shape, vocab, rates.hidden)?;
-    let encoder = Encoder::new(builder.within("encoder"), embeddings.clone(), shape, rates)?;
-    Ok((embeddings, encoder))
-}
-
-/// One encoder with a masked-language-model head: ELECTRA's generator, or BERT's objective at the
-/// discriminator's size.
-#[derive(Clone, Debug)]
-pub struct MaskedLm {
-    /// The encoder.
-    pub encoder: Encoder,
-    /// Its output over the vocabulary, tied to the word embeddings that the encoder reads.
-    pub head: MaskedLmHead,
-}
-
-impl MaskedLm {
-    /// Makes all parameters in `parameters`, under the names of a model that is fine-tuned.
-    pub fn new(parameters: &mut Parameters, network: &EncoderNetwork) -> Result<Self> {
-        let mut builder = parameters.builder();
-        let (embeddings, encoder) = encoder(&mut builder, network)?;
-        let head = MaskedLmHead::new(builder.within("mlm_head"), &network.shape, embeddings.word_table()?)?;
-        Ok(Self { encoder, head })
-    }
-}
-
-/// The encoder that tells replaced tokens from original ones, and is fine-tuned.
-#[derive(Clone, Debug)]
-pub struct Discriminator {
-    /// The encoder.
-    pub encoder: Encoder,
-    /// Its output for every token.
-    pub head: DiscriminatorHead,
-}
-
-impl Discriminator {
-    /// Makes all parameters in `parameters`.
-    pub fn new(parameters: &mut Parameters, network: &EncoderNetwork) -> Result<Self> {
-        let mut builder = parameters.builder();
-        let (_, encoder) = encoder(&mut builder, network)?;
-        let head = DiscriminatorHead::new(builder.within("discriminator_head"), network.shape.hidden)?;
-        Ok(Self { encoder, head })
-    }
-
-    /// N tokens → logits [N]; positive means replaced.
-    pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
-        self.head.forward(&self.encoder.forward(tokens, mode)?)
-    }
-}
+use crate::experiment::ModelSpec;
+use crate::nn::Parameters;
 
 /// Generator and discriminator.
 #[derive(Clone, Debug)]
 pub struct Electra {
     /// The small masked language model that proposes replacements.
     pub generator: MaskedLm,
-    /// Tells which tokens were replaced.
+    /// The encoder that predicts which tokens were replaced.
     pub discriminator: Discriminator,
 }
 
@@ -114,9 +32,9 @@ impl Electra {
 /// Generator and discriminator with the baseline of the generator's reward.
 #[derive(Clone, Debug)]
 pub struct AdversarialElectra {
-    /// The two networks.
+    /// Generator and discriminator.
     pub electra: Electra,
-    /// Expects the reward from the generator's hidden states.
+    /// Predicts the reward from the generator's hidden states.
     pub baseline: Baseline,
 }
 
@@ -134,9 +52,9 @@ impl AdversarialElectra {
 pub struct Restorer {
     /// The small masked language model that proposes replacements.
     pub generator: MaskedLm,
-    /// Predicts the originals; its output is tied to the word embeddings that it reads.
+    /// Predicts the originals. Its output is tied to the word embeddings that it reads.
     pub restorer: MaskedLm,
-    /// Whether a token is copied, where there is a gate.
+    /// Predicts whether a token is copied, if the objective has a gate.
     pub gate: Option<CopyGate>,
 }
 
@@ -158,6 +76,9 @@ mod tests {
 
     use super::*;
     use crate::experiment::{ModelSize, Sharing};
+    use crate::model::encoder_network::is_encoder_parameter;
+    use crate::nn::{Encoder, Mode, Tokens};
+    use crate::ops::embedding::Indices;
 
     const VOCAB: usize = 30_522;
 
@@ -183,9 +104,9 @@ mod tests {
         }
     }
 
-    /// Facts, trap 24: weight decay on weights and tables, on neither LayerNorm nor bias.
+    /// Facts, trap 24: weight decay applies to weights and tables, but neither to LayerNorm nor to biases.
     #[test]
-    fn what_decays() {
+    fn only_weights_and_tables_decay() {
         for sharing in [Sharing::None, Sharing::Embeddings, Sharing::Gdes] {
             let spec = ModelSpec { layers: Some(1), hidden: Some(64), sharing, ..Default::default() };
             let mut parameters = Parameters::new(1, &Device::Cpu);
@@ -199,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_is_made_once() {
+    fn shared_parameters_are_made_once() {
         let made = |sharing| {
             let spec = ModelSpec { sharing, generator_ratio: 1.0, ..Default::default() };
             let mut parameters = Parameters::new(1, &Device::Cpu);
@@ -208,7 +129,7 @@ mod tests {
         };
         let [none, shared, all, gdes] =
             [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes].map(made);
-        // Word, position and type tables and the LayerNorm once more, be they tables or differences from them.
+        // Word, position and type tables and the LayerNorm, once more; differences have the size of the tables.
         assert_eq!(none.count() - shared.count(), (1000 + 512 + 2 + 2) * 128);
         assert_eq!(gdes.count(), none.count());
         let encoder = count(&shared, |name| name.starts_with("encoder."));
@@ -220,5 +141,37 @@ mod tests {
         let differences: Vec<&str> =
             gdes.iter().map(|p| p.name.as_str()).filter(|name| name.ends_with("delta")).collect();
         assert_eq!(differences, ["embeddings.word.delta", "embeddings.position.delta"]);
+    }
+
+    /// With `sharing: all` both networks are one encoder: without dropout they give the same hidden states, with dropout
+    /// different ones.
+    #[test]
+    fn the_two_passes_of_a_shared_encoder_have_dropout_of_their_own() {
+        let model = ModelSpec {
+            hidden: Some(16),
+            layers: Some(1),
+            heads: Some(2),
+            generator_ratio: 1.0,
+            sharing: Sharing::All,
+            ..Default::default()
+        };
+        let Electra { generator, discriminator } =
+            Electra::new(&mut Parameters::new(1, &Device::Cpu), &model, 30).unwrap();
+        let ids: Vec<u32> = (0..12).collect();
+        let indices = Indices {
+            words: ids.as_slice().into(),
+            positions: ids.into(),
+            kinds: vec![0; 12].into(),
+            drawn: None,
+        };
+        let tokens = Tokens { indices, offsets: vec![0, 12].into() };
+        let hidden = |encoder: &Encoder, mode| -> Vec<f32> {
+            encoder.forward(&tokens, mode).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let both = |mode| (hidden(&generator.encoder, mode), hidden(&discriminator.encoder, mode));
+        let (one, other) = both(Mode::evaluate());
+        assert_eq!(one, other);
+        let (one, other) = both(Mode::train(1, 5));
+        assert_ne!(one, other);
     }
 }

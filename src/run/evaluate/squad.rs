@@ -1,16 +1,16 @@
 //! SQuAD's part of a trial's evaluation: every fine-tuning seed, answers on disk, scores from them.
 //!
-//! Runs whose answers are saved are not run again. Must never: score what is not on disk. Next: `squad_folder.rs` for the
-//! files, `tasks/squad/finetune.rs` for one run.
+//! A run whose answers are saved is not made again. Must never: score anything that was not read back from
+//! disk. Next: `squad_folder.rs` for the files, `tasks/squad/finetune.rs` for one run.
 
-use super::context::TrialContext;
-use super::evaluate::{seeds, where_missing};
+use super::seeds::{missing_seeds, seeds};
 use super::squad_folder::SquadFolder;
 use crate::error::{Error, Result};
 use crate::experiment::TrialSpec;
 use crate::records::{RECORD_VERSION, Score, SquadRecord};
+use crate::run::context::TrialContext;
 use crate::tasks::{
-    Pretrained, SquadAnswers, SquadData, SquadExample, SquadFinetuning, SquadQuestion, tokenize_questions,
+    Pretrained, SquadData, SquadExample, SquadFinetuned, SquadFinetuning, SquadQuestion, tokenize_questions,
 };
 use crate::text::Tokenizer;
 use crate::train::Checkpoint;
@@ -24,7 +24,7 @@ pub fn evaluate_squad(
     pretrained: &Pretrained,
 ) -> Result<Vec<Score>> {
     let folder = |seed| SquadFolder::new(context.folder, data.task, seed);
-    let missing = where_missing(seeds(spec), |seed| {
+    let missing = missing_seeds(spec, |seed| {
         let lacks_model =
             spec.evaluate.finetune.keep_models && !context.folder.finetuned(data.task, seed).is_file();
         Ok(!lacks_model && folder(seed).record()?.is_some())
@@ -33,8 +33,8 @@ pub fn evaluate_squad(
         let tokens = |questions| tokenize_questions(questions, tokenizer, &spec.evaluate.squad);
         let (train, validation) = (tokens(&data.train)?, tokens(&data.validation)?);
         for seed in missing {
-            let of = spec.evaluate.finetune_seeds;
-            context.sink.phase(&format!("fine-tuning {}, run {seed} of {of}", data.task));
+            let n_runs = spec.evaluate.finetune_seeds;
+            context.sink.phase(&format!("fine-tuning {}, run {seed} of {n_runs}", data.task));
             let finetuning = SquadFinetuning {
                 seed: spec.seed,
                 finetune_seed: seed,
@@ -49,33 +49,33 @@ pub fn evaluate_squad(
                 device: &context.device,
                 stop: &|| context.stop.check(),
             };
-            answer(spec, context, data, &finetuning)?;
+            run(spec, context, data, &finetuning)?;
         }
     }
-    // Scored from what is on disk, so that a resumed trial scores the same numbers.
+    // The scores come from the files, so that a resumed trial scores the same numbers.
     let gold: Vec<SquadQuestion> = data.validation.iter().map(SquadExample::gold).collect();
     let score = |seed| {
         let folder = folder(seed);
         match folder.record()? {
             Some(record) => folder.score(&record, &gold),
             None => {
-                let what = "the file is gone";
-                Err(Error::storage(context.folder.path(), "read back the answers in", what))
+                let why = "the file is missing";
+                Err(Error::storage(context.folder.path(), "read back the answers in", why))
             }
         }
     };
     seeds(spec).map(score).collect()
 }
 
-/// Makes one run and saves its answers, the record last.
-fn answer(
+/// Does one run and saves its answers, the record last.
+fn run(
     spec: &TrialSpec,
     context: &TrialContext,
     data: &SquadData,
     finetuning: &SquadFinetuning,
 ) -> Result<()> {
     let (task, finetune_seed) = (data.task, finetuning.finetune_seed);
-    let SquadAnswers { answers, parameters, n_train, n_windows, steps } = finetuning.run()?;
+    let SquadFinetuned { answers, parameters, n_train, n_windows, steps } = finetuning.run()?;
     if spec.evaluate.finetune.keep_models {
         Checkpoint::save_model(&context.folder.finetuned(task, finetune_seed), &parameters)?;
     }

@@ -1,24 +1,28 @@
-//! What must agree within an experiment as a whole: its seeds, its report's axes, its overrides.
+//! Checks that an experiment agrees as a whole: its seeds, the axes of its report, its overrides.
 //!
-//! Must never: look at one trial's numbers; that is `check_trial`.
+//! Must never: look at the numbers of one trial; `check_trial` does that.
 
 use serde_json::Value;
 
 use crate::experiment::document::problem::Problem;
 use crate::experiment::document::suggest::nearest;
 use crate::experiment::document::value_path::ValuePath;
-use crate::experiment::format::evaluate::TaskName;
+use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::top_level::ExperimentSpec;
 use crate::experiment::overrides::Override;
 use crate::experiment::sweep;
-use crate::experiment::trial::plain;
+use crate::experiment::trial::value_text;
 use crate::papers::PaperNumbers;
 
 /// Value of `report.y` for the mean over the evaluated tasks.
 const MEAN: &str = "glue.mean";
 
 /// All mistakes of the experiment. `written` is the document that the specification was read from.
-pub(crate) fn experiment(spec: &ExperimentSpec, written: &Value, overrides: &[Override]) -> Vec<Problem> {
+pub(crate) fn check_experiment(
+    spec: &ExperimentSpec,
+    written: &Value,
+    overrides: &[Override],
+) -> Vec<Problem> {
     let mut problems = repeated_seeds(spec);
     let swept = written.get("sweep").and_then(Value::as_object).map(sweep::names).unwrap_or_default();
     if spec.report.cost_axis().is_none() {
@@ -27,8 +31,8 @@ pub(crate) fn experiment(spec: &ExperimentSpec, written: &Value, overrides: &[Ov
     problems.extend(axis("series", &spec.report.series, &swept));
     if !spec.report.series.is_empty() && spec.report.series == spec.report.x {
         let at = ValuePath::of_keys(&["report", "series"]);
-        let hint = "take another swept path for the lines, or remove report.series";
-        problems.push(Problem::of(&at, &spec.report.series.clone().into(), "is the x axis already", hint));
+        let hint = "use another swept path for the lines, or remove report.series";
+        problems.push(Problem::of(&at, &spec.report.series.clone().into(), "is already the x axis", hint));
     }
     problems.extend(score(spec, written, &swept));
     problems.extend(logarithm(spec));
@@ -43,13 +47,13 @@ fn repeated_seeds(spec: &ExperimentSpec) -> Vec<Problem> {
         seeds.iter().enumerate().filter(|(index, seed)| seeds.iter().take(*index).any(|s| s == *seed));
     let problem = |(index, seed): (usize, &u64)| {
         let at = ValuePath::of_keys(&["seeds"]).index(index);
-        let hint = "use another seed: the same one gives the same numbers, and no spread";
+        let hint = "use another seed: the same seed gives the same numbers";
         Problem::of(&at, &(*seed).into(), "is listed twice", hint)
     };
     repeated.map(problem).collect()
 }
 
-/// An axis of the report must be varied.
+/// An axis of the report must be swept.
 fn axis(key: &str, value: &str, swept: &[String]) -> Option<Problem> {
     if value.is_empty() || swept.iter().any(|path| path == value) {
         return None;
@@ -58,12 +62,12 @@ fn axis(key: &str, value: &str, swept: &[String]) -> Option<Problem> {
     let hint = match nearest(value, swept.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None if swept.is_empty() => format!("sweep it, or remove report.{key}"),
-        None => format!("take a swept path ({}), or remove report.{key}", swept.join(", ")),
+        None => format!("use a swept path ({}), or remove report.{key}", swept.join(", ")),
     };
     Some(Problem::of(&at, &value.into(), "is not swept", hint))
 }
 
-/// The published table and its rows must be known, and each row say which points are it.
+/// The published table and its rows must exist, and each row must name its points of the sweep.
 fn paper_rows(spec: &ExperimentSpec) -> Vec<Problem> {
     let (Some(paper), Ok(numbers)) = (&spec.expect.paper, PaperNumbers::published()) else {
         return Vec::new();
@@ -79,7 +83,7 @@ fn paper_rows(spec: &ExperimentSpec) -> Vec<Problem> {
         return vec![Problem::of(
             &at.key("table"),
             &paper.table.clone().into(),
-            "is no published table",
+            "is not a published table",
             hint,
         )];
     };
@@ -88,17 +92,17 @@ fn paper_rows(spec: &ExperimentSpec) -> Vec<Problem> {
     for (name, point) in &paper.rows {
         let here = at.key("rows").key(name);
         if table.row(name).is_none() {
-            let what = format!("is no row of {}", table.source);
+            let what = format!("is not a row of {}", table.source);
             problems.push(Problem::at(&here, what, guess(name, &known)));
         } else if !point.is_object() {
             let hint = "write the swept paths and values of its points, such as { objective.kind: mlm }, or {} for all";
-            problems.push(Problem::of(&here, point, "is no point of the sweep", hint));
+            problems.push(Problem::of(&here, point, "is not a point of the sweep", hint));
         }
     }
     problems
 }
 
-/// The score on the y axis must be measured.
+/// The task on the y axis must be evaluated.
 fn score(spec: &ExperimentSpec, written: &Value, swept: &[String]) -> Option<Problem> {
     let at = ValuePath::of_keys(&["report", "y"]);
     let value = at.get(written)?;
@@ -109,25 +113,25 @@ fn score(spec: &ExperimentSpec, written: &Value, swept: &[String]) -> Option<Pro
     let y = spec.report.y.as_str();
     if tasks.is_empty() {
         let hint = "list tasks under evaluate.tasks, or remove report.y";
-        return Some(Problem::of(&at, value, "cannot be drawn: no task is evaluated", hint));
+        return Some(Problem::of(&at, value, "cannot be drawn, since no task is evaluated", hint));
     }
     if y == MEAN || tasks.contains(&y) {
         return None;
     }
     let is_task = TaskName::ALL.iter().any(|task| task.as_str() == y);
-    let what = if is_task { "is a task that is not evaluated" } else { "is no score" };
+    let what = if is_task { "is a task that is not evaluated" } else { "is not a score" };
     let add = if is_task { format!("add {y} to evaluate.tasks, or ") } else { String::new() };
     let hint = format!("{add}use {MEAN} or one of {}", tasks.join(", "));
     Some(Problem::of(&at, value, what, hint))
 }
 
-/// A logarithmic axis holds positive numbers only.
+/// A logarithmic axis needs positive numbers.
 fn logarithm(spec: &ExperimentSpec) -> Option<Problem> {
     let values = spec.sweep.get(&spec.report.x).and_then(Value::as_array)?;
     let is_positive = |value: &Value| value.as_f64().is_some_and(|number| number > 0.0);
     let wrong = values.iter().find(|value| spec.report.log_x && !is_positive(value))?;
     let at = ValuePath::of_keys(&["report", "log_x"]);
-    let what = format!("does not suit {}, which takes the value {wrong}", spec.report.x);
+    let what = format!("does not fit {}, which has the value {wrong}", spec.report.x);
     Some(Problem::of(
         &at,
         &true.into(),
@@ -136,11 +140,11 @@ fn logarithm(spec: &ExperimentSpec) -> Option<Problem> {
     ))
 }
 
-/// The sweep lies over the overrides: one of a swept value would silently do nothing.
+/// The sweep is applied after the overrides, so an override of a swept value would silently have no effect.
 fn hidden_by_sweep(set: &Override, spec: &ExperimentSpec, swept: &[String]) -> Option<Problem> {
     let name = swept.iter().find(|name| set.path.below(&ValuePath::expand(name)).is_some())?;
     let hint = if spec.sweep.contains_key(name) {
-        format!("override the sweep instead: --set 'sweep.{name}=[{}]'", plain(&set.value))
+        format!("override the sweep instead: --set 'sweep.{name}=[{}]'", value_text(&set.value))
     } else {
         "override the sweep instead: --set 'sweep={…}'".to_string()
     };

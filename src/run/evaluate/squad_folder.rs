@@ -3,10 +3,10 @@
 //! ```text
 //! predictions.json   {"56ddde…": "Norsemen", …}          na_prob.json   {"56ddde…": -2.3, …}, SQuAD 2.0 only
 //! nbest.json         {"56ddde…": [{"text", "probability", "start_logit", "end_logit"}, …], …}
-//! record.json        written last: the answers are whole
+//! record.json        written last, so that its existence means that the answers are complete
 //! ```
-//! All but the record are in the official formats: `electra-lab score squad` takes them. Must never: score answers that
-//! were not read back from here. Next: `evaluate_squad.rs`.
+//! The others are in the official formats, which `electra-lab score squad` reads. Must never: score answers
+//! that were not read back from here. Next: `squad.rs`.
 
 use std::path::PathBuf;
 
@@ -19,20 +19,20 @@ use crate::experiment::TaskName;
 use crate::records::folder::TrialFolder;
 use crate::records::{Score, SquadRecord};
 use crate::tasks::{
-    Answered, N_RESAMPLES, Span, SquadExample, SquadPredictions, SquadQuestion, squad_answers,
+    DecodedAnswer, N_RESAMPLES, RankedAnswer, SquadExample, SquadPredictions, SquadQuestion, squad_answers,
     squad_no_answer, squad_score, squad_scores,
 };
 
 const RECORD: &str = "record.json";
 
-/// The folder of one run's answers.
+/// The folder of the answers of one run.
 pub struct SquadFolder<'a> {
     trial: &'a TrialFolder,
     name: String,
 }
 
 impl<'a> SquadFolder<'a> {
-    /// Of a task and a fine-tuning seed.
+    /// The folder of a task and a fine-tuning seed. Touches no disk.
     pub fn new(trial: &'a TrialFolder, task: TaskName, finetune_seed: u64) -> Self {
         Self { trial, name: TrialFolder::predictions_name(task, finetune_seed) }
     }
@@ -41,30 +41,30 @@ impl<'a> SquadFolder<'a> {
         self.trial.path().join(&self.name)
     }
 
-    /// What the answers are, if they were saved whole.
+    /// The record of the answers, if they are complete.
     pub fn record(&self) -> Result<Option<SquadRecord>> {
         self.trial.read(&format!("{}/{RECORD}", self.name))
     }
 
-    /// Saves answers to questions, in order, and then the record.
+    /// Saves the answers to `questions`, in the same order, and then the record.
     pub fn write(
         &self,
         record: &SquadRecord,
         questions: &[SquadExample],
-        answers: &[Answered],
+        answers: &[DecodedAnswer],
     ) -> Result<()> {
         create_folder(&self.path())?;
         let each = || questions.iter().zip(answers);
         let texts: Map<String, Value> =
-            each().map(|(question, answered)| (question.id.clone(), answered.text().into())).collect();
+            each().map(|(question, answer)| (question.id.clone(), answer.text().into())).collect();
         self.write_file("predictions.json", &texts)?;
         let n_best: Map<String, Value> = each()
-            .map(|(question, answered)| (question.id.clone(), answered.n_best.iter().map(span).collect()))
+            .map(|(question, answer)| (question.id.clone(), answer.n_best.iter().map(span).collect()))
             .collect();
         self.write_file("nbest.json", &n_best)?;
         if record.task == TaskName::Squad2 {
             let no_answer: Map<String, Value> =
-                each().map(|(question, answered)| (question.id.clone(), answered.no_answer.into())).collect();
+                each().map(|(question, answer)| (question.id.clone(), answer.no_answer.into())).collect();
             self.write_file("na_prob.json", &no_answer)?;
         }
         self.trial.write(&format!("{}/{RECORD}", self.name), record)
@@ -94,7 +94,7 @@ impl<'a> SquadFolder<'a> {
     }
 }
 
-fn span(span: &Span) -> Value {
+fn span(span: &RankedAnswer) -> Value {
     json!({
         "text": span.text,
         "probability": span.probability,

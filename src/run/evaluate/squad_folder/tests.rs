@@ -1,4 +1,4 @@
-//! Saved answers, and the same figures from `score squad`.
+//! Saved answers score as `score squad` scores them.
 
 use std::path::Path;
 
@@ -16,17 +16,17 @@ fn questions(task: TaskName) -> Vec<SquadExample> {
     open_squad(&evaluate, task, &DataSpec::default(), &DataEnv::at(folder.path())).unwrap().validation
 }
 
-/// Every second question is answered rightly, the others by the context's first word; who is surer to have none is
-/// mixed.
-fn answers(questions: &[SquadExample]) -> Vec<Answered> {
+/// Every second question gets its gold answer, the others the context's first word; the scores of no answer
+/// are mixed.
+fn answers(questions: &[SquadExample]) -> Vec<DecodedAnswer> {
     let each = questions.iter().enumerate();
     each.map(|(index, question)| {
         let gold = question.answers.first().filter(|_| index % 2 == 0).map(|answer| answer.text.clone());
         let first = || question.context.split(' ').next().unwrap().to_string();
         let text = gold.unwrap_or_else(first);
-        let span = Span { text, probability: 1.0, start_score: -0.25, end_score: -0.5 };
+        let span = RankedAnswer { text, probability: 1.0, start_score: -0.25, end_score: -0.5 };
         let no_answer = f64::from(((index * 7) % 11) as f32 / 3.0 - 4.5);
-        Answered { n_best: vec![span], no_answer: Some(no_answer) }
+        DecodedAnswer { n_best: vec![span], no_answer: Some(no_answer) }
     })
     .collect()
 }
@@ -97,8 +97,8 @@ fn the_files_are_the_official_ones() {
     let trial = TrialFolder::new(results.path(), "squad", &TrialId("0123456789ab".into()));
     let questions =
         [SquadExample { id: "q1".into(), context: "é b".into(), question: "?".into(), answers: Vec::new() }];
-    let span = Span { text: "é".into(), probability: 1.0, start_score: -0.25, end_score: -0.5 };
-    let answers = [Answered { n_best: vec![span], no_answer: Some(-1.5) }];
+    let span = RankedAnswer { text: "é".into(), probability: 1.0, start_score: -0.25, end_score: -0.5 };
+    let answers = [DecodedAnswer { n_best: vec![span], no_answer: Some(-1.5) }];
     SquadFolder::new(&trial, TaskName::Squad2, 3)
         .write(&record(TaskName::Squad2), &questions, &answers)
         .unwrap();

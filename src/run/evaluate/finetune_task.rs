@@ -1,40 +1,39 @@
-//! The fine-tuning runs of one task: made where they are missing, their predictions saved before anything is scored.
+//! The fine-tuning runs of one GLUE task. Each saves its predictions; they are scored later.
 //!
-//! A run depends on the trial, the task and its seed, never on what an earlier process left: weights that another task
-//! starts from are made again where they are gone. Must never: score. Next: `tasks/finetune.rs` for one run.
+//! A run depends on the trial, the task and its seed, never on what an earlier process left: weights that
+//! another task starts from are trained again if they were deleted. Must never: score. Next:
+//! `tasks/finetune.rs` for one run.
 
-use super::context::TrialContext;
 use crate::error::Result;
 use crate::experiment::TrialSpec;
 use crate::model::is_encoder_parameter;
 use crate::records::{RECORD_VERSION, SplitPredictions};
+use crate::run::context::TrialContext;
 use crate::tasks::{
-    Encoded, Example, Finetuned, Finetuning, Pretrained, TaskData, TaskInfo, classifier_parameters, encode,
-    swapped, task_info,
+    EncodedExample, Finetuned, Finetuning, GlueExample, Pretrained, TaskData, TaskInfo,
+    classifier_parameters, encode, swapped, task_info,
 };
 use crate::text::Tokenizer;
 use crate::train::Checkpoint;
 
-/// One task, ready for its runs.
+/// One task with its examples tokenised, ready for its runs.
 pub struct TaskRuns<'a> {
-    /// The trial.
-    pub spec: &'a TrialSpec,
-    /// What it may touch.
-    pub context: &'a TrialContext<'a>,
-    /// What fine-tuning starts from where no task comes between.
-    pub pretrained: &'a Pretrained<'a>,
+    spec: &'a TrialSpec,
+    context: &'a TrialContext<'a>,
+    /// Start of every run without an intermediate task.
+    pretrained: &'a Pretrained<'a>,
     data: &'a TaskData,
-    train: Vec<Encoded>,
-    validation: Vec<Encoded>,
-    splits: Vec<(&'static str, Vec<Encoded>)>,
+    train: Vec<EncodedExample>,
+    validation: Vec<EncodedExample>,
+    splits: Vec<(&'static str, Vec<EncodedExample>)>,
 }
 
-/// Whether the runs of a task leave their weights.
+/// Whether a run saves its weights beside its predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Their predictions are all that is wanted.
+    /// Only the predictions are saved.
     Dropped,
-    /// They are saved.
+    /// The weights are saved too.
     Kept,
 }
 
@@ -48,7 +47,7 @@ impl<'a> TaskRuns<'a> {
         data: &'a TaskData,
     ) -> Result<Self> {
         let recipe = &spec.evaluate.finetune;
-        let encoded = |examples: &[Example]| encode(examples, tokenizer, recipe.seq_len);
+        let encoded = |examples: &[GlueExample]| encode(examples, tokenizer, recipe.seq_len);
         let (mut train, validation) = (encoded(&data.train)?, encoded(&data.validation)?);
         if recipe.double_unordered && task_info(data.task).unordered {
             train.extend(encoded(&swapped(&data.train))?);
@@ -61,27 +60,26 @@ impl<'a> TaskRuns<'a> {
         Ok(Self { spec, context, pretrained, data, train, validation, splits })
     }
 
-    /// The task's row in the table of tasks.
-    pub fn info(&self) -> TaskInfo {
+    fn info(&self) -> TaskInfo {
         task_info(self.data.task)
     }
 
-    /// Makes the run with this seed, or what is missing of it; `phase` says so to whoever watches.
-    pub fn make(&self, finetune_seed: u64, weights: Weights, phase: &str) -> Result<()> {
-        if is_made(self.spec, self.context, self.data, finetune_seed, weights)? {
+    /// Does the run with this seed, or the part of it that is missing, and reports `phase`.
+    pub fn run(&self, finetune_seed: u64, weights: Weights, phase: &str) -> Result<()> {
+        if is_complete(self.spec, self.context, self.data, finetune_seed, weights)? {
             return Ok(());
         }
         self.context.sink.phase(phase);
         let Some(first) = self.spec.evaluate.start_of(self.data.task) else {
-            return self.make_from(self.pretrained, finetune_seed, weights);
+            return self.run_from(self.pretrained, finetune_seed, weights);
         };
         let checkpoint = Checkpoint::read(&self.context.folder.finetuned(first, finetune_seed))?;
         let load = |parameters: &_| checkpoint.load_parameters(parameters, is_encoder_parameter);
         let pretrained = Pretrained { network: self.pretrained.network, load: &load };
-        self.make_from(&pretrained, finetune_seed, weights)
+        self.run_from(&pretrained, finetune_seed, weights)
     }
 
-    fn make_from(&self, pretrained: &Pretrained, finetune_seed: u64, weights: Weights) -> Result<()> {
+    fn run_from(&self, pretrained: &Pretrained, finetune_seed: u64, weights: Weights) -> Result<()> {
         let (folder, task) = (self.context.folder, self.data.task);
         let finetuning = Finetuning {
             seed: self.spec.seed,
@@ -124,8 +122,8 @@ impl<'a> TaskRuns<'a> {
     }
 }
 
-/// Whether all that a run leaves is there.
-pub fn is_made(
+/// Whether a run has saved everything: predictions of every split, and the weights if they are to be kept.
+pub fn is_complete(
     spec: &TrialSpec,
     context: &TrialContext,
     data: &TaskData,
@@ -137,9 +135,9 @@ pub fn is_made(
     if keeps && !folder.finetuned(task, finetune_seed).is_file() {
         return Ok(false);
     }
-    let mut made = folder.predictions(task, finetune_seed)?.is_some();
+    let mut complete = folder.predictions(task, finetune_seed)?.is_some();
     for split in &data.splits {
-        made = made && folder.split_predictions(task, finetune_seed, split.name)?.is_some();
+        complete = complete && folder.split_predictions(task, finetune_seed, split.name)?.is_some();
     }
-    Ok(made)
+    Ok(complete)
 }

@@ -1,0 +1,104 @@
+//! Values of the keys of objectives, and the roles of an objective's networks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which tokens are chosen, and what the network reads in their place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Masking {
+    /// The paper's rule: different positions, exactly the given share. Replaced-token detection writes [MASK]
+    /// into each; masked language modelling writes [MASK] into 80 %, a random token into 10 %, and leaves 10
+    /// %.
+    #[default]
+    Paper,
+    /// The released code's rule for both objectives: a position may be drawn twice; 85 % become [MASK], 15 %
+    /// stay.
+    ReleasedCode,
+}
+
+impl Masking {
+    /// The default is not serialised, so that the ids of trials from before this key existed do not change.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where replacement tokens come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratorKind {
+    /// A masked language model, trained together with the discriminator (ELECTRA, section 2).
+    #[default]
+    Network,
+    /// No network: tokens by their frequency in the training text (ELECTRA, section 3.2, "unigram"), never
+    /// [CLS], [SEP], [MASK] or [PAD]. The temperature T raises each frequency to the power 1/T.
+    Unigram,
+    /// No network: all tokens equally likely, except [CLS], [SEP], [MASK] and [PAD], which are never drawn
+    /// (the released code's `uniform_generator` draws those too).
+    Uniform,
+}
+
+impl GeneratorKind {
+    /// The default is not serialised, so that the ids of trials from before this key existed do not change.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The loss of `coco_lm`'s softmax at the masked positions. D is the copy gate's probability that the token
+/// is the original, as a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Correction {
+    /// The paper's loss: -log(1[token read is the original]·D + (1 - D)·softmax).
+    #[default]
+    Paper,
+    /// The released code's: (1 - D)·(-log softmax).
+    ReleasedCode,
+}
+
+/// Learning-rate schedule over the two stages of `two_stage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageSchedule {
+    /// Each stage has its own warm-up and decay to zero.
+    #[default]
+    Restart,
+    /// One warm-up and one decay over all steps.
+    Single,
+}
+
+/// The networks that a step trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// All networks.
+    Joint,
+    /// Only the generator.
+    Generator,
+    /// Only the discriminator, on samples of a frozen generator.
+    Discriminator,
+}
+
+/// The pre-training task of the encoder that is fine-tuned later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MainTask {
+    /// Predict the tokens at [MASK].
+    Unmask,
+    /// Detect replaced tokens.
+    Detect,
+    /// Predict the original tokens at the masked positions.
+    Restore,
+    /// Predict the original of every token, with a copy gate.
+    RestoreAll,
+    /// Detect replaced tokens by a copy gate, and predict the originals at the masked positions.
+    Correct,
+}
+
+/// Length of a crop of a sequence of `length` tokens. It keeps the first and the last token and `share` of
+/// those between, at least one if there are any.
+pub fn cropped(length: usize, share: f64) -> usize {
+    let between = length.saturating_sub(2);
+    let kept = ((between as f64 * share).round() as usize).clamp(between.min(1), between);
+    length - between + kept
+}
