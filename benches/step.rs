@@ -1,6 +1,7 @@
-//! The whole joint pre-training step, by the shape: what `electra-lab bench step` times, with criterion's statistics.
+//! A full joint pre-training step by model size: the step of `electra-lab bench step`, with criterion's
+//! statistics.
 //!
-//! Run: `cargo bench --profile dev --bench step`, or with `-- tiny` behind it.
+//! Run: `cargo bench --profile dev --bench step`, or with `-- tiny` for one size.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn step(criterion: &mut Criterion) {
         let mut steps = Steps::new(&options).expect("a model of a named size");
         group.throughput(Throughput::Elements((options.batch * options.seq) as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| steps.advance().expect("a step on random words"))
+            bencher.iter(|| steps.advance().expect("a step on random tokens"))
         });
     }
     group.finish();

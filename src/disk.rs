@@ -7,13 +7,15 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use indicatif::BinaryBytes;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// Prefix of temporary files. The next process that locks the folder deletes those of a killed process.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
 
 /// Bytes of a temporary file that tests whether a folder is writable.
-const PROBE_BYTES: usize = 1 << 20;
+const TEST_BYTES: usize = 1 << 20;
 
 /// Replaces the content of a file by `bytes`; on an error the file does not change.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -73,7 +75,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
 /// Does not leave a new folder.
 pub fn check_writable(folder: &Path, needed_bytes: u64) -> Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
-    let result = probe(folder, needed_bytes);
+    let result = try_writing(folder, needed_bytes);
     for path in missing {
         // Fails, as it should, if another process has written into the folder meanwhile.
         let _ = std::fs::remove_dir(path);
@@ -81,11 +83,11 @@ pub fn check_writable(folder: &Path, needed_bytes: u64) -> Result<()> {
     result
 }
 
-fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
+fn try_writing(folder: &Path, needed_bytes: u64) -> Result<()> {
     create_folder(folder)?;
     let write = || -> io::Result<()> {
         let mut file = temporary_in(folder)?;
-        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.write_all(&vec![0; TEST_BYTES])?;
         file.as_file().sync_all()
     };
     write().map_err(|error| storage_error(folder, "write into", &error))?;
@@ -95,8 +97,8 @@ fn probe(folder: &Path, needed_bytes: u64) -> Result<()> {
             format!(
                 "{} has {} free, but the checkpoints of this run need about {}",
                 folder.display(),
-                bytes_text(free),
-                bytes_text(needed_bytes)
+                BinaryBytes(free),
+                BinaryBytes(needed_bytes)
             ),
             "free some space, or pass --results with a folder on another disk",
         )),
@@ -161,16 +163,6 @@ pub fn folder_bytes(folder: &Path) -> u64 {
         .sum()
 }
 
-/// `1.5 GiB`.
-pub fn bytes_text(bytes: u64) -> String {
-    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    UNITS
-        .iter()
-        .find(|(_, shift)| bytes >> shift > 0)
-        .map(|(unit, shift)| format!("{:.1} {unit}", bytes as f64 / (1u64 << shift) as f64))
-        .unwrap_or_else(|| format!("{bytes} B"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,10 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes_text(1023), "1023 B");
-        assert_eq!(bytes_text(1536), "1.5 KiB");
-        assert_eq!(bytes_text(3 << 30), "3.0 GiB");
+    fn the_size_of_a_folder_includes_its_subfolders() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("inner")).unwrap();
         std::fs::write(folder.path().join("inner/file"), [0; 10]).unwrap();

@@ -3,7 +3,7 @@
 //! Most people use the program of the same name. The library is for programs that plan, run or read experiments
 //! themselves:
 //!
-//! 1. [`experiment::load`] reads an experiment file and lists its trials.
+//! 1. [`experiment::load()`] reads an experiment file and lists its trials.
 //! 2. [`run::plan_experiment`] estimates what they cost, and [`run::run_experiments`] runs them.
 //! 3. [`records`] reads and writes the files that a trial leaves in its folder.
 //! 4. [`report::build`] makes tables, figures and a verdict of these records, and compares them with the published

@@ -1,7 +1,7 @@
-//! config.json of an ELECTRA or BERT model: what its networks look like.
+//! config.json of an ELECTRA or BERT model: family, shape and dropout of its networks.
 //!
-//! Defaults are those of transformers' ElectraConfig and BertConfig; what this crate does not compute (another
-//! activation, relative positions, a decoder) is refused by name.
+//! The defaults are those of transformers' ElectraConfig and BertConfig. Options that this crate does not
+//! compute (another activation, relative positions, a decoder) are errors that name the option.
 
 use std::path::Path;
 
@@ -22,10 +22,10 @@ pub enum Family {
     Bert,
 }
 
-/// What config.json says of the networks.
+/// The networks of a config.json.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
-    /// Whose names the tensors have.
+    /// Decides the names of the tensors.
     pub family: Family,
     /// The encoder.
     pub network: EncoderNetwork,
@@ -33,7 +33,7 @@ pub struct Config {
     pub pad: u32,
 }
 
-/// The fields that matter; others are left alone.
+/// The fields that matter. Others are ignored.
 #[derive(Deserialize)]
 struct File {
     model_type: Option<String>,
@@ -57,7 +57,7 @@ struct File {
 impl Config {
     /// Reads `path`.
     ///
-    /// Errors: no such file, no JSON, another architecture, numbers that no encoder can have.
+    /// Errors: a missing file, text that is not JSON, another architecture, sizes that no encoder can have.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let what = format!("cannot read the model's configuration {}", path.display());
@@ -111,7 +111,7 @@ impl File {
             Some("electra") => Family::Electra,
             Some("bert") => Family::Bert,
             Some(other) => return Err(format!("model_type is {other}, neither electra nor bert")),
-            None => return Err("it has no model_type".into()),
+            None => return Err("model_type is missing".into()),
         };
         let hidden_act = self.hidden_act.as_deref().unwrap_or("gelu");
         if hidden_act != "gelu" {
@@ -122,7 +122,7 @@ impl File {
             return Err(format!("position_embedding_type is {position_kind}, not absolute"));
         }
         if self.is_decoder == Some(true) {
-            return Err("is_decoder is true: it reads from left to right".into());
+            return Err("is_decoder is true: decoders are not supported".into());
         }
         let (hidden, layers, heads, ffn) = match family {
             Family::Electra => (256, 12, 4, 1024),
@@ -200,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_computed_is_refused_by_name() {
+    fn unsupported_options_are_errors_by_name() {
         for (text, expected) in [
             (r#"{"model_type": "roberta"}"#, "model_type is roberta, neither electra nor bert"),
-            (r#"{"hidden_size": 3}"#, "it has no model_type"),
+            (r#"{"hidden_size": 3}"#, "model_type is missing"),
             (r#"{"model_type": "bert", "hidden_act": "relu"}"#, "hidden_act is relu, not gelu"),
             (
                 r#"{"model_type": "bert", "is_decoder": true}"#,
-                "is_decoder is true: it reads from left to right",
+                "is_decoder is true: decoders are not supported",
             ),
             (
                 r#"{"model_type": "bert", "position_embedding_type": "relative_key"}"#,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_configuration_reads_the_same() {
+    fn a_written_configuration_is_read_back() {
         let config =
             parse(r#"{"model_type": "electra", "hidden_size": 64, "layer_norm_eps": 1e-7}"#).unwrap();
         assert_eq!(parse(&config.to_json("ElectraModel").to_string()).unwrap(), config);

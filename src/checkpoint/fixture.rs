@@ -1,4 +1,4 @@
-//! A tiny untrained pair of networks for tests of what is written and read.
+//! A tiny untrained pair of networks, for tests that write and read checkpoints.
 
 use super::of_trial::TrainedNetworks;
 use crate::experiment::{ModelSpec, ObjectiveSpec, TrialSpec};
@@ -15,7 +15,7 @@ pub fn a_model() -> ModelSpec {
     }
 }
 
-/// Discriminator and generator over `vocab` words.
+/// Discriminator and generator with `vocab` tokens.
 pub fn a_pair(vocab: usize) -> TrainedNetworks {
     let (data, train, evaluate) = Default::default();
     let objective = ObjectiveSpec::default();

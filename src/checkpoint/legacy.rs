@@ -1,8 +1,9 @@
-//! pytorch_model.bin as PyTorch wrote it before 1.6, which the first published checkpoints still are.
+//! pytorch_model.bin in the format of PyTorch before 1.6, which the first published checkpoints still have.
 //!
-//! The file is a row of pickles (a magic number, a version, facts of the machine, the state dictionary, the keys of
-//! its storages) and then every storage: its number of elements and their bytes. candle reads zip archives only, but
-//! its pickle reader, which builds plain values and runs nothing, reads these pickles too.
+//! The file is a sequence of pickles (a magic number, a version, facts about the machine, the state
+//! dictionary, the keys of its storages), followed by every storage: its number of elements and their bytes.
+//! candle reads zip archives only, but its pickle reader, which builds plain values and runs nothing, can
+//! read these pickles too.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -13,28 +14,28 @@ use candle_core::{DType, Device, Error, Result, Tensor};
 /// The pickled magic number that such a file begins with.
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
-/// What candle puts before the key of a storage.
+/// The prefix that candle puts before the key of a storage.
 const FOLDER: &str = "legacy";
 
-/// Whether a file is of this format.
+/// Whether a file has this format.
 pub fn is_legacy(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// The tensors of the state dictionary by name; whole numbers and truth values are left out.
+/// The floating-point tensors of the state dictionary by name.
 pub fn tensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     let mut reader = Cursor::new(bytes.get(MAGIC.len()..).unwrap_or_default());
     object(&mut reader)?;
     object(&mut reader)?;
     let Object::Dict(entries) = object(&mut reader)? else {
-        return Err(Error::Msg("it holds no state dictionary".into()));
+        return Err(Error::Msg("the file has no state dictionary".into()));
     };
     let mut infos = Vec::new();
     for (name, value) in entries {
         infos.extend(value.into_tensor_info(name, FOLDER.as_ref())?);
     }
     let Object::List(keys) = object(&mut reader)? else {
-        return Err(Error::Msg("it lists no storages".into()));
+        return Err(Error::Msg("the file has no list of storages".into()));
     };
     let mut storages = BTreeMap::new();
     for key in keys {
@@ -63,7 +64,7 @@ fn storage_key(info: &TensorInfo) -> &str {
     info.path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&info.path)
 }
 
-/// The bytes of the storage that comes next.
+/// The bytes of the next storage.
 fn storage(reader: &mut Cursor<&[u8]>, dtype: DType) -> Result<Vec<u8>> {
     let mut n = [0; 8];
     reader.read_exact(&mut n)?;
@@ -72,11 +73,11 @@ fn storage(reader: &mut Cursor<&[u8]>, dtype: DType) -> Result<Vec<u8>> {
     let n_read = reader.by_ref().take(n_bytes).read_to_end(&mut bytes)? as u64;
     match n_read == n_bytes {
         true => Ok(bytes),
-        false => Err(Error::Msg(format!("it ends {} bytes too early", n_bytes - n_read))),
+        false => Err(Error::Msg(format!("the file is truncated: {} bytes are missing", n_bytes - n_read))),
     }
 }
 
-/// The elements of a tensor, in order, out of a storage that it may share or cross.
+/// The elements of a tensor, in order, from a storage that it may share or read with strides.
 fn strided(info: &TensorInfo, storage: &[u8]) -> Result<Tensor> {
     let size = info.dtype.size_in_bytes();
     let (dims, stride) = (info.layout.dims(), info.layout.stride());
@@ -84,17 +85,17 @@ fn strided(info: &TensorInfo, storage: &[u8]) -> Result<Tensor> {
         Vec::with_capacity(info.layout.shape().elem_count().saturating_mul(size).min(storage.len()));
     let mut index = vec![0usize; dims.len()];
     for _ in 0..info.layout.shape().elem_count() {
-        // candle keeps the offset in bytes.
+        // candle stores the offset in bytes.
         let element: usize = index.iter().zip(stride).map(|(i, step)| i * step).sum();
         let start = info.layout.start_offset() + element * size;
         let element = storage.get(start..start + size);
-        bytes.extend_from_slice(element.ok_or_else(|| Error::Msg(format!("{} is cut off", info.name)))?);
-        for (place, length) in index.iter_mut().zip(dims).rev() {
-            *place += 1;
-            if *place < *length {
+        bytes.extend_from_slice(element.ok_or_else(|| Error::Msg(format!("{} is truncated", info.name)))?);
+        for (i, length) in index.iter_mut().zip(dims).rev() {
+            *i += 1;
+            if *i < *length {
                 break;
             }
-            *place = 0;
+            *i = 0;
         }
     }
     Tensor::from_raw_buffer(&bytes, info.dtype, dims, &Device::Cpu)
@@ -104,7 +105,7 @@ fn strided(info: &TensorInfo, storage: &[u8]) -> Result<Tensor> {
 mod tests {
     use super::*;
 
-    /// Made by scripts/golden_legacy.py.
+    /// Written by scripts/golden_legacy.py.
     const GOLDEN: &[u8] = include_bytes!("../../tests/golden/legacy.bin");
 
     fn values(tensor: &Tensor) -> Vec<f32> {
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_is_an_error_wherever_it_is_cut() {
+    fn a_truncated_file_is_an_error_at_every_length() {
         for length in MAGIC.len()..GOLDEN.len() {
             assert!(tensors(&GOLDEN[..length]).is_err(), "{length} bytes");
         }

@@ -1,20 +1,21 @@
 //! Checkpoints in the layout of Hugging Face's transformers, read and written.
 //!
-//! `config.rs` knows config.json, `names.rs` which of their tensors are which of ours, `weights.rs` the files of
-//! weights, `read.rs` builds networks from a folder, `write.rs` writes one, `of_trial.rs` takes a trial's networks apart. Must never: run pickled code, or take
-//! a tensor by position.
+//! `config.rs` reads and writes config.json, `names.rs` maps their tensors to our parameters, `weights.rs`
+//! reads the weight files, `read.rs` builds networks from a folder, `write.rs` writes one, and `of_trial.rs`
+//! splits a trial's networks into published models. Must never: run pickled code, or identify a tensor by its
+//! position.
 
-pub mod config;
+mod config;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod legacy;
-pub mod names;
-pub mod of_trial;
+mod legacy;
+mod names;
+mod of_trial;
 #[cfg(test)]
 mod parity;
-pub mod read;
-pub mod weights;
-pub mod write;
+mod read;
+mod weights;
+mod write;
 
 pub use config::{Config, Family};
 pub use of_trial::{TrainedNetwork, TrainedNetworks};

@@ -1,22 +1,22 @@
-//! Which tensors of transformers are which parameters of ours (facts: transformers, modeling_electra and
+//! Which of transformers' tensors is which of our parameters (facts: transformers, modeling_electra and
 //! modeling_bert).
 //!
-//! Ours are fused: queries, keys and values are the three thirds of one matrix, γ and β the two rows of one
-//! parameter. Everything else is one to one.
+//! Some of ours are fused: queries, keys and values are the three thirds of one matrix, γ and β the two rows
+//! of one parameter. All others correspond one to one.
 
 use candle_core::Tensor;
 
 use super::config::Family;
 use crate::error::Result;
 
-/// How one parameter of ours divides into tensors of theirs.
+/// How one of our parameters is cut into their tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     /// Not at all.
     Whole,
-    /// Queries, keys and values: thirds of the first dimension.
+    /// Into queries, keys and values: thirds of the first dimension.
     Thirds,
-    /// γ and β: its two rows.
+    /// Into γ and β: its two rows.
     Rows,
 }
 
@@ -30,9 +30,9 @@ fn cut(name: &str) -> Cut {
     }
 }
 
-/// The published names of the parts of our parameter `name`, in order; `prefix` is what stands before the encoder
-/// (`electra.`, `bert.` or nothing). None for a parameter that no published model has.
-pub fn parts(name: &str, family: Family, prefix: &str) -> Option<Vec<String>> {
+/// The published names of the parts of our parameter `name`, in order. `prefix` is the prefix of the
+/// encoder's names (`electra.`, `bert.` or nothing). None for a parameter that no published model has.
+pub fn published_names(name: &str, family: Family, prefix: &str) -> Option<Vec<String>> {
     if name == "mlm_head.bias" {
         return Some(vec![output_bias(family).into()]);
     }
@@ -55,7 +55,7 @@ fn output_bias(family: Family) -> &'static str {
     }
 }
 
-/// The output matrix over the vocabulary: a copy of the word table, where it is saved at all.
+/// The output matrix over the vocabulary. If it is saved, it is a copy of the word table.
 pub fn output_matrix(family: Family) -> &'static str {
     match family {
         Family::Electra => "generator_lm_head.weight",
@@ -104,7 +104,7 @@ fn module_name(module: &str, family: Family, prefix: &str) -> Option<String> {
     Some(format!("{prefix}{body}"))
 }
 
-/// Shape of every part of our parameter `name`, given its own.
+/// Shape of every part of our parameter `name`, which has shape `shape`.
 pub fn part_shape(name: &str, shape: &[usize]) -> Vec<usize> {
     match (cut(name), shape) {
         (Cut::Thirds, [rows, rest @ ..]) => std::iter::once(rows / 3).chain(rest.iter().copied()).collect(),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn names_of_both_families() {
-        let electra = |name| parts(name, Family::Electra, "electra.").unwrap().join(" ");
+        let electra = |name| published_names(name, Family::Electra, "electra.").unwrap().join(" ");
         for (ours, theirs) in [
             ("embeddings.word.weight", "electra.embeddings.word_embeddings.weight"),
             ("embeddings.type.weight", "electra.embeddings.token_type_embeddings.weight"),
@@ -168,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(electra(ours), theirs);
         }
-        let bert = |name| parts(name, Family::Bert, "");
+        let bert = |name| published_names(name, Family::Bert, "");
         assert_eq!(bert("mlm_head.dense.weight").unwrap(), ["cls.predictions.transform.dense.weight"]);
         assert_eq!(
             bert("encoder.layer.0.intermediate.bias").unwrap(),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_join_to_what_was_split() {
+    fn joined_parts_equal_the_parameter() {
         for (name, shape) in [
             ("encoder.layer.0.attention.qkv.weight", vec![6, 2]),
             ("encoder.layer.0.attention.qkv.bias", vec![6]),

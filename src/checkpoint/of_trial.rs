@@ -1,4 +1,4 @@
-//! The networks of a trial as published models, each under the names that it has by itself.
+//! The networks of a trial as published models, each with the parameter names that it would have alone.
 
 use std::path::Path;
 
@@ -15,23 +15,24 @@ use crate::nn::{DIFFERENCE, Parameters, difference_table};
 
 /// A trained network.
 pub struct TrainedNetwork {
-    /// Which class of transformers it is.
+    /// Its class in transformers.
     pub role: Role,
     network: EncoderNetwork,
     labels: Vec<String>,
     parameters: Vec<(String, Tensor)>,
 }
 
-/// Networks of a trial.
+/// The networks of a trial.
 pub struct TrainedNetworks {
-    /// The one whose encoder is fine-tuned.
+    /// The network whose encoder is fine-tuned.
     pub main: TrainedNetwork,
-    /// The generator, where there is one beside it that transformers has a class for.
+    /// The generator, if there is one and transformers has a class for it.
     pub generator: Option<TrainedNetwork>,
 }
 
 impl TrainedNetworks {
-    /// Makes the networks of `spec` over `vocab` words; `load` puts the trained values into their parameters.
+    /// Makes the networks of `spec` with `vocab` tokens. `load` loads the trained values into their
+    /// parameters.
     pub fn new(spec: &TrialSpec, vocab: usize, load: impl FnOnce(&Parameters) -> Result<()>) -> Result<Self> {
         let mut parameters = Parameters::new(spec.seed, &Device::Cpu);
         let full = EncoderNetwork::of_spec(&spec.model, vocab);
@@ -72,22 +73,22 @@ impl TrainedNetworks {
     }
 }
 
-/// Whether a parameter belongs to the main network as transformers knows it: the generator has a folder of its own,
+/// Whether transformers' class of the main network has this parameter. The generator has a folder of its own,
 /// and no class has a copy gate or a baseline.
 fn is_published(name: &str) -> bool {
     !["generator.", "copy_gate.", "baseline."].iter().any(|part| name.starts_with(part))
 }
 
-/// The main network's tensors; a table that is kept as a difference from the generator's is their sum.
+/// The main network's tensors. A table that is a difference from the generator's is replaced by their sum.
 fn main_tensors(parameters: &Parameters) -> Result<Vec<(String, Tensor)>> {
     let all = named(parameters, |name| Some(name));
     let find = |wanted: &str| all.iter().find(|(name, _)| name == wanted).map(|(_, tensor)| tensor.clone());
     let published = all.iter().filter(|(name, _)| is_published(name));
     published
         .map(|(name, tensor)| {
-            let place = name.strip_suffix(DIFFERENCE).and_then(|rest| rest.strip_suffix('.'));
-            let Some(place) = place else { return Ok((name.clone(), tensor.clone())) };
-            let table = format!("{place}.weight");
+            let table = name.strip_suffix(DIFFERENCE).and_then(|rest| rest.strip_suffix('.'));
+            let Some(table) = table else { return Ok((name.clone(), tensor.clone())) };
+            let table = format!("{table}.weight");
             let sum = difference_table(&table, find)?;
             let sum = sum.ok_or_else(|| Error::internal(format!("`{name}` is a difference from nothing")))?;
             Ok((table, sum))
@@ -95,7 +96,7 @@ fn main_tensors(parameters: &Parameters) -> Result<Vec<(String, Tensor)>> {
         .collect()
 }
 
-/// The generator with what it has to itself and what it shares.
+/// The generator with its own parameters and those that it shares.
 fn generator(parameters: &Parameters, network: EncoderNetwork) -> TrainedNetwork {
     let mut own = named(parameters, |name| name.strip_prefix("generator."));
     for part in ["embeddings.", "encoder."] {
@@ -106,7 +107,7 @@ fn generator(parameters: &Parameters, network: EncoderNetwork) -> TrainedNetwork
     TrainedNetwork { role: Role::MaskedLm, network, labels: Vec::new(), parameters: own }
 }
 
-/// The parameters that `rename` keeps, under the names that it gives them.
+/// The parameters for which `rename` returns a name, under that name.
 fn named(parameters: &Parameters, rename: impl Fn(&str) -> Option<&str>) -> Vec<(String, Tensor)> {
     let rename = |parameter: &crate::nn::Parameter| {
         Some((rename(&parameter.name)?.to_string(), parameter.var.as_detached_tensor()))
@@ -115,7 +116,7 @@ fn named(parameters: &Parameters, rename: impl Fn(&str) -> Option<&str>) -> Vec<
 }
 
 impl TrainedNetwork {
-    /// A fine-tuned encoder with the head of its recipe; `labels` names its outputs.
+    /// A fine-tuned encoder with the head of its recipe. `labels` are the names of its outputs.
     pub fn classifier(
         network: EncoderNetwork,
         head: HeadKind,
@@ -129,7 +130,7 @@ impl TrainedNetwork {
         Self { role, network, labels, parameters: named(parameters, |name| Some(name)) }
     }
 
-    /// Writes config.json and model.safetensors into `folder`; `pad` is the id of [PAD].
+    /// Writes config.json and model.safetensors into `folder`. `pad` is the id of [PAD].
     pub fn write(&self, folder: &Path, pad: u32) -> Result<()> {
         let config = Config { family: Family::Electra, network: self.network, pad };
         write(folder, config, self.role, &self.labels, &self.parameters)

@@ -8,7 +8,7 @@ use candle_transformers::models::bert::{BertModel, Config as BertConfig};
 use serde::Deserialize;
 
 use super::config::Family;
-use super::names::{join, part_shape, parts, split};
+use super::names::{join, part_shape, published_names, split};
 use crate::experiment::EncoderShape;
 use crate::model::{Discriminator, EncoderNetwork, MaskedLm, encoder};
 use crate::nn::{DropoutRates, Mode, Parameters, Tokens};
@@ -17,7 +17,7 @@ use crate::ops::embedding::Indices;
 const VOCAB: usize = 30_522;
 const OFF: DropoutRates = DropoutRates { hidden: 0.1, attention: 0.1 };
 
-/// tests/golden/logits.json, made by scripts/golden_logits.py.
+/// tests/golden/logits.json, written by scripts/golden_logits.py.
 #[derive(Deserialize)]
 struct Golden {
     cases: Vec<Case>,
@@ -41,7 +41,7 @@ struct Case {
     log_sums: Vec<f64>,
 }
 
-/// The script's numbers: splitmix64 counted up from the FNV-1a hash of the name.
+/// The numbers of the script: splitmix64, counting up from the FNV-1a hash of the name.
 fn mixed(name: &str) -> impl Iterator<Item = u64> {
     let state = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
@@ -70,12 +70,12 @@ fn weight(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Gives every parameter the script's numbers, under its published names.
+/// Sets every parameter to the numbers of the script for its published names.
 fn fill(parameters: &Parameters) {
     for parameter in parameters.iter() {
         let name = &parameter.name;
         let shape = part_shape(name, parameter.var.dims());
-        let published = parts(name, Family::Electra, "electra.").unwrap();
+        let published = published_names(name, Family::Electra, "electra.").unwrap();
         let tensors: Vec<Tensor> = published.iter().map(|part| weight(part, &shape)).collect();
         parameter.var.set(&join(name, &tensors).unwrap()).unwrap();
     }
@@ -90,21 +90,21 @@ fn ragged(sequences: &[(Vec<u32>, Vec<u32>)]) -> Tokens {
         indices: Indices {
             words: sequences.iter().flat_map(|(ids, _)| ids.iter().copied()).collect(),
             positions: sequences.iter().flat_map(|(ids, _)| 0..ids.len() as u32).collect(),
-            kinds: sequences.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect(),
+            kinds: sequences.iter().flat_map(|(_, token_types)| token_types.iter().copied()).collect(),
             drawn: None,
         },
         offsets: offsets.into(),
     }
 }
 
-/// The script's sequences.
+/// The sequences of the script.
 fn sequences(lengths: &[usize]) -> Vec<(Vec<u32>, Vec<u32>)> {
     let one = |(index, &length): (usize, &usize)| {
         let mut ids = vec![101];
         ids.extend(mixed(&format!("ids.{index}")).take(length - 2).map(|x| 1000 + (x % 29_000) as u32));
         ids.push(102);
         let split = if index % 2 == 1 { length * 2 / 3 } else { length };
-        (ids, (0..length).map(|place| u32::from(place >= split)).collect())
+        (ids, (0..length).map(|position| u32::from(position >= split)).collect())
     };
     lengths.iter().enumerate().map(one).collect()
 }
@@ -141,16 +141,19 @@ fn check(case: &Case) {
     }
     let network = MaskedLm::new(&mut parameters, &network).unwrap();
     fill(&parameters);
-    let rows: Vec<u32> =
-        case.positions.iter().map(|&(row, place)| (tokens.offsets[row] + place) as u32).collect();
+    let rows: Vec<u32> = case
+        .positions
+        .iter()
+        .map(|&(sequence, position)| (tokens.offsets[sequence] + position) as u32)
+        .collect();
     let hidden = network.encoder.forward(&tokens, Mode::evaluate()).unwrap();
     let chosen = hidden.index_select(&Tensor::new(rows, &Device::Cpu).unwrap(), 0).unwrap();
     let ours: Vec<Vec<f32>> = network.head.forward(&chosen).unwrap().to_vec2().unwrap();
     let theirs: Vec<Vec<f64>> = serde_json::from_value(case.logits.clone()).unwrap();
     assert_eq!(ours.len(), theirs.len());
     for ((ours, theirs), log_sum) in ours.iter().zip(theirs).zip(&case.log_sums) {
-        for (&word, theirs) in case.words.iter().zip(theirs) {
-            close(&format!("{}, word {word}", case.name), f64::from(ours[word]), theirs);
+        for (&token, theirs) in case.words.iter().zip(theirs) {
+            close(&format!("{}, vocabulary entry {token}", case.name), f64::from(ours[token]), theirs);
         }
         let sum: f64 = ours.iter().map(|&logit| f64::from(logit).exp()).sum();
         close(&format!("{}, log of the sum", case.name), sum.ln(), *log_sum);
@@ -164,23 +167,23 @@ fn check_all(wanted: impl Fn(&str) -> bool) {
     cases.into_iter().for_each(check);
 }
 
-/// Tiny, small and base; padded on their side; lengths from 2 to 512; two segments.
+/// Tiny, small and base; lengths from 2 to 512, padded in transformers; two segments.
 #[test]
-fn discriminator_logits_are_those_of_transformers() {
+fn discriminator_logits_equal_those_of_transformers() {
     check_all(|name| !name.starts_with("generator"));
 }
 
-/// Every generator ratio of the paper's sweep at small size, and base's 1/3.
+/// Every generator ratio of the paper's sweep at small size, and base with 1/3.
 #[test]
-fn generator_logits_are_those_of_transformers() {
+fn generator_logits_equal_those_of_transformers() {
     check_all(|name| name.starts_with("generator"));
 }
 
 fn bert_hidden(bert: &BertModel, sequences: &[(Vec<u32>, Vec<u32>)]) -> Vec<Vec<f32>> {
     let mut hidden = Vec::new();
-    for (ids, kinds) in sequences {
+    for (ids, token_types) in sequences {
         let row = |values: &[u32]| Tensor::new(values, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-        let output = bert.forward(&row(ids), &row(kinds), None).unwrap();
+        let output = bert.forward(&row(ids), &row(token_types), None).unwrap();
         hidden.extend(output.squeeze(0).unwrap().to_vec2::<f32>().unwrap());
     }
     hidden
@@ -194,9 +197,9 @@ fn assert_close(ours: &Tensor, theirs: &[Vec<f32>], tolerance: f32) {
     }
 }
 
-/// The layout of heads, the order of the norms, the exact GELU and ε are BERT's.
+/// The layout of the heads, the order of the LayerNorms, the exact GELU and ε are those of BERT.
 #[test]
-fn hidden_states_are_those_of_candle_transformers() {
+fn hidden_states_equal_those_of_candle_transformers() {
     let shape = EncoderShape {
         hidden: 24,
         layers: 2,
@@ -215,7 +218,7 @@ fn hidden_states_are_those_of_candle_transformers() {
         let noise = crate::ops::testing::tensor(parameter.var.dims(), index as u64);
         let value = (parameter.var.as_detached_tensor() + (noise * 0.2).unwrap()).unwrap();
         parameter.var.set(&value).unwrap();
-        let names = parts(&parameter.name, Family::Bert, "").unwrap();
+        let names = published_names(&parameter.name, Family::Bert, "").unwrap();
         published.extend(names.into_iter().zip(split(&parameter.name, &value).unwrap()));
     }
     let config: BertConfig = serde_json::from_value(serde_json::json!({

@@ -1,7 +1,7 @@
-//! From a folder in Hugging Face's layout to a network of ours.
+//! From a folder in Hugging Face's layout to one of our networks.
 //!
-//! Every tensor is accounted for: one that is missing, has another shape or belongs to nothing that is known is
-//! an error by name. Heads of another kind are left alone only where an encoder alone is asked for.
+//! Every tensor is accounted for: a tensor that is missing, has another shape or is unknown is an error that
+//! names it. Other heads are ignored only if just the encoder is wanted.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::config::{Config, Family};
-use super::names::{join, output_matrix, part_shape, parts};
+use super::names::{join, output_matrix, part_shape, published_names};
 use super::weights::Weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flops;
 use crate::model::{Discriminator, MaskedLm, is_encoder_parameter};
 use crate::nn::Parameters;
 
-/// Names in one message, at most.
+/// Largest number of names in one message.
 const SHOWN: usize = 4;
 
-/// A checkpoint that was opened.
+/// An opened checkpoint.
 pub struct Published {
-    /// What its networks look like.
+    /// Family, shape and dropout of its networks.
     pub config: Config,
     folder: PathBuf,
     weights: Weights,
@@ -47,22 +47,22 @@ impl Published {
         Ok(Self { config, folder: folder.into(), weights, prefix })
     }
 
-    /// Whether a head over the vocabulary is there.
+    /// Whether it has a head over the vocabulary.
     pub fn has_masked_lm(&self) -> bool {
         self.has_head("mlm_head.dense.weight")
     }
 
-    /// Whether a head that tells replaced tokens is there.
+    /// Whether it has the head that detects replaced tokens.
     pub fn has_discriminator(&self) -> bool {
         self.has_head("discriminator_head.dense.weight")
     }
 
     fn has_head(&self, name: &str) -> bool {
-        let names = parts(name, self.config.family, self.prefix).unwrap_or_default();
+        let names = published_names(name, self.config.family, self.prefix).unwrap_or_default();
         !names.is_empty() && names.iter().all(|name| self.weights.tensors.contains_key(name))
     }
 
-    /// An encoder with the head that tells replaced tokens (ElectraForPreTraining).
+    /// An encoder with the head that detects replaced tokens (ElectraForPreTraining).
     pub fn discriminator(&self, device: &Device) -> Result<Discriminator> {
         if !self.has_discriminator() {
             return Err(self.refused("holds no discriminator: it has no discriminator_predictions"));
@@ -73,7 +73,8 @@ impl Published {
         Ok(network)
     }
 
-    /// An encoder with its head over the vocabulary (ElectraForMaskedLM, BertForMaskedLM, BertForPreTraining).
+    /// An encoder with its head over the vocabulary (ElectraForMaskedLM, BertForMaskedLM,
+    /// BertForPreTraining).
     pub fn masked_lm(&self, device: &Device) -> Result<MaskedLm> {
         if !self.has_masked_lm() {
             return Err(self.refused("holds no masked language model: it has no head over the vocabulary"));
@@ -85,17 +86,17 @@ impl Published {
         Ok(network)
     }
 
-    /// Puts the encoder's tensors into those of `parameters` that belong to it, whatever heads stand beside it.
+    /// Loads the encoder's parameters, whichever heads the checkpoint has.
     pub fn load_encoder(&self, parameters: &Parameters) -> Result<()> {
         self.fill(parameters, true)
     }
 
-    /// Parameters of the encoder.
+    /// Number of parameters of the encoder.
     pub fn n_encoder_parameters(&self) -> u64 {
         flops::encoder_parameters(&self.config.network.shape, self.config.network.vocab)
     }
 
-    /// Hash of the floating-point tensors with their names, whatever the format of the file.
+    /// Hash of the floating-point tensors with their names. It does not depend on the format of the file.
     pub fn weights_hash(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         for (name, tensor) in &self.weights.tensors {
@@ -107,18 +108,19 @@ impl Published {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// Puts the published tensors into `parameters`, once every one of them is known to be right. With
-    /// `encoder_only` other parameters, and tensors of heads, are left alone.
+    /// Loads the published tensors into `parameters`, after all of them were checked. With `encoder_only`
+    /// other parameters and the tensors of heads are ignored.
     fn fill(&self, parameters: &Parameters, encoder_only: bool) -> Result<()> {
         let (mut used, mut missing, mut misshapen) = (BTreeSet::new(), Vec::new(), Vec::new());
         let mut values: Vec<Tensor> = Vec::new();
         let wanted = || parameters.iter().filter(|p| !encoder_only || is_encoder_parameter(&p.name));
         for parameter in wanted() {
             let name = &parameter.name;
-            let theirs = parts(name, self.config.family, self.prefix).unwrap_or_else(|| vec![name.clone()]);
+            let names =
+                published_names(name, self.config.family, self.prefix).unwrap_or_else(|| vec![name.clone()]);
             let expected = part_shape(name, parameter.var.dims());
             let mut found = Vec::new();
-            for part in theirs {
+            for part in names {
                 match self.weights.tensors.get(&part) {
                     None => missing.push(part),
                     Some(tensor) if tensor.dims() != expected => {
@@ -153,8 +155,8 @@ impl Published {
         Ok(())
     }
 
-    /// Tensors that may stand beside the network: copies that tying makes, BERT's pooler and its head for the
-    /// next sentence; with `other_heads` every head.
+    /// Whether a tensor outside the network may be ignored: copies of tied tensors, BERT's pooler and its
+    /// next-sentence head, and with `other_heads` every head.
     fn is_harmless(&self, name: &str, other_heads: bool) -> bool {
         let body = ["embeddings.", "encoder.", "embeddings_project."];
         let in_body = |part: &str| name.strip_prefix(self.prefix).is_some_and(|rest| rest.starts_with(part));
@@ -165,7 +167,7 @@ impl Published {
             || (other_heads && !body.into_iter().any(in_body))
     }
 
-    /// The output matrix, where it is saved, must be the word table: ours are one tensor.
+    /// Checks that the output matrix, if it is saved, equals the word table: ours are one tensor.
     fn check_tied(&self) -> Result<()> {
         let tensors = &self.weights.tensors;
         let word = tensors.get(&format!("{}embeddings.word_embeddings.weight", self.prefix));
@@ -187,7 +189,7 @@ impl Published {
     }
 }
 
-/// The first few of a list of names, and how many more there are.
+/// The first names of a list, and the number of further ones.
 fn listed(names: &[String]) -> String {
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
@@ -212,7 +214,7 @@ mod tests {
         (folder, main, generator)
     }
 
-    /// Rewrites the weights of a folder; what a test breaks.
+    /// Rewrites the weights of a folder, to break them.
     fn change(folder: &Path, change: impl FnOnce(&mut std::collections::HashMap<String, Tensor>)) {
         let path = folder.join("model.safetensors");
         let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_is_read_beside_any_head() {
+    fn an_encoder_is_read_with_any_head() {
         let (_folder, main, generator) = written();
         for folder in [main, generator] {
             let published = Published::open(&folder).unwrap();
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_is_not_tied_is_refused() {
+    fn an_untied_output_matrix_is_an_error() {
         let (_folder, _, generator) = written();
         assert!(Published::open(&generator).unwrap().masked_lm(&Device::Cpu).is_ok());
         change(&generator, |tensors| {
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_are_named() {
+    fn errors_name_the_damaged_file() {
         let (folder, main, _) = written();
         let weights = main.join("model.safetensors");
         let bytes = std::fs::read(&weights).unwrap();

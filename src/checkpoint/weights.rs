@@ -1,8 +1,7 @@
 //! The tensors of a published checkpoint: model.safetensors, its shards, or pytorch_model.bin.
 //!
-//! Pickle files are read by candle's reader, which rebuilds tensors and runs nothing (`legacy.rs` for those from before
-//! PyTorch 1.6). Must never: judge names or
-//! shapes (see `read.rs`).
+//! candle reads pickle files: it rebuilds the tensors and runs nothing. `legacy.rs` reads those from before
+//! PyTorch 1.6. Must never: check names or shapes, which `read.rs` does.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use super::legacy::is_legacy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::tensor_file::shard_names;
 
-/// Files that may hold weights, the first that exists is read.
+/// Files that may hold weights. The first one that exists is read.
 const FILES: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -25,7 +24,7 @@ const FILES: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// The index beside weights that are split over several files.
+/// The index of weights that are split into several files.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -35,7 +34,7 @@ struct Index {
 pub struct Weights {
     /// The file, or the index, that was read.
     pub path: PathBuf,
-    /// By published name.
+    /// The tensors by published name.
     pub tensors: BTreeMap<String, Tensor>,
 }
 
@@ -89,7 +88,7 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
     let file = BufferedSafetensors::new(bytes).map_err(|error| damaged(path).because(error))?;
     for (name, view) in file.tensors() {
         use safetensors::Dtype;
-        // Buffers of whole numbers, such as position_ids, hold nothing that is learnt.
+        // Integer buffers, such as position_ids, are not trained.
         if matches!(view.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64) {
             let tensor = file.load(&name, &Device::Cpu).map_err(|error| damaged(path).because(error))?;
             insert(&name, tensor, tensors)?;
@@ -100,7 +99,7 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
 
 fn insert(name: &str, tensor: Tensor, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
     if tensor.dtype().is_float() {
-        // Checkpoints of BERT's first release call γ and β of a LayerNorm gamma and beta.
+        // Checkpoints of BERT's first release name γ and β of a LayerNorm gamma and beta.
         let name =
             name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias");
         tensors.insert(name, tensor.to_dtype(DType::F32)?);

@@ -7,19 +7,19 @@ use candle_core::Tensor;
 use serde_json::json;
 
 use super::config::{Config, Family};
-use super::names::{parts, split};
+use super::names::{published_names, split};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, Result};
 use crate::formats::tensor_file::TensorFile;
 
-/// Which class of transformers a network is.
+/// The class of a network in transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// ElectraForPreTraining.
     Discriminator,
     /// ElectraForMaskedLM.
     MaskedLm,
-    /// ElectraForTokenClassification: the paper's head for a task, whose answer is the one at [CLS].
+    /// ElectraForTokenClassification: the paper's head for a task. The answer is the output at [CLS].
     TokenClassifier,
     /// ElectraForSequenceClassification: transformers' head for a task.
     SequenceClassifier,
@@ -37,8 +37,10 @@ impl Role {
     }
 }
 
-/// Writes config.json and model.safetensors into `folder`; `parameters` have the names that a network of this
-/// role has by itself (`embeddings.*`, `encoder.*` and its head); `labels` are those of a classifier's outputs.
+/// Writes config.json and model.safetensors into `folder`.
+///
+/// `parameters` have the names that a network of this role has alone (`embeddings.*`, `encoder.*` and its
+/// head). `labels` are the names of a classifier's outputs.
 pub fn write(
     folder: &Path,
     config: Config,
@@ -49,13 +51,13 @@ pub fn write(
     create_folder(folder)?;
     let mut file = TensorFile::default();
     for (name, tensor) in parameters {
-        let names = parts(name, Family::Electra, "electra.")
+        let names = published_names(name, Family::Electra, "electra.")
             .ok_or_else(|| Error::internal(format!("`{name}` has no published name")))?;
         for (name, part) in names.into_iter().zip(split(name, tensor)?) {
             file.add(name, &part)?;
         }
     }
-    // transformers refuses a file that does not say which framework's layout it has.
+    // transformers refuses a file whose metadata does not name the framework.
     write_whole(&folder.join("model.safetensors"), &file.into_bytes("format", "pt".into())?)?;
     let mut config = config.to_json(role.architecture());
     if !labels.is_empty() {

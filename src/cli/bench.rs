@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::spec_arguments::SpecArguments;
+use super::experiment_arguments::ExperimentArguments;
 use super::terminal::Terminal;
 use super::{exit, output};
 use crate::error::{Error, Result};
@@ -16,12 +16,12 @@ use crate::tools::bench::{corpus, step};
 #[derive(Args, Debug)]
 pub struct BenchArguments {
     #[command(subcommand)]
-    what: What,
+    command: BenchCommand,
 }
 
 /// What to time.
 #[derive(Subcommand, Debug)]
-enum What {
+enum BenchCommand {
     /// Times a whole training step: generator, sampling, discriminator, backward, clipping, optimizer
     Step(StepArguments),
     /// Times reading, tokenising and packing the text of an experiment's first trial, without the text cache
@@ -31,7 +31,7 @@ enum What {
 #[derive(Args, Debug)]
 struct CorpusArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 
     /// Threads that compute [default: one per core, or RAYON_NUM_THREADS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,8 +98,8 @@ fn ratio(text: &str) -> std::result::Result<f64, String> {
 
 /// Times it, prints the result and returns the exit code.
 pub fn bench(arguments: &BenchArguments) -> Result<u8> {
-    match &arguments.what {
-        What::Step(step) => {
+    match &arguments.command {
+        BenchCommand::Step(step) => {
             let result = step::step(&BenchOptions {
                 size: size(&step.size)?,
                 batch: step.batch as usize,
@@ -113,8 +113,8 @@ pub fn bench(arguments: &BenchArguments) -> Result<u8> {
             })?;
             print(&result, step.json, text)
         }
-        What::Corpus(arguments) => {
-            let experiment = arguments.spec.load()?;
+        BenchCommand::Corpus(arguments) => {
+            let experiment = arguments.experiment.load()?;
             let trial =
                 experiment.trials.first().ok_or_else(|| Error::internal("an experiment has no trial"))?;
             let threads = arguments.threads.map(usize::from);

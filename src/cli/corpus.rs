@@ -6,12 +6,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use indicatif::BinaryBytes;
 
-use super::spec_arguments::SpecArguments;
+use super::experiment_arguments::ExperimentArguments;
 use super::table::{numbers, table, words};
 use super::terminal::Terminal;
 use super::{exit, output};
-use crate::disk::bytes_text;
 use crate::error::Result;
 use crate::run::{export_corpus, import_corpus};
 use crate::text::ArchivedCorpus;
@@ -20,11 +20,11 @@ use crate::text::ArchivedCorpus;
 #[derive(Args, Debug)]
 pub struct CorpusArguments {
     #[command(subcommand)]
-    direction: Direction,
+    command: CorpusCommand,
 }
 
 #[derive(Subcommand, Debug)]
-enum Direction {
+enum CorpusCommand {
     /// Writes an experiment's tokenised text into a corpus archive
     #[command(
         long_about = "Writes an experiment's tokenised text into a corpus archive: one compressed file of about \
@@ -49,7 +49,7 @@ enum Direction {
 #[derive(Args, Debug)]
 pub struct ExportArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 
     /// Corpus archive to write; the file must not exist yet
     #[arg(long, value_name = "FILE")]
@@ -70,9 +70,9 @@ pub struct ImportArguments {
 
 /// Exports or imports, lists the corpora and returns the exit code.
 pub fn corpus(arguments: &CorpusArguments) -> Result<u8> {
-    match &arguments.direction {
-        Direction::Export(arguments) => export(arguments),
-        Direction::Import(arguments) => import(arguments),
+    match &arguments.command {
+        CorpusCommand::Export(arguments) => export(arguments),
+        CorpusCommand::Import(arguments) => import(arguments),
     }
 }
 
@@ -89,7 +89,7 @@ pub fn unpack(arguments: &ImportArguments) -> Result<u8> {
 }
 
 fn export(arguments: &ExportArguments) -> Result<u8> {
-    let experiment = arguments.spec.load()?;
+    let experiment = arguments.experiment.load()?;
     let progress = Terminal::on_stderr().watch("corpus export");
     show(&export_corpus(&experiment, &arguments.to, arguments.offline, &progress)?)
 }
@@ -108,8 +108,8 @@ fn text(corpora: &[ArchivedCorpus]) -> String {
         [
             corpus.seq_len.to_string(),
             corpus.n_tokens.to_string(),
-            bytes_text(corpus.archive_bytes),
-            bytes_text(corpus.cache_bytes),
+            BinaryBytes(corpus.archive_bytes).to_string(),
+            BinaryBytes(corpus.cache_bytes).to_string(),
             corpus.source.clone(),
         ]
     };
@@ -139,7 +139,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&[corpus]), @r"
         seq_len    tokens  in the archive  in the cache  text
-            128  45024147        51.5 MiB      91.2 MiB  wikimedia/wikipedia train-*.parquet
+            128  45024147       51.50 MiB     91.17 MiB  wikimedia/wikipedia train-*.parquet
         ");
     }
 }

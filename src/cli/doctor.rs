@@ -1,9 +1,9 @@
 //! `electra-lab doctor`: what this machine and this build have.
 
 use clap::Args;
+use indicatif::BinaryBytes;
 
 use super::{exit, output};
-use crate::disk::bytes_text;
 use crate::error::Result;
 use crate::tools::{Examination, FolderState, examine};
 
@@ -57,10 +57,10 @@ fn folder_text(folder: &FolderState) -> String {
     let mut words = vec![folder.path.display().to_string()];
     match (folder.exists, folder.used_bytes) {
         (false, _) => words.push("not created yet".into()),
-        (true, Some(bytes)) => words.push(format!("{} used", bytes_text(bytes))),
+        (true, Some(bytes)) => words.push(format!("{} used", BinaryBytes(bytes))),
         (true, None) => {}
     }
-    words.extend(folder.free_bytes.map(|bytes| format!("{} free", bytes_text(bytes))));
+    words.extend(folder.free_bytes.map(|bytes| format!("{} free", BinaryBytes(bytes))));
     words.join(", ")
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::experiment_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::run::{RunArguments, run};
-use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
@@ -72,7 +72,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     write_whole(&path, text.as_bytes())?;
     let overrides = Overrides { profile: None, sets: arguments.sets.clone() };
     let code = run(&RunArguments {
-        specs: vec![path.clone()],
+        files: vec![path.clone()],
         overrides,
         only: Vec::new(),
         jobs: 1,

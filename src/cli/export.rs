@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::spec_arguments::ResultsArgument;
+use super::experiment_arguments::ResultsArgument;
 use super::{exit, output};
 use crate::error::Result;
 use crate::hub::DataEnv;

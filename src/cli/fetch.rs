@@ -1,12 +1,12 @@
 //! `electra-lab fetch`: downloads everything that an experiment needs, for runs without network.
 
 use clap::Args;
+use indicatif::BinaryBytes;
 
-use super::spec_arguments::SpecArguments;
+use super::experiment_arguments::ExperimentArguments;
 use super::table::{numbers, table, words};
 use super::terminal::Terminal;
 use super::{exit, output};
-use crate::disk::bytes_text;
 use crate::error::Result;
 use crate::run::fetch_experiment;
 
@@ -14,12 +14,12 @@ use crate::run::fetch_experiment;
 #[derive(Args, Debug)]
 pub struct FetchArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 }
 
 /// Downloads the files, lists them and returns the exit code.
 pub fn fetch(arguments: &FetchArguments) -> Result<u8> {
-    let experiment = arguments.spec.load()?;
+    let experiment = arguments.experiment.load()?;
     let files = fetch_experiment(&experiment, &Terminal::on_stderr().watch("fetch"))?;
     output::data(&text(&files))?;
     Ok(exit::OK)
@@ -27,7 +27,7 @@ pub fn fetch(arguments: &FetchArguments) -> Result<u8> {
 
 fn text(files: &[(String, u64)]) -> String {
     let rows: Vec<[String; 2]> =
-        files.iter().map(|(name, bytes)| [bytes_text(*bytes), name.clone()]).collect();
+        files.iter().map(|(name, bytes)| [BinaryBytes(*bytes).to_string(), name.clone()]).collect();
     table(&[numbers("size"), words("file")], &rows)
 }
 
@@ -39,9 +39,9 @@ mod tests {
     fn files_are_listed_with_their_sizes() {
         let files = [("nyu-mll/glue cola/train.parquet".to_string(), 251_133), ("vocab.txt".into(), 17)];
         insta::assert_snapshot!(text(&files), @r"
-             size  file
-        245.2 KiB  nyu-mll/glue cola/train.parquet
-             17 B  vocab.txt
+              size  file
+        245.25 KiB  nyu-mll/glue cola/train.parquet
+              17 B  vocab.txt
         ");
     }
 }

@@ -8,7 +8,8 @@ mod completions;
 mod corpus;
 mod doctor;
 mod evaluate;
-pub mod exit;
+mod exit;
+mod experiment_arguments;
 mod export;
 mod fetch;
 mod output;
@@ -16,12 +17,12 @@ mod panic;
 mod plan;
 mod probe;
 mod rebuild_command;
+mod records;
 mod report;
 mod report_all;
 mod run;
 mod schema;
 mod score;
-mod spec_arguments;
 mod status;
 mod submission;
 mod table;
@@ -83,6 +84,9 @@ enum Command {
         Example:\n  electra-lab report experiments/gen_ratio.yaml --reports /tmp/reports\n  \
         electra-lab report --all")]
     Report(report::ReportArguments),
+    /// Writes all records as one table, for pandas, polars or a spreadsheet
+    #[command(long_about = records::ABOUT)]
+    Records(records::RecordsArguments),
     /// Downloads everything that an experiment needs, for runs without network
     #[command(
         long_about = "Downloads everything that an experiment needs into the hub's cache. For a machine \
@@ -193,6 +197,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Plan(arguments) => plan::plan(arguments),
         Command::Status(arguments) => status::status(arguments),
         Command::Report(arguments) => report::report(arguments),
+        Command::Records(arguments) => records::records(arguments),
         Command::Fetch(arguments) => fetch::fetch(arguments),
         Command::Corpus(arguments) => corpus::corpus(arguments),
         Command::Pack(arguments) => corpus::pack(arguments),
@@ -246,6 +251,7 @@ mod tests {
           plan         Shows what a run would do and cost, without running it
           status       Shows the progress of an experiment, while it runs or afterwards
           report       Rebuilds the report from the results
+          records      Writes all records as one table, for pandas, polars or a spreadsheet
           fetch        Downloads everything that an experiment needs, for runs without network
           corpus       Carries an experiment's tokenised text to another machine
           evaluate     Fine-tunes and scores a published checkpoint; writes records and a report

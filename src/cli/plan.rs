@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::spec_arguments::{ResultsArgument, SpecArguments};
+use super::experiment_arguments::{ExperimentArguments, ResultsArgument};
 use super::table::{count_text, numbers, table, words};
 use super::{exit, output};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::run::{Plan, plan_experiment};
 #[derive(Args, Debug)]
 pub struct PlanArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 
     #[command(flatten)]
     results: ResultsArgument,
@@ -30,7 +30,7 @@ pub struct PlanArguments {
 
 /// Prints the plan and returns the exit code.
 pub fn plan(arguments: &PlanArguments) -> Result<u8> {
-    let experiment = arguments.spec.load()?;
+    let experiment = arguments.experiment.load()?;
     let plan = plan_experiment(&experiment, &arguments.results.results, arguments.offline)?;
     if arguments.json {
         output::json(&plan)?

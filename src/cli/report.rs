@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::experiment_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::rebuild_command::rebuild_command_of;
 use super::report_all::{Folders, report_all};
-use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::{exit, output};
 use crate::error::Result;
 use crate::experiment::Experiment;
@@ -19,7 +19,7 @@ use crate::report::{ReportInput, build};
 pub struct ReportArguments {
     /// Experiment file (YAML)
     #[arg(value_name = "EXPERIMENT", required_unless_present = "all", conflicts_with = "all")]
-    spec: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     #[command(flatten)]
     overrides: Overrides,
@@ -42,11 +42,11 @@ pub struct ReportArguments {
 /// Builds the report and returns the exit code.
 pub fn report(arguments: &ReportArguments) -> Result<u8> {
     let (results, reports) = (&arguments.results.results, &arguments.reports.reports);
-    let Some(spec) = &arguments.spec else {
+    let Some(file) = &arguments.file else {
         return report_all(&Folders { experiments: &arguments.experiments, results, reports });
     };
     let request = ReportRequest { overrides: &arguments.overrides, results, reports };
-    build_and_show(&arguments.overrides.load(spec)?, &request)?;
+    build_and_show(&arguments.overrides.load(file)?, &request)?;
     Ok(exit::OK)
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::experiment_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::report::ReportRequest;
-use super::spec_arguments::{Overrides, ReportsArgument, ResultsArgument};
 use super::terminal::Terminal;
 use super::{exit, output, report};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, run_experiments, r
 pub struct RunArguments {
     /// Experiment files (YAML)
     #[arg(value_name = "EXPERIMENT", required = true)]
-    pub(super) specs: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(super) overrides: Overrides,
@@ -62,7 +62,7 @@ pub struct RunArguments {
 
 /// Runs the experiments and returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8> {
-    let experiments = load_all(&arguments.specs, &arguments.overrides)?;
+    let experiments = load_all(&arguments.files, &arguments.overrides)?;
     let options = RunOptions {
         results: arguments.results.results.clone(),
         reports: arguments.reports.reports.clone(),
@@ -95,10 +95,10 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
 }
 
 /// Reads every file once. Reads all of them before it fails, so that all mistakes are reported.
-fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
-    let mut experiments = Vec::with_capacity(specs.len());
+fn load_all(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>> {
+    let mut experiments = Vec::with_capacity(files.len());
     let mut last_error = None;
-    for path in distinct(specs) {
+    for path in distinct(files) {
         match overrides.load(path) {
             Ok(experiment) => experiments.push(experiment),
             Err(error) => {
@@ -112,11 +112,11 @@ fn load_all(specs: &[PathBuf], overrides: &Overrides) -> Result<Vec<Experiment>>
 }
 
 /// The files without repetitions, even if one file is written in two ways.
-fn distinct(specs: &[PathBuf]) -> Vec<&Path> {
+fn distinct(files: &[PathBuf]) -> Vec<&Path> {
     let mut seen = std::collections::BTreeSet::new();
     // A missing file stays in the list; reading it gives the error.
     let canonical = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    specs.iter().filter(|path| seen.insert(canonical(path))).map(PathBuf::as_path).collect()
+    files.iter().filter(|path| seen.insert(canonical(path))).map(PathBuf::as_path).collect()
 }
 
 /// Builds the report of each experiment that has a finished trial.
@@ -150,7 +150,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("inner")).unwrap();
         let [file, other] = ["a.yaml", "b.yaml"].map(|name| folder.path().join(name));
         std::fs::write(&file, "").unwrap();
-        let specs = [file.clone(), folder.path().join("inner/../a.yaml"), other.clone(), file.clone()];
-        assert_eq!(distinct(&specs), [file.as_path(), other.as_path()]);
+        let files = [file.clone(), folder.path().join("inner/../a.yaml"), other.clone(), file.clone()];
+        assert_eq!(distinct(&files), [file.as_path(), other.as_path()]);
     }
 }

@@ -16,12 +16,12 @@ use crate::tools::{score_glue, score_squad};
 #[derive(Args, Debug)]
 pub struct ScoreArguments {
     #[command(subcommand)]
-    what: What,
+    command: ScoreCommand,
 }
 
 /// The benchmark, which has its own formats and metrics.
 #[derive(Subcommand, Debug)]
-enum What {
+enum ScoreCommand {
     /// Scores predictions for a GLUE task
     #[command(
         long_about = "Scores predictions for a GLUE task by all its metrics, as scikit-learn and SciPy define them. \
@@ -115,9 +115,9 @@ impl OutputArguments {
 
 /// Scores the files, prints the scores and returns the exit code.
 pub fn score(arguments: &ScoreArguments) -> Result<u8> {
-    match &arguments.what {
-        What::Glue(arguments) => glue(arguments),
-        What::Squad(arguments) => squad(arguments),
+    match &arguments.command {
+        ScoreCommand::Glue(arguments) => glue(arguments),
+        ScoreCommand::Squad(arguments) => squad(arguments),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::spec_arguments::{ResultsArgument, SpecArguments};
+use super::experiment_arguments::{ExperimentArguments, ResultsArgument};
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::run::{Status, TrialProgress, experiment_status};
 #[derive(Args, Debug)]
 pub struct StatusArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 
     #[command(flatten)]
     results: ResultsArgument,
@@ -26,7 +26,7 @@ pub struct StatusArguments {
 
 /// Prints the status and returns the exit code.
 pub fn status(arguments: &StatusArguments) -> Result<u8> {
-    let status = experiment_status(&arguments.spec.load()?, &arguments.results.results);
+    let status = experiment_status(&arguments.experiment.load()?, &arguments.results.results);
     if arguments.json {
         output::json(&status)?
     } else {

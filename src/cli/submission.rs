@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::spec_arguments::ResultsArgument;
+use super::experiment_arguments::ResultsArgument;
 use super::table::{numbers, table, words};
 use super::{exit, output};
 use crate::error::Result;

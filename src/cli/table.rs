@@ -1,6 +1,8 @@
-//! Plain-text tables for a terminal, and short forms of large numbers.
+//! Tables for a terminal, and numbers in units.
 
-/// A column: its heading, and whether its cells are numbers, which are aligned to the right.
+use crate::report::Table;
+
+/// A column's heading, and whether its cells are numbers, which are aligned right.
 pub struct Column {
     heading: &'static str,
     is_number: bool,
@@ -16,24 +18,11 @@ pub const fn numbers(heading: &'static str) -> Column {
     Column { heading, is_number: true }
 }
 
-/// The table as text: two spaces between columns, no spaces at the ends of lines.
+/// Lays out rows under their headings.
 pub fn table<const N: usize>(columns: &[Column; N], rows: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|index| {
-        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
-        let heading = columns.get(index).map_or(0, |column| column.heading.chars().count());
-        cells.fold(heading, usize::max)
-    });
-    let headings: [String; N] = columns.each_ref().map(|column| column.heading.to_string());
-    let mut text = String::new();
-    for row in std::iter::once(&headings).chain(rows) {
-        let cells = row.iter().zip(widths).zip(columns).map(|((cell, width), column)| {
-            if column.is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    let mut table = Table::aligned(columns.iter().map(|column| (column.heading, !column.is_number)));
+    rows.iter().for_each(|row| table.row(row.to_vec()));
+    table.to_lines().join("\n") + "\n"
 }
 
 /// `950`, `12.3k`, `4.1M`, `2.5G`, `1.0T`.

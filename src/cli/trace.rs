@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use indicatif::BinaryBytes;
 
-use super::spec_arguments::SpecArguments;
+use super::experiment_arguments::ExperimentArguments;
 use super::terminal::Terminal;
 use super::{exit, output};
-use crate::disk::bytes_text;
 use crate::error::Result;
 use crate::run::DeviceChoice;
 use crate::tools::{TraceOptions, trace_experiment};
@@ -37,7 +37,7 @@ pub const ABOUT: &str = "Runs the first steps of a trial like `run` and writes a
 #[derive(Args, Debug)]
 pub struct TraceArguments {
     #[command(flatten)]
-    spec: SpecArguments,
+    experiment: ExperimentArguments,
 
     /// Number of steps, from the first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -62,7 +62,7 @@ pub struct TraceArguments {
 
 /// Writes the trace and returns the exit code.
 pub fn trace(arguments: &TraceArguments) -> Result<u8> {
-    let experiment = arguments.spec.load()?;
+    let experiment = arguments.experiment.load()?;
     let options = TraceOptions {
         only: arguments.only.clone(),
         n_steps: arguments.steps,
@@ -78,7 +78,7 @@ pub fn trace(arguments: &TraceArguments) -> Result<u8> {
         arguments.steps,
         traced.id,
         traced.label,
-        bytes_text(traced.n_bytes)
+        BinaryBytes(traced.n_bytes)
     ));
     if traced.has_dropout {
         output::note(

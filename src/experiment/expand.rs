@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::layers::Layers;
 use super::sweep;
-use super::sweep::Setting;
+use super::sweep::{Axis, Setting};
 use super::trial::{Trial, TrialSpec, value_text};
 use crate::experiment::check::finding::Finding;
 use crate::experiment::check::trial::check_trial;
@@ -32,49 +32,19 @@ pub(crate) fn trials(
     problems: &mut Problems,
 ) -> Vec<Trial> {
     let (axes, mistakes) = sweep::axes(schema, &spec.sweep);
-    let has_mistakes = !mistakes.is_empty();
-    for mistake in mistakes {
-        problems.add(layers.place(&mistake), mistake);
-    }
-    let n_seeds = spec.seeds.len();
-    let count = sweep::n_points(&axes).saturating_mul(n_seeds as u128);
-    if count > MAX_TRIALS as u128 {
-        let what = format!(
-            "makes {count} trials ({} points × {n_seeds} seed{}), more than {MAX_TRIALS}",
-            sweep::lengths(&axes),
-            if n_seeds == 1 { "" } else { "s" }
-        );
-        let hint = "shorten the lists, or split the question over several files";
-        let problem = Problem::at(&ValuePath::of_keys(&["sweep"]), what, hint);
-        problems.add(layers.place(&problem), problem);
-        return Vec::new();
-    }
     let mut doubtful = doubtful.to_vec();
-    if has_mistakes {
+    if !mistakes.is_empty() {
         doubtful.extend(sweep::names(&spec.sweep).iter().map(|name| ValuePath::expand(name)));
     }
-    let base = json!({"base": spec.base, "evaluate": spec.evaluate});
-    let (written, _) = layers.effective(schema);
-    let points = sweep::points(&axes);
-    let mut checked: Vec<CheckedPoint> = Vec::new();
-    for point in points {
-        let mut document = sweep::apply(schema, &base, &point);
-        recipe::fill(&mut document, &sweep::apply(schema, &written, &point));
-        match typed(schema, &document) {
-            Ok((base, evaluate)) => checked.push(CheckedPoint { point, base, evaluate }),
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    let mistake = at_written_path(mistake, &point);
-                    problems.add(layers.place(&mistake), mistake);
-                }
-            }
-        }
+    layers.report(mistakes, problems);
+    if let Some(problem) = too_many(&axes, spec.seeds.len()) {
+        layers.report([problem], problems);
+        return Vec::new();
     }
-    for problem in gather(&checked, layers, &doubtful) {
-        problems.add(layers.place(&problem), problem);
-    }
+    let points = check_points(schema, spec, &axes, layers, problems);
+    layers.report(gather(&points, layers, &doubtful), problems);
     let mut trials: Vec<Trial> = Vec::new();
-    for trial in checked.iter().flat_map(|point| spec.seeds.iter().map(|seed| point.trial(*seed))) {
+    for trial in points.iter().flat_map(|point| spec.seeds.iter().map(|seed| point.trial(*seed))) {
         // Two points may be the same trial (replaced-token detection under two budgets): it runs once and is
         // shown at both.
         if !trials.iter().any(|known| known.id == trial.id && known.point == trial.point) {
@@ -82,6 +52,45 @@ pub(crate) fn trials(
         }
     }
     trials
+}
+
+/// The mistake of a sweep with too many trials.
+fn too_many(axes: &[Axis], n_seeds: usize) -> Option<Problem> {
+    let count = sweep::n_points(axes).saturating_mul(n_seeds as u128);
+    (count > MAX_TRIALS as u128).then(|| {
+        let what = format!(
+            "makes {count} trials ({} points × {n_seeds} seed{}), more than {MAX_TRIALS}",
+            sweep::lengths(axes),
+            if n_seeds == 1 { "" } else { "s" }
+        );
+        let hint = "shorten the lists, or split the question over several files";
+        Problem::at(&ValuePath::of_keys(&["sweep"]), what, hint)
+    })
+}
+
+/// The points of the sweep whose values fit the schema; the mistakes of the others go to `problems`.
+fn check_points(
+    schema: &Schema,
+    spec: &ExperimentSpec,
+    axes: &[Axis],
+    layers: &Layers,
+    problems: &mut Problems,
+) -> Vec<CheckedPoint> {
+    let base = json!({"base": spec.base, "evaluate": spec.evaluate});
+    let (written, _) = layers.effective(schema);
+    let mut checked: Vec<CheckedPoint> = Vec::new();
+    for point in sweep::points(axes) {
+        let mut document = sweep::apply(schema, &base, &point);
+        recipe::fill(&mut document, &sweep::apply(schema, &written, &point));
+        match typed(schema, &document) {
+            Ok((base, evaluate)) => checked.push(CheckedPoint { point, base, evaluate }),
+            Err(mistakes) => {
+                let mistakes = mistakes.into_iter().map(|mistake| at_written_path(mistake, &point));
+                layers.report(mistakes, problems);
+            }
+        }
+    }
+    checked
 }
 
 /// A point of the sweep whose values fit the schema.

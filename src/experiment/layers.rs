@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::overrides;
 use super::overrides::Override;
 use crate::experiment::document::locate::line_of;
-use crate::experiment::document::problem::{Origin, Problem};
+use crate::experiment::document::problem::{Origin, Problem, Problems};
 use crate::experiment::document::schema::Schema;
 use crate::experiment::document::value_path::ValuePath;
 
@@ -45,6 +45,13 @@ impl Layers<'_> {
 
     fn profile_path(&self) -> Option<ValuePath> {
         Some(ValuePath::of_keys(&["profiles", self.profile?]))
+    }
+
+    /// Adds mistakes to `problems`, each with the place where its value was written.
+    pub fn report(&self, mistakes: impl IntoIterator<Item = Problem>, problems: &mut Problems) {
+        for mistake in mistakes {
+            problems.add(self.place(&mistake), mistake);
+        }
     }
 
     /// Where the value of a problem was written.

@@ -67,15 +67,11 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
     let section = ValuePath::of_keys(&["profiles"]);
     let written_profiles = section.get(&effective).cloned();
     section.remove(&mut effective);
-    for problem in validate::document(&schema, &effective, Completeness::Whole) {
-        problems.add(layers.place(&problem), problem);
-    }
+    layers.report(validate::document(&schema, &effective, Completeness::Whole), &mut problems);
     let mut doubtful = Vec::new();
     let read = without_mistakes(&schema, effective.clone(), &mut doubtful);
     let loaded = read.map(|mut spec| {
-        for problem in check_experiment(&spec, &effective, &overrides) {
-            problems.add(layers.place(&problem), problem);
-        }
+        layers.report(check_experiment(&spec, &effective, &overrides), &mut problems);
         let trials = expand::trials(&schema, &spec, &layers, &doubtful, &mut problems);
         match_expectation(&mut spec, &trials);
         (spec, trials)
@@ -110,16 +106,12 @@ fn profiles_of(document: &Value) -> Vec<String> {
 /// Checks the file as written, then the file under each of its profiles, including those not in use.
 fn check_layers(schema: &Schema, text: &str, document: &Value, profiles: &[String], problems: &mut Problems) {
     let file = Layers { text, document, profile: None, overrides: &[] };
-    for problem in validate::document(schema, document, Completeness::Part) {
-        problems.add(file.place(&problem), problem);
-    }
+    file.report(validate::document(schema, document, Completeness::Part), problems);
     for profile in profiles {
         let layers = Layers { profile: Some(profile), ..file };
         let (mut effective, _) = layers.effective(schema);
         ValuePath::of_keys(&["profiles"]).remove(&mut effective);
-        for problem in validate::document(schema, &effective, Completeness::Whole) {
-            problems.add(layers.place(&problem), problem);
-        }
+        layers.report(validate::document(schema, &effective, Completeness::Whole), problems);
     }
 }
 

@@ -4,7 +4,7 @@
 //! The types in `format/` define the YAML format by their serde and schemars attributes. Their defaults are
 //! the only defaults of the project. No code outside this folder checks a specification again.
 //!
-//! [`load`] is the entry point. It reads the file and checks it against the generated schema (`document/`),
+//! [`load()`] is the entry point. It reads the file and checks it against the generated schema (`document/`),
 //! applies a profile and each `--set` (`layers`, `overrides`), expands the sweep (`sweep`, `expand`) and
 //! checks that the values agree with each other (`check/`). All mistakes become one error that names the line
 //! of each. Must never: touch a model, a device, the network or the clock.
@@ -17,6 +17,7 @@ mod layers;
 mod load;
 mod overrides;
 mod sweep;
+mod sweep_point;
 mod trial;
 
 pub use document::schema::schema;
@@ -38,4 +39,5 @@ pub use format::task_name::TaskName;
 pub use format::top_level::{CostAxis, ExpectSpec, ExperimentSpec, ReportSpec};
 pub use format::train::{Budget, OptimizerKind, Precision, TrainSpec};
 pub use load::{Experiment, load};
+pub use sweep_point::{SweepPoint, same_value, value_label, value_labels};
 pub use trial::{Trial, TrialId, TrialSpec};

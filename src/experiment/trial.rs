@@ -11,6 +11,7 @@ use crate::experiment::format::model::ModelSpec;
 use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::published::PublishedSpec;
 use crate::experiment::format::train::{Budget, TrainSpec};
+use crate::experiment::sweep_point::SweepPoint;
 
 /// Raised whenever the same specification would give different numbers than before. Old results then belong
 /// to a different trial id and are not mistaken for new ones.
@@ -54,7 +55,7 @@ pub struct Trial {
     /// Name of its folder.
     pub id: TrialId,
     /// The swept paths and their values, in the sweep's order, without the seed.
-    pub point: Vec<(String, Value)>,
+    pub point: SweepPoint,
     /// Its configuration.
     pub spec: TrialSpec,
 }
@@ -108,10 +109,8 @@ impl TrialSpec {
 impl Trial {
     /// The label that distinguishes trials for a reader: `model.generator_ratio=0.25 seed=1`.
     pub fn label(&self) -> String {
-        let mut words: Vec<String> =
-            self.point.iter().map(|(path, value)| format!("{path}={}", value_text(value))).collect();
-        words.push(format!("seed={}", self.spec.seed));
-        words.join(" ")
+        let seed = format!("seed={}", self.spec.seed);
+        if self.point.is_empty() { seed } else { format!("{} {seed}", self.point.label()) }
     }
 }
 

@@ -1,19 +1,20 @@
 //! The exact counter: the multiplications and additions of the matrix products that this code runs.
 //!
-//! Forward, backward, and the attention scores that the backward pass computes again, for sequences of their real
-//! lengths. Elementwise work and table look-ups are left out. Must never: follow the paper's rules where this code
-//! does otherwise. Next: `paper.rs` for those.
+//! It covers the forward pass, the backward pass, and the attention scores that the backward pass computes
+//! again, for sequences of their real lengths. Elementwise work and table look-ups are left out. Must never:
+//! follow the paper's rules where this code does something else. Next: `paper.rs` for those rules.
 
 use crate::experiment::{EncoderShape, MainTask, Stage, TrialSpec, cropped};
 
 /// Products of one encoder for sequences of the given lengths, forward and backward.
 fn encoder(shape: &EncoderShape, lengths: &[usize]) -> f64 {
     let (dense, attention) = encoder_products(shape, lengths);
-    // A dense layer costs 2 forward and 4 backward a weight; attention 4·T²·H forward, 10·T²·H backward.
+    // Per weight and token a dense layer costs 2 forward and 4 backward. Attention costs 4·T²·H forward and
+    // 10·T²·H backward.
     6.0 * dense + 14.0 * attention
 }
 
-/// Weights times tokens of the dense layers, and layers times T²·H of attention.
+/// Two sums for an encoder: weights × tokens of its dense layers, and layers × T²·H of its attention.
 fn encoder_products(shape: &EncoderShape, lengths: &[usize]) -> (f64, f64) {
     let tokens = lengths.iter().sum::<usize>() as f64;
     let squares: f64 = lengths.iter().map(|&length| (length * length) as f64).sum();
@@ -27,8 +28,8 @@ fn masked_lm_head(shape: &EncoderShape, vocab: usize, masked: f64) -> f64 {
     6.0 * masked * (shape.hidden * shape.embedding + shape.embedding * vocab) as f64
 }
 
-/// Both towers, their head over all tokens, whose logits the backward pass computes again, and once more, forward only,
-/// where samples are drawn.
+/// Both towers and their head. The head covers all tokens, and its logits are computed again in the backward
+/// pass; it runs once more, forward only, to draw samples.
 fn two_towers(shape: &EncoderShape, vocab: usize, lengths: &[usize], masked: f64) -> f64 {
     let (both, tokens) = (shape.side_by_side(), lengths.iter().sum::<usize>() as f64);
     let head = masked_lm_head(&both, vocab, tokens) + masked_lm_head(&both, vocab, masked) / 3.0;
@@ -45,12 +46,12 @@ pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usiz
         _ if objective.has_two_towers() => two_towers(&small, vocab, lengths, masked),
         Stage::Joint | Stage::Generator => encoder(&small, lengths) + masked_lm_head(&small, vocab, masked),
         Stage::Discriminator => {
-            // Sampled from, not trained: forward only.
+            // The generator is sampled from and not trained: forward only.
             let (dense, attention) = encoder_products(&small, lengths);
             2.0 * dense + 4.0 * attention + masked_lm_head(&small, vocab, masked) / 3.0
         }
     };
-    // The baseline's gradient stops at the hidden states.
+    // The gradient of the baseline stops at the hidden states.
     let baseline = if objective.has_baseline() { 4.0 * masked * small.hidden as f64 } else { 0.0 };
     match stage {
         Stage::Generator => generator,
@@ -58,7 +59,7 @@ pub fn train_flops(spec: &TrialSpec, vocab: usize, stage: Stage, lengths: &[usiz
     }
 }
 
-/// `generator` and what the encoder that is fine-tuned costs with its head.
+/// FLOPs of the encoder that is fine-tuned and its head, plus `generator`.
 fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64) -> f64 {
     let objective = &spec.objective;
     let tokens = lengths.iter().sum::<usize>() as f64;
@@ -69,7 +70,7 @@ fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64)
         }
         MainTask::Detect => 6.0 * tokens * (full.hidden * full.hidden + full.hidden) as f64,
         MainTask::RestoreAll => {
-            // The logits of all tokens are computed again in the backward pass instead of being kept.
+            // The logits of all tokens are computed again in the backward pass instead of being stored.
             let logits_again = 2.0 * tokens * (full.embedding * vocab) as f64;
             let gate = 6.0 * tokens * full.hidden as f64;
             masked_lm_head(&full, vocab, tokens) + logits_again + gate
@@ -84,7 +85,8 @@ fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64)
     generator + encoder(&full, lengths) + head + second_view
 }
 
-/// The encoder on crops that keep a share of every sequence, and the products of all [CLS] vectors of both views.
+/// The encoder on crops that keep `share` of every sequence, and the products of all [CLS] vectors of both
+/// views.
 fn contrast(shape: &EncoderShape, lengths: &[usize], share: f64) -> f64 {
     let crops: Vec<usize> = lengths.iter().map(|&length| cropped(length, share)).collect();
     let views = 2.0 * lengths.len() as f64;
@@ -109,7 +111,7 @@ mod tests {
     use crate::experiment::{Masking, ModelSpec, ObjectiveSpec};
     use crate::flops::fixture::trial;
 
-    /// By hand for one layer, one sequence of 10 tokens, hidden 4, FFN 16, embedding 4, vocabulary 100.
+    /// By hand: one layer, one sequence of 10 tokens, hidden 4, FFN 16, embedding 4, vocabulary 100.
     #[test]
     fn flops_by_hand() {
         let model = ModelSpec {
@@ -126,8 +128,8 @@ mod tests {
         assert_eq!(train_flops(&mlm, 100, Stage::Joint, &[10]), dense + attention + head);
     }
 
-    /// By hand for one layer, hidden 4, FFN 16, embedding 4 and a generator of the same shape; 10 tokens, of which 2 are
-    /// masked, and 100 words.
+    /// By hand: one layer, hidden 4, FFN 16, embedding 4, a generator of the same shape, 10 tokens of which 2
+    /// are masked, vocabulary 100.
     #[test]
     fn objectives_by_hand() {
         let model = ModelSpec {
@@ -154,7 +156,8 @@ mod tests {
         close(count(Stage::Joint, r#"{"kind": "replace_mlm", "mask_fraction": 0.2}"#), joint + mlm_head);
         let all = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0 + 6.0 * 4.0);
         close(count(Stage::Joint, r#"{"kind": "all_tokens_mlm", "mask_fraction": 0.2}"#), joint + all);
-        // The crop of 10 tokens keeps [CLS], 7 of the 8 between, and [SEP]; two views of one text are 2 × 2 products.
+        // The crop of 10 tokens keeps [CLS], 7 of the 8 tokens between, and [SEP]. Two views of one text give
+        // 2 × 2 products.
         let clm = joint + mlm_head + 6.0 * 10.0 * 4.0;
         let crop = 6.0 * 9.0 * (4.0 * 16.0 + 2.0 * 64.0) + 14.0 * 81.0 * 4.0;
         close(count(Stage::Joint, r#"{"kind": "coco_lm", "mask_fraction": 0.2, "scl_weight": 0}"#), clm);
@@ -175,8 +178,8 @@ mod tests {
         let second = forward + mlm_head / 3.0 + encoder + disc_head;
         close(count(Stage::Discriminator, two_stage), second);
         let objective: ObjectiveSpec = serde_json::from_str(two_stage).unwrap();
-        let mut whole = trial(objective, model.clone());
-        (whole.train.batch, whole.train.seq_len) = (1, 10);
-        close(train_flops_per_step(&whole, 100, whole.train.steps), (encoder + mlm_head + second) / 2.0);
+        let mut spec = trial(objective, model.clone());
+        (spec.train.batch, spec.train.seq_len) = (1, 10);
+        close(train_flops_per_step(&spec, 100, spec.train.steps), (encoder + mlm_head + second) / 2.0);
     }
 }

@@ -1,23 +1,26 @@
-//! The paper counter: FLOPs by the rules behind ELECTRA's tables (google-research/electra, flops_computation.py).
+//! The paper counter: FLOPs by the rules behind ELECTRA's tables (google-research/electra,
+//! flops_computation.py).
 //!
-//! The rules: an operation is one mathematical operation, an m × n product on one vector costs 2·m·n, elementwise
-//! work costs a few operations a number, table look-ups are products with one-hot vectors, every sequence is full,
-//! and the backward pass costs what the forward pass costs. ELMo and XLNet were measured in other ways, and T5 has a
-//! decoder: they are not counted here.
+//! The rules: an operation is one mathematical operation. A product of an m × n matrix and a vector costs
+//! 2·m·n, elementwise work costs a few operations per number, and table look-ups are products with one-hot
+//! vectors. Every sequence is full. The backward pass costs as much as the forward pass. ELMo and XLNet were
+//! measured in other ways and T5 has a decoder, so they are not counted here.
 //!
-//! What to know before comparing with the paper, whose quirks are kept:
+//! The quirks of the paper are kept. Know them before comparing:
 //!
-//! - **a.** The paper prints 1.4e18 for ELECTRA-Small. The rules give 1.29e18 with the stated generator of 1/4, and
-//!   1.42e18 with one of 1/2, which is also BERT-Small's count.
-//! - **b.** The LayerNorm after attention is counted once a token instead of once a number: its width is missing.
-//! - **c.** The output softmax always covers 5/32 (0.15625) of the tokens, also for Large, which masks 25 %, and
-//!   whatever `mask_fraction` a trial has.
+//! - **a.** The paper prints 1.4e18 for ELECTRA-Small. The rules give 1.29e18 with the stated generator of
+//!   1/4, and 1.42e18 with one of 1/2, which is also BERT-Small's count.
+//! - **b.** The LayerNorm after attention is counted once per token instead of once per number: its width is
+//!   missing.
+//! - **c.** The output softmax always covers 5/32 (0.15625) of the tokens, also for Large, which masks 25 %,
+//!   and for every `mask_fraction` of a trial.
 //! - **d.** 1.92e20 ("bert_large") is Google's BERT. The authors' own BERT of Table 2, 464,000 steps of 2,048
 //!   sequences, is 7.12e20.
 //! - **e.** Table 1's inference FLOPs hold for 128 tokens and include the discriminator's head.
 //! - **f.** One-hot look-ups are 40 % of ELECTRA-Small's count. Gathered instead, it would be 7.8e17.
 //!
-//! Must never: be used for time, which needs what is really computed. Next: `exact.rs` for that.
+//! Must never: be used for time estimates, which need the operations that really run. Next: `exact.rs` for
+//! those.
 
 use crate::experiment::{EncoderShape, MainTask, TrialSpec, cropped};
 
@@ -28,17 +31,18 @@ const LAYER_NORM: f64 = 5.0;
 const GELU: f64 = 8.0;
 /// Maximum, difference, exponential, sum, quotient.
 const SOFTMAX: f64 = 5.0;
-/// Share of the tokens that meet the output softmax.
+/// Share of the tokens that the output softmax covers.
 const OUTPUT_SHARE: f64 = 0.15625;
 /// Forward and backward.
 const PASSES: f64 = 2.0;
 
-/// FLOPs of pre-training for `steps` steps of full sequences. Masked language modelling is one encoder with the
-/// output softmax; replaced-token detection is the discriminator with its head and the generator, where that is a
-/// network. The script knows no other objective: those that restore tokens are counted by the same rules, with the
-/// softmax over every token and a gate where every token is predicted; a second view is one more pass of the encoder,
-/// a second tower one more of the generator; two
-/// stages are each what they run.
+/// FLOPs of pre-training for `steps` steps of full sequences.
+///
+/// Masked language modelling is one encoder with the output softmax. Replaced-token detection is the
+/// discriminator with its head, and the generator if it is a network. The script knows no other objective, so
+/// the others follow the same rules: predicting every token takes the softmax over every token and a gate, a
+/// second view is one more pass of the encoder, a second tower one more pass of the generator, and each of
+/// two stages costs what it runs.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     train_flops_until(spec, vocab, steps, steps)
 }
@@ -57,8 +61,8 @@ pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u6
     // A second view is a shorter sequence.
     let second_view = spec.objective.crop().map_or(0.0, |share| {
         let length = cropped(spec.train.seq_len, share);
-        let per_token = Counter::new(&spec.model.discriminator(), vocab, length).encoder();
-        per_token * length as f64 / spec.train.seq_len as f64
+        let encoder = Counter::new(&spec.model.discriminator(), vocab, length).encoder();
+        encoder * length as f64 / spec.train.seq_len as f64
     });
     let tokens = PASSES * (spec.train.batch * spec.train.seq_len) as f64;
     let main = full.encoder() + head + second_view;
@@ -66,24 +70,24 @@ pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u6
         return tokens * steps as f64 * main;
     }
     let small = count(spec.model.generator());
-    let mut a_token = main
+    let mut per_token = main
         + match spec.objective.has_two_towers() {
             false => small.encoder() + small.masked_lm_head(OUTPUT_SHARE),
             true => 2.0 * small.encoder() + count(spec.model.generator().side_by_side()).masked_lm_head(1.0),
         };
     if spec.objective.has_baseline() {
-        a_token += 2.0 * OUTPUT_SHARE * small.hidden;
+        per_token += 2.0 * OUTPUT_SHARE * small.hidden;
     }
     let first = spec.objective.generator_steps(n_steps).min(steps);
     if first == 0 {
-        return tokens * steps as f64 * a_token;
+        return tokens * steps as f64 * per_token;
     }
     // The generator alone, then both with half of the generator's passes.
-    let generator = a_token - main;
+    let generator = per_token - main;
     tokens * (first as f64 * generator + (steps - first) as f64 * (main + generator / PASSES))
 }
 
-/// Forward FLOPs of the parts of a network, a token.
+/// Forward FLOPs per token of the parts of a network.
 struct Counter {
     hidden: f64,
     layers: f64,
@@ -130,7 +134,7 @@ impl Counter {
         let scores = (1.0 + SOFTMAX + DROPOUT) * self.seq_len * self.heads;
         let output = 2.0 * self.hidden * self.hidden + self.hidden;
         let residual = (DROPOUT + 1.0) * self.hidden;
-        // Not times the width: quirk b.
+        // Quirk b: not times the width.
         queries_keys_values + products + scores + output + residual + LAYER_NORM
     }
 
@@ -178,10 +182,10 @@ mod tests {
         )
     }
 
-    /// A language model that reads `n_sequences` in all.
+    /// FLOPs of a language model that is trained on `n_sequences`.
     fn language_model(counter: &Counter, share: f64, n_sequences: f64) -> String {
-        let a_token = counter.encoder() + counter.masked_lm_head(share);
-        format!("{:.3e}", PASSES * n_sequences * counter.seq_len * a_token)
+        let per_token = counter.encoder() + counter.masked_lm_head(share);
+        format!("{:.3e}", PASSES * n_sequences * counter.seq_len * per_token)
     }
 
     fn electra(size: ModelSize, generator_ratio: f64, batch: usize, seq_len: usize, steps: u64) -> f64 {
@@ -191,8 +195,8 @@ mod tests {
         train_flops(&trial, VOCAB, steps)
     }
 
-    /// The released script's numbers to four digits: BERT-Small, -Base and -Large, the authors' own BERT, GPT,
-    /// RoBERTa and ALBERT.
+    /// The numbers of the released script to four digits: BERT-Small, -Base and -Large, the authors' own
+    /// BERT, GPT, RoBERTa and ALBERT.
     #[test]
     fn language_models_of_the_papers_table() {
         let shown = |counter: Counter, share, n_sequences| language_model(&counter, share, n_sequences);
@@ -234,7 +238,7 @@ mod tests {
         );
     }
 
-    /// Table 1, which counts inference on 128 tokens and with the discriminator's head (e).
+    /// Table 1 counts inference on 128 tokens with the discriminator's head (quirk e).
     #[test]
     fn inference_of_table_1() {
         let inference = |counter: Counter| {
@@ -244,13 +248,13 @@ mod tests {
         assert_eq!(inference(counter(768, 12, 768, VOCAB, 128)), "2.86e10");
     }
 
-    /// The figures that the module's text names.
+    /// The numbers of quirks a and f in the text above.
     #[test]
-    fn the_quirks_are_as_large_as_the_text_says() {
+    fn the_quirks_have_the_stated_size() {
         let small = electra(ModelSize::Small, 0.25, 128, 128, 1_000_000);
         let half = electra(ModelSize::Small, 0.5, 128, 128, 1_000_000);
         assert_eq!((format!("{small:.2e}"), format!("{half:.2e}")), ("1.29e18".into(), "1.42e18".into()));
-        // Two networks look up words of 128 numbers, forward and backward.
+        // Two networks look up word embeddings of 128 numbers, forward and backward.
         let look_ups = 2.0 * PASSES * 128.0 * 128.0 * 1e6 * (2.0 * 128.0 * VOCAB as f64);
         assert_eq!(
             (format!("{:.2}", look_ups / small), format!("{:.1e}", small - look_ups)),

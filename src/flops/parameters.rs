@@ -1,11 +1,11 @@
-//! Parameters that pre-training updates, from shapes alone.
+//! Number of parameters that pre-training updates, from shapes alone.
 //!
-//! The output matrix of a masked-language-model head is the word table and counted once. Must never: make a
-//! tensor; a test holds the count to the parameters that the models make.
+//! The output matrix of a masked-language-model head is the word table, so it is counted once. A test
+//! compares the count with the parameters of real models. Must never: make a tensor.
 
 use crate::experiment::{EncoderShape, MainTask, Sharing, TrialSpec};
 
-/// Parameters that pre-training updates.
+/// Number of parameters that pre-training updates.
 pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let full = spec.model.discriminator();
     let embeddings = embeddings(&full, vocab);
@@ -21,7 +21,7 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
             true => 2 * encoder(&small),
         };
         let own = match spec.model.sharing {
-            // A table of differences has the numbers of the table.
+            // A table of differences is as large as the table.
             Sharing::None | Sharing::Gdes => embeddings + layers,
             Sharing::Embeddings => layers,
             Sharing::All => 0,
@@ -42,7 +42,7 @@ fn embeddings(shape: &EncoderShape, vocab: usize) -> usize {
     (vocab + shape.positions + shape.types + 2) * shape.embedding
 }
 
-/// The layers, and the projection of the embeddings where it is needed.
+/// The layers, and the projection of the embeddings if the widths differ.
 fn encoder(shape: &EncoderShape) -> usize {
     let EncoderShape { hidden, ffn, layers, embedding, .. } = *shape;
     let project = if embedding == hidden { 0 } else { (embedding + 1) * hidden };
@@ -54,12 +54,12 @@ fn masked_lm_head(shape: &EncoderShape, vocab: usize) -> usize {
     (shape.hidden + 3) * shape.embedding + vocab
 }
 
-/// Dense layer and the output of one logit.
+/// Dense layer and an output of one logit.
 fn discriminator_head(shape: &EncoderShape) -> usize {
     shape.hidden * shape.hidden + 2 * shape.hidden + 1
 }
 
-/// Parameters of an encoder with its embeddings, without any head.
+/// Number of parameters of an encoder with its embeddings, without a head.
 pub fn encoder_parameters(shape: &EncoderShape, vocab: usize) -> u64 {
     (embeddings(shape, vocab) + encoder(shape)) as u64
 }
@@ -79,7 +79,7 @@ mod tests {
     const VOCAB: usize = 30_522;
 
     #[test]
-    fn counted_parameters_are_those_that_are_made() {
+    fn the_count_equals_the_parameters_of_real_models() {
         for (sharing, generator_ratio) in
             [(Sharing::None, 0.5), (Sharing::Embeddings, 0.5), (Sharing::All, 1.0), (Sharing::Gdes, 0.5)]
         {
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    /// One encoder read twice computes what two do, and so do tables that are read as sums.
+    /// One encoder that runs twice computes as much as two encoders, and so do tables that are sums of two.
     #[test]
     fn sharing_saves_parameters_and_no_flops() {
         let of = |sharing| {
@@ -109,8 +109,9 @@ mod tests {
         assert!(none.0 == gdes.0 && none.0 > embeddings.0 && embeddings.0 > all.0);
     }
 
-    /// The paper's shapes with BERT's vocabulary: discriminator with its embeddings, its head, generator without
-    /// embeddings, its head, and all that joint training updates. "14M", "110M" and "335M" are the first column.
+    /// The paper's shapes with BERT's vocabulary: the discriminator with its embeddings, its head, the
+    /// generator without embeddings, its head, and the total of joint training. The paper's "14M", "110M" and
+    /// "335M" are the first column.
     #[test]
     fn parameters_of_the_papers_shapes() {
         let cases = [
@@ -133,12 +134,12 @@ mod tests {
         }
     }
 
-    /// Some code pads the vocabulary to 30,528 rows for speed; that is another model, and shows in the count.
+    /// Some code pads the vocabulary to 30,528 rows for speed. That is another model, and the count shows it.
     #[test]
-    fn a_padded_vocabulary_is_counted_as_one() {
+    fn a_padded_vocabulary_counts_its_padding() {
         let small =
             trial(ObjectiveSpec::default(), ModelSpec { size: ModelSize::Small, ..Default::default() });
-        // Six rows of 128 in the table, and six output biases.
+        // Six rows of 128 numbers in the table, and six output biases.
         assert_eq!(n_parameters(&small, 30_528) - n_parameters(&small, VOCAB), 6 * 128 + 6);
     }
 }

@@ -21,7 +21,7 @@ const MAGIC: [u8; 4] = *b"PAR1";
 
 /// Where a file comes from, which decides the remedy if it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum FileOrigin {
     /// The hub's cache; the file can be downloaded again.
     Hub,
     /// A local file, which the user must mend.
@@ -31,7 +31,7 @@ pub enum Origin {
 /// One Parquet file.
 pub struct ParquetFile {
     path: PathBuf,
-    origin: Origin,
+    origin: FileOrigin,
     n_rows: usize,
     columns: Vec<String>,
     slices: Vec<Range<usize>>,
@@ -42,7 +42,7 @@ impl ParquetFile {
     ///
     /// # Errors
     /// The file is missing, truncated or not Parquet.
-    pub fn open(path: &Path, origin: Origin) -> Result<Self> {
+    pub fn open(path: &Path, origin: FileOrigin) -> Result<Self> {
         let damaged =
             |error: &dyn Display| unusable(path, origin, "is damaged").because(without_prefix(error));
         let mut file = open_file(path)?;
@@ -129,16 +129,16 @@ fn open_file(path: &Path) -> Result<File> {
 }
 
 /// An unusable file. The remedy never asks to delete a local file.
-fn unusable(path: &Path, origin: Origin, what: &str) -> Error {
+fn unusable(path: &Path, origin: FileOrigin, what: &str) -> Error {
     let hint = match origin {
-        Origin::Hub => "delete the file and run `electra-lab fetch` to download it again",
-        Origin::Local => "write the file again, or name another one",
+        FileOrigin::Hub => "delete the file and run `electra-lab fetch` to download it again",
+        FileOrigin::Local => "write the file again, or name another one",
     };
     Error::new(ErrorKind::Data, format!("{} {what}", path.display()), hint)
 }
 
 /// Checks the bytes at both ends before polars does, whose error messages for this case are unclear.
-fn check_magic(file: &mut File, path: &Path, origin: Origin) -> Result<()> {
+fn check_magic(file: &mut File, path: &Path, origin: FileOrigin) -> Result<()> {
     let mut has_magic = |position: SeekFrom| {
         let mut bytes = [0; MAGIC.len()];
         let read = file.seek(position).and_then(|_| file.read_exact(&mut bytes));
@@ -159,7 +159,7 @@ fn without_prefix(error: &dyn Display) -> String {
 }
 
 /// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
-fn catching_panics<T>(path: &Path, origin: Origin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn catching_panics<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
@@ -210,7 +210,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         write(&path, frame());
-        let file = ParquetFile::open(&path, Origin::Hub).unwrap();
+        let file = ParquetFile::open(&path, FileOrigin::Hub).unwrap();
         assert_eq!((file.n_rows(), file.slices().iter().map(|rows| rows.len()).sum::<usize>()), (5, 5));
         let part = file.read(&["text"], 1..4).unwrap();
         assert_eq!(part.shape(), (3, 1));
@@ -224,7 +224,7 @@ pub(crate) mod tests {
         let path = folder.path().join("a.parquet");
         write(&path, frame());
         let show = |error: Error| error.to_string().replace(&folder.path().display().to_string(), "DIR");
-        let file = ParquetFile::open(&path, Origin::Hub).unwrap();
+        let file = ParquetFile::open(&path, FileOrigin::Hub).unwrap();
         insta::assert_snapshot!(show(file.read(&["body"], 0..1).unwrap_err()), @r#"
         DIR/a.parquet has no column "body"
         hint: its columns are text, n
@@ -240,22 +240,22 @@ pub(crate) mod tests {
             show(ParquetFile::open(&path, origin).err().expect("a damaged file was opened"))
         };
         for keep in [0, 3] {
-            let text = opened(&bytes[..keep], Origin::Local);
+            let text = opened(&bytes[..keep], FileOrigin::Local);
             assert!(text.starts_with("DIR/a.parquet is not a Parquet file\n"), "{text}");
         }
         for keep in [20, bytes.len() / 2, bytes.len() - 1] {
-            let text = opened(&bytes[..keep], Origin::Hub);
+            let text = opened(&bytes[..keep], FileOrigin::Hub);
             assert!(
                 text.starts_with("DIR/a.parquet is a Parquet file whose end is missing\nhint: delete"),
                 "{text}"
             );
         }
         let empty = [MAGIC, [255; 4], MAGIC].concat();
-        let text = opened(&empty, Origin::Local);
+        let text = opened(&empty, FileOrigin::Local);
         assert!(text.starts_with("DIR/a.parquet is damaged: "), "{text}");
         assert!(!text.contains("delete") && !text.contains("File out of specification"), "{text}");
         assert!(
-            show(ParquetFile::open(&folder.path().join("no"), Origin::Hub).err().unwrap())
+            show(ParquetFile::open(&folder.path().join("no"), FileOrigin::Hub).err().unwrap())
                 .starts_with("cannot open DIR/no")
         );
     }

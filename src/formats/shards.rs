@@ -1,8 +1,8 @@
 //! A file of tensors, in one piece or in shards of a chosen size with an index, as on the hub.
 //!
-//! The file is `x.safetensors`; its shards are `x-00001-of-00003.safetensors` and so on, with `x.safetensors.index.json`,
-//! which is written last. A file is complete if `x.safetensors` or the index exists. Every shard is an ordinary
-//! safetensors file. Next: `train/checkpoint.rs`, which knows the content.
+//! The file is `x.safetensors`; its shards are `x-00001-of-00003.safetensors` and so on, with
+//! `x.safetensors.index.json`, which is written last. A file is complete if `x.safetensors` or the index
+//! exists. Every shard is an ordinary safetensors file. Next: `train/checkpoint.rs`, which knows the content.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The index: the shard of each tensor, and the metadata that a file in one piece would have.
 #[derive(Serialize, Deserialize)]
-struct Index {
+struct ShardIndex {
     metadata: BTreeMap<String, String>,
     weight_map: BTreeMap<String, String>,
 }
@@ -35,8 +35,8 @@ pub fn exists(path: &Path) -> bool {
     path.is_file() || index_of(path).is_file()
 }
 
-/// Writes tensors and one entry of metadata. If they are larger than `max_shard_bytes`, writes shards of at most that
-/// size; a larger tensor has a shard of its own.
+/// Writes tensors and one entry of metadata. If they are larger than `max_shard_bytes`, writes shards of at
+/// most that size; a larger tensor has a shard of its own.
 pub fn write(
     path: &Path,
     tensors: Vec<(String, Tensor)>,
@@ -71,7 +71,7 @@ pub fn write(
         let shard = name_of(&shard);
         weight_map.extend(names.into_iter().map(|name| (name, shard.clone())));
     }
-    write_index(path, &Index { metadata: [(key.to_string(), value)].into(), weight_map })?;
+    write_index(path, &ShardIndex { metadata: [(key.to_string(), value)].into(), weight_map })?;
     if path.exists() { remove_file(path) } else { Ok(()) }
 }
 
@@ -150,7 +150,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// The paths of the shards of an index, sorted, without repetition.
-fn shards(path: &Path, index: &Index) -> Result<Vec<PathBuf>> {
+fn shards(path: &Path, index: &ShardIndex) -> Result<Vec<PathBuf>> {
     let names = shard_names(&index.weight_map).map_err(|error| damaged(&index_of(path)).because(error))?;
     Ok(names.into_iter().map(|name| folder_of(path).join(name)).collect())
 }
@@ -159,12 +159,12 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| Error::storage(path, "read the checkpoint", error))
 }
 
-fn read_index(path: &Path) -> Result<Index> {
+fn read_index(path: &Path) -> Result<ShardIndex> {
     let path = index_of(path);
     serde_json::from_slice(&bytes_of(&path)?).map_err(|error| damaged(&path).because(error))
 }
 
-fn write_index(path: &Path, index: &Index) -> Result<()> {
+fn write_index(path: &Path, index: &ShardIndex) -> Result<()> {
     let path = index_of(path);
     let text = serde_json::to_vec_pretty(index).map_err(|error| Error::storage(&path, "write", error))?;
     write_whole(&path, &text)

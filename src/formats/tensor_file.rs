@@ -1,7 +1,7 @@
 //! The bytes of a safetensors file: of checkpoints, exported models and traces.
 //!
-//! A tensor is copied when it is added, because the optimizer overwrites parameters in place. Must never: touch the disk
-//! (see `disk.rs`).
+//! A tensor is copied when it is added, because the optimizer overwrites parameters in place. Must never:
+//! touch the disk (see `disk.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

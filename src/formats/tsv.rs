@@ -1,4 +1,5 @@
-//! Tables of tab-separated cells with a header line and without quoting: GLUE's own files, and submissions to it.
+//! Tables of tab-separated cells with a header line and without quoting: GLUE's own files, and submissions to
+//! it.
 //!
 //! The crate csv skips empty lines silently and would save no code, so it is not used.
 //! Must never: accept a line with a wrong number of cells. Next: `tasks/glue/files.rs`.

@@ -1,7 +1,7 @@
 //! Reads the hub's cache on disk, without the network.
 //!
-//! `<cache>/datasets--owner--name/refs/<revision>` holds a commit. `snapshots/<commit>/…` holds its files: links to
-//! `blobs/`, or plain files if somebody copied them.
+//! `<cache>/datasets--owner--name/refs/<revision>` holds a commit. `snapshots/<commit>/…` holds its files:
+//! links to `blobs/`, or plain files if somebody copied them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! Downloads from the hub. The only file that knows hf-hub.
 //!
-//! hf-hub 1.0 leaves three things to its caller, and this file does them. It does not read HF_HUB_OFFLINE. It does
-//! not check the status of a download that was redirected, so it would cache an error page as the file. It does not
-//! compare sizes. So every file is checked against the size in the hub's listing; a file of another size is fetched
-//! again, then removed and reported. Must never: show a token.
+//! hf-hub 1.0 leaves three things to its caller, and this file does them. It does not read HF_HUB_OFFLINE. It
+//! does not check the status of a download that was redirected, so it would cache an error page as the file.
+//! It does not compare sizes. So every file is checked against the size in the hub's listing; a file of
+//! another size is fetched again, then removed and reported. Must never: show a token.
 
 use std::path::PathBuf;
 
@@ -48,8 +48,8 @@ impl Hub {
         self.config.offline
     }
 
-    /// All files of a repository whose names match `pattern` (see `pattern.rs`); downloads those that are not in the
-    /// cache. If the hub cannot be reached, a complete cache is enough.
+    /// All files of a repository whose names match `pattern` (see `pattern.rs`); downloads those that are not
+    /// in the cache. If the hub cannot be reached, a complete cache is enough.
     ///
     /// # Errors
     /// The network, the hub or the cache fails, or no name matches; the message says which, with a remedy.

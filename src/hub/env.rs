@@ -19,8 +19,8 @@ pub struct DataEnv {
 }
 
 impl DataEnv {
-    /// Reads the environment. Offline if `offline` or HF_HUB_OFFLINE is set. The cache folder is ELECTRA_LAB_CACHE,
-    /// or else electra-lab under XDG_CACHE_HOME or ~/.cache.
+    /// Reads the environment. Offline if `offline` or HF_HUB_OFFLINE is set. The cache folder is
+    /// ELECTRA_LAB_CACHE, or else electra-lab under XDG_CACHE_HOME or ~/.cache.
     ///
     /// # Errors
     /// Neither the variables nor HOME are set.

@@ -62,7 +62,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (own_address, seen) = (address.clone(), requests.clone());
+        let (own_address, received) = (address.clone(), requests.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { continue };
@@ -72,7 +72,7 @@ impl Server {
                     head.push(byte[0]);
                 }
                 let Some(request) = parse(&String::from_utf8_lossy(&head)) else { continue };
-                seen.lock().unwrap().push(request.clone());
+                received.lock().unwrap().push(request.clone());
                 let response = answer(&request, &own_address);
                 let _ = stream.write_all(&bytes(&request, &response));
             }

@@ -1,7 +1,7 @@
 //! Files of the Hugging Face hub: downloaded, or found in its cache on this machine.
 //!
-//! `client.rs` talks to the hub, `cache.rs` reads its cache, `pattern.rs` says which names match, `errors.rs` words
-//! the errors. Must never: be used by a run on built-in or local data, or show a token.
+//! `client.rs` talks to the hub, `cache.rs` reads its cache, `pattern.rs` says which names match, `errors.rs`
+//! words the errors. Must never: be used by a run on built-in or local data, or show a token.
 
 mod cache;
 mod client;

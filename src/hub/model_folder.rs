@@ -1,4 +1,5 @@
-//! The folder of a published model: a folder on this disk, or a hub repository, downloaded or found in the cache.
+//! The folder of a published model: a folder on this disk, or a hub repository, downloaded or found in the
+//! cache.
 //!
 //! Must never: read weights. Next: `checkpoint/` reads the files of the folder.
 

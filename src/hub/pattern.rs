@@ -36,7 +36,8 @@ fn matches_name(pattern: &str, name: &str) -> bool {
     rest.ends_with(tail)
 }
 
-/// The local files that match a path, sorted. `*` may stand in its last components; a path without `*` is one file.
+/// The local files that match a path, sorted. `*` may stand in its last components; a path without `*` is one
+/// file.
 ///
 /// # Errors
 /// No file matches.
@@ -71,7 +72,8 @@ fn no_file(pattern: &str) -> Error {
     )
 }
 
-/// The names of the files below `folder`, relative to it and sorted; at most `depth` components deep, unless `all`.
+/// The names of the files below `folder`, relative to it and sorted; at most `depth` components deep, unless
+/// `all`.
 pub(crate) fn names_below(folder: &Path, depth: usize, all: bool) -> Vec<String> {
     let mut names = Vec::new();
     let mut folders = vec![(folder.to_path_buf(), String::new(), 1usize)];

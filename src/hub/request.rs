@@ -1,4 +1,4 @@
-//! What a caller asks of the hub, and what it gets.
+//! Requests for files of the hub, and their results.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub enum RepoKind {
 /// Files of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubFiles {
-    /// The commit that the revision stands for.
+    /// The commit of the revision.
     pub revision: String,
     /// Name in the repository and path on this disk, sorted by name; never empty.
     pub paths: Vec<(String, PathBuf)>,

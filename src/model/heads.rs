@@ -43,14 +43,15 @@ impl MaskedLmHead {
         Ok(linear(&self.inner(hidden)?, &self.word, &self.bias, self.precision)?)
     }
 
-    /// Hidden states [M, H] → softmax statistics of the logits [M, V] of [`forward`](Self::forward), each row with its
-    /// target, without returning the logits.
+    /// Hidden states [M, H] → softmax statistics of the logits [M, V] of [`forward`](Self::forward), each row
+    /// with its target, without returning the logits.
     pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
         let inner = self.inner(hidden)?;
         Ok(read_projected(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
     }
 
-    /// Hidden states [N, H] → the cross-entropy [N] of every row against its target, without holding N rows of logits.
+    /// Hidden states [N, H] → the cross-entropy [N] of every row against its target, without holding N rows
+    /// of logits.
     pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
         let inner = self.inner(hidden)?;
         Ok(projected_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)

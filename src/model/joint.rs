@@ -1,5 +1,5 @@
-//! Networks that are trained together: ELECTRA's pair, the pair with a baseline, and a generator with an encoder that
-//! restores what it replaced.
+//! Networks that are trained together: ELECTRA's pair, the pair with a baseline, and a generator with an
+//! encoder that restores what it replaced.
 
 use super::heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
 use super::sharing::MainEncoder;
@@ -129,7 +129,8 @@ mod tests {
         };
         let [none, shared, all, gdes] =
             [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes].map(made);
-        // Word, position and type tables and the LayerNorm, once more; differences have the size of the tables.
+        // Word, position and type tables and the LayerNorm, once more; differences have the size of the
+        // tables.
         assert_eq!(none.count() - shared.count(), (1000 + 512 + 2 + 2) * 128);
         assert_eq!(gdes.count(), none.count());
         let encoder = count(&shared, |name| name.starts_with("encoder."));
@@ -143,8 +144,8 @@ mod tests {
         assert_eq!(differences, ["embeddings.word.delta", "embeddings.position.delta"]);
     }
 
-    /// With `sharing: all` both networks are one encoder: without dropout they give the same hidden states, with dropout
-    /// different ones.
+    /// With `sharing: all` both networks are one encoder: without dropout they give the same hidden states,
+    /// with dropout different ones.
     #[test]
     fn the_two_passes_of_a_shared_encoder_have_dropout_of_their_own() {
         let model = ModelSpec {

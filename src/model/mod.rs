@@ -1,7 +1,7 @@
 //! ELECTRA's networks: generator, discriminator, their heads and what they share.
 //!
-//! The parameters of the encoder that is fine-tuned are always named `embeddings.*` and `encoder.*`, for every
-//! objective.
+//! The parameters of the encoder that is fine-tuned are always named `embeddings.*` and `encoder.*`, for
+//! every objective.
 
 mod encoder_network;
 mod heads;

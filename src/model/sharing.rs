@@ -1,7 +1,9 @@
-//! Sharing between the generator and the encoder that is fine-tuned: the only code that acts on `model.sharing`.
+//! Sharing between the generator and the encoder that is fine-tuned: the only code that acts on
+//! `model.sharing`.
 //!
-//! Shared parameters exist once, under the names of the encoder that is fine-tuned. The names of the generator's own
-//! parameters begin with `generator.`. Next: `nn/embeddings.rs` for tables that are differences from others.
+//! Shared parameters exist once, under the names of the encoder that is fine-tuned. The names of the
+//! generator's own parameters begin with `generator.`. Next: `nn/embeddings.rs` for tables that are
+//! differences from others.
 
 use super::encoder_network::{EncoderNetwork, encoder};
 use super::heads::MaskedLmHead;

@@ -1,7 +1,9 @@
-//! Electric's networks (Clark et al. 2020b, §2.3): a cloze model of two towers, and the encoder that computes energies.
+//! Electric's networks (Clark et al. 2020b, §2.3): a cloze model of two towers, and the encoder that computes
+//! energies.
 //!
-//! One tower reads from left to right and one from right to left. The context of a token is the left tower's state at
-//! its left neighbour, concatenated with the right tower's state at its right neighbour, so that no token sees itself.
+//! One tower reads from left to right and one from right to left. The context of a token is the left tower's
+//! state at its left neighbour, concatenated with the right tower's state at its right neighbour, so that no
+//! token sees itself.
 
 use candle_core::Tensor;
 
@@ -35,8 +37,8 @@ impl TwoTowers {
         Ok(Self { left: left.reaching(Reach::Before), right: right.reaching(Reach::Behind), head })
     }
 
-    /// The context of each of N tokens: [N, 2·H] for towers of width H. At the ends of a sequence, where a token has no
-    /// neighbour on one side, that half is zeros.
+    /// The context of each of N tokens: [N, 2·H] for towers of width H. At the ends of a sequence, where a
+    /// token has no neighbour on one side, that half is zeros.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         let (before, behind) = neighbours(&tokens.offsets);
         let left = rows_or_zeros(&self.left.forward(tokens, mode)?, &before)?;
@@ -99,7 +101,8 @@ mod tests {
         assert_eq!((before, behind), (vec![5, 0, 1, 5, 3], vec![1, 2, 5, 4, 5]));
     }
 
-    /// Another token at position 2 changes the context of every other token of its sequence, and nothing else.
+    /// Another token at position 2 changes the context of every other token of its sequence, and nothing
+    /// else.
     #[test]
     fn no_token_sees_itself() {
         let spec = ModelSpec { layers: Some(2), hidden: Some(16), heads: Some(2), ..Default::default() };

@@ -1,8 +1,9 @@
 //! The embedding block: word + position + type → LayerNorm → dropout, all at the embedding size.
 //!
-//! Generator and discriminator may share the whole block: three tables and the LayerNorm (google-research/electra's
-//! variable scope `electra/embeddings`). Word and position tables may also be differences from another network's
-//! tables, which are then read but not trained: gradient-disentangled sharing. Next: `model/sharing.rs`.
+//! Generator and discriminator may share the whole block: three tables and the LayerNorm
+//! (google-research/electra's variable scope `electra/embeddings`). Word and position tables may also be
+//! differences from another network's tables, which are then read but not trained: gradient-disentangled
+//! sharing. Next: `model/sharing.rs`.
 
 use std::sync::Arc;
 
@@ -53,8 +54,9 @@ impl Embeddings {
         })
     }
 
-    /// Embeddings of another network, whose word and position tables are these plus differences of its own that start
-    /// at zero. Training them does not change these tables. The type table and the LayerNorm are its own.
+    /// Embeddings of another network, whose word and position tables are these plus differences of its own
+    /// that start at zero. Training them does not change these tables. The type table and the LayerNorm are
+    /// its own.
     ///
     /// Errors: these tables are differences themselves.
     pub fn disentangled(&self, mut builder: Builder<'_>, shape: &EncoderShape) -> Result<Self> {

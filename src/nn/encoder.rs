@@ -1,7 +1,7 @@
 //! The transformer encoder: post-LayerNorm BERT blocks on a ragged batch.
 //!
-//! Hidden states are [N, H] for the N tokens of all sequences. `checkpoint/parity.rs` compares them with other
-//! implementations of BERT.
+//! Hidden states are [N, H] for the N tokens of all sequences. `checkpoint/parity.rs` compares them with
+//! other implementations of BERT.
 
 use candle_core::Tensor;
 

@@ -1,7 +1,7 @@
 //! The trainable parameters of a network, in the order in which they were made.
 //!
-//! candle's VarMap is a HashMap (its order differs between processes), initialises from a generator that cannot be
-//! seeded, and has no groups. This store is ordered, seeded by name and grouped.
+//! candle's VarMap is a HashMap (its order differs between processes), initialises from a generator that
+//! cannot be seeded, and has no groups. This store is ordered, seeded by name and grouped.
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -15,11 +15,11 @@ use crate::rng::{Purpose, Stream};
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal with the store's initialiser range as standard deviation, truncated at two of them (google-research/electra,
-    /// every encoder weight).
+    /// Normal with the store's initialiser range as standard deviation, truncated at two of them
+    /// (google-research/electra, every encoder weight).
     TruncatedNormal,
-    /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code uses for the embedding
-    /// projection, the discriminator's output and the task heads.
+    /// Uniform in ±√(6 / (fan in + fan out)): TensorFlow's default, which the released code uses for the
+    /// embedding projection, the discriminator's output and the task heads.
     Glorot,
     /// Zeros (biases).
     Zeros,
@@ -60,8 +60,8 @@ impl Parameters {
         Self::expecting(seed, device, |_| false)
     }
 
-    /// An empty store for a network that is loaded afterwards. The parameters that `expected` accepts by name are NaN
-    /// until then, which saves drawing millions of initial values.
+    /// An empty store for a network that is loaded afterwards. The parameters that `expected` accepts by name
+    /// are NaN until then, which saves drawing millions of initial values.
     pub fn expecting(seed: u64, device: &Device, expected: fn(&str) -> bool) -> Self {
         Self {
             entries: Vec::new(),
@@ -109,8 +109,8 @@ impl Parameters {
         self.entries.iter().map(|parameter| parameter.var.elem_count() as u64).sum()
     }
 
-    /// The gradients of a scalar as the optimizer would take them, by parameter. Parameters that it does not reach are
-    /// absent.
+    /// The gradients of a scalar as the optimizer would take them, by parameter. Parameters that it does not
+    /// reach are absent.
     #[cfg(test)]
     pub fn gradients(&self, loss: &Tensor) -> std::collections::BTreeMap<String, Tensor> {
         let mut gradients =
@@ -127,10 +127,10 @@ impl Parameters {
         self.entries.iter().map(|parameter| parameter.depth).max().unwrap_or(0)
     }
 
-    /// Overwrites the parameters that `wanted` accepts with the tensors that `find` knows by the same name, or with the
-    /// sum of a table and a difference from it ([`difference_table`]).
+    /// Overwrites the parameters that `wanted` accepts with the tensors that `find` knows by the same name,
+    /// or with the sum of a table and a difference from it ([`difference_table`]).
     ///
-    /// Errors: names a tensor that is missing or has another shape.
+    /// Errors: a tensor that is missing or has another shape. The error names it.
     pub fn load(&self, wanted: impl Fn(&str) -> bool, find: impl Fn(&str) -> Option<Tensor>) -> Result<()> {
         for parameter in self.entries.iter().filter(|parameter| wanted(&parameter.name)) {
             let name = &parameter.name;

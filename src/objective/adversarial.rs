@@ -1,11 +1,11 @@
 //! An adversarial generator (ELECTRA, appendix F): trained by REINFORCE to maximise the discriminator's loss.
 //!
-//! Let D be the probability of "original" that the discriminator gives to the sample x̂ at a masked position. The
-//! reward R is the discriminator's loss there: -log D if x̂ is the original, otherwise -log(1 - D). The generator
-//! ascends the mean over masked positions of (R - b)·log p(x̂), with the baseline b = -log sigmoid(wᵀh) of its hidden
-//! state h. The baseline learns e^-R by cross-entropy. Reward and baseline are constants to the generator, and no
-//! gradient of one network's loss reaches the other network, except through shared embeddings.
-//! Next: `rtd.rs`, whose generator maximises likelihood.
+//! Let D be the probability of "original" that the discriminator gives to the sample x̂ at a masked position.
+//! The reward R is the discriminator's loss there: -log D if x̂ is the original, otherwise -log(1 - D). The
+//! generator ascends the mean over masked positions of (R - b)·log p(x̂), with the baseline b = -log
+//! sigmoid(wᵀh) of its hidden state h. The baseline learns e^-R by cross-entropy. Reward and baseline are
+//! constants to the generator, and no gradient of one network's loss reaches the other network, except
+//! through shared embeddings. Next: `rtd.rs`, whose generator maximises likelihood.
 
 use candle_core::{Device, Tensor};
 
@@ -74,7 +74,8 @@ fn reward(logit: f32, replaced: bool) -> f64 {
     softplus(if replaced { -logit } else { logit })
 }
 
-/// Mean of -(R - b)·log p(sample): descending it ascends the reward. Logits [M, V], M samples and M advantages R - b.
+/// Mean of -(R - b)·log p(sample): descending it ascends the reward. Logits [M, V], M samples and M
+/// advantages R - b.
 fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<Tensor> {
     let nll = row_cross_entropy(logits, &samples.into())?;
     let advantages = Tensor::from_slice(advantages, advantages.len(), logits.device())?;
@@ -171,9 +172,9 @@ mod tests {
         assert!(reward(-200.0, true) == 200.0 && reward(-200.0, false) < 1e-80);
     }
 
-    /// Two slots over two tokens of probabilities 3/4 and 1/4. The samples are the first token with advantage 2 and the
-    /// second with advantage -1. The loss is (-2·ln 3/4 + ln 1/4) / 2, and the gradient of each logit is
-    /// advantage·(p - sampled) / 2.
+    /// Two slots over two tokens of probabilities 3/4 and 1/4. The samples are the first token with advantage
+    /// 2 and the second with advantage -1. The loss is (-2·ln 3/4 + ln 1/4) / 2, and the gradient of each
+    /// logit is advantage·(p - sampled) / 2.
     #[test]
     fn the_policy_gradient_by_hand() {
         let logits = Var::new(&[[3f32.ln(), 0.0], [3f32.ln(), 0.0]], &Device::Cpu).unwrap();

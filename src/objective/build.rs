@@ -1,4 +1,5 @@
-//! From the objective of a specification to its behaviour: the only match on [`ObjectiveSpec`] that makes objectives.
+//! From the objective of a specification to its behaviour: the only match on [`ObjectiveSpec`] that makes
+//! objectives.
 
 use candle_core::Device;
 
@@ -19,7 +20,8 @@ use crate::nn::Parameters;
 
 /// The objective of a trial, with freshly initialised networks on `device`.
 ///
-/// Errors: `generator: unigram` on a text without a token that may be drawn; a device that cannot hold the networks.
+/// Errors: `generator: unigram` on a text without a token that may be drawn; a device that cannot hold the
+/// networks.
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
     let parameters = Parameters::new(spec.seed, device)
         .with_initializer_range(spec.model.initializer_range)
@@ -73,8 +75,8 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
                 likelihood: mle_weight,
                 entropy: entropy_bonus,
             };
-            // At a position that was drawn twice the discriminator would read the mean of two samples, and the
-            // reward would belong to neither.
+            // At a position that was drawn twice the discriminator would read the mean of two samples, and
+            // the reward would belong to neither.
             Box::new(Adversarial::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::CocoLm {
@@ -100,8 +102,8 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
         }
         ObjectiveSpec::Electric { disc_weight, mask_fraction } => {
             let weights = ElectricWeights { discriminator: disc_weight, noise_fraction: mask_fraction };
-            // At a position that was drawn twice the encoder would read the mean of two samples, whose probability
-            // under q is unknown.
+            // At a position that was drawn twice the encoder would read the mean of two samples, whose
+            // probability under q is unknown.
             Box::new(Electric::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
         ObjectiveSpec::Mlm { masking, .. } => {

@@ -1,15 +1,16 @@
-//! COCO-LM (Meng et al. 2021, arXiv 2102.08473, §4): corrective language modelling and sequence contrastive learning.
+//! COCO-LM (Meng et al. 2021, arXiv 2102.08473, §4): corrective language modelling and sequence contrastive
+//! learning.
 //!
 //! A generator is trained and sampled as in replaced-token detection, and the encoder reads the samples.
 //!
-//! - Corrective language modelling (§4.1) has two losses. A copy gate D learns at every token whether it is the
-//!   original (L_copy). A softmax learns the originals at the masked positions,
-//!   L_LM = -log(1[kept]·D + (1 - D)·softmax) with D a constant. L_CLM = λ_copy·L_copy + L_LM.
+//! - Corrective language modelling (§4.1) has two losses. A copy gate D learns at every token whether it is
+//!   the original (L_copy). A softmax learns the originals at the masked positions, L_LM = -log(1[kept]·D +
+//!   (1 - D)·softmax) with D a constant. L_CLM = λ_copy·L_copy + L_LM.
 //! - Sequence contrastive learning (§4.2) is in `contrast.rs`.
 //!
-//! All losses are summed with the generator's. No gradient of the encoder's losses reaches the generator, except
-//! through shared embeddings. Next: `restore.rs`, ELECTRA's All-Tokens MLM, where the gate learns from the softmax's
-//! loss.
+//! All losses are summed with the generator's. No gradient of the encoder's losses reaches the generator,
+//! except through shared embeddings. Next: `restore.rs`, ELECTRA's All-Tokens MLM, where the gate learns from
+//! the softmax's loss.
 
 use candle_core::Tensor;
 
@@ -135,8 +136,8 @@ impl CocoLm {
     }
 }
 
-/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original, and `kept` [M]: 1 where the
-/// token read is the original, otherwise 0. The gate gets no gradient.
+/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original, and `kept` [M]: 1
+/// where the token read is the original, otherwise 0. The gate gets no gradient.
 fn correction_losses(correction: Correction, gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let gate = gate.detach();
     match correction {
@@ -200,8 +201,8 @@ impl Objective for CocoLm {
         &self.parameters
     }
 
-    /// Without correction its heads still exist, so that a model's shape does not depend on a weight, but they are not
-    /// trained.
+    /// Without correction its heads still exist, so that a model's shape does not depend on a weight, but
+    /// they are not trained.
     fn trains(&self, _step: u64, parameter: &str) -> bool {
         let corrects = ["mlm_head.", "copy_gate."].iter().any(|part| parameter.starts_with(part));
         self.weights.clm > 0.0 || !corrects
@@ -214,14 +215,15 @@ mod tests {
 
     use super::*;
 
-    /// The gate is 3/4 and the softmax gives the original 1/5. By the paper a kept token costs
-    /// -ln(3/4 + 1/4·1/5) = -ln 0.8 and a replaced one -ln(1/4·1/5) = ln 20. By the released code both cost 1/4·ln 5.
+    /// The gate is 3/4 and the softmax gives the original 1/5. By the paper a kept token costs -ln(3/4 +
+    /// 1/4·1/5) = -ln 0.8 and a replaced one -ln(1/4·1/5) = ln 20. By the released code both cost 1/4·ln 5.
     #[test]
     fn corrections_by_hand() {
         let gate = Var::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();
         let nll = Var::new(&[5f32.ln(), 5f32.ln()], &Device::Cpu).unwrap();
         let kept = Tensor::new(&[1f32, 0.0], &Device::Cpu).unwrap();
-        // The gradient with respect to -ln p is 1/4·1/5 / 0.8 = 1/16 for the kept token and 1 for the replaced one.
+        // The gradient with respect to -ln p is 1/4·1/5 / 0.8 = 1/16 for the kept token and 1 for the
+        // replaced one.
         for (correction, losses, gradients) in [
             (Correction::Paper, [-(0.8f32).ln(), 20f32.ln()], [0.0625, 1.0]),
             (Correction::ReleasedCode, [0.25 * 5f32.ln(); 2], [0.25; 2]),

@@ -1,9 +1,9 @@
 //! Sequence contrastive learning: telling texts apart by their [CLS] vectors (COCO-LM §4.2).
 //!
-//! Every text of a batch has two views: the corrupted text, and a crop of the original. A crop keeps [CLS], the last
-//! [SEP] and a contiguous run of the tokens between them. The loss pulls a view towards the other view of its text, by
-//! cosine, and away from the views of the other texts. Must never: know what else the encoder learns.
-//! Next: `coco_lm.rs`.
+//! Every text of a batch has two views: the corrupted text, and a crop of the original. A crop keeps [CLS],
+//! the last [SEP] and a contiguous run of the tokens between them. The loss pulls a view towards the other
+//! view of its text, by cosine, and away from the views of the other texts. Must never: know what else the
+//! encoder learns. Next: `coco_lm.rs`.
 
 use candle_core::{D, Tensor};
 
@@ -17,11 +17,12 @@ use crate::text::Batch;
 
 /// A similarity whose exponential is zero, so that no view is compared with itself.
 const SELF_SIMILARITY: f32 = -1e9;
-/// Added to the squared length of a vector, so that the direction of a zero vector is zero and has a gradient.
+/// Added to the squared length of a vector, so that the direction of a zero vector is zero and has a
+/// gradient.
 const LENGTH_EPSILON: f64 = 1e-24;
 
-/// Appends to `views` a crop of every sequence of `batch` that keeps `share` of its tokens. The crop depends on
-/// (seed, step, sequence) alone.
+/// Appends to `views` a crop of every sequence of `batch` that keeps `share` of its tokens. The crop depends
+/// on (seed, step, sequence) alone.
 pub fn push_crops(views: &mut Batch, batch: &Batch, share: f64, context: StepContext) {
     for (sequence, bounds) in batch.offsets.windows(2).enumerate() {
         let (start, end) = (bounds[0], bounds[1]);
@@ -43,8 +44,8 @@ pub fn push_crops(views: &mut Batch, batch: &Batch, share: f64, context: StepCon
 
 /// Loss and accuracy of 2·B views.
 pub struct Contrast {
-    /// Scalar: mean over the views of -log of the share that the other view of the same text has in the sum of
-    /// exp(cosine / temperature) over all other views.
+    /// Scalar: mean over the views of -log of the share that the other view of the same text has in the sum
+    /// of exp(cosine / temperature) over all other views.
     pub loss: Tensor,
     /// Number of views whose nearest other view belongs to the same text.
     pub hits: usize,
@@ -75,8 +76,8 @@ mod tests {
 
     const CONTEXT: StepContext = StepContext { seed: 3, step: 7, training: true, trace: false };
 
-    /// Cosines: a·b 0, a·a' 3/5, a·b' -1, b·a' 4/5, b·b' 0, a'·b' -3/5, whatever the lengths of the vectors. There is
-    /// one row per view: the cosine with its partner, then those with the two others.
+    /// Cosines: a·b 0, a·a' 3/5, a·b' -1, b·a' 4/5, b·b' 0, a'·b' -3/5, whatever the lengths of the vectors.
+    /// There is one row per view: the cosine with its partner, then those with the two others.
     #[test]
     fn a_contrast_by_hand() {
         let vectors =

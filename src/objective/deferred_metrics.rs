@@ -1,9 +1,9 @@
 //! Metrics of a batch, some of which are still on a device.
 //!
-//! A CUDA device computes asynchronously, and reading a number from it waits for everything that it was asked to do
-//! before. So metrics on a device are deferred: they are resolved when somebody needs them, for many steps at once,
-//! and the device never runs out of work. Metrics of tensors in host memory are resolved at once.
-//! Must never: decide what is measured.
+//! A CUDA device computes asynchronously, and reading a number from it waits for everything that it was asked
+//! to do before. So metrics on a device are deferred: they are resolved when somebody needs them, for many
+//! steps at once, and the device never runs out of work. Metrics of tensors in host memory are resolved at
+//! once. Must never: decide what is measured.
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -56,8 +56,8 @@ impl DeferredMetrics {
         })
     }
 
-    /// Calls `measure` with `tensors` in host memory, in their order: now if they are there, otherwise when the metrics
-    /// are resolved.
+    /// Calls `measure` with `tensors` in host memory, in their order: now if they are there, otherwise when
+    /// the metrics are resolved.
     pub fn defer(
         &mut self,
         tensors: &[&Tensor],
@@ -88,8 +88,8 @@ impl DeferredMetrics {
         Ok(Self::resolve_all(vec![self])?.pop().unwrap_or_default())
     }
 
-    /// The metrics of many batches, in the order of the batches. This thread reads the tensors, because a device works
-    /// in the order in which one thread asks; all threads then compute the metrics.
+    /// The metrics of many batches, in the order of the batches. This thread reads the tensors, because a
+    /// device works in the order in which one thread asks; all threads then compute the metrics.
     pub fn resolve_all(batches: Vec<Self>) -> Result<Vec<Metrics>> {
         let read = |pending: Pending| -> Result<(Vec<Tensor>, Measure)> {
             let on_host: candle_core::Result<_> =

@@ -1,4 +1,4 @@
-//! Metrics of how well replaced tokens are told from original ones.
+//! Metrics of detection: how well replaced tokens are distinguished from original ones.
 //!
 //! Must never: compute a gradient. Next: `rtd.rs`.
 
@@ -10,9 +10,9 @@ use crate::error::Result;
 
 /// Adds the share of replaced tokens, and metrics of the logits [T] for "replaced".
 ///
-/// They are `disc_accuracy` over all tokens, over the replaced and over the original ones, precision and recall of
-/// "replaced" (the recall is the accuracy on the replaced ones), and `disc_auc`, the area under the ROC curve. The area
-/// is a mean over micro-batches. `replaced` [T] is 1 or 0.
+/// They are `disc_accuracy` over all tokens, over the replaced and over the original ones, precision and
+/// recall of "replaced" (the recall is the accuracy on the replaced ones), and `disc_auc`, the area under the
+/// ROC curve. The area is a mean over micro-batches. `replaced` [T] is 1 or 0.
 pub fn measure_detection(logits: &Tensor, replaced: &Tensor, metrics: &mut DeferredMetrics) -> Result<()> {
     metrics.defer(&[logits, replaced], |resolved, metrics| {
         measure(&resolved[0].to_vec1()?, &is_replaced(&resolved[1])?, metrics);

@@ -1,10 +1,11 @@
-//! Electric (Clark et al. 2020b, arXiv 2012.08561): an energy for every token, by noise-contrastive estimation.
+//! Electric (Clark et al. 2020b, arXiv 2012.08561): an energy for every token, by noise-contrastive
+//! estimation.
 //!
-//! Let e^-E be the unnormalised probability of a token in its context, and q the probability that a noise distribution
-//! gives to it. Of n tokens k are noise. A token is noise with probability
-//! k·q / ((n - k)·e^-E + k·q) = sigmoid(E + log q + log(k / (n - k))) (§2.2 and algorithm 1). The loss is the binary
-//! cross-entropy of that probability over all tokens, and q is a constant to it. q is computed from the text, the
-//! energies from the text with the noise in it. q learns by cross-entropy at every token that could be noise (§2.3).
+//! Let e^-E be the unnormalised probability of a token in its context, and q the probability that a noise
+//! distribution gives to it. Of n tokens k are noise. A token is noise with probability k·q / ((n - k)·e^-E +
+//! k·q) = sigmoid(E + log q + log(k / (n - k))) (§2.2 and algorithm 1). The loss is the binary cross-entropy
+//! of that probability over all tokens, and q is a constant to it. q is computed from the text, the energies
+//! from the text with the noise in it. q learns by cross-entropy at every token that could be noise (§2.3).
 //! Next: `rtd.rs`, which has no q and labels a sample that equals the original as original.
 
 use candle_core::{Device, Tensor};
@@ -113,7 +114,8 @@ impl Objective for Electric {
         metrics.loss("cloze_loss", &cloze_loss, candidates.len() as f64)?;
         metrics.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
         metrics.total_loss(&total, batch)?;
-        // Every sample counts as replaced, even one that equals the original: that is what the encoder learns.
+        // Every sample counts as replaced, even one that equals the original: that is what the encoder
+        // learns.
         measure_detection(&noise_logits, &noise, &mut metrics)?;
         metrics.defer(&[&energies, &noise], |resolved, metrics| {
             let (energies, noise): (Vec<f32>, Vec<f32>) = (resolved[0].to_vec1()?, resolved[1].to_vec1()?);
@@ -146,10 +148,11 @@ mod tests {
 
     use super::*;
 
-    /// One token in five is noise, so k / (n - k) = 1/4. A token of the text with e^-E = 1/2 and q = 1/4 is noise with
-    /// probability (1/4·1/4) / (1/2 + 1/4·1/4) = 1/9 and costs ln(9/8). A noise token with e^-E = 1/10 and q = 4/5 is
-    /// noise with probability (1/4·4/5) / (1/10 + 1/4·4/5) = 2/3 and costs ln(3/2). The gradient of each energy is that
-    /// probability minus the label, divided by the two tokens: training raises the energy of noise.
+    /// One token in five is noise, so k / (n - k) = 1/4. A token of the text with e^-E = 1/2 and q = 1/4 is
+    /// noise with probability (1/4·1/4) / (1/2 + 1/4·1/4) = 1/9 and costs ln(9/8). A noise token with e^-E =
+    /// 1/10 and q = 4/5 is noise with probability (1/4·4/5) / (1/10 + 1/4·4/5) = 2/3 and costs ln(3/2). The
+    /// gradient of each energy is that probability minus the label, divided by the two tokens: training
+    /// raises the energy of noise.
     #[test]
     fn noise_contrastive_estimation_by_hand() {
         let energies = Var::new(&[2f32.ln(), 10f32.ln()], &Device::Cpu).unwrap();

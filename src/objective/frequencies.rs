@@ -1,7 +1,7 @@
 //! Generators without a network: every position draws from the same table of token frequencies.
 //!
-//! They are ELECTRA's "unigram" generator (§3.2) and the released code's `uniform_generator`. Tokens that are never
-//! masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
+//! They are ELECTRA's "unigram" generator (§3.2) and the released code's `uniform_generator`. Tokens that are
+//! never masked are never drawn. Must never: look at the context. Next: `proposals.rs`.
 
 use super::masking::{Masked, Vocabulary};
 use super::step::StepContext;
@@ -46,8 +46,8 @@ impl Frequencies {
         Self { cumulative: each.collect() }
     }
 
-    /// A token for every slot. With `disallow_correct` it differs from the original, if there is another token. Slot i
-    /// of the full batch uses stream (seed, Sample, step, i), as a network's samples do.
+    /// A token for every slot. With `disallow_correct` it differs from the original, if there is another
+    /// token. Slot i of the full batch uses stream (seed, Sample, step, i), as a network's samples do.
     pub fn sample(&self, masked: &Masked, disallow_correct: bool, context: StepContext) -> Vec<u32> {
         let draw = |(slot, &original): (usize, &u32)| {
             let step = context.sampling_step();

@@ -1,6 +1,7 @@
 //! The interface of an objective: what the training loop and the tools know of it.
 //!
-//! Must never: know one objective from another. Next: `build.rs`, which makes them; `train/step.rs`, which calls them.
+//! Must never: know one objective from another. Next: `build.rs`, which makes them; `train/step.rs`, which
+//! calls them.
 
 use super::masking::{Masked, Masker};
 use super::step::{Losses, StepContext};
@@ -34,13 +35,14 @@ pub trait Objective: Send {
         StageSpan { first: 0, schedule_first: 0, schedule_steps: n_steps }
     }
 
-    /// Prepares the networks for a stage after the first. It is called before the first step of the stage, when the
-    /// moments are zero again, and must depend on the parameters alone.
+    /// Prepares the networks for a stage after the first. It is called before the first step of the stage,
+    /// when the moments are zero again, and must depend on the parameters alone.
     fn begin_stage(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Whether step `step` trains the parameter of this name. A parameter that is trained must get a gradient.
+    /// Whether step `step` trains the parameter of this name. A parameter that is trained must get a
+    /// gradient.
     fn trains(&self, _step: u64, _parameter: &str) -> bool {
         true
     }

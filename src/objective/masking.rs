@@ -1,13 +1,14 @@
 //! Which tokens are predicted, and what the network reads in their place.
 //!
-//! There are two rules (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py). [`Masker::new`] alone
-//! turns them into behaviour:
+//! There are two rules (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py). [`Masker::new`]
+//! alone turns them into behaviour:
 //!
-//! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. [CLS] and [SEP] count in the
-//!   number of tokens but are never chosen. The objective sets the probabilities of [MASK] and of a random token.
-//! - `released_code`: at most int((fraction + 0.005) × sequence length) draws, each among all candidates, so that a
-//!   position may be drawn twice. Every draw writes [MASK] with probability 0.85 and otherwise nothing. Each draw is a
-//!   slot of its own in the generator's loss and gets a sample of its own.
+//! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. [CLS] and [SEP] count in
+//!   the number of tokens but are never chosen. The objective sets the probabilities of [MASK] and of a
+//!   random token.
+//! - `released_code`: at most int((fraction + 0.005) × sequence length) draws, each among all candidates, so
+//!   that a position may be drawn twice. Every draw writes [MASK] with probability 0.85 and otherwise
+//!   nothing. Each draw is a slot of its own in the generator's loss and gets a sample of its own.
 //!
 //! A full batch is masked once per step, and every micro-batch gets its part of that mask.
 //! Must never: know what is done with the slots. Next: `prediction.rs`.
@@ -18,7 +19,8 @@ use crate::experiment::Masking;
 use crate::rng::{Purpose, Stream};
 use crate::text::Batch;
 
-/// Stream of what is written into the slots. The streams of the positions are numbered by sequence and stay below it.
+/// Stream of what is written into the slots. The streams of the positions are numbered by sequence and stay
+/// below it.
 const WRITING: u64 = 1 << 32;
 
 /// What masking needs to know about a vocabulary.
@@ -58,7 +60,8 @@ enum Draw {
 /// The mask of a batch or micro-batch, with M slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Masked {
-    /// Index of each slot's token in the batch, ascending. Equal ones where a position was drawn more than once. [M]
+    /// Index of each slot's token in the batch, ascending. Equal ones where a position was drawn more than
+    /// once. [M]
     pub positions: Vec<u32>,
     /// The token that each slot hides. [M]
     pub originals: Vec<u32>,
@@ -123,8 +126,8 @@ pub struct Masker {
 }
 
 impl Masker {
-    /// The rule of `masking` for sequences of at most `seq_len` tokens. `paper` is what the objective writes under the
-    /// paper's rule.
+    /// The rule of `masking` for sequences of at most `seq_len` tokens. `paper` is what the objective writes
+    /// under the paper's rule.
     pub fn new(
         masking: Masking,
         fraction: f64,

@@ -16,8 +16,8 @@ struct Entry {
     weight: f64,
 }
 
-/// Stores an f64 as the integer of its bits. serde_json may round decimals and turns NaN into null, but a resumed run
-/// must continue from exactly the numbers that were saved.
+/// Stores an f64 as the integer of its bits. serde_json may round decimals and turns NaN into null, but a
+/// resumed run must continue from exactly the numbers that were saved.
 pub mod f64_bits {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -64,8 +64,8 @@ impl Metrics {
     }
 }
 
-/// Area under the ROC curve: the probability that a random positive scores higher than a random negative, with ties
-/// counted half. Computed by ranks; None unless both classes occur.
+/// Area under the ROC curve: the probability that a random positive scores higher than a random negative,
+/// with ties counted half. Computed by ranks; None unless both classes occur.
 pub fn area_under_curve(scores: &[f32], positive: impl Fn(usize) -> bool) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -1,6 +1,8 @@
-//! Masked language modelling, the baseline of ELECTRA §3.5: some tokens are hidden and predicted by cross-entropy.
+//! Masked language modelling, the baseline of ELECTRA §3.5: some tokens are hidden and predicted by
+//! cross-entropy.
 //!
-//! `masking.rs` hides them. Under the paper's rule the chosen tokens are treated as in BERT (80, 10 and 10 %).
+//! `masking.rs` hides them. Under the paper's rule the chosen tokens are treated as in BERT (80, 10 and 10
+//! %).
 
 use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;

@@ -1,9 +1,9 @@
 //! Pre-training objectives: from a batch of tokens to a loss to minimise and metrics to report.
 //!
-//! Every objective has a file of its own and implements [`Objective`] (`interface.rs`). [`build`] alone turns the
-//! `objective` of a specification into one of them. What several objectives need has files too: which tokens are
-//! hidden (`masking.rs`), what a masked language model predicts there (`prediction.rs`), what replaces them
-//! (`proposals.rs`), and how a micro-batch counts within its full batch (`batch_share.rs`).
+//! Every objective has a file of its own and implements [`Objective`] (`interface.rs`). [`build`] alone turns
+//! the `objective` of a specification into one of them. What several objectives need has files too: which
+//! tokens are hidden (`masking.rs`), what a masked language model predicts there (`prediction.rs`), what
+//! replaces them (`proposals.rs`), and how a micro-batch counts within its full batch (`batch_share.rs`).
 
 mod adversarial;
 mod batch_share;

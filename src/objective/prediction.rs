@@ -1,7 +1,7 @@
 //! What a masked language model predicts at the masking slots, and its loss.
 //!
-//! Only the hidden states at the slots reach the vocabulary. Must never: know what the predictions are used for.
-//! Next: `mlm.rs`, `proposals.rs`.
+//! Only the hidden states at the slots reach the vocabulary. Must never: know what the predictions are used
+//! for. Next: `mlm.rs`, `proposals.rs`.
 
 use candle_core::Tensor;
 
@@ -78,8 +78,8 @@ pub fn measure_hits(
     })
 }
 
-/// Reads `input` and predicts what `masked` hides. If a trace is wanted, the logits are computed once more for it:
-/// tracing does not change training.
+/// Reads `input` and predicts what `masked` hides. If a trace is wanted, the logits are computed once more
+/// for it: tracing does not change training.
 pub fn predict(
     network: &MaskedLm,
     input: &Tokens,

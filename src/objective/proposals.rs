@@ -1,8 +1,9 @@
-//! Generators: they propose the tokens that replace the originals, for a discriminator or a restoring encoder to read.
+//! Generators: they propose the tokens that replace the originals, for a discriminator or a restoring encoder
+//! to read.
 //!
-//! A network's samples are constants: what reads them sends no gradient to the generator, except through parameters
-//! that both share. Must never: know what is learnt from the replacements. Next: `rtd.rs`, `restore.rs`,
-//! `two_stage.rs`, `adversarial.rs`.
+//! A network's samples are constants: what reads them sends no gradient to the generator, except through
+//! parameters that both share. Must never: know what is learnt from the replacements. Next: `rtd.rs`,
+//! `restore.rs`, `two_stage.rs`, `adversarial.rs`.
 
 use candle_core::{Device, Tensor};
 
@@ -20,8 +21,8 @@ use crate::ops::corruption::{Corrupted, corrupt};
 use crate::ops::sampling::{Sampler, sample};
 use crate::text::Batch;
 
-/// How much a generator's logits are lowered at the original (google-research/electra, `disallow_correct`), for
-/// temperatures up to 1. Above 1 it grows with the temperature, so that the original is never drawn.
+/// How much a generator's logits are lowered at the original (google-research/electra, `disallow_correct`),
+/// for temperatures up to 1. Above 1 it grows with the temperature, so that the original is never drawn.
 const DISALLOWED: f64 = 1000.0;
 
 /// How samples are drawn from a generator.
@@ -104,8 +105,8 @@ impl Proposals {
         self.predicted.as_ref().map(|prediction| &prediction.loss)
     }
 
-    /// Adds `sample_accuracy`, the share of slots whose sample is the original, and `generator_entropy` (nats). A
-    /// network also adds `mlm_loss` and `mlm_accuracy`.
+    /// Adds `sample_accuracy`, the share of slots whose sample is the original, and `generator_entropy`
+    /// (nats). A network also adds `mlm_loss` and `mlm_accuracy`.
     pub fn measure(&self, masked: &Masked, metrics: &mut DeferredMetrics) -> Result<()> {
         let n = masked.originals.len() as f64;
         measure_hits("sample_accuracy", &self.samples, &masked.originals, metrics)?;
@@ -163,8 +164,8 @@ mod tests {
     use super::*;
     use crate::ops::readings::read;
 
-    /// The original has nearly all of the probability. It is not drawn even at a temperature that flattens a logit of
-    /// 1000.
+    /// The original has nearly all of the probability. It is not drawn even at a temperature that flattens a
+    /// logit of 1000.
     #[test]
     fn a_disallowed_original_is_never_drawn() {
         let logits = Tensor::new(&[[0f32, 12.0, 1.0, 0.5]], &Device::Cpu).unwrap();

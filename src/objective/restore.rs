@@ -1,9 +1,10 @@
 //! Restoring what a generator replaced (ELECTRA §3.4): Replace MLM and All-Tokens MLM.
 //!
-//! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and predicts the
-//! originals. In Replace MLM it does so at the masked positions, by cross-entropy over the vocabulary. In All-Tokens
-//! MLM it does so at every token with a copy gate: p = D·1[token read] + (1 - D)·softmax, D = sigmoid of the gate. The
-//! generator's loss and the encoder's weighted loss are summed. Next: `proposals.rs`.
+//! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and
+//! predicts the originals. In Replace MLM it does so at the masked positions, by cross-entropy over the
+//! vocabulary. In All-Tokens MLM it does so at every token with a copy gate: p = D·1[token read] + (1 -
+//! D)·softmax, D = sigmoid of the gate. The generator's loss and the encoder's weighted loss are summed.
+//! Next: `proposals.rs`.
 
 use candle_core::Tensor;
 
@@ -98,9 +99,9 @@ impl TokenRestoration {
 
 /// -log(D·kept + (1 - D)·softmax) of every token [T].
 ///
-/// `gate` are the gate's logits z [T], `nll` the softmax's -log p [T] of the original, and `kept` is 1 where the token
-/// read is the original, otherwise 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z) the loss is
-/// softplus(z) - log p, minus softplus(z - log p) where the token was kept.
+/// `gate` are the gate's logits z [T], `nll` the softmax's -log p [T] of the original, and `kept` is 1 where
+/// the token read is the original, otherwise 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z)
+/// the loss is softplus(z) - log p, minus softplus(z - log p) where the token was kept.
 pub fn copy_losses(gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let copied = (softplus(&(gate + nll)?)? * kept.to_dtype(gate.dtype())?)?;
     Ok(((softplus(gate)? + nll)? - copied)?)
@@ -173,8 +174,8 @@ mod tests {
 
     use super::*;
 
-    /// The gate is 3/4 and the softmax gives the original 1/5. A kept token has probability 3/4 + 1/4·1/5, a replaced
-    /// one 1/4·1/5.
+    /// The gate is 3/4 and the softmax gives the original 1/5. A kept token has probability 3/4 + 1/4·1/5, a
+    /// replaced one 1/4·1/5.
     #[test]
     fn copy_losses_by_hand() {
         let gate = Tensor::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();

@@ -1,10 +1,11 @@
 //! Replaced-token detection, ELECTRA's objective (§2, §3.1), and its variant ELECTRA 15% (§3.4).
 //!
-//! A generator predicts the masked tokens, by cross-entropy at the masked positions, and its samples replace them. The
-//! discriminator predicts for every token, [CLS] and [SEP] included, whether it was replaced, by binary cross-entropy
-//! over all tokens (over the masked ones only in ELECTRA 15%). A sample that equals the original counts as original.
-//! The samples are constants: no gradient of the discriminator reaches the generator, except through parameters that
-//! both share. Without a generator network the discriminator's loss is the only one.
+//! A generator predicts the masked tokens, by cross-entropy at the masked positions, and its samples replace
+//! them. The discriminator predicts for every token, [CLS] and [SEP] included, whether it was replaced, by
+//! binary cross-entropy over all tokens (over the masked ones only in ELECTRA 15%). A sample that equals the
+//! original counts as original. The samples are constants: no gradient of the discriminator reaches the
+//! generator, except through parameters that both share. Without a generator network the discriminator's loss
+//! is the only one.
 
 use candle_core::Tensor;
 
@@ -48,7 +49,8 @@ pub struct ReplacedTokenDetection {
 }
 
 impl ReplacedTokenDetection {
-    /// Makes both networks in `parameters`. If replacements come from a table, it makes the discriminator alone.
+    /// Makes both networks in `parameters`. If replacements come from a table, it makes the discriminator
+    /// alone.
     pub fn new(
         mut parameters: Parameters,
         model: &ModelSpec,
@@ -124,8 +126,8 @@ impl Objective for ReplacedTokenDetection {
     }
 }
 
-/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), and how many positions it covers. A
-/// position that was drawn twice counts once.
+/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), and how many positions it
+/// covers. A position that was drawn twice counts once.
 fn masked_detection_loss(logits: &Tensor, replaced: &Tensor, positions: &[u32]) -> Result<(Tensor, usize)> {
     let mut positions = positions.to_vec();
     positions.dedup();
@@ -229,8 +231,8 @@ mod tests {
         (replacements.ids().unwrap(), replacements.flags().unwrap())
     }
 
-    /// Facts, traps 8, 10, 11 and 13: a replaced token has label 1, a sample that equals the original label 0. No
-    /// [MASK] is left. Every token has a label, [CLS] and [SEP] too.
+    /// Facts, traps 8, 10, 11 and 13: a replaced token has label 1, a sample that equals the original label
+    /// 0. No [MASK] is left. Every token has a label, [CLS] and [SEP] too.
     #[test]
     fn corruption_by_hand() {
         let mut batch = Batch::new();
@@ -241,8 +243,8 @@ mod tests {
         assert_eq!(replaced, [false, false, false, true, false, false, true, false]);
     }
 
-    /// Two samples for one position average to a third token. If the average is the original, it counts as original
-    /// although neither sample was.
+    /// Two samples for one position average to a third token. If the average is the original, it counts as
+    /// original although neither sample was.
     #[test]
     fn corruption_by_the_released_code_by_hand() {
         let mut batch = Batch::new();
@@ -252,8 +254,9 @@ mod tests {
         assert_eq!(replaced, [false, true, false, false, false]);
     }
 
-    /// Facts, trap 11: before the discriminator reads the text, samples replace every token that the generator read as
-    /// [MASK] or that the released code drew and left in place. Everything else is the original.
+    /// Facts, trap 11: before the discriminator reads the text, samples replace every token that the
+    /// generator read as [MASK] or that the released code drew and left in place. Everything else is the
+    /// original.
     #[test]
     fn the_discriminator_reads_samples_where_the_generator_read_masks() {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
@@ -288,8 +291,8 @@ mod tests {
         }
     }
 
-    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too. It is not a mean over masked
-    /// tokens, and not a mean of the sequences' means.
+    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too. It is not a mean
+    /// over masked tokens, and not a mean of the sequences' means.
     #[test]
     fn the_loss_is_a_mean_over_all_tokens() {
         let mut batch = Batch::new();

@@ -1,4 +1,4 @@
-//! What the objectives are told about a step, and what they give back.
+//! Input and output of an objective in one step.
 
 use candle_core::{Device, Tensor};
 
@@ -9,7 +9,8 @@ use crate::ops::dropout::Place;
 use crate::ops::sampling::Sampler;
 use crate::text::Batch;
 
-/// Added to the number of a held-out batch when its masks and samples are drawn. No training step gets that far.
+/// Added to the number of a held-out batch when its masks and samples are drawn. No training step gets that
+/// far.
 const FIRST_HELD_OUT: u64 = 1 << 62;
 
 /// Which step of which run a batch belongs to. It addresses every random number that is drawn for the batch.
@@ -35,8 +36,8 @@ impl StepContext {
         Mode::train(self.seed, self.step).at(place)
     }
 
-    /// The step number under which masks and samples are drawn. A held-out batch has a number that no training
-    /// step reaches, and the same one in every evaluation.
+    /// The step number under which masks and samples are drawn. A held-out batch has a number that no
+    /// training step reaches, and the same one in every evaluation.
     pub(super) fn sampling_step(self) -> u64 {
         if self.training { self.step } else { FIRST_HELD_OUT + self.step }
     }
@@ -58,26 +59,26 @@ pub struct Losses {
     pub total: Tensor,
     /// Means over the batch, which can be merged across batches.
     pub metrics: DeferredMetrics,
-    /// Intermediate tensors, if [`StepContext::trace`] asked for them.
+    /// Intermediate tensors, if `StepContext::trace` asked for them.
     pub trace: StepTrace,
 }
 
-/// Named tensors for checking a step from outside. They have no gradients, and integers are u32. Shapes: T tokens
-/// in the batch, M masking slots, V vocabulary entries.
+/// Named tensors for checking a step from outside. They have no gradients, and integers are u32. Shapes: T
+/// tokens in the batch, M masking slots, V vocabulary entries.
 ///
 /// - `masked_positions` [M] (indices into the T tokens), `originals` [M], `generator_input` [T],
 ///   `generator_logits` [M, V] and `mlm_loss` [] from every masked language model;
-/// - rtd adds `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced), `discriminator_logits` [T] and
-///   `rtd_loss` [];
+/// - rtd adds `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced), `discriminator_logits`
+///   [T] and `rtd_loss` [];
 /// - adversarial adds the same as rtd without `labels`, and `rewards` [M] and `advantages` [M];
 /// - two_stage adds `samples`, and once the generator is trained also `discriminator_input` and `rtd_loss`;
 /// - replace_mlm and all_tokens_mlm add `samples` [M], `restorer_input` [T] and `restore_loss` [];
 /// - coco_lm adds `samples` [M] and `restorer_input` [T];
-/// - electric has only `masked_positions`, `originals`, `samples`, `discriminator_input`, `discriminator_logits` and
-///   `log_q` [T].
+/// - electric has only `masked_positions`, `originals`, `samples`, `discriminator_input`,
+///   `discriminator_logits` and `log_q` [T].
 ///
-/// The network of masked language modelling uses the generator's names. A generator without a network has neither
-/// logits nor a loss.
+/// The network of masked language modelling uses the generator's names. A generator without a network has
+/// neither logits nor a loss.
 pub type StepTrace = Vec<(&'static str, Tensor)>;
 
 /// Values on the host as a tensor of a trace.

@@ -1,7 +1,8 @@
-//! Tests that every objective must pass: which loss trains which parameter, and that it learns the built-in language.
+//! Tests that every objective must pass: which loss trains which parameter, and that it learns the built-in
+//! language.
 //!
-//! Next: `tests/sharing.rs` for parameters that generator and discriminator share, `tests/micro_batch.rs` for batches
-//! that are cut.
+//! Next: `tests/sharing.rs` for parameters that generator and discriminator share, `tests/micro_batch.rs` for
+//! batches that are cut.
 
 mod micro_batch;
 mod sharing;
@@ -191,8 +192,8 @@ fn the_main_loss_reaches_the_generator_in_no_objective() {
     }
 }
 
-/// The policy gradient reaches the generator and neither the discriminator nor the baseline. The baseline's loss
-/// reaches the baseline only.
+/// The policy gradient reaches the generator and neither the discriminator nor the baseline. The baseline's
+/// loss reaches the baseline only.
 #[test]
 fn each_adversarial_loss_trains_its_network() {
     let with = |weight: &str, value: f64| format!(r#"{{"kind": "adversarial", "{weight}": {value}}}"#);
@@ -251,9 +252,9 @@ fn constant_energy_loss(objective: &dyn Objective, corpus: &Corpus) -> f64 {
     (-200..200).map(loss).fold(f64::MAX, f64::min)
 }
 
-/// Every objective beats a prediction that ignores the input: detectors beat the best constant prediction, copy gates
-/// that prediction with a uniform choice among all tokens, energies the best constant energy, and language models the
-/// uniform choice.
+/// Every objective beats a prediction that ignores the input: detectors beat the best constant prediction,
+/// copy gates that prediction with a uniform choice among all tokens, energies the best constant energy, and
+/// language models the uniform choice.
 #[test]
 fn every_objective_learns_the_language() {
     let (corpus, vocabulary) = language();

@@ -1,9 +1,11 @@
-//! Two-stage training (ELECTRA §3.2): first the generator, then the discriminator on samples of the frozen generator.
+//! Two-stage training (ELECTRA §3.2): first the generator, then the discriminator on samples of the frozen
+//! generator.
 //!
 //! The stage is a function of the step. Before the first step of the second stage, and at no other time, the
-//! discriminator's embeddings and encoder become copies of the generator's and Adam's moments become zero, so a
-//! run resumes from a checkpoint of any step with the same numbers. Held-out metrics always cover both networks, and
-//! the held-out loss is the sum of both stages' losses. Next: `rtd.rs`, which trains both networks at once.
+//! discriminator's embeddings and encoder become copies of the generator's and Adam's moments become zero, so
+//! a run resumes from a checkpoint of any step with the same numbers. Held-out metrics always cover both
+//! networks, and the held-out loss is the sum of both stages' losses. Next: `rtd.rs`, which trains both
+//! networks at once.
 
 use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;

@@ -3,6 +3,8 @@
 //! Every row states where its numbers were read, and what they depend on, as far as a source says so. Must
 //! never: hold a number of ours, or one without a source. Next: `report/paper_comparison` compares.
 
+pub mod kendall;
+
 use std::sync::OnceLock;
 
 use serde::Deserialize;

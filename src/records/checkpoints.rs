@@ -1,11 +1,11 @@
-//! The names of the checkpoints in a trial's folder.
+//! The file names of the checkpoints in a trial's folder.
 
 use std::path::Path;
 
-/// File name of the parameters after the last step.
+/// The checkpoint after the last step.
 pub const FINAL: &str = "final.safetensors";
 
-/// File name of the checkpoint after `step` steps.
+/// The checkpoint after `step` steps.
 pub fn file_name(step: u64) -> String {
     format!("step-{step:09}.safetensors")
 }

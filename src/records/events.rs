@@ -1,7 +1,7 @@
-//! `metrics.jsonl`: one event a line, written as it happens.
+//! `metrics.jsonl`: one event per line, written as it happens.
 //!
-//! A line is whole once its newline is there: a reader ignores a last line without one, and a resumed run cuts
-//! it off. Must never: rewrite a line or change the order of lines.
+//! A line is whole if it ends with a newline. A reader ignores a last line without one, and a resumed run
+//! cuts it off. Must never: rewrite a line or change the order of lines.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Jsonl {
-    /// Opens the file to append to it, and makes it where it is missing.
+    /// Opens the file for appending, and makes it if it is missing.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)
@@ -34,7 +34,7 @@ impl Jsonl {
         Ok(Self { path: path.into(), state: Mutex::new(State { file, error: None }) })
     }
 
-    /// The first error that writing met, if any: a sink cannot stop a run, so whoever owns it asks at the end.
+    /// The first error of writing, if any. A sink cannot stop a run, so its owner checks at the end.
     pub fn check(&self) -> Result<()> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.error.clone().map_or(Ok(()), Err)
@@ -47,7 +47,7 @@ impl Sink for Jsonl {
         if state.error.is_some() {
             return;
         }
-        // JSON has no word for a number that is not finite: such a value is undefined, so it is absent.
+        // JSON has no number that is not finite. Such a value is undefined, so it is absent.
         let mut event = event.clone();
         event.values.retain(|_, value| value.is_finite());
         let written = serde_json::to_string(&event).map_err(std::io::Error::from).and_then(|mut line| {
@@ -64,14 +64,14 @@ impl Sink for Jsonl {
     fn progress(&self, _done: u64, _total: u64) {}
 }
 
-/// The events of a file, without a half-written last line; a missing file has none.
+/// The events of a file, without a half-written last line; none if the file is missing.
 pub fn read_events(path: &Path) -> Result<Vec<Event>> {
     Ok(parse(path)?.into_iter().map(|(event, _)| event).collect())
 }
 
-/// Cuts off what a resumed run will write again: every event after `step` and a half-written last line.
-/// Step 0 means from the start, so nothing is kept. The file is cut in place, so that a [`Jsonl`] that already
-/// has it open goes on at its new end.
+/// Cuts off what a resumed run will write again: every event after `step`, and a half-written last line. Step
+/// 0 means from the start, so nothing is kept. The file is cut in place: a [`Jsonl`] that has it open
+/// continues at its new end.
 pub fn truncate_after(path: &Path, step: u64) -> Result<()> {
     if !path.exists() {
         return Ok(());
@@ -86,7 +86,7 @@ pub fn truncate_after(path: &Path, step: u64) -> Result<()> {
         .map_err(|error| Error::storage(path, "shorten", error))
 }
 
-/// Every whole line's event with the offset of the byte after its newline.
+/// The event of every whole line, with the offset of the byte after its newline.
 fn parse(path: &Path) -> Result<Vec<(Event, u64)>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -104,11 +104,11 @@ fn parse(path: &Path) -> Result<Vec<(Event, u64)>> {
                 return Err(Error::new(
                     ErrorKind::Storage,
                     format!("{}:{} is not a line of metrics", path.display(), index + 1),
-                    "delete that line, or start the trial afresh with --force",
+                    "delete that line, or run the trial again from its start with --force",
                 )
                 .because(error));
             }
-            // Whatever the last line holds, it was cut: by a kill, or by a power failure after its newline.
+            // A damaged last line was cut off by a kill, or by a power failure after its newline.
             _ => break,
         }
     }
@@ -172,7 +172,7 @@ mod tests {
         let path = folder.path().join("metrics.jsonl");
         let sink = Jsonl::open(&path).unwrap();
         (1..=4).for_each(|step| sink.event(&event(step)));
-        // The sink stays open while the file is cut below it, as in a run that resumes.
+        // The sink stays open while the file is cut, as in a resumed run.
         truncate_after(&path, 2).unwrap();
         sink.event(&event(3));
         assert_eq!(steps(&path), [1, 2, 3]);

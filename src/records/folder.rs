@@ -1,17 +1,21 @@
-//! Where a trial's files are: `results/<experiment>/<trial-id>/`.
+//! A trial's folder, `results/<experiment>/<trial-id>/`, with the one reader and the one writer of its
+//! records.
 //!
 //! ```text
-//! trial.json      what is run, and with what           metrics.jsonl   a line every so often
-//! checkpoints/    step-000000500, …                    predictions/    one file a task and seed; SQuAD: a folder
-//! finetuned/      weights, one file a task and seed: kept where the specification asks for it, and while tasks start from
-//!                 an intermediate one
-//! throughput.json the steps that a budget in seconds buys; once called pace.json
-//! outcome.json    written last: it means "done"        failure.json    why it stopped
-//! .lock           held by the process that runs it
+//! trial.json      the specification and its provenance
+//! metrics.jsonl   one line per logged step (see `events.rs`)
+//! checkpoints/    step-000000500.safetensors, …, final.safetensors
+//! predictions/    one file per task and fine-tuning seed; SQuAD has a folder
+//! finetuned/      one file of weights per task and fine-tuning seed: kept if the specification asks for it, and while
+//!                 other tasks start from it
+//! throughput.json the number of steps that a budget in seconds was measured to buy; once called pace.json
+//! outcome.json    written last: its existence means that the trial is done
+//! failure.json    why the trial stopped
+//! .lock           locked by the process that runs the trial
 //! ```
 //!
-//! The lock is the operating system's: it ends with the process, however that ends. Must never: write into a
-//! folder that another process has locked, or write a record in place.
+//! The operating system owns the lock and releases it when the process ends, however it ends. Must never:
+//! write into a folder that another process has locked, or write a record in place.
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +23,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::checkpoints::FINAL;
+use super::checkpoints::{FINAL, file_name, steps};
 use super::events::read_events;
 use super::lock::{FolderLock, LOCK_FILE, is_locked};
 use super::schema::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRecord};
-pub use super::state::TrialState;
+use super::state::TrialState;
 use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_error, write_whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{TaskName, TrialId};
@@ -34,7 +38,21 @@ const PREDICTIONS: &str = "predictions";
 /// Folder of the fine-tuned weights.
 const FINETUNED: &str = "finetuned";
 
-/// The folder of one trial. Making the value touches no disk.
+const TRIAL: &str = "trial.json";
+const OUTCOME: &str = "outcome.json";
+const FAILURE: &str = "failure.json";
+
+/// All records of a trial that has begun.
+pub struct TrialRecords {
+    /// `trial.json`.
+    pub trial: TrialRecord,
+    /// `outcome.json`; None if the trial is not done.
+    pub outcome: Option<Outcome>,
+    /// The lines of `metrics.jsonl`; empty if the file is missing.
+    pub events: Vec<Event>,
+}
+
+/// The folder of one trial. Making the value does not touch the disk.
 #[derive(Clone, Debug)]
 pub struct TrialFolder {
     path: PathBuf,
@@ -44,7 +62,12 @@ pub struct TrialFolder {
 impl TrialFolder {
     /// The folder of trial `id`, below `results/<experiment>`.
     pub fn new(results: &Path, experiment: &str, id: &TrialId) -> Self {
-        Self { path: results.join(experiment).join(&id.0), id: id.clone() }
+        Self::within(&results.join(experiment), id)
+    }
+
+    /// The folder of trial `id` in the folder of an experiment.
+    pub fn within(experiment: &Path, id: &TrialId) -> Self {
+        Self { path: experiment.join(&id.0), id: id.clone() }
     }
 
     /// The folder itself.
@@ -62,52 +85,49 @@ impl TrialFolder {
         self.path.join("checkpoints")
     }
 
-    /// Where the checkpoint after `step` steps belongs. Write it under another name and rename it: what has
-    /// this name is whole.
+    /// The checkpoint after `step` steps. It is written under another name and renamed: a file of this name
+    /// is whole.
     pub fn checkpoint(&self, step: u64) -> PathBuf {
-        self.checkpoints().join(format!("step-{step:09}"))
+        self.checkpoints().join(file_name(step))
     }
 
-    /// Steps of the newest whole checkpoint.
+    /// Step of the newest whole checkpoint.
     pub fn last_checkpoint(&self) -> Option<u64> {
-        let step = |entry: std::fs::DirEntry| {
-            let name = entry.file_name();
-            let digits = name.to_str()?.strip_prefix("step-")?;
-            let digits = digits.strip_suffix(".index.json").unwrap_or(digits);
-            digits.strip_suffix(".safetensors").unwrap_or(digits).parse().ok()
-        };
-        std::fs::read_dir(self.checkpoints()).ok()?.flatten().filter_map(step).max()
+        steps(&self.checkpoints()).last().copied()
     }
 
-    /// What a fine-tuned model said, if it was saved.
+    /// The predictions of a fine-tuned model, if they were saved.
     pub fn predictions(&self, task: TaskName, finetune_seed: u64) -> Result<Option<Predictions>> {
         self.read(&format!("{}.json", Self::predictions_name(task, finetune_seed)))
     }
 
-    /// Where in the folder a fine-tuning run's predictions belong: SQuAD's in a folder of this name, others in a file.
+    /// Path of a fine-tuning run's predictions in the folder: a folder for SQuAD, else a file without its
+    /// ending.
     pub(crate) fn predictions_name(task: TaskName, finetune_seed: u64) -> String {
         format!("{PREDICTIONS}/{task}-{finetune_seed}")
     }
 
-    /// Where the weights of a fine-tuned model belong, if they are kept.
+    /// The file of a fine-tuned model's weights.
     pub fn finetuned(&self, task: TaskName, finetune_seed: u64) -> PathBuf {
         self.path.join(FINETUNED).join(format!("{task}-{finetune_seed}.safetensors"))
     }
 
-    /// Saves what a fine-tuned model said, before it is scored.
+    /// Saves the predictions of a fine-tuned model, before they are scored.
     pub fn write_predictions(&self, predictions: &Predictions) -> Result<()> {
         create_folder(&self.path.join(PREDICTIONS))?;
         let name = Self::predictions_name(predictions.task, predictions.finetune_seed);
         self.write(&format!("{name}.json"), predictions)
     }
 
-    /// Makes the folder and locks it for this process, or says who has it. Deletes what a killed process was
-    /// writing.
+    /// Makes the folder, locks it for this process, and deletes files that a killed process had half written.
+    ///
+    /// # Errors
+    /// Another process has the folder locked.
     pub fn lock(&self) -> Result<FolderLock> {
         create_folder(&self.path)?;
         let lock = FolderLock::acquire(&self.path)?;
         let predictions = self.path.join(PREDICTIONS);
-        // SQuAD's answers lie in a folder a run.
+        // SQuAD has one folder of answers per fine-tuning run.
         let inside =
             std::fs::read_dir(&predictions).into_iter().flatten().flatten().map(|entry| entry.path());
         let folders = [self.path.clone(), self.checkpoints(), self.path.join(FINETUNED), predictions.clone()];
@@ -117,12 +137,12 @@ impl TrialFolder {
         Ok(lock)
     }
 
-    /// Deletes all that an earlier run left.
+    /// Deletes everything that an earlier run left.
     pub fn discard(&self, _lock: &FolderLock) -> Result<()> {
         remove_where(&self.path, |name| name != LOCK_FILE)
     }
 
-    /// What the folder says about its trial.
+    /// How far the trial is.
     pub fn state(&self) -> Result<TrialState> {
         if self.outcome()?.is_some() {
             return Ok(TrialState::Done);
@@ -138,36 +158,75 @@ impl TrialFolder {
         }
         Ok(match self.last_checkpoint() {
             Some(step) => TrialState::Partial { step },
-            None if self.path.join("trial.json").exists() => TrialState::Partial { step: 0 },
+            None if self.path.join(TRIAL).exists() => TrialState::Partial { step: 0 },
             None => TrialState::New,
         })
     }
 
-    /// `trial.json`, if it is there.
+    /// How far the trial is; [`TrialState::Damaged`] if a record cannot be read.
+    pub fn state_or_damage(&self) -> TrialState {
+        self.state().unwrap_or_else(|error| TrialState::Damaged { message: error.to_string() })
+    }
+
+    /// `trial.json`; None if the trial has not begun.
+    ///
+    /// # Errors
+    /// The file cannot be read, belongs to another trial, or is missing although the trial is done.
     pub fn trial(&self) -> Result<Option<TrialRecord>> {
-        self.read("trial.json")
-    }
-
-    /// `outcome.json`, if it is there.
-    pub fn outcome(&self) -> Result<Option<Outcome>> {
-        let outcome: Option<Outcome> = self.read("outcome.json")?;
-        match outcome {
-            Some(outcome) if outcome.id != self.id => Err(Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "{} is the outcome of trial {}: the folder was copied or renamed",
-                    self.path.join("outcome.json").display(),
-                    outcome.id
-                ),
-                "give the folder its own name back, or run the trial afresh with --force",
-            )),
-            outcome => Ok(outcome),
+        let record: Option<TrialRecord> = self.read(TRIAL)?;
+        match &record {
+            Some(record) => self.check_owner(TRIAL, &record.id)?,
+            None if self.path.join(OUTCOME).exists() => {
+                return Err(Error::new(
+                    ErrorKind::Storage,
+                    format!("{} has an {OUTCOME} but no {TRIAL}", self.path.display()),
+                    self.hint(),
+                ));
+            }
+            None => {}
         }
+        Ok(record)
     }
 
-    /// `failure.json`, if it is there.
+    /// `outcome.json`; None if the trial is not done.
+    ///
+    /// # Errors
+    /// The file cannot be read, or belongs to another trial.
+    pub fn outcome(&self) -> Result<Option<Outcome>> {
+        let outcome: Option<Outcome> = self.read(OUTCOME)?;
+        if let Some(outcome) = &outcome {
+            self.check_owner(OUTCOME, &outcome.id)?;
+        }
+        Ok(outcome)
+    }
+
+    /// All records of the trial; None if it has not begun.
+    pub fn records(&self) -> Result<Option<TrialRecords>> {
+        let Some(trial) = self.trial()? else { return Ok(None) };
+        Ok(Some(TrialRecords { trial, outcome: self.outcome()?, events: self.events()? }))
+    }
+
+    fn check_owner(&self, name: &str, id: &TrialId) -> Result<()> {
+        if *id == self.id {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Storage,
+            format!(
+                "{} is the record of trial {id}: the folder was copied or renamed",
+                self.path.join(name).display()
+            ),
+            "give the folder its own name back, or run the trial again with --force",
+        ))
+    }
+
+    fn hint(&self) -> String {
+        format!("restore the file, or run the trial again with `run --force --only {}`", self.id)
+    }
+
+    /// `failure.json`; None if the trial has not failed.
     pub fn failure(&self) -> Result<Option<Failure>> {
-        self.read("failure.json")
+        self.read(FAILURE)
     }
 
     /// The lines of `metrics.jsonl`.
@@ -177,26 +236,27 @@ impl TrialFolder {
 
     /// Writes `trial.json`.
     pub fn write_trial(&self, record: &TrialRecord) -> Result<()> {
-        self.write("trial.json", record)
+        self.write(TRIAL, record)
     }
 
     /// Writes `outcome.json`, which ends the trial.
     pub fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
-        // JSON would turn such a number into a null that no reader accepts: better no outcome at all.
+        // JSON writes such a number as null, which no reader accepts. An error is better than a broken
+        // record.
         match outcome.validation.iter().find(|(_, value)| !value.is_finite()) {
             Some((name, value)) => Err(Error::internal(format!("{name} of the outcome is {value}"))),
-            None => self.write("outcome.json", outcome),
+            None => self.write(OUTCOME, outcome),
         }
     }
 
     /// Writes `failure.json`.
     pub fn write_failure(&self, failure: &Failure) -> Result<()> {
-        self.write("failure.json", failure)
+        self.write(FAILURE, failure)
     }
 
-    /// Forgets an earlier failure.
+    /// Deletes the record of an earlier failure.
     pub fn clear_failure(&self) -> Result<()> {
-        remove_where(&self.path, |name| name == "failure.json")
+        remove_where(&self.path, |name| name == FAILURE)
     }
 
     pub(crate) fn write(&self, name: &str, record: &impl Serialize) -> Result<()> {
@@ -218,7 +278,7 @@ impl TrialFolder {
             Error::new(
                 ErrorKind::Storage,
                 format!("{} is not a record of electra-lab", path.display()),
-                "delete the file, or run the trial afresh with --force",
+                self.hint(),
             )
             .because(error)
         };
@@ -238,7 +298,7 @@ impl TrialFolder {
     }
 }
 
-/// Deletes the entries of a folder whose names are chosen.
+/// Deletes the entries of a folder whose names fulfil a condition.
 fn remove_where(folder: &Path, chosen: impl Fn(&str) -> bool) -> Result<()> {
     let entries = std::fs::read_dir(folder)
         .and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>())
@@ -348,7 +408,23 @@ mod tests {
         let _lock = folder.lock().unwrap();
         folder.write_outcome(&an_outcome(&TrialId("another".into()))).unwrap();
         let error = folder.state().unwrap_err();
-        assert!(error.message.contains("is the outcome of trial another"), "{error}");
+        assert!(error.message.contains("outcome.json is the record of trial another"), "{error}");
+    }
+
+    #[test]
+    fn an_outcome_needs_the_record_of_its_trial() {
+        let (_results, folder) = a_folder();
+        assert!(folder.records().unwrap().is_none());
+        let _lock = folder.lock().unwrap();
+        folder.write_outcome(&an_outcome(&folder.id)).unwrap();
+        let error = folder.records().err().unwrap();
+        assert!(error.message.ends_with("0123456789ab has an outcome.json but no trial.json"), "{error}");
+        folder.write_trial(&a_trial_record(&TrialId("another".into()))).unwrap();
+        let error = folder.records().err().unwrap();
+        assert!(error.message.contains("trial.json is the record of trial another"), "{error}");
+        folder.write_trial(&a_trial_record(&folder.id)).unwrap();
+        let records = folder.records().unwrap().unwrap();
+        assert_eq!((records.outcome, records.events.len()), (Some(an_outcome(&folder.id)), 0));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! One process a folder: a lock of the operating system, which ends with its owner, however that ends.
+//! One process per folder: a lock of the operating system, which is released when its owner ends, however it
+//! ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -8,11 +9,11 @@ use std::time::Duration;
 use crate::disk::storage_error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The file that is locked; it holds its owner's process number, for people, and is never deleted.
+/// The file that is locked. It contains its owner's process id, for people, and is never deleted.
 pub const LOCK_FILE: &str = ".lock";
 
-/// Attempts to take a lock, and the pause between two: [`is_locked`] holds a lock for some microseconds, and a
-/// run should not give up for that.
+/// Attempts to take a lock, and the pause between them. [`is_locked`] holds a lock for some microseconds, and
+/// a run should not give up because of that.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -23,7 +24,10 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Locks an existing folder, or says who has it.
+    /// Locks an existing folder.
+    ///
+    /// # Errors
+    /// Another process has it locked.
     pub fn acquire(folder: &Path) -> Result<Self> {
         let path = folder.join(LOCK_FILE);
         let mut file = OpenOptions::new()
@@ -57,11 +61,11 @@ fn busy(folder: &Path, file: &mut File) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!("{owner} is running the trial in {}", folder.display()),
-        "wait for it (`electra-lab status` shows how far it is), or stop it",
+        "wait for it (`electra-lab status` shows its progress), or stop it",
     )
 }
 
-/// Whether some process has the folder locked. Takes no part in the competition for the lock.
+/// Whether a process has the folder locked. Does not take the lock itself.
 pub fn is_locked(folder: &Path) -> bool {
     let file = File::open(folder.join(LOCK_FILE));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -91,12 +95,12 @@ mod tests {
         drop(FolderLock::acquire(folder.path()).unwrap());
         let looker = File::open(folder.path().join(LOCK_FILE)).unwrap();
         looker.try_lock_shared().unwrap();
-        assert!(!is_locked(folder.path()), "another looker is not a runner");
+        assert!(!is_locked(folder.path()), "a shared lock is not a run");
         let wait = std::thread::spawn(move || {
             std::thread::sleep(PAUSE);
             drop(looker);
         });
-        FolderLock::acquire(folder.path()).expect("a run outlasts a look");
+        FolderLock::acquire(folder.path()).expect("a run waits for a short shared lock");
         wait.join().unwrap();
     }
 }

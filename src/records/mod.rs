@@ -1,22 +1,26 @@
 //! What a trial leaves on disk and reports while it runs: the schema of its records, its folder, its state.
 //!
-//! `run` writes records through this module and `report` reads them through it; nobody else opens a file of a trial's folder.
+//! `folder.rs` is the one reader and the one writer of a trial's records: `run` writes through it, `run` and
+//! `report` read through it. `frame.rs` makes one table of all of them. Must never: train, or judge a number.
 
-pub mod checkpoints;
-pub mod events;
-pub mod folder;
-pub mod lock;
-pub mod median;
-pub mod schema;
-pub mod sink;
-pub mod split_predictions;
-pub mod squad_record;
-pub mod state;
-pub mod tee;
+pub(crate) mod checkpoints;
+mod events;
+pub(crate) mod folder;
+pub(crate) mod frame;
+mod lock;
+mod median;
+mod results;
+mod schema;
+mod sink;
+mod split_predictions;
+mod squad_record;
+pub(crate) mod state;
+mod tee;
 
-pub use events::read_events;
 pub use events::{Jsonl, truncate_after};
-pub use median::median_run;
+pub use folder::{TrialFolder, TrialRecords};
+pub use median::{median, median_run};
+pub use results::ExperimentFolder;
 pub use schema::{
     Continuation, DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance,
     RECORD_VERSION, Score, Split, Timing, TrialRecord,

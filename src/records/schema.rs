@@ -1,36 +1,35 @@
-//! The records that a trial leaves behind: `trial.json`, `metrics.jsonl`, `outcome.json`.
+//! The records of a trial: `trial.json`, `metrics.jsonl`, `outcome.json`, `predictions/`, `failure.json`.
 //!
-//! One record type behind everything that shows numbers: tables, plots and `status` read these and nothing
-//! else. Every record carries a version; a reader refuses one that is newer than itself.
+//! Tables, plots and `status` read these and nothing else. Every record has a version, and a reader refuses a
+//! record that is newer than itself.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::experiment::{TaskName, TrialId, TrialSpec};
+use crate::experiment::{SweepPoint, TaskName, TrialId, TrialSpec};
 
 /// Version of the records' format.
 pub const RECORD_VERSION: u32 = 1;
 
-/// `trial.json`: what is run, and with what.
+/// `trial.json`: the specification of the trial, and its provenance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrialRecord {
     /// Format version.
     pub record_version: u32,
-    /// The trial's name.
+    /// The trial's id.
     pub id: TrialId,
     /// The experiment it was first run for.
     pub experiment: String,
     /// The profile it was first run with.
     pub profile: String,
-    /// Swept paths and values.
-    pub point: Vec<(String, Value)>,
+    /// Its point of the sweep.
+    pub point: SweepPoint,
     /// The fully resolved specification.
     pub spec: TrialSpec,
-    /// What made the numbers, from the trial's beginning.
+    /// Code, machine and data of the trial's first run.
     pub provenance: Provenance,
-    /// What went on with it, where that was another code, another device or another part of the batch at a time.
+    /// Later runs that continued the trial with other code, on another device or with another micro-batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub continued: Vec<Continuation>,
 }
@@ -70,7 +69,7 @@ impl Continuation {
 }
 
 impl TrialRecord {
-    /// Its parts, the first one first.
+    /// The runs that computed it, the first one first.
     pub fn parts(&self) -> Vec<Continuation> {
         let first = Continuation::of(&self.provenance, self.spec.train.micro_batch);
         std::iter::once(first).chain(self.continued.iter().cloned()).collect()
@@ -84,7 +83,7 @@ impl TrialRecord {
     }
 }
 
-/// What made the numbers: code, machine, data.
+/// Code, machine and data of a trial.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of this crate.
@@ -100,7 +99,7 @@ pub struct Provenance {
     pub working_dirty: Option<bool>,
     /// `cpu` or `cuda:0`, with the device's name where known.
     pub device: String,
-    /// Threads that computed.
+    /// Number of compute threads.
     pub threads: usize,
     /// Widest instruction set in use.
     pub simd: String,
@@ -119,7 +118,7 @@ pub struct Provenance {
     pub task_hashes: BTreeMap<String, String>,
 }
 
-/// Which text, exactly.
+/// The pre-training text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataProvenance {
     /// Repository, file pattern or `built-in language`.
@@ -155,13 +154,14 @@ pub struct Event {
     pub elapsed_s: f64,
     /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`, `sample_accuracy`,
     /// `restore_accuracy`, `generator_entropy`, `replaced_share`, `disc_accuracy`, `disc_accuracy_replaced`,
-    /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`, `baseline_loss`,
-    /// `policy_loss`, `copy_loss`, `lm_loss`, `contrast_loss`, `contrast_accuracy`, `cloze_loss`, `nce_loss`, `energy_auc`,
-    /// `gradient_norm`, `learning_rate`; absent where undefined.
+    /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`,
+    /// `baseline_loss`, `policy_loss`, `copy_loss`, `lm_loss`, `contrast_loss`, `contrast_accuracy`,
+    /// `cloze_loss`, `nce_loss`, `energy_auc`, `gradient_norm`, `learning_rate`; a value that is undefined is
+    /// absent.
     pub values: BTreeMap<String, f64>,
 }
 
-/// Which text an event's values were measured on.
+/// The text that an event's values were measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
@@ -171,12 +171,22 @@ pub enum Split {
     Validation,
 }
 
-/// `outcome.json`: written last, so that its existence means that the trial is done.
+impl Split {
+    /// The word in the records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+        }
+    }
+}
+
+/// `outcome.json`: written last. Its existence means that the trial is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Format version.
     pub record_version: u32,
-    /// The trial's name.
+    /// The trial's id.
     pub id: TrialId,
     /// Optimizer steps of pre-training.
     pub steps: u64,
@@ -184,16 +194,17 @@ pub struct Outcome {
     pub tokens: u64,
     /// Training FLOPs of pre-training, by the exact counter.
     pub flops: f64,
-    /// Training FLOPs of pre-training, by the paper's counter; absent in records from before it existed.
+    /// Training FLOPs of pre-training, by the paper's counter; absent in records that are older than the
+    /// counter.
     #[serde(default)]
     pub flops_paper: Option<f64>,
     /// Parameters that pre-training updated.
     pub n_parameters: u64,
     /// Values on held-out text after the last step (see [`Event::values`]).
     pub validation: BTreeMap<String, f64>,
-    /// One entry a task and fine-tuning seed.
+    /// One entry per task and fine-tuning seed.
     pub scores: Vec<Score>,
-    /// Seconds: never part of a comparison of numbers.
+    /// Seconds. They are never part of a comparison of numbers.
     pub timing: Timing,
 }
 
@@ -217,16 +228,17 @@ pub struct Score {
     pub finetune_seed: u64,
     /// Name of the metric.
     pub metric: String,
-    /// The metric × 100, as the paper prints it; absent where undefined (say a correlation of constants).
+    /// The metric × 100, as the paper prints it; absent if it is undefined, such as a correlation of
+    /// constants.
     pub value: Option<f64>,
-    /// 95 % bootstrap interval of the metric over the scored examples, × 100; absent where undefined, and in records from
-    /// before it existed.
+    /// 95 % bootstrap interval of the metric over the scored examples, × 100; absent if it is undefined or if
+    /// the record is older than the interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// Other figures of the same predictions by name, × 100 where they are shares; empty where the metric says all.
+    /// Other metrics of the same predictions by name, shares × 100; empty if the task has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, f64>,
-    /// What always predicting the majority class (or the mean) scores, × 100.
+    /// The score × 100 of always predicting the majority class, or the mean.
     pub majority: f64,
     /// Scored examples.
     pub n_examples: usize,
@@ -236,7 +248,7 @@ pub struct Score {
     pub steps: u64,
 }
 
-/// `predictions/<task>-<finetune seed>.json`: what a fine-tuned model said, before it is scored.
+/// `predictions/<task>-<finetune seed>.json`: the predictions of a fine-tuned model, before they are scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
     /// Format version.
@@ -251,7 +263,7 @@ pub struct Predictions {
     pub n_train: usize,
     /// Optimizer steps.
     pub steps: u64,
-    /// What to say without looking: the training labels' majority class or mean.
+    /// The baseline prediction: the majority class of the training labels, or their mean.
     pub majority: f64,
     /// Every validation example.
     pub examples: Vec<PredictedExample>,
@@ -260,7 +272,7 @@ pub struct Predictions {
 /// One validation example.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictedExample {
-    /// Its number in the task's own count.
+    /// Its index in the task's own numbering.
     pub idx: i64,
     /// Predicted class index or score.
     pub prediction: f64,
@@ -268,7 +280,7 @@ pub struct PredictedExample {
     pub label: f64,
 }
 
-/// `failure.json`: why a trial did not finish; removed when it is run again.
+/// `failure.json`: why a trial did not finish. It is deleted when the trial is run again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// Format version.

@@ -1,26 +1,26 @@
-//! Who listens to a run: progress, phases and metrics while it goes.
+//! Listeners of a run: they get its progress, phases and metrics while it runs.
 
 use super::Event;
 
-/// Listens to a run. Sinks never change numbers.
+/// Listens to a run. A sink never changes a number.
 pub trait Sink: Send + Sync {
     /// A line of metrics.
     fn event(&self, event: &Event);
-    /// A sentence about what is happening now: `tokenising`, `fine-tuning cola`.
+    /// What happens now: `tokenising`, `fine-tuning cola`.
     fn phase(&self, text: &str);
-    /// Steps done of all, for a bar.
+    /// Steps done and steps in total, for a progress bar.
     fn progress(&self, done: u64, total: u64);
 }
 
-/// Shows several pieces of work to a person: a terminal, or nobody.
+/// Shows several pieces of work to a person, or to nobody.
 pub trait Display: Sync {
-    /// Begins to show one piece of work, until the returned sink is dropped.
+    /// Shows one piece of work until the returned sink is dropped.
     fn watch(&self, name: &str) -> Box<dyn Sink>;
-    /// Shows one sentence.
+    /// Shows a sentence.
     fn say(&self, text: &str);
 }
 
-/// A sink that drops everything.
+/// A sink that ignores everything.
 pub struct Silent;
 
 impl Sink for Silent {

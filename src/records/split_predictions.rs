@@ -1,5 +1,5 @@
-//! `predictions/<task>-<finetune seed>-<split>.json`: what a fine-tuned model says of a split that it is not scored on by
-//! itself.
+//! `predictions/<task>-<finetune seed>-<split>.json`: predictions for a split other than the validation
+//! split.
 
 use serde::{Deserialize, Serialize};
 

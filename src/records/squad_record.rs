@@ -1,11 +1,13 @@
-//! `predictions/<squad or squad2>-<finetune seed>/record.json`: what the answers beside it are, written after them.
+//! `predictions/<squad or squad2>-<finetune seed>/record.json`: how the answers in its folder were made,
+//! written after them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::TaskName;
 
-/// How answers to SQuAD were made. They lie beside it in the official formats: `predictions.json` (the best text of each
-/// question), `nbest.json`, and of SQuAD 2.0 `na_prob.json` (how much speaks against any answer).
+/// How answers to SQuAD were made. They are in the same folder in the official formats: `predictions.json`
+/// (the best text of each question), `nbest.json`, and for SQuAD 2.0 `na_prob.json` (the score of having no
+/// answer).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SquadRecord {
     /// Format version.
@@ -22,6 +24,6 @@ pub struct SquadRecord {
     pub n_windows: usize,
     /// Optimizer steps.
     pub steps: u64,
-    /// A question of SQuAD 2.0 with more than this in `na_prob.json` is scored as answered by nothing.
+    /// A question of SQuAD 2.0 with a higher score in `na_prob.json` is scored as having no answer.
     pub no_answer_threshold: f64,
 }

@@ -1,9 +1,9 @@
-//! One run, several listeners.
+//! Several listeners of one run.
 
 use super::Sink;
 use super::schema::Event;
 
-/// A sink that tells each of its sinks everything, in their order.
+/// A sink that passes everything to each of its sinks, in their order.
 pub struct Tee<'a>(pub Vec<&'a dyn Sink>);
 
 impl Sink for Tee<'_> {

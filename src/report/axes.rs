@@ -1,13 +1,13 @@
-//! The sweep as a report sees it: which value goes on the x axis, which trials make one point, which points
-//! make one line.
+//! The layout of the sweep: which value goes on the x axis, which trials make a point, which points make a
+//! line.
 //!
 //! Must never: look at a score. Next: `statistics.rs`.
 
 use serde_json::Value;
 
-use crate::experiment::{ReportSpec, Trial};
+use crate::experiment::{ReportSpec, SweepPoint, Trial, same_value, value_labels};
 
-/// One point of the sweep: the trials that differ in nothing but the seed.
+/// One point of the sweep with its trials, which differ in nothing but the seed.
 pub struct Point {
     /// Index into [`Axes::x_values`].
     pub x: usize,
@@ -19,15 +19,15 @@ pub struct Point {
 
 /// The sweep, laid out for a figure.
 pub struct Axes {
-    /// Dotted path on the x axis; None where nothing is swept.
+    /// Dotted path on the x axis; None if nothing is swept.
     pub x_path: Option<String>,
     /// Distinct values on the x axis: numbers in ascending order, others in the plan's order.
     pub x_values: Vec<Value>,
-    /// A label each of `x_values`.
+    /// Labels of `x_values`.
     pub x_labels: Vec<String>,
     /// Names of the lines; a single line has an empty name.
     pub lines: Vec<String>,
-    /// What `report.series` is on each of the lines; null where it is not swept.
+    /// Value of `report.series` on each line; null if it is not swept.
     pub series: Vec<Value>,
     /// Points in the plan's order.
     pub points: Vec<Point>,
@@ -36,14 +36,12 @@ pub struct Axes {
 impl Axes {
     /// Lays out the trials of a plan.
     ///
-    /// A line is what `report.series` names; where two points would still fall on the same x of the same line,
-    /// further swept paths are taken into the line's name until they do not.
+    /// `report.series` tells the lines apart. If two points would still have the same x on the same line,
+    /// further swept paths tell them apart too.
     pub fn new(report: &ReportSpec, trials: &[Trial]) -> Self {
         let points = group(trials);
-        let paths: Vec<String> = points
-            .first()
-            .map(|(values, _)| values.iter().map(|(path, _)| path.clone()).collect())
-            .unwrap_or_default();
+        let paths: Vec<String> =
+            points.first().map(|(point, _)| point.paths().map(String::from).collect()).unwrap_or_default();
         let x_path =
             paths.iter().find(|path| **path == report.x).or_else(|| standing_in(report, &paths, &points));
         let x_path = x_path.or_else(|| paths.first()).cloned();
@@ -71,7 +69,8 @@ impl Axes {
                 Point { x, line, trials }
             })
             .collect();
-        let x_labels = if x_path.is_some() { labels(&x_values) } else { vec!["base configuration".into()] };
+        let x_labels =
+            if x_path.is_some() { value_labels(&x_values) } else { vec!["base configuration".into()] };
         let place = line_paths.iter().position(|path| *path == report.series);
         let series_of =
             |key: &Vec<Value>| place.and_then(|place| key.get(place)).cloned().unwrap_or_default();
@@ -79,18 +78,18 @@ impl Axes {
         Self { x_path, x_values, x_labels, lines: line_names(&line_paths, &keys), series, points }
     }
 
-    /// Index of the last point of a line: where the x axis is a cost, what the line ends in.
+    /// Index of the last point of a line.
     pub fn end_of(&self, line: usize) -> Option<usize> {
         let of_line = self.points.iter().enumerate().filter(|(_, point)| point.line == line);
         of_line.max_by_key(|(_, point)| point.x).map(|(index, _)| index)
     }
 
-    /// The label of a point's place on the x axis.
+    /// The label of a point on the x axis.
     pub fn x_label(&self, point: &Point) -> &str {
         self.x_labels.get(point.x).map_or("", String::as_str)
     }
 
-    /// A short name of a point: its x value, and its line where there are several.
+    /// A short name of a point: its x value, and its line if there are several.
     pub fn point_name(&self, point: &Point) -> String {
         let x = self.x_label(point);
         match self.lines.get(point.line) {
@@ -100,18 +99,14 @@ impl Axes {
     }
 }
 
-/// Swept paths and values, and the indices of the trials that have them.
-type Group = (Vec<(String, Value)>, Vec<usize>);
+/// A point, and the indices of the trials at it.
+type Group = (SweepPoint, Vec<usize>);
 
 /// Points in order of appearance, each with its trials.
 fn group(trials: &[Trial]) -> Vec<Group> {
     let mut points: Vec<Group> = Vec::new();
     for (index, trial) in trials.iter().enumerate() {
-        let known = points.iter_mut().find(|(values, _)| {
-            values.len() == trial.point.len()
-                && values.iter().zip(&trial.point).all(|(a, b)| a.0 == b.0 && same_value(&a.1, &b.1))
-        });
-        match known {
+        match points.iter_mut().find(|(point, _)| *point == trial.point) {
             Some((_, members)) => members.push(index),
             None => points.push((trial.point.clone(), vec![index])),
         }
@@ -119,8 +114,9 @@ fn group(trials: &[Trial]) -> Vec<Group> {
     points
 }
 
-/// Where the x axis is a cost, the swept path that the points of a line are told apart by: a number that is swept beside
-/// the words (a budget, not what an algorithm brings along), else the first that is not the series.
+/// The swept path that tells the points of a line apart if the x axis is a cost: a number that is swept
+/// beside the words, as a budget is, and not one that changes with them; else the first path that is not the
+/// series.
 fn standing_in<'p>(report: &ReportSpec, paths: &'p [String], points: &[Group]) -> Option<&'p String> {
     report.cost_axis()?;
     let is_number = |path: &str| points.iter().all(|(values, _)| value_at(values, Some(path)).is_number());
@@ -157,7 +153,9 @@ fn line_paths(report: &ReportSpec, paths: &[String], x_path: Option<&str>, point
 
 fn line_names(paths: &[String], keys: &[Vec<Value>]) -> Vec<String> {
     let columns: Vec<Vec<String>> = (0..paths.len())
-        .map(|column| labels(&keys.iter().filter_map(|key| key.get(column).cloned()).collect::<Vec<_>>()))
+        .map(|column| {
+            value_labels(&keys.iter().filter_map(|key| key.get(column).cloned()).collect::<Vec<_>>())
+        })
         .collect();
     (0..keys.len())
         .map(|row| {
@@ -176,14 +174,13 @@ fn line_names(paths: &[String], keys: &[Vec<Value>]) -> Vec<String> {
 /// `model.generator_ratio` → `generator ratio`.
 pub fn last_word(path: &str) -> String {
     let word = path.rsplit('.').next().unwrap_or(path);
-    // `objective.kind` says nothing by its last part.
+    // The last part of `objective.kind` says nothing.
     let word = if word == "kind" { path.split('.').next().unwrap_or(path) } else { word };
     word.replace('_', " ")
 }
 
-fn value_at(values: &[(String, Value)], path: Option<&str>) -> Value {
-    let found = values.iter().find(|(name, _)| Some(name.as_str()) == path);
-    found.map_or(Value::Null, |(_, value)| value.clone())
+fn value_at(point: &SweepPoint, path: Option<&str>) -> Value {
+    path.and_then(|path| point.value(path)).cloned().unwrap_or_default()
 }
 
 fn push_distinct(values: &mut Vec<Value>, value: Value) {
@@ -201,21 +198,8 @@ fn same_values(a: &[Value], b: &[Value]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
 }
 
-/// Whether two values of a sweep are the same: 1 and 1.0 are, and the order of keys does not matter.
-pub fn same_value(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => same_values(a, b),
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_value(value, other)))
-        }
-        _ => a == b,
-    }
-}
-
-/// Whether a value of the sweep is one that `expect.best_at` names: the same value, a mapping by its `kind`
-/// alone, or a mapping that has all the entries that are named.
+/// Whether `expect.best_at` names a value of the sweep: by the same value, by the `kind` of a mapping, or by
+/// some of a mapping's entries.
 pub fn matches_expected(expected: &Value, actual: &Value) -> bool {
     match (expected, actual) {
         (Value::String(_), Value::Object(actual)) => actual.get("kind") == Some(expected),
@@ -224,41 +208,6 @@ pub fn matches_expected(expected: &Value, actual: &Value) -> bool {
         }
         _ => same_value(expected, actual),
     }
-}
-
-/// A value as a person writes it: strings without quotes, a tagged mapping by its kind.
-fn label(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "none".into(),
-        Value::Object(map) => {
-            map.get("kind").and_then(Value::as_str).map_or_else(|| value.to_string(), str::to_string)
-        }
-        _ => value.to_string(),
-    }
-}
-
-/// A tagged mapping by its kind and those of its entries in which mappings of the same kind differ.
-fn detailed_label(value: &Value, peers: &[Value]) -> String {
-    let Value::Object(map) = value else { return label(value) };
-    let same_kind = || peers.iter().filter(|peer| peer.get("kind") == map.get("kind"));
-    let entries: Vec<String> = map
-        .iter()
-        .filter(|(key, entry)| {
-            !same_kind().all(|peer| peer.get(*key).is_some_and(|other| same_value(entry, other)))
-        })
-        .map(|(key, entry)| format!("{} {}", key.replace('_', " "), label(entry)))
-        .collect();
-    if entries.is_empty() { label(value) } else { format!("{} ({})", label(value), entries.join(", ")) }
-}
-
-/// Labels of values, in words as few as tell the distinct ones apart.
-pub fn labels(values: &[Value]) -> Vec<String> {
-    let brief: Vec<String> = values.iter().map(label).collect();
-    let ambiguous = values.iter().zip(&brief).enumerate().any(|(index, (a, text))| {
-        values.iter().zip(&brief).skip(index + 1).any(|(b, other)| text == other && !same_value(a, b))
-    });
-    if ambiguous { values.iter().map(|value| detailed_label(value, values)).collect() } else { brief }
 }
 
 #[cfg(test)]
@@ -289,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_makes_a_line_each_value_of_the_other_path() {
+    fn a_grid_makes_one_line_per_value_of_the_other_path() {
         let grid: Vec<Vec<(&str, Value)>> = ["mlm", "rtd"]
             .iter()
             .flat_map(|kind| [1, 2].map(|x| vec![("objective.kind", json!(kind)), ("train.steps", json!(x))]))
@@ -300,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn over_a_cost_a_budget_makes_the_points_of_a_line_and_what_moves_along_does_not() {
+    fn over_a_cost_the_points_of_a_line_are_its_budgets() {
         let report = ReportSpec { x: "flops".into(), ..ReportSpec::default() };
         let point = |kind: &str, ratio: f64, steps: u64| {
             vec![
@@ -329,11 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn mappings_are_named_by_kind_until_that_is_ambiguous() {
-        let light = json!({"kind": "rtd", "disc_weight": 1.0, "temperature": 1});
+    fn an_expectation_names_a_mapping_by_kind_or_by_entries() {
         let heavy = json!({"kind": "rtd", "disc_weight": 50, "temperature": 1.0});
-        assert_eq!(labels(&[json!({"kind": "mlm"}), heavy.clone()]), ["mlm", "rtd"]);
-        assert_eq!(labels(&[light, heavy.clone()]), ["rtd (disc weight 1.0)", "rtd (disc weight 50)"]);
         assert!(matches_expected(&json!("rtd"), &heavy));
         assert!(matches_expected(&json!({"kind": "rtd", "disc_weight": 50.0}), &heavy));
         assert!(!matches_expected(&json!({"kind": "rtd", "disc_weight": 1}), &heavy));

@@ -1,4 +1,4 @@
-//! Records of a sweep that never ran, for the tests of this folder.
+//! Made-up records of a sweep, for the tests of this folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,13 +6,18 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::ReportInput;
+use super::axes::Axes;
+use super::frame::PlanFrames;
+use super::input::{ReportInput, ReportSummary};
+use super::plan_records::PlanRecords;
+use super::statistics::{Summary, summarise};
 use crate::experiment::{
     DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, Masking, ModelSpec, ObjectiveSpec, ReportSpec,
     TaskName, TrainSpec, Trial, TrialSpec,
 };
 use crate::records::{
-    DataProvenance, Event, Outcome, Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
+    DataProvenance, Event, Jsonl, Outcome, Provenance, RECORD_VERSION, Score, Sink, Split, Timing,
+    TrialFolder, TrialRecord,
 };
 use crate::rng::{Purpose, Stream};
 
@@ -36,7 +41,7 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
         published: None,
         evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
     };
-    Trial { id: spec.id(), point, spec }
+    Trial { id: spec.id(), point: point.into_iter().collect(), spec }
 }
 
 /// A finished experiment on disk: 3 generator ratios × 2 seeds × 2 tasks × 3 fine-tuning seeds.
@@ -90,8 +95,12 @@ impl Fixture {
     }
 
     /// Builds the report into `out`.
-    pub fn build(&self) -> crate::error::Result<super::ReportSummary> {
-        super::build(&ReportInput {
+    pub fn build(&self) -> crate::error::Result<ReportSummary> {
+        self.with_input(super::build)
+    }
+
+    fn with_input<T>(&self, use_it: impl FnOnce(&ReportInput) -> T) -> T {
+        use_it(&ReportInput {
             experiment: &self.experiment,
             profile: "quick",
             trials: &self.trials,
@@ -101,9 +110,29 @@ impl Fixture {
         })
     }
 
+    /// The layout of the sweep.
+    pub fn axes(&self) -> Axes {
+        Axes::new(&self.experiment.report, &self.trials)
+    }
+
+    /// The records of the finished trials.
+    pub fn records(&self) -> PlanRecords<'_> {
+        PlanRecords::read(&self.results(), &self.trials)
+    }
+
+    /// The same as frames.
+    pub fn frames(&self) -> PlanFrames {
+        self.with_input(|input| PlanFrames::of(input, &self.axes(), &self.records()).unwrap())
+    }
+
+    /// The numbers of the report.
+    pub fn summary(&self) -> Summary {
+        summarise(&self.experiment.report, &self.axes(), &self.frames()).unwrap()
+    }
+
     pub fn write(&self, trial: &Trial, outcome: &Outcome) {
-        let folder = self.results().join(&trial.id.0);
-        fs::create_dir_all(&folder).unwrap();
+        let folder = TrialFolder::within(&self.results(), &trial.id);
+        fs::create_dir_all(folder.path()).unwrap();
         let record = TrialRecord {
             record_version: RECORD_VERSION,
             id: trial.id.clone(),
@@ -114,11 +143,13 @@ impl Fixture {
             provenance: provenance(),
             continued: Vec::new(),
         };
-        let lines: String =
-            events(trial).iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
-        fs::write(folder.join("trial.json"), serde_json::to_string_pretty(&record).unwrap()).unwrap();
-        fs::write(folder.join("metrics.jsonl"), lines).unwrap();
-        fs::write(folder.join("outcome.json"), serde_json::to_string_pretty(outcome).unwrap()).unwrap();
+        // An earlier call may have left a file of metrics, which a sink appends to.
+        let _ = fs::remove_file(folder.metrics());
+        let sink = Jsonl::open(&folder.metrics()).unwrap();
+        events(trial).iter().for_each(|event| sink.event(event));
+        sink.check().unwrap();
+        folder.write_trial(&record).unwrap();
+        folder.write_outcome(outcome).unwrap();
     }
 }
 
@@ -148,7 +179,7 @@ fn provenance() -> Provenance {
     }
 }
 
-/// How good a ratio is in this made-up world, and a number that differs from seed to seed.
+/// How good a generator ratio is in the made-up records, and a number that differs from seed to seed.
 fn quality(trial: &Trial) -> (f64, f64) {
     let ratio = trial.spec.model.generator_ratio;
     let noise = Stream::new(trial.spec.seed, Purpose::Test, ratio.to_bits(), 0).normal();

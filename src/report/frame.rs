@@ -1,172 +1,192 @@
-//! Every number of every trial as one long data frame: a row a trial, task and fine-tuning seed.
+//! The records of a plan's finished trials as polars frames, from which every table and figure is made.
 //!
-//! Seconds are left out, so that the same trial on another machine gives the same table.
-//! Must never: round or summarise. Next: `statistics.rs` for what is made of the numbers.
+//! The trials have more columns here than in `records/frame.rs`: `order`, their place among the finished
+//! trials; `point_index`, the index of their point of the sweep; `recipe`, how they were fine-tuned; and
+//! `commit`, in words. Must never: round or summarise. Next: `statistics.rs`.
 
-use std::collections::BTreeSet;
+use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
 
-use polars::prelude::{Column, CsvWriter, DataFrame, PolarsError, SerWriter};
-use serde_json::Value;
+use super::axes::Axes;
+use super::input::ReportInput;
+use super::plan_records::{DoneTrial, PlanRecords};
+use super::query::{rows_where, texts};
+use crate::error::Result;
+use crate::records::Provenance;
+use crate::records::frame::{
+    FrameTrial, Frames, METRICS, SCORE, broken, column, frame_of, json_column, to_csv,
+};
 
-use super::ReportInput;
-use super::axes::number;
-use super::records::{DoneTrial, Records};
-use super::runs::head;
-use crate::error::{Error, Result};
-use crate::experiment::TaskName;
-use crate::records::Score;
+/// The finished trials of a plan, in the plan's order.
+pub struct PlanFrames {
+    /// One row per trial.
+    pub trials: DataFrame,
+    /// One row per fine-tuning run.
+    pub scores: DataFrame,
+    /// One row per value of a line of metrics.
+    pub metrics: DataFrame,
+}
 
-/// A finished trial with one of its scores, or with none where it evaluated no task.
-type Row<'a> = (&'a DoneTrial<'a>, Option<&'a Score>);
+impl PlanFrames {
+    /// Collects the finished trials. Experiment and profile are those of the report.
+    pub fn of(input: &ReportInput, axes: &Axes, records: &PlanRecords) -> Result<Self> {
+        let trials = records.done.iter().map(|done| FrameTrial {
+            experiment: &input.experiment.name,
+            profile: input.profile,
+            record: &done.record,
+            outcome: Some(&done.outcome),
+            events: &done.events,
+        });
+        let mut frames = Frames::of(&trials.collect::<Vec<_>>())?;
+        let point = |done: &DoneTrial<'_>| {
+            let point = axes.points.iter().position(|point| point.trials.contains(&done.index));
+            point.map(|point| point as u32)
+        };
+        let orders: Vec<u32> = (0..).take(records.done.len()).collect();
+        let more = [
+            // One trial may stand at two points, so its id does not tell its rows apart.
+            column("order", &orders, |order| *order),
+            column("point_index", &records.done, point),
+            column("recipe", &records.done, |done| done.trial.spec.evaluate.description()),
+            column("commit", &records.done, |done| commit(&done.record.provenance)),
+        ];
+        frames.trials = frames.trials.hstack(&more).map_err(broken)?;
+        // A trial that was copied from another experiment's results records its point of that experiment's sweep.
+        let label = column("point", &records.done, |done| done.trial.point.label());
+        frames.trials.with_column(label).map_err(broken)?;
+        let long = frames.long()?;
+        let part = |record| rows_where(&long, "record", record);
+        Ok(Self { scores: part(SCORE)?, metrics: part(METRICS)?, trials: frames.trials })
+    }
+}
 
-/// Builds the frame of the finished trials.
-pub fn build(input: &ReportInput, records: &Records) -> Result<DataFrame> {
-    let mut rows: Vec<Row> = Vec::new();
-    for done in &records.done {
-        rows.extend(done.outcome.scores.iter().map(|score| (done, Some(score))));
-        if done.outcome.scores.is_empty() {
-            rows.push((done, None));
+/// The commit of the code, in words.
+fn commit(provenance: &Provenance) -> String {
+    let dirty = if provenance.working_dirty == Some(true) { ", with uncommitted changes" } else { "" };
+    let working = || provenance.working_commit.as_ref().map(|commit| format!("{commit}{dirty}"));
+    provenance.commit.clone().or_else(working).unwrap_or_else(|| "unknown".into())
+}
+
+/// table.csv: one row per trial, task and fine-tuning run, and one per trial that evaluated no task.
+///
+/// Seconds are left out, so that the same trial on another machine gives the same table.
+pub fn table_csv(records: &PlanRecords, frames: &PlanFrames) -> Result<Vec<u8>> {
+    let of_score = texts(&frames.scores, "order")?;
+    let mut places: Vec<(IdxSize, Option<IdxSize>)> = Vec::new();
+    for (index, trial) in (0..).zip(texts(&frames.trials, "order")?) {
+        let scores = (0..).zip(&of_score).filter(|(_, of)| **of == trial);
+        let before = places.len();
+        places.extend(scores.map(|(score, _)| (index, Some(score))));
+        if places.len() == before {
+            places.push((index, None));
         }
     }
-    let mut columns = identity(input, &rows);
-    columns.extend(scores(&rows));
-    columns.extend(other_figures(&rows));
-    columns.extend(pretraining(&rows));
-    of_columns(rows.len(), columns)
+    let trials: IdxCa = places.iter().map(|(trial, _)| Some(*trial)).collect();
+    let scores: IdxCa = places.iter().map(|(_, score)| *score).collect();
+    let trials =
+        swept(records)?.hstack(frames.trials.columns()).and_then(|all| all.take(&trials)).map_err(broken)?;
+    let scores = frames.scores.take(&scores).map_err(broken)?;
+    to_csv(&mut arranged(&trials, &scores)?)
 }
 
-/// A frame of columns that are all `n_rows` long.
-pub fn of_columns(n_rows: usize, columns: Vec<Column>) -> Result<DataFrame> {
-    DataFrame::new(n_rows, columns).map_err(broken)
-}
-
-/// The frame as CSV, with a header.
-pub fn to_csv(frame: &mut DataFrame) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).finish(frame).map_err(broken)?;
-    Ok(bytes)
-}
-
-fn broken(error: PolarsError) -> Error {
-    Error::internal("the table of results cannot be built").because(error)
-}
-
-/// Which experiment, trial and point a row belongs to.
-fn identity(input: &ReportInput, rows: &[Row]) -> Vec<Column> {
-    let mut columns = vec![
-        Column::new("experiment".into(), vec![input.experiment.name.as_str(); rows.len()]),
-        Column::new("profile".into(), vec![input.profile; rows.len()]),
-        column(rows, "trial", |(done, _)| done.trial.id.0.clone()),
-    ];
+/// The values of the swept paths, one row per finished trial.
+fn swept(records: &PlanRecords) -> Result<DataFrame> {
     let mut paths: Vec<&str> = Vec::new();
-    for (path, _) in rows.iter().flat_map(|(done, _)| &done.trial.point) {
-        if !paths.contains(&path.as_str()) {
+    for path in records.done.iter().flat_map(|done| done.trial.point.paths()) {
+        if !paths.contains(&path) {
             paths.push(path);
         }
     }
-    columns.extend(paths.into_iter().map(|path| swept(rows, path)));
-    columns.push(column(rows, "seed", |(done, _)| done.trial.spec.seed));
-    columns
-}
-
-/// The values of a swept path: numbers where all are, text otherwise (mappings as JSON).
-fn swept(rows: &[Row], path: &str) -> Column {
-    let value =
-        |row: &Row| row.0.trial.point.iter().find(|(name, _)| name == path).map(|(_, value)| value.clone());
-    let values: Vec<Option<Value>> = rows.iter().map(value).collect();
-    if values.iter().flatten().all(Value::is_u64) {
-        return Column::new(path.into(), values.iter().map(|v| v.as_ref()?.as_u64()).collect::<Vec<_>>());
-    }
-    if values.iter().flatten().all(Value::is_number) {
-        return Column::new(path.into(), values.iter().map(|v| v.as_ref().map(number)).collect::<Vec<_>>());
-    }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-    Column::new(path.into(), values.iter().map(|v| v.as_ref().map(text)).collect::<Vec<_>>())
-}
-
-/// Downstream scores; empty where no task was evaluated.
-fn scores(rows: &[Row]) -> Vec<Column> {
-    vec![
-        column(rows, "task", |(_, score)| score.map(|score| score.task.as_str())),
-        column(rows, "metric", |(_, score)| score.map(|score| score.metric.clone())),
-        column(rows, "synthetic", |(done, score)| {
-            score.map_or(done.record.provenance.corpus.synthetic, |score| score.synthetic)
-        }),
-        column(rows, "head", |(done, score)| score.map(|score| head(done, score.task))),
-        column(rows, "starts_from", |(done, score)| {
-            score.and_then(|score| done.trial.spec.evaluate.start_of(score.task)).map(TaskName::as_str)
-        }),
-        column(rows, "finetune_seed", |(_, score)| score.map(|score| score.finetune_seed)),
-        column(rows, "value", |(_, score)| score.and_then(|score| score.value)),
-        column(rows, "examples_low", |(_, score)| score.and_then(|score| Some(score.interval?[0]))),
-        column(rows, "examples_high", |(_, score)| score.and_then(|score| Some(score.interval?[1]))),
-        column(rows, "majority", |(_, score)| score.map(|score| score.majority)),
-        column(rows, "n_examples", |(_, score)| score.map(|score| score.n_examples as u64)),
-        column(rows, "n_train", |(_, score)| score.map(|score| score.n_train as u64)),
-        column(rows, "finetune_steps", |(_, score)| score.map(|score| score.steps)),
-    ]
-}
-
-/// The other figures of a row's predictions, such as `other_f1`.
-fn other_figures(rows: &[Row]) -> Vec<Column> {
-    let scores = rows.iter().filter_map(|(_, score)| *score);
-    let names: BTreeSet<&String> = scores.flat_map(|score| score.others.keys()).collect();
-    let of = |name: &String| {
-        column(rows, &format!("other_{name}"), |(_, score)| {
-            score.and_then(|score| score.others.get(name).copied())
-        })
+    let values = |path: &str| {
+        let values = records.done.iter().map(|done| done.trial.point.value(path).cloned());
+        json_column(&format!("swept.{path}"), &values.collect::<Vec<_>>())
     };
-    names.into_iter().map(of).collect()
+    frame_of(records.done.len(), paths.into_iter().map(values).collect())
 }
 
-/// The pre-training that a row's score started from.
-fn pretraining(rows: &[Row]) -> Vec<Column> {
-    let mut columns = vec![
-        column(rows, "steps", |(done, _)| done.outcome.steps),
-        column(rows, "tokens", |(done, _)| done.outcome.tokens),
-        column(rows, "flops", |(done, _)| done.outcome.flops),
-        column(rows, "flops_paper", |(done, _)| done.outcome.flops_paper),
-        column(rows, "n_parameters", |(done, _)| done.outcome.n_parameters),
-    ];
-    let names: BTreeSet<&String> = rows.iter().flat_map(|(done, _)| done.outcome.validation.keys()).collect();
-    for name in names {
-        columns.push(column(rows, &format!("held_out_{name}"), |(done, _)| {
-            done.outcome.validation.get(name).copied()
-        }));
+/// The columns of table.csv in their order and under its names, from frames of the same number of rows.
+fn arranged(trials: &DataFrame, scores: &DataFrame) -> Result<DataFrame> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut take = |frame: &DataFrame, name: &str, shown: &str| -> Result<()> {
+        let mut column = frame.column(name).map_err(broken)?.clone();
+        column.rename(shown.into());
+        columns.push(column);
+        Ok(())
+    };
+    for name in ["experiment", "profile", "trial"] {
+        take(trials, name, name)?;
     }
-    columns.push(column(rows, "corpus", |(done, _)| {
-        let corpus = &done.record.provenance.corpus;
-        format!("{}@{}", corpus.source, corpus.revision)
-    }));
-    columns.push(column(rows, "device", |(done, _)| done.record.devices()));
-    columns.push(column(rows, "crate_version", |(done, _)| done.record.provenance.crate_version.clone()));
-    columns
+    for (name, path) in with_prefix(trials, "swept.") {
+        take(trials, &name, &path)?;
+    }
+    take(trials, "seed", "seed")?;
+    for name in [
+        "task",
+        "metric",
+        "synthetic",
+        "head",
+        "starts_from",
+        "finetune_seed",
+        "value",
+        "examples_low",
+        "examples_high",
+        "majority",
+        "n_examples",
+        "n_train",
+        "finetune_steps",
+    ] {
+        let column = if name == "metric" { "measure" } else { name };
+        take(scores, column, name)?;
+    }
+    for (name, _) in with_prefix(scores, "other_") {
+        take(scores, &name, &name)?;
+    }
+    for name in ["steps", "tokens", "flops", "flops_paper", "n_parameters"] {
+        take(trials, &format!("outcome.{name}"), name)?;
+    }
+    let mut held_out = with_prefix(trials, "outcome.validation.");
+    held_out.sort();
+    for (name, measure) in held_out {
+        take(trials, &name, &format!("held_out_{measure}"))?;
+    }
+    take(trials, "devices", "device")?;
+    take(trials, "provenance.crate_version", "crate_version")?;
+    let corpus = texts(trials, "provenance.corpus.source")?
+        .into_iter()
+        .zip(texts(trials, "provenance.corpus.revision")?);
+    let corpus: Vec<String> = corpus
+        .map(|(source, revision)| format!("{}@{}", source.unwrap_or_default(), revision.unwrap_or_default()))
+        .collect();
+    let place = columns.len() - 2;
+    columns.insert(place, column("corpus", &corpus, String::clone));
+    // A trial without scores says whether its text is synthetic.
+    let synthetic =
+        texts(scores, "synthetic")?.into_iter().zip(texts(trials, "provenance.corpus.synthetic")?);
+    let synthetic: Vec<Option<String>> = synthetic.map(|(of_score, of_text)| of_score.or(of_text)).collect();
+    let mut frame = frame_of(trials.height(), columns)?;
+    frame.replace("synthetic", column("synthetic", &synthetic, Option::clone)).map_err(broken)?;
+    Ok(frame)
 }
 
-/// A column from what each row says.
-fn column<'a, T>(rows: &[Row<'a>], name: &str, value: impl Fn(&Row<'a>) -> T) -> Column
-where
-    polars::prelude::Series: polars::prelude::NamedFrom<Vec<T>, [T]>,
-    Vec<T>: AsRef<[T]>,
-{
-    let values: Vec<T> = rows.iter().map(value).collect();
-    Column::from(<polars::prelude::Series as polars::prelude::NamedFrom<Vec<T>, [T]>>::new(
-        name.into(),
-        values,
-    ))
+/// The columns whose names begin with a prefix, with what follows it.
+fn with_prefix(frame: &DataFrame, prefix: &str) -> Vec<(String, String)> {
+    let names = frame.get_column_names();
+    let cut = |name: &str| Some((name.to_string(), name.strip_prefix(prefix)?.to_string()));
+    names.into_iter().filter_map(|name| cut(name.as_str())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::report::fixture::Fixture;
-    use crate::report::records;
+    use crate::experiment::SweepPoint;
+    use crate::report::fixture::{Fixture, outcome};
+
+    fn table(fixture: &Fixture) -> String {
+        String::from_utf8(super::table_csv(&fixture.records(), &fixture.frames()).unwrap()).unwrap()
+    }
 
     #[test]
-    fn a_row_a_trial_task_and_finetune_seed() {
+    fn a_row_per_trial_task_and_finetune_seed() {
         let fixture = Fixture::new();
-        fixture.build().unwrap();
-        let text = std::fs::read_to_string(fixture.out().join("table.csv")).unwrap();
+        let text = table(&fixture);
         assert_eq!(text.lines().count(), 1 + 3 * 2 * 2 * 3);
         let first: Vec<&str> = text.lines().take(2).collect();
         let id = &fixture.trials[0].id.0;
@@ -179,24 +199,29 @@ mod tests {
     #[test]
     fn undefined_values_are_empty_and_mixed_sweeps_are_text() {
         let mut fixture = Fixture::new();
-        let mut first = crate::report::fixture::outcome(&fixture.trials[0]);
+        let mut first = outcome(&fixture.trials[0]);
         first.scores[0].value = None;
         fixture.write(&fixture.trials[0], &first);
-        fixture.trials[1].point[0].1 = Value::String("tuned".into());
-        let records = records::read(&fixture.results(), &fixture.trials);
-        let out = fixture.out();
-        let input = ReportInput {
-            experiment: &fixture.experiment,
-            profile: "quick",
-            trials: &fixture.trials,
-            results: &fixture.results(),
-            out: &out,
-            command: "",
-        };
-        let frame = build(&input, &records).unwrap();
-        assert_eq!(frame.column("value").unwrap().null_count(), 1);
-        let ratios = frame.column("model.generator_ratio").unwrap();
-        assert_eq!(ratios.str().unwrap().get(0), Some("0.25"));
-        assert_eq!(ratios.str().unwrap().get(6), Some("tuned"));
+        fixture.trials[1].point =
+            SweepPoint::from_iter([("model.generator_ratio".to_string(), "tuned".into())]);
+        let text = table(&fixture);
+        let cells = |line: usize| text.lines().nth(line).unwrap().split(',').collect::<Vec<_>>();
+        assert_eq!((cells(1)[3], cells(1)[11]), ("0.25", ""));
+        assert_eq!((cells(7)[3], cells(2)[11]), ("tuned", "62.23"));
+    }
+
+    #[test]
+    fn a_trial_without_tasks_has_one_row() {
+        let fixture = Fixture::sweep(&[0.25, 1.0], &[1]);
+        let mut first = outcome(&fixture.trials[0]);
+        first.scores.clear();
+        fixture.write(&fixture.trials[0], &first);
+        let text = table(&fixture);
+        assert_eq!(text.lines().count(), 1 + 1 + 6);
+        let cells: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
+        assert_eq!(
+            (cells[2], cells[5], cells[7], cells[18]),
+            (fixture.trials[0].id.0.as_str(), "", "true", "200")
+        );
     }
 }

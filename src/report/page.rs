@@ -1,33 +1,36 @@
-//! report.md: the question, the answer, the numbers, the figures and where they come from.
+//! report.md: the question, the answer, the numbers, the figures and their provenance.
 //!
-//! The same records give the same bytes: no clock, no machine of the reader. Must never: compute a number.
+//! The same records give the same bytes on every machine and at any time. Must never: compute a number.
 
 use std::fmt::Write;
 
 use super::axes::Axes;
-use super::paper_comparison::PaperComparison;
-use super::records::Records;
+use super::frame::PlanFrames;
+use super::input::ReportInput;
+use super::paper_comparison::{self, PaperComparison};
+use super::plan_records::PlanRecords;
 use super::runs::Runs;
 use super::statistics::Summary;
-use super::{ReportInput, paper_comparison, provenance, tables, verdict};
+use super::{provenance, tables, verdict};
+use crate::error::Result;
 
-/// What the two columns of FLOPs are.
+/// What the two columns of FLOPs mean.
 const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products \
     that were run, on sequences of their real lengths. The paper counter (`flops_paper`) follows the rules behind \
-    ELECTRA's tables, on full sequences: compare it with the paper's figures, and with nothing else. A dash stands \
-    where the record is older than the counter.";
+    ELECTRA's tables, on full sequences: compare it only with the paper's figures. A dash means that the record is \
+    older than the counter.";
 
-/// What the columns of the fine-tuning runs are.
-const RUNS: &str = "A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed \
-    (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample \
-    standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a \
+/// What the columns of the fine-tuning runs mean.
+const RUNS: &str = "One row per trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their \
+    seed (head, order of examples, dropout). The reported score is their median, never the best of them. sd: sample \
+    standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is a \
     bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the \
     median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the \
-    middle). A dash stands where there are too few runs, or where the record is older than the interval.";
+    middle). A dash means that there are too few runs, or that the record is older than the interval.";
 
 /// Everything that the page shows.
 pub struct Page<'a> {
-    /// What was asked for.
+    /// The report that was asked for.
     pub input: &'a ReportInput<'a>,
     /// The sweep.
     pub axes: &'a Axes,
@@ -36,18 +39,20 @@ pub struct Page<'a> {
     /// The fine-tuning runs behind them.
     pub runs: &'a [Runs],
     /// The trials.
-    pub records: &'a Records<'a>,
+    pub records: &'a PlanRecords<'a>,
+    /// The finished ones as frames.
+    pub frames: &'a PlanFrames,
     /// The verdict's sentences.
     pub verdict: &'a str,
-    /// The published numbers beside the measured ones.
-    pub beside: Option<&'a PaperComparison<'a>>,
+    /// The comparison with published numbers.
+    pub comparison: Option<&'a PaperComparison<'a>>,
     /// File stems of the figures that were drawn, with their captions.
     pub figures: &'a [(&'static str, String)],
 }
 
 impl Page<'_> {
     /// The whole page.
-    pub fn markdown(&self) -> String {
+    pub fn markdown(&self) -> Result<String> {
         let experiment = self.input.experiment;
         let mut page = format!("# {}: {}\n\n", experiment.name, experiment.about);
         let n_done = self.records.done.len();
@@ -64,30 +69,30 @@ impl Page<'_> {
         }
         page += &self.open_trials();
         page += &self.results();
-        page += &self.beside.map(paper_comparison::page).unwrap_or_default();
-        page += &self.tasks();
+        page += &self.comparison.map(paper_comparison::page).unwrap_or_default();
+        page += &self.tasks()?;
         page += &self.runs();
         for (stem, caption) in self.figures {
             let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
         }
-        let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.records).to_markdown());
-        let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.records.done));
+        let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.frames)?.to_markdown());
+        let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.frames.trials)?);
         let _ = writeln!(
             page,
             "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery number is in \
-             [table.csv](table.csv): a row a trial, task and fine-tuning seed. The table of results for LaTeX is in \
+             [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in \
              [table.tex](table.tex){}.",
             self.input.command,
-            match self.beside {
+            match self.comparison {
                 Some(_) =>
-                    ", the paper's numbers beside ours in [paper.csv](paper.csv) and [paper.tex](paper.tex)",
+                    ", the comparison with the paper in [paper.csv](paper.csv) and [paper.tex](paper.tex)",
                 None => "",
             }
         );
-        page
+        Ok(page)
     }
 
-    /// Which of the numbers are synthetic.
+    /// Names the numbers that are synthetic.
     fn synthetic_notice(&self) -> String {
         let labels: Vec<&str> = self
             .summary
@@ -106,31 +111,31 @@ impl Page<'_> {
         if self.records.open.is_empty() {
             return String::new();
         }
-        let mut text = String::from("Trials that are not done, and take no part in any number below:\n\n");
+        let mut text = String::from("These trials are not done, and no number below includes them:\n\n");
         for open in &self.records.open {
-            let _ = writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state);
+            let _ = writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
         }
         text + "\n"
     }
 
-    /// How each task was scored, and the cap on its training examples.
-    fn tasks(&self) -> String {
-        let table = tables::tasks(self.summary, self.records);
+    /// How each task was scored, and the limit on its training examples.
+    fn tasks(&self) -> Result<String> {
+        let table = tables::tasks(self.summary, self.frames)?;
         if table.is_empty() {
-            return String::new();
+            return Ok(String::new());
         }
-        let cap = match self.input.experiment.evaluate.finetune.max_train_examples {
-            Some(cap) => {
-                format!("Fine-tuning on tasks of GLUE used at most {cap} training examples a task.\n\n")
+        let limit = match self.input.experiment.evaluate.finetune.max_train_examples {
+            Some(limit) => {
+                format!("Fine-tuning on tasks of GLUE used at most {limit} training examples per task.\n\n")
             }
             None => String::new(),
         };
         let recipes: String =
-            tables::recipes(self.records).iter().map(|recipe| format!("- {recipe}\n")).collect();
-        format!("{}\nFine-tuning:\n\n{recipes}\n{cap}", table.to_markdown())
+            tables::recipes(self.frames)?.iter().map(|recipe| format!("- {recipe}\n")).collect();
+        Ok(format!("{}\nFine-tuning:\n\n{recipes}\n{limit}", table.to_markdown()))
     }
 
-    /// What the median of a task was taken over.
+    /// The fine-tuning runs behind the medians.
     fn runs(&self) -> String {
         if self.runs.is_empty() {
             return String::new();
@@ -142,7 +147,7 @@ impl Page<'_> {
         let mut text =
             format!("## Results\n\n{}\n", tables::scores(self.axes, self.summary, self.runs).to_markdown());
         let scores = if self.summary.y.is_some() {
-            "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over \
+            "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean over \
              tasks is taken within a trial. "
         } else {
             ""
@@ -150,15 +155,15 @@ impl Page<'_> {
         let _ = writeln!(
             text,
             "{scores}Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: \
-             bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (where it is the \
+             bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (with n = 3 it is the \
              range of the seeds). Held-out values are measured after the last step, without dropout; losses of \
              different objectives or weights are not on one scale.\n"
         );
         let n_undefined: usize =
             self.summary.points.iter().flat_map(|point| &point.cells).map(|cell| cell.n_undefined).sum();
         if n_undefined > 0 {
-            text += "Undefined scores (say a correlation with constant predictions) enter no mean and are counted: \
-                     a task's cell counts fine-tuning runs, the mean's counts trials.\n\n";
+            text += "Undefined scores (such as a correlation with constant predictions) are counted and left out of \
+                     every mean. The cell of a task counts fine-tuning runs, the cell of the mean counts trials.\n\n";
         }
         text
     }
@@ -193,7 +198,7 @@ mod tests {
 
         **Verdict.** Seen (difference +5.83 ± 0.61, n = 2 and 2): the best mean of cola, rte is 46.67 ± 0.81 (n = 2) at generator ratio 0.5, as expected; the best of the other values is 40.84 ± 0.31 (n = 2) at 1.0.
 
-        How it is reached: the best mean among the expected values is compared with the best mean among the other values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is "within the spread". Nothing corrects for picking the best of several values.
+        How it is reached: the best mean among the expected values is compared with the best mean among the other values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is "within the spread". There is no correction for picking the best of several values.
 
         ## Results
 
@@ -204,7 +209,7 @@ mod tests {
         | 1.0                   | paper |    2/2 | 23.34 ± 0.31 (2) | 58.34 ± 0.31 (2) |  40.84 ± 0.31 (2) | 15.96 ± 0.08 (2) |         51.93 ± 0.00 (2) |          90.16 ± 0.13 (2) |
         | majority class        |       |        |             0.00 |            52.50 |             26.25 |                  |                          |                           |
 
-        Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds, the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (where it is the range of the seeds). Held-out values are measured after the last step, without dropout; losses of different objectives or weights are not on one scale.
+        Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (with n = 3 it is the range of the seeds). Held-out values are measured after the last step, without dropout; losses of different objectives or weights are not on one scale.
 
         | task            | head  | examples          | revision | fine-tuning runs | training examples | scored examples |
         | --------------- | ----- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
@@ -232,15 +237,15 @@ mod tests {
         | 1.0                   | rte  | paper |    1 |    3 |  58.12 | 0.40 | 57.72 to 58.52 |              [57.72, 58.52] |     [53.12, 62.12] |
         | 1.0                   | rte  | paper |    2 |    3 |  58.56 | 0.40 | 58.16 to 58.96 |              [58.16, 58.96] |     [53.56, 62.56] |
 
-        A row a trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The figure that is reported is their median, never the best of them. sd: sample standard deviation over the runs. Two intervals that answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash stands where there are too few runs, or where the record is older than the interval.
+        One row per trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The reported score is their median, never the best of them. sd: sample standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash means that there are too few runs, or that the record is older than the interval.
 
         ![mean of cola, rte over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).](score.png)
 
         *mean of cola, rte over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).* ([SVG](score.svg))
 
-        ![Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.](curves.png)
+        ![Pre-training, one line per value of model.generator_ratio: mean over seeds, single seeds thin.](curves.png)
 
-        *Pre-training, a line each value of model.generator_ratio: mean over seeds, single seeds thin.* ([SVG](curves.svg))
+        *Pre-training, one line per value of model.generator_ratio: mean over seeds, single seeds thin.* ([SVG](curves.svg))
 
         ![Each task over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).](tasks.png)
 
@@ -257,7 +262,7 @@ mod tests {
         | `TRIAL-000004` | model.generator_ratio=1.0  |    1 |   200 | 800000 |      5.000e12 |      8.000e12 |     900000 |        30.2 |        12.5 |
         | `TRIAL-000005` | model.generator_ratio=1.0  |    2 |   200 | 800000 |      5.000e12 |      8.000e12 |     900000 |        30.2 |        12.5 |
 
-        FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products that were run, on sequences of their real lengths. The paper counter (`flops_paper`) follows the rules behind ELECTRA's tables, on full sequences: compare it with the paper's figures, and with nothing else. A dash stands where the record is older than the counter.
+        FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products that were run, on sequences of their real lengths. The paper counter (`flops_paper`) follows the rules behind ELECTRA's tables, on full sequences: compare it only with the paper's figures. A dash means that the record is older than the counter.
 
         ## Provenance
 
@@ -266,7 +271,7 @@ mod tests {
         - device: cpu
         - threads: 2
         - instruction set: avx2
-        - pre-training taken over from: nobody
+        - pre-training reused from: no other trial
         - pre-training text: built-in language
         - its revision: built-in
         - its hash when packed: c0ffee
@@ -284,12 +289,12 @@ mod tests {
         electra-lab report experiments/gen_ratio.yaml --profile quick
         ```
 
-        Every number is in [table.csv](table.csv): a row a trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
+        Every number is in [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
         "#);
     }
 
     #[test]
-    fn missing_trials_undefined_scores_and_differing_devices_are_said() {
+    fn missing_trials_undefined_scores_and_differing_devices_are_shown() {
         let fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
         let mut first = outcome(&fixture.trials[0]);
         first.scores.iter_mut().for_each(|score| score.value = None);
@@ -298,12 +303,18 @@ mod tests {
         let folder = |index: usize| fixture.results().join(&fixture.trials[index].id.0);
         let path = folder(1).join("trial.json");
         let text = fs::read_to_string(&path).unwrap().replace("\"cpu\"", "\"cuda:0\"");
-        fs::write(&path, text).unwrap();
+        let reused = "\"taken_from\": \"parts/0123456789ab\", \"tasks_revision\"";
+        fs::write(&path, text.replace("\"tasks_revision\"", reused)).unwrap();
         fs::remove_file(folder(5).join("outcome.json")).unwrap();
         let page = page(&fixture);
         assert!(page.contains("5 of 6 trials done"), "{page}");
-        assert!(page.contains("- `TRIAL-000005` model.generator_ratio=1.0 seed=3: unfinished, at step 200"));
+        assert!(
+            page.contains("- `TRIAL-000005` model.generator_ratio=1.0 seed=3: partial, without a checkpoint")
+        );
         assert!(page.contains("- device: **2 different values**: cpu (4 trials); cuda:0 (1 trial)"));
+        let reused =
+            "reused from: **2 different values**: no other trial (4 trials); parts/0123456789ab (1 trial)";
+        assert!(page.contains(reused), "{page}");
         assert!(page.contains("(2), 3 undefined"), "{page}");
         assert!(page.contains("|      3.125e12 |             – |"), "{page}");
         assert!(page.contains("**Verdict.** Not yet decided (5 of 6 trials done)"));

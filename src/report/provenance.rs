@@ -1,58 +1,53 @@
-//! What made the numbers: code, machine, text and revisions, over all finished trials.
+//! The provenance of the finished trials: code, machine, text and revisions.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::records::DoneTrial;
+use polars::prelude::DataFrame;
 
-/// A Markdown list. Where trials differ, every value is listed with its trials' number.
-pub fn list(done: &[DoneTrial]) -> String {
-    type Fact = (&'static str, fn(&DoneTrial) -> String);
-    let facts: [Fact; 14] = [
-        ("electra-lab", |done| done.record.provenance.crate_version.clone()),
-        ("commit", |done| commit(done)),
-        ("device", |done| done.record.devices()),
-        ("threads", |done| done.record.provenance.threads.to_string()),
-        ("instruction set", |done| done.record.provenance.simd.clone()),
-        ("pre-training taken over from", |done| {
-            done.record.provenance.reused_from.clone().unwrap_or_else(|| "nobody".into())
-        }),
-        ("pre-training text", |done| done.record.provenance.corpus.source.clone()),
-        ("its revision", |done| done.record.provenance.corpus.revision.clone()),
-        ("its hash when packed", |done| done.record.provenance.corpus.corpus_hash.clone()),
-        ("packed examples", |done| done.record.provenance.corpus.n_examples.to_string()),
-        ("packed tokens", |done| done.record.provenance.corpus.n_tokens.to_string()),
-        ("tokenizer's hash", |done| done.record.provenance.corpus.tokenizer_hash.clone()),
-        ("vocabulary", |done| done.record.provenance.corpus.vocab_size.to_string()),
-        ("tasks' revision", |done| done.record.provenance.tasks_revision.clone()),
-    ];
+use super::query::{counts, has};
+use crate::error::Result;
+
+/// The facts of the list: their names on the page, their columns in the frame, and the words for an empty cell. A
+/// column that has such words may be missing.
+const FACTS: [(&str, &str, &str); 14] = [
+    ("electra-lab", "provenance.crate_version", ""),
+    ("commit", "commit", ""),
+    ("device", "devices", ""),
+    ("threads", "provenance.threads", ""),
+    ("instruction set", "provenance.simd", ""),
+    ("pre-training reused from", "provenance.reused_from", "no other trial"),
+    ("pre-training text", "provenance.corpus.source", ""),
+    ("its revision", "provenance.corpus.revision", ""),
+    ("its hash when packed", "provenance.corpus.corpus_hash", ""),
+    ("packed examples", "provenance.corpus.n_examples", ""),
+    ("packed tokens", "provenance.corpus.n_tokens", ""),
+    ("tokenizer's hash", "provenance.corpus.tokenizer_hash", ""),
+    ("vocabulary", "provenance.corpus.vocab_size", ""),
+    ("tasks' revision", "provenance.tasks_revision", ""),
+];
+
+/// A Markdown list of a frame of trials. If trials differ, every value is listed with its number of trials.
+pub fn list(trials: &DataFrame) -> Result<String> {
     let mut text = String::new();
-    for (name, value) in facts {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for done in done {
-            *counts.entry(value(done)).or_default() += 1;
-        }
-        let words = match counts.len() {
-            1 => counts.into_keys().collect(),
-            n => {
-                let values: Vec<String> = counts
-                    .into_iter()
-                    .map(|(value, count)| format!("{value} ({})", plural(count, "trial")))
-                    .collect();
-                format!("**{n} different values**: {}", values.join("; "))
+    for (name, column, empty) in FACTS {
+        let is_missing = !empty.is_empty() && !has(trials, column);
+        let counted = if is_missing { vec![(None, trials.height())] } else { counts(trials, column)? };
+        let mut values: Vec<(String, usize)> = counted
+            .into_iter()
+            .map(|(value, count)| (value.unwrap_or_else(|| empty.to_string()), count))
+            .collect();
+        values.sort();
+        let words = match &values[..] {
+            [(value, _)] => value.clone(),
+            several => {
+                let each =
+                    several.iter().map(|(value, count)| format!("{value} ({})", plural(*count, "trial")));
+                format!("**{} different values**: {}", several.len(), each.collect::<Vec<_>>().join("; "))
             }
         };
         let _ = writeln!(text, "- {name}: {words}");
     }
-    text
-}
-
-/// The commit that the program was built from; where it is unknown, that of the folder in which the trial ran.
-fn commit(done: &DoneTrial) -> String {
-    let provenance = &done.record.provenance;
-    let dirty = if provenance.working_dirty == Some(true) { ", with uncommitted changes" } else { "" };
-    let working = || provenance.working_commit.as_ref().map(|commit| format!("{commit}{dirty}"));
-    provenance.commit.clone().or_else(working).unwrap_or_else(|| "unknown".into())
+    Ok(text)
 }
 
 /// `1 trial`, `2 trials`.

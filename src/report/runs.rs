@@ -1,15 +1,19 @@
-//! The fine-tuning runs behind every score: per trial and task their median, spread and intervals.
+//! The fine-tuning runs behind every score: their median, spread and intervals, per trial and task.
 //!
-//! The reported figure of a task is the median over its fine-tuning runs (ELECTRA §3.1); what it may be mistaken for, the
-//! best of them, is only ever an end of the range. Two intervals answer two questions: how far the median would move with
-//! other fine-tuning seeds, and how far the median run's score would move with other examples.
-//! Must never: mix runs of two pre-training seeds. Next: `tables.rs`.
+//! The reported figure of a task is the median over its fine-tuning runs (ELECTRA §3.1). The best run shows
+//! only as an end of the range. Two intervals answer two questions: how far the median would move with other
+//! fine-tuning seeds, and how far the median run's score would move with other examples. Must never: mix the
+//! runs of two pre-training seeds. Next: `tables.rs`.
+
+use polars::prelude::DataFrame;
 
 use super::axes::Axes;
-use super::records::{DoneTrial, Records};
-use super::statistics::{Spread, bootstrap, median, members};
-use crate::experiment::{TaskName, Trial};
-use crate::records::{Score, median_run};
+use super::frame::PlanFrames;
+use super::query::{first_integer, first_text, groups, integers, numbers};
+use super::statistics::{Spread, bootstrap, point_of, task_named};
+use crate::error::Result;
+use crate::experiment::TaskName;
+use crate::records::{median, median_run};
 
 /// The fine-tuning runs of one trial on one task.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,22 +22,22 @@ pub struct Runs {
     pub point: String,
     /// The task.
     pub task: TaskName,
-    /// What stands between the encoder and the outputs.
-    pub head: &'static str,
+    /// The head that the runs were fine-tuned with.
+    pub head: String,
     /// Pre-training seed.
     pub seed: u64,
-    /// Runs whose score is undefined; they are in none of the figures.
+    /// Runs whose score is undefined; they are left out of the figures.
     pub n_undefined: usize,
-    /// What the others scored, × 100; None where there are none.
+    /// Figures of the other runs; None if there are none.
     pub figures: Option<Figures>,
 }
 
-/// Figures of runs whose score is defined, × 100.
+/// Figures of the runs whose score is defined, × 100.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Runs.
+    /// Number of runs.
     pub n: usize,
-    /// Their median; of an even number the mean of the two in the middle.
+    /// Their median.
     pub median: f64,
     /// Sample standard deviation; absent for one run.
     pub sd: Option<f64>,
@@ -41,45 +45,46 @@ pub struct Figures {
     pub range: (f64, f64),
     /// Bootstrap 95 % interval of the median over the runs; absent below three.
     pub over_seeds: Option<(f64, f64)>,
-    /// Bootstrap 95 % interval of the median run over the examples; absent where the record has none.
+    /// Bootstrap 95 % interval of the median run over the examples; absent if the record has none.
     pub over_examples: Option<[f64; 2]>,
 }
 
 /// The runs of every finished trial, by point, task and pre-training seed.
-pub fn of(axes: &Axes, trials: &[Trial], records: &Records) -> Vec<Runs> {
+pub fn of(axes: &Axes, frames: &PlanFrames) -> Result<Vec<Runs>> {
     let mut all = Vec::new();
-    for point in &axes.points {
-        let members = members(point, trials, records);
-        for task in TaskName::ALL {
-            for done in &members {
-                let scores: Vec<&Score> =
-                    done.outcome.scores.iter().filter(|score| score.task == task).collect();
-                if !scores.is_empty() {
-                    all.push(runs(axes.point_name(point), task, done, &scores));
-                }
-            }
-        }
+    for runs in groups(&frames.scores, &["point_index", "order", "task"])? {
+        let point = point_of(&runs)?;
+        let task = task_named(&first_text(&runs, "task")?);
+        let Some((task, at)) = task.zip(axes.points.get(point)) else { continue };
+        let place = TaskName::ALL.iter().position(|known| *known == task);
+        all.push((
+            (point, place, first_integer(&runs, "order")?),
+            summarised(axes.point_name(at), task, &runs)?,
+        ));
     }
-    all
+    all.sort_by_key(|(place, _)| *place);
+    Ok(all.into_iter().map(|(_, runs)| runs).collect())
 }
 
-/// The word for the head that a trial fine-tuned a task with.
-pub fn head(done: &DoneTrial, task: TaskName) -> &'static str {
-    let evaluate = &done.trial.spec.evaluate;
-    if task.is_squad() { evaluate.squad.head.as_str() } else { evaluate.finetune.head.as_str() }
-}
-
-fn runs(point: String, task: TaskName, done: &DoneTrial, scores: &[&Score]) -> Runs {
-    let values: Vec<f64> = scores.iter().filter_map(|score| score.value).collect();
-    let interval = median_run(scores.iter().copied()).and_then(|run| run.interval);
-    Runs {
+/// Summarises the runs of one trial on one task.
+fn summarised(point: String, task: TaskName, runs: &DataFrame) -> Result<Runs> {
+    let values = numbers(runs, "value")?;
+    let defined: Vec<f64> = values.iter().flatten().copied().collect();
+    let seeds = integers(runs, "finetune_seed")?;
+    let median_run = median_run(0..values.len(), |run| Some(((*values.get(run)?)?, *seeds.get(run)?)));
+    let end = |column: &str| -> Result<Option<f64>> {
+        let ends = numbers(runs, column)?;
+        Ok(median_run.and_then(|run| ends.get(run).copied().flatten()))
+    };
+    let over_examples = end("examples_low")?.zip(end("examples_high")?).map(|(low, high)| [low, high]);
+    Ok(Runs {
         point,
         task,
-        head: head(done, task),
-        seed: done.trial.spec.seed,
-        n_undefined: scores.len() - values.len(),
-        figures: figures(&values, interval),
-    }
+        head: first_text(runs, "head")?,
+        seed: first_integer(runs, "seed")?,
+        n_undefined: values.len() - defined.len(),
+        figures: figures(&defined, over_examples),
+    })
 }
 
 fn figures(values: &[f64], over_examples: Option<[f64; 2]>) -> Option<Figures> {
@@ -99,18 +104,17 @@ fn figures(values: &[f64], over_examples: Option<[f64; 2]>) -> Option<Figures> {
 mod tests {
     use super::*;
     use crate::report::fixture::{Fixture, outcome};
-    use crate::report::records;
 
-    /// Of 60, 62, 64, 70 and 70.5: deviations from the mean 65.3 are -5.3, -3.3, -1.3, 4.7 and 5.2, the sum of their
-    /// squares is 89.8, and 89.8 / 4 = 22.45.
+    /// Of 60, 62, 64, 70 and 70.5: deviations from the mean 65.3 are -5.3, -3.3, -1.3, 4.7 and 5.2, the sum
+    /// of their squares is 89.8, and 89.8 / 4 = 22.45.
     #[test]
     fn figures_by_hand() {
         let values = [70.5, 60.0, 64.0, 62.0, 70.0];
         let figures = figures(&values, Some([55.0, 75.0])).unwrap();
         assert_eq!((figures.n, figures.median, figures.range), (5, 64.0, (60.0, 70.5)));
         assert!((figures.sd.unwrap() - 22.45f64.sqrt()).abs() < 1e-12);
-        // A median of five resampled values is the lowest with probability 0.058 (three of five draws or more) and the
-        // highest with the same: beyond 2.5 % on both sides.
+        // A median of five resampled values is the lowest with probability 0.058 (three of five draws or
+        // more) and the highest with the same: beyond 2.5 % on both sides.
         assert_eq!(figures.over_seeds, Some((60.0, 70.5)));
     }
 
@@ -123,7 +127,7 @@ mod tests {
         assert_eq!(figures(&[], None), None);
     }
 
-    /// Two runs of four are undefined; of the two others the lower one brings the interval over examples.
+    /// Two runs of four are undefined; the interval over examples is that of the lower one of the others.
     #[test]
     fn undefined_runs_are_counted_and_the_median_run_is_a_run() {
         let fixture = Fixture::new();
@@ -133,9 +137,8 @@ mod tests {
         (kept.value, kept.interval, kept.finetune_seed) = (Some(90.0), Some([88.0, 91.0]), 9);
         first.scores = vec![lost.clone(), first.scores[1].clone(), lost, kept];
         fixture.write(&fixture.trials[0], &first);
-        let records = records::read(&fixture.results(), &fixture.trials);
-        let axes = Axes::new(&fixture.experiment.report, &fixture.trials);
-        let runs: Vec<Runs> = of(&axes, &fixture.trials, &records)
+        let runs: Vec<Runs> = of(&fixture.axes(), &fixture.frames())
+            .unwrap()
             .into_iter()
             .filter(|runs| runs.task == TaskName::Rte)
             .collect();

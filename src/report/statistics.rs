@@ -1,25 +1,35 @@
-//! From records to numbers with their spread.
+//! From frames of records to numbers with their spread.
 //!
-//! Protocol: a trial's score on a task is the median over its fine-tuning seeds (ELECTRA §3.1); the mean over
-//! tasks is taken within a trial; pre-training seeds are then summarised by mean, sample standard deviation
-//! and, from three seeds on, a bootstrap interval. An undefined score is counted and never taken for a number.
+//! Protocol: a trial's score on a task is the median over its fine-tuning seeds (ELECTRA §3.1). The mean over
+//! tasks is taken within a trial. Pre-training seeds are then summarised by mean, sample standard deviation
+//! and, from three seeds on, a bootstrap interval. An undefined score is counted, and is never taken for a
+//! number.
 //!
-//! Must never: read a file. Next: `verdict.rs`, `table.rs`.
+//! Must never: read a file. Next: `verdict.rs`, `tables.rs`.
 
-use super::axes::{Axes, Point};
-use super::records::{DoneTrial, Records};
-use crate::experiment::{GlueMean, ReportSpec, TaskName, Trial};
+use polars::prelude::DataFrame;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::axes::Axes;
+use super::frame::PlanFrames;
+use super::query::{
+    all_numbers, first_integer, first_number, first_text, groups, has, integers, numbers, rows_where,
+};
+use crate::error::Result;
+use crate::experiment::{GlueMean, ReportSpec, TaskName};
+use crate::records::frame::{column, frame_of};
+use crate::records::median;
 use crate::rng::{Purpose, Stream};
 
 const N_RESAMPLES: usize = 10_000;
-/// Values on held-out text that the tables show.
+/// The values on held-out text that the tables show.
 const HELD_OUT: [HeldOut; 3] = [
     HeldOut { name: "loss", label: "held-out loss", short: "loss", factor: 1.0 },
     HeldOut { name: "mlm_accuracy", label: "held-out mlm accuracy, %", short: "mlm %", factor: 100.0 },
     HeldOut { name: "disc_accuracy", label: "held-out disc accuracy, %", short: "disc %", factor: 100.0 },
 ];
 
-/// A value on held-out text, and how it is shown.
+/// A value on held-out text: its name in the records, its labels, and the factor that it is shown with.
 struct HeldOut {
     name: &'static str,
     label: &'static str,
@@ -36,12 +46,13 @@ pub struct Spread {
     pub mean: f64,
     /// Sample standard deviation (n - 1); absent for one measurement.
     pub sd: Option<f64>,
-    /// Bootstrap 95 % interval of the mean (percentiles of 10,000 resamples); absent below three measurements.
+    /// Bootstrap 95 % interval of the mean (percentiles of 10,000 resamples); absent below three
+    /// measurements.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Spread {
-    /// Summarises measurements; None of none.
+    /// Summarises measurements; None without any.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -55,8 +66,8 @@ impl Spread {
     }
 }
 
-/// The percentile interval of a statistic, from three values on. Every quantity is resampled with the same random
-/// numbers, so that an interval does not depend on what else is in the report.
+/// The bootstrap percentile interval of a statistic, from three values on. Every quantity is resampled with
+/// the same random numbers, so that an interval does not depend on what else is in the report.
 pub(super) fn bootstrap<T: Copy>(
     values: &[T],
     statistic: impl Fn(&[T]) -> Option<f64>,
@@ -74,15 +85,10 @@ pub(super) fn bootstrap<T: Copy>(
     Some((*drawn.get(N_RESAMPLES / 40)?, *drawn.get(N_RESAMPLES - 1 - N_RESAMPLES / 40)?))
 }
 
-/// The median; of an even number of values the mean of the two in the middle. None of none.
-pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(upper);
-    }
-    sorted.get(sorted.len() / 2 - 1).map(|lower| (lower + upper) / 2.0)
+/// Two-sided 95 % point of Student's t distribution.
+pub(super) fn student_t(degrees: usize) -> f64 {
+    // Without a degree of freedom there is no distribution, and every difference is within the spread.
+    StudentsT::new(0.0, 1.0, degrees as f64).map_or(f64::INFINITY, |t| t.inverse_cdf(0.975))
 }
 
 /// A measured quantity: a column of the summary.
@@ -90,11 +96,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub struct Quantity {
     /// What is measured.
     pub kind: QuantityKind,
-    /// As a person reads it, with its unit.
+    /// Label with the unit.
     pub label: String,
-    /// The same in a word or two, for a terminal.
+    /// Label in one or two words, for a terminal.
     pub short: String,
-    /// What always answering the majority class scores, where the trials agree on it.
+    /// The score of always answering the majority class; None if the trials differ in it.
     pub majority: Option<f64>,
     /// Whether the examples or the text are the built-in language's.
     pub synthetic: bool,
@@ -111,28 +117,39 @@ pub enum QuantityKind {
     HeldOut(&'static str),
 }
 
+impl QuantityKind {
+    /// The word of the quantity in the frame, and as a column of published numbers.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Task(task) => task.as_str(),
+            Self::Mean => "mean",
+            Self::HeldOut(name) => name,
+        }
+    }
+}
+
 /// One quantity at one point of the sweep.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
-    /// Pre-training seed and value, in the plan's order; None where the value is undefined.
+    /// Pre-training seed and value, in the plan's order; None if the value is undefined.
     pub seeds: Vec<(u64, Option<f64>)>,
-    /// Over the seeds whose value is defined.
+    /// Summary over the seeds whose value is defined.
     pub spread: Option<Spread>,
-    /// Fine-tuning runs (of the mean: trials) whose value is undefined.
+    /// Fine-tuning runs (for the mean: trials) whose value is undefined.
     pub n_undefined: usize,
 }
 
-/// All that is said about one point of the sweep.
+/// The numbers of one point of the sweep.
 pub struct PointSummary {
-    /// One cell a quantity of [`Summary::quantities`].
+    /// One cell per quantity of [`Summary::quantities`].
     pub cells: Vec<Cell>,
     /// Finished trials.
     pub n_done: usize,
     /// Planned trials.
     pub n_trials: usize,
-    /// Mean pre-training FLOPs of the finished trials, by the exact counter; None of none.
+    /// Mean pre-training FLOPs of the finished trials, by the exact counter; None if no trial is finished.
     pub flops: Option<f64>,
-    /// The same by the paper's counter; None where a record is older than it.
+    /// The same by the paper's counter; None if a record is older than the counter.
     pub flops_paper: Option<f64>,
 }
 
@@ -140,34 +157,21 @@ pub struct PointSummary {
 pub struct Summary {
     /// Columns: tasks in GLUE's order, their mean, held-out values.
     pub quantities: Vec<Quantity>,
-    /// Index of the quantity on the y axis; None where no task was evaluated.
+    /// Index of the quantity on the y axis; None if no task was evaluated.
     pub y: Option<usize>,
-    /// One entry a point of [`Axes::points`].
+    /// One entry per point of [`Axes::points`].
     pub points: Vec<PointSummary>,
     /// Whether any number comes from the built-in language.
     pub synthetic: bool,
 }
 
 /// Summarises the finished trials.
-pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &Records) -> Summary {
-    let quantities = quantities(records);
+///
+/// # Errors
+/// A frame without the columns of `records/frame.rs`.
+pub fn summarise(report: &ReportSpec, axes: &Axes, frames: &PlanFrames) -> Result<Summary> {
+    let quantities = quantities(frames)?;
     let tasks: Vec<TaskName> = in_the_mean(&quantities).filter_map(task_of).collect();
-    let points = axes
-        .points
-        .iter()
-        .map(|point| {
-            let members = members(point, trials, records);
-            let cells = quantities.iter().map(|quantity| cell(&quantity.kind, &tasks, &members)).collect();
-            let mean = |flops: Option<Vec<f64>>| Some(Spread::of(&flops?)?.mean);
-            PointSummary {
-                cells,
-                n_done: members.len(),
-                n_trials: point.trials.len(),
-                flops: mean(Some(members.iter().map(|done| done.outcome.flops).collect())),
-                flops_paper: mean(members.iter().map(|done| done.outcome.flops_paper).collect()),
-            }
-        })
-        .collect();
     let wanted = |quantity: &Quantity| match &quantity.kind {
         QuantityKind::Task(task) => {
             report.y == task.as_str() || (tasks.len() == 1 && report.y == "glue.mean")
@@ -177,13 +181,129 @@ pub fn summarise(report: &ReportSpec, axes: &Axes, trials: &[Trial], records: &R
     };
     let y = quantities.iter().position(wanted);
     let synthetic = quantities.iter().any(|quantity| quantity.synthetic);
-    Summary { quantities, y, points, synthetic }
+    let mut points: Vec<PointSummary> = axes
+        .points
+        .iter()
+        .map(|point| PointSummary {
+            cells: vec![Cell::default(); quantities.len()],
+            n_done: 0,
+            n_trials: point.trials.len(),
+            flops: None,
+            flops_paper: None,
+        })
+        .collect();
+    for trials in groups(&frames.trials, &["point_index"])? {
+        let Some(point) = points.get_mut(point_of(&trials)?) else { continue };
+        point.n_done = trials.height();
+        point.flops = mean_of(&numbers(&trials, "outcome.flops")?);
+        point.flops_paper = mean_of(&numbers(&trials, "outcome.flops_paper")?);
+    }
+    for group in groups(&measured(frames, &tasks)?, &["point_index", "quantity"])? {
+        let word = first_text(&group, "quantity")?;
+        let quantity = quantities.iter().position(|quantity| quantity.kind.word() == word);
+        let place = points
+            .get_mut(point_of(&group)?)
+            .zip(quantity)
+            .and_then(|(point, quantity)| point.cells.get_mut(quantity));
+        if let Some(place) = place {
+            *place = cell(&group)?;
+        }
+    }
+    Ok(Summary { quantities, y, points, synthetic })
 }
 
-/// The finished trials of a point, in the plan's order.
-pub(super) fn members<'a>(point: &Point, trials: &[Trial], records: &'a Records) -> Vec<&'a DoneTrial<'a>> {
-    let planned = point.trials.iter().filter_map(|index| trials.get(*index));
-    planned.filter_map(|trial| records.done.iter().find(|done| done.trial.id == trial.id)).collect()
+/// The point of the sweep that the rows of a group belong to.
+pub fn point_of(group: &DataFrame) -> Result<usize> {
+    Ok(first_integer(group, "point_index")? as usize)
+}
+
+/// The mean of numbers; None if there are none or one is missing.
+fn mean_of(values: &[Option<f64>]) -> Option<f64> {
+    let values: Vec<f64> = values.iter().copied().collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The column of a value on held-out text.
+fn held_out_column(name: &str) -> String {
+    format!("outcome.validation.{name}")
+}
+
+/// The values on held-out text that some trial has.
+fn measured_held_out(frames: &PlanFrames) -> impl Iterator<Item = HeldOut> {
+    HELD_OUT.into_iter().filter(|value| has(&frames.trials, &held_out_column(value.name)))
+}
+
+/// One value of one quantity for one trial.
+struct Measured {
+    order: u64,
+    point: u64,
+    seed: u64,
+    quantity: &'static str,
+    value: Option<f64>,
+    n_undefined: u64,
+}
+
+impl Measured {
+    /// A value of the trial that the first row of a group belongs to.
+    fn of(group: &DataFrame, quantity: &'static str, value: Option<f64>, n_undefined: usize) -> Result<Self> {
+        Ok(Self {
+            order: first_integer(group, "order")?,
+            point: first_integer(group, "point_index")?,
+            seed: first_integer(group, "seed")?,
+            quantity,
+            value,
+            n_undefined: n_undefined as u64,
+        })
+    }
+}
+
+/// One row per trial and quantity: tasks, their mean, and values on held-out text.
+fn measured(frames: &PlanFrames, tasks: &[TaskName]) -> Result<DataFrame> {
+    let mut rows = Vec::new();
+    for runs in groups(&frames.scores, &["order", "task"])? {
+        let values = numbers(&runs, "value")?;
+        let defined: Vec<f64> = values.iter().flatten().copied().collect();
+        let Some(task) = task_named(&first_text(&runs, "task")?) else { continue };
+        rows.push(Measured::of(&runs, task.as_str(), median(&defined), values.len() - defined.len())?);
+    }
+    if tasks.len() > 1 {
+        for trial in groups(&frames.trials, &["order"])? {
+            let order = first_integer(&trial, "order")?;
+            let of_task = |task: &TaskName| {
+                let is_it = |row: &&Measured| row.order == order && row.quantity == task.as_str();
+                rows.iter().find(is_it).and_then(|row| row.value)
+            };
+            let mean = mean_of(&tasks.iter().map(of_task).collect::<Vec<_>>());
+            rows.push(Measured::of(&trial, "mean", mean, usize::from(mean.is_none()))?);
+        }
+    }
+    for HeldOut { name, factor, .. } in measured_held_out(frames) {
+        for trial in groups(&frames.trials, &["order"])? {
+            if let Some(value) = first_number(&trial, &held_out_column(name))? {
+                rows.push(Measured::of(&trial, name, Some(value * factor), 0)?);
+            }
+        }
+    }
+    let columns = vec![
+        column("order", &rows, |row| row.order),
+        column("point_index", &rows, |row| row.point),
+        column("seed", &rows, |row| row.seed),
+        column("quantity", &rows, |row| row.quantity),
+        column("value", &rows, |row| row.value),
+        column("n_undefined", &rows, |row| row.n_undefined),
+    ];
+    frame_of(rows.len(), columns)
+}
+
+/// The cell of a point and a quantity, from one row per trial.
+fn cell(trials: &DataFrame) -> Result<Cell> {
+    let values = numbers(trials, "value")?;
+    let defined: Vec<f64> = values.iter().flatten().copied().collect();
+    Ok(Cell {
+        seeds: integers(trials, "seed")?.into_iter().zip(values).collect(),
+        spread: Spread::of(&defined),
+        n_undefined: integers(trials, "n_undefined")?.into_iter().sum::<u64>() as usize,
+    })
 }
 
 impl Summary {
@@ -220,39 +340,45 @@ fn task_of(quantity: &Quantity) -> Option<TaskName> {
     }
 }
 
-fn quantities(records: &Records) -> Vec<Quantity> {
-    let all_scores = || records.done.iter().flat_map(|done| &done.outcome.scores);
+/// The task of a word.
+pub fn task_named(word: &str) -> Option<TaskName> {
+    TaskName::ALL.into_iter().find(|task| task.as_str() == word)
+}
+
+/// What was measured: tasks in GLUE's order, their mean, values on held-out text.
+fn quantities(frames: &PlanFrames) -> Result<Vec<Quantity>> {
     let mut quantities = Vec::new();
     for task in TaskName::ALL {
-        let Some(first) = all_scores().find(|score| score.task == task) else { continue };
-        let majorities: Vec<f64> =
-            all_scores().filter(|score| score.task == task).map(|score| score.majority).collect();
-        let agreed = majorities.iter().all(|majority| (majority - first.majority).abs() < 0.005);
+        let runs = rows_where(&frames.scores, "task", task.as_str())?;
+        let majorities = all_numbers(&runs, "majority")?;
+        let Some(first) = majorities.first() else { continue };
+        let agreed = majorities.iter().all(|majority| (majority - first).abs() < 0.005);
         quantities.push(Quantity {
             kind: QuantityKind::Task(task),
-            label: format!("{task} ({})", first.metric),
+            label: format!("{task} ({})", first_text(&runs, "measure")?),
             short: task.to_string(),
-            majority: agreed.then_some(first.majority),
-            synthetic: all_scores().any(|score| score.task == task && score.synthetic),
+            majority: agreed.then_some(*first),
+            synthetic: is_any(&runs, "synthetic")?,
         });
     }
     quantities.extend(mean(&quantities));
-    let corpus_synthetic = records.done.iter().any(|done| done.record.provenance.corpus.synthetic);
-    for HeldOut { name, label, short, .. } in HELD_OUT {
-        if records.done.iter().any(|done| done.outcome.validation.contains_key(name)) {
-            quantities.push(Quantity {
-                kind: QuantityKind::HeldOut(name),
-                label: label.into(),
-                short: short.into(),
-                majority: None,
-                synthetic: corpus_synthetic,
-            });
-        }
-    }
-    quantities
+    let corpus_synthetic = is_any(&frames.trials, "provenance.corpus.synthetic")?;
+    quantities.extend(measured_held_out(frames).map(|HeldOut { name, label, short, .. }| Quantity {
+        kind: QuantityKind::HeldOut(name),
+        label: label.into(),
+        short: short.into(),
+        majority: None,
+        synthetic: corpus_synthetic,
+    }));
+    Ok(quantities)
 }
 
-/// The mean of the tasks, where there is more than one. GLUE's name is kept for its own examples.
+/// Whether a column of truth values has a true one.
+fn is_any(frame: &DataFrame, column: &str) -> Result<bool> {
+    Ok(numbers(frame, column)?.contains(&Some(1.0)))
+}
+
+/// The mean of the tasks, if there is more than one. Only GLUE's own examples may be called GLUE.
 fn mean(quantities: &[Quantity]) -> Option<Quantity> {
     let tasks: Vec<&Quantity> = in_the_mean(quantities).collect();
     let words: Vec<&str> = tasks.iter().filter_map(|task| task_of(task)).map(TaskName::as_str).collect();
@@ -267,64 +393,23 @@ fn mean(quantities: &[Quantity]) -> Option<Quantity> {
     })
 }
 
-fn cell(kind: &QuantityKind, tasks: &[TaskName], members: &[&DoneTrial]) -> Cell {
-    let mut cell = Cell::default();
-    for done in members {
-        let (value, n_undefined) = match kind {
-            QuantityKind::Task(task) => match task_value(done, *task) {
-                Some(measured) => measured,
-                None => continue,
-            },
-            QuantityKind::Mean => {
-                let values: Option<Vec<f64>> =
-                    tasks.iter().map(|task| task_value(done, *task).and_then(|(value, _)| value)).collect();
-                let mean = values.map(|values| values.iter().sum::<f64>() / values.len() as f64);
-                (mean, usize::from(mean.is_none()))
-            }
-            QuantityKind::HeldOut(name) => match done.outcome.validation.get(*name) {
-                Some(value) => (Some(value * held_out_factor(name)), 0),
-                None => continue,
-            },
-        };
-        cell.seeds.push((done.trial.spec.seed, value));
-        cell.n_undefined += n_undefined;
-    }
-    let defined: Vec<f64> = cell.seeds.iter().filter_map(|(_, value)| *value).collect();
-    cell.spread = Spread::of(&defined);
-    cell
-}
-
-/// Shares are shown as percentages.
-fn held_out_factor(name: &str) -> f64 {
-    HELD_OUT.iter().find(|known| known.name == name).map_or(1.0, |known| known.factor)
-}
-
-/// The median over fine-tuning seeds whose score is defined, and how many are not; None where the trial did
-/// not evaluate the task.
-fn task_value(done: &DoneTrial, task: TaskName) -> Option<(Option<f64>, usize)> {
-    let scores: Vec<Option<f64>> =
-        done.outcome.scores.iter().filter(|score| score.task == task).map(|score| score.value).collect();
-    let defined: Vec<f64> = scores.iter().flatten().copied().collect();
-    (!scores.is_empty()).then(|| (median(&defined), scores.len() - defined.len()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::fixture::{Fixture, outcome};
-    use crate::report::records;
-
-    fn summary(fixture: &Fixture) -> Summary {
-        let records = records::read(&fixture.results(), &fixture.trials);
-        let report = &fixture.experiment.report;
-        summarise(report, &Axes::new(report, &fixture.trials), &fixture.trials, &records)
-    }
 
     #[test]
-    fn medians_of_odd_and_even_numbers() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(&[]), None);
+    fn students_t_has_the_values_of_the_printed_tables() {
+        let printed =
+            [(1, 12.706), (2, 4.303), (3, 3.182), (5, 2.571), (10, 2.228), (30, 2.042), (120, 1.980)];
+        for (degrees, value) in printed {
+            assert!((student_t(degrees) - value).abs() < 5e-4, "{degrees}: {}", student_t(degrees));
+        }
+        // With one degree it is Cauchy's distribution: tan(0.475 π). With two it is 0.95 / √(2 · 0.975 ·
+        // 0.025).
+        assert!((student_t(1) - (0.475 * std::f64::consts::PI).tan()).abs() < 1e-10);
+        assert!((student_t(2) - 0.95 / (2.0f64 * 0.975 * 0.025).sqrt()).abs() < 1e-10);
+        assert_eq!(student_t(0), f64::INFINITY);
     }
 
     #[test]
@@ -342,7 +427,7 @@ mod tests {
     #[test]
     fn a_task_takes_the_median_and_the_mean_is_taken_within_a_trial() {
         let fixture = Fixture::new();
-        let summary = summary(&fixture);
+        let summary = fixture.summary();
         let labels: Vec<&str> = summary.quantities.iter().map(|quantity| quantity.label.as_str()).collect();
         assert_eq!(labels[..3], ["cola (matthews)", "rte (accuracy)", "mean of cola, rte"]);
         let first = outcome(&fixture.trials[0]);
@@ -362,7 +447,7 @@ mod tests {
             score.value = None;
         }
         fixture.write(&fixture.trials[0], &first);
-        let summary = summary(&fixture);
+        let summary = fixture.summary();
         let cola = summary.cell(0, 0).unwrap();
         assert_eq!((cola.n_undefined, cola.spread.as_ref().unwrap().n), (3, 1));
         let mean = summary.cell(0, 2).unwrap();

@@ -1,16 +1,34 @@
-//! Tables as text: for a terminal, for Markdown and for LaTeX, from the same cells.
+//! The table writer: the same cells for a terminal, for Markdown and for LaTeX.
 
-/// Rows of cells below a header. The first `n_text` columns are text, the rest numbers and aligned right.
+/// Rows of cells below a header. Text is aligned left, numbers are aligned right.
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
-    n_text: usize,
+    /// Which columns are text.
+    is_text: Vec<bool>,
 }
 
 impl Table {
-    /// An empty table.
+    /// An empty table whose first `n_text` columns are text.
     pub fn new(header: Vec<String>, n_text: usize) -> Self {
-        Self { header, rows: Vec::new(), n_text }
+        let is_text = (0..header.len()).map(|column| column < n_text).collect();
+        Self { header, rows: Vec::new(), is_text }
+    }
+
+    /// An empty table of columns, each with its title and whether it is text.
+    pub fn aligned<'a>(columns: impl IntoIterator<Item = (&'a str, bool)>) -> Self {
+        let (header, is_text) =
+            columns.into_iter().map(|(title, is_text)| (title.to_string(), is_text)).unzip();
+        Self { header, rows: Vec::new(), is_text }
+    }
+
+    /// A table of columns of the same length; the first `n_text` are text.
+    pub fn of_columns(header: Vec<String>, n_text: usize, columns: &[Vec<String>]) -> Self {
+        let n_rows = columns.first().map_or(0, Vec::len);
+        let row = |index: usize| {
+            columns.iter().map(|column| column.get(index).cloned().unwrap_or_default()).collect()
+        };
+        Self { rows: (0..n_rows).map(row).collect(), ..Self::new(header, n_text) }
     }
 
     /// Appends a row.
@@ -36,24 +54,30 @@ impl Table {
     }
 
     fn pad(&self, cells: &[String], widths: &[usize], escape: impl Fn(&str) -> String) -> Vec<String> {
-        let cells = cells.iter().zip(widths).enumerate();
+        let cells = cells.iter().zip(widths).zip(&self.is_text);
         cells
-            .map(|(column, (cell, width))| {
+            .map(|((cell, width), is_text)| {
                 let cell = escape(cell);
-                if column < self.n_text { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                if *is_text { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             })
             .collect()
     }
 
-    /// Fixed-width text: columns two spaces apart, a rule below the header.
-    pub fn to_text(&self) -> String {
+    /// Fixed-width text for a terminal: columns two spaces apart, no space at the end of a line.
+    pub fn to_lines(&self) -> Vec<String> {
         let keep = |cell: &str| cell.to_string();
         let widths = self.widths(keep);
-        let line = |cells: &[String]| self.pad(cells, &widths, keep).join("  ").trim_end().to_string() + "\n";
+        let line = |cells: &Vec<String>| self.pad(cells, &widths, keep).join("  ").trim_end().to_string();
+        std::iter::once(&self.header).chain(&self.rows).map(line).collect()
+    }
+
+    /// The same with a rule below the header.
+    pub fn to_text(&self) -> String {
+        let widths = self.widths(str::to_string);
         let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
-        let mut text = line(&self.header) + &rule + "\n";
-        text.extend(self.rows.iter().map(|row| line(row)));
-        text
+        let mut lines = self.to_lines();
+        lines.insert(1, rule);
+        lines.join("\n") + "\n"
     }
 
     /// A Markdown table.
@@ -62,26 +86,24 @@ impl Table {
         let line = |cells: &[String]| format!("| {} |\n", self.pad(cells, &widths, escape).join(" | "));
         let rule: Vec<String> = widths
             .iter()
-            .enumerate()
-            .map(|(column, width)| {
-                if column < self.n_text { "-".repeat(*width) } else { format!("{}:", "-".repeat(width - 1)) }
+            .zip(&self.is_text)
+            .map(|(width, is_text)| match is_text {
+                true => "-".repeat(*width),
+                false => format!("{}:", "-".repeat(width - 1)),
             })
             .collect();
         let mut text = line(&self.header) + &format!("| {} |\n", rule.join(" | "));
         text.extend(self.rows.iter().map(|row| line(row)));
         text
     }
-}
 
-impl Table {
-    /// A LaTeX tabular to be read by `\\input`; it needs booktabs and nothing else.
+    /// A LaTeX tabular for `\\input`; it needs the package booktabs only.
     pub fn to_latex(&self) -> String {
-        let columns: String =
-            (0..self.header.len()).map(|column| if column < self.n_text { 'l' } else { 'r' }).collect();
+        let columns: String = self.is_text.iter().map(|is_text| if *is_text { 'l' } else { 'r' }).collect();
         let line = |cells: &[String]| {
             let cells: Vec<String> = cells.iter().map(|cell| latex(cell)).collect();
             let row = cells.join(" & ");
-            // A line break takes a bracket or a star that follows it for its own.
+            // LaTeX would read a bracket or a star after a line break as an argument of the line break.
             let guard = if row.starts_with(['[', '*']) { "{}" } else { "" };
             format!("{guard}{row} \\\\\n")
         };
@@ -97,7 +119,7 @@ impl Table {
     }
 }
 
-/// A cell as LaTeX sets it: what is a command there is escaped, and the signs of our tables are written out.
+/// A cell for LaTeX: special characters are escaped, and the signs of our tables are written as commands.
 fn latex(cell: &str) -> String {
     let mut text = String::new();
     for letter in cell.chars() {
@@ -119,7 +141,7 @@ fn latex(cell: &str) -> String {
     text
 }
 
-/// What Markdown would take for the end of a cell.
+/// A cell for Markdown: what would end the cell is escaped.
 fn escape(cell: &str) -> String {
     cell.replace('|', "\\|").replace('\n', " ")
 }

@@ -1,21 +1,29 @@
-//! The tables of a report: scores over the sweep, tasks, trials.
+//! The tables of a report: scores over the sweep, tasks, fine-tuning runs, trials.
 //!
 //! Must never: compute a number, or show a mean without its n. Next: `page.rs`.
 
-use super::axes::{Axes, labels, last_word};
-use super::records::{DoneTrial, Records};
-use super::runs::{Figures, Runs, head};
+use polars::prelude::DataFrame;
+
+use super::axes::{Axes, last_word};
+use super::frame::PlanFrames;
+use super::query::{counts, first_text, groups, numbers, rows_where, texts};
+use super::runs::{Figures, Runs};
 use super::statistics::{Cell, QuantityKind, Spread, Summary};
 use super::table::Table;
-use crate::experiment::TaskName;
-use crate::records::Score;
+use crate::error::Result;
 
-/// The summary: a row a point of the sweep, a column a quantity; `runs` name the head that the scores are of.
+/// The summary: one row per point of the sweep, one column per quantity. `runs` name the heads of the scores.
 pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {
     let mut header = vec![x_name(axes)];
     let with_head = !runs.is_empty();
     let head_of = |point: &str| {
-        distinct(runs.iter().filter(|runs| runs.point == point).map(|runs| runs.head.to_string()))
+        let mut heads: Vec<&str> = Vec::new();
+        for run in runs.iter().filter(|run| run.point == point) {
+            if !heads.contains(&run.head.as_str()) {
+                heads.push(&run.head);
+            }
+        }
+        heads.join(" or ")
     };
     header.extend(with_head.then(|| "head".into()));
     header.push("trials".into());
@@ -51,7 +59,7 @@ pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {
     table
 }
 
-/// The scores in the width of a terminal: one decimal, short names, no held-out loss.
+/// The same in the width of a terminal: one decimal, short names, no held-out loss.
 pub fn terminal(axes: &Axes, summary: &Summary) -> Table {
     let shown: Vec<usize> = (0..summary.quantities.len())
         .filter(|index| {
@@ -83,7 +91,7 @@ fn x_name(axes: &Axes) -> String {
     axes.x_path.clone().unwrap_or_else(|| "point".into())
 }
 
-/// The fine-tuning runs behind the scores: a row a trial and task.
+/// The fine-tuning runs behind the scores: one row per trial and task.
 pub fn runs(axes: &Axes, runs: &[Runs]) -> Table {
     let mut header = vec![x_name(axes)];
     header.extend(
@@ -114,7 +122,7 @@ pub fn runs(axes: &Axes, runs: &[Runs]) -> Table {
         table.row(vec![
             one.point.clone(),
             one.task.to_string(),
-            one.head.into(),
+            one.head.clone(),
             one.seed.to_string(),
             format!("{n}{undefined}"),
             figure(&|figures| Some(format!("{:.2}", figures.median))),
@@ -135,7 +143,7 @@ fn interval(summary: &Summary, point: usize) -> Option<(f64, f64)> {
     summary.y_cell(point)?.spread.as_ref()?.interval
 }
 
-/// `71.20 ± 0.84 (3)`, with what is undefined counted.
+/// `71.20 ± 0.84 (3)`, with the number of undefined values.
 fn in_cell(cell: &Cell, decimals: usize) -> String {
     let undefined = match cell.n_undefined {
         0 => String::new(),
@@ -151,8 +159,8 @@ fn in_cell(cell: &Cell, decimals: usize) -> String {
     }
 }
 
-/// What each trial cost.
-pub fn trials(records: &Records) -> Table {
+/// The cost of each trial.
+pub fn trials(frames: &PlanFrames) -> Result<Table> {
     let header = [
         "trial",
         "point",
@@ -165,81 +173,64 @@ pub fn trials(records: &Records) -> Table {
         "pre-train s",
         "fine-tune s",
     ];
-    let mut table = Table::new(header.map(String::from).to_vec(), 2);
-    for done in &records.done {
-        let outcome = &done.outcome;
-        let point: Vec<String> = done
-            .trial
-            .point
-            .iter()
-            .map(|(path, value)| format!("{path}={}", labels(std::slice::from_ref(value)).concat()))
-            .collect();
-        table.row(vec![
-            format!("`{}`", done.trial.id),
-            if point.is_empty() { "base configuration".into() } else { point.join(" ") },
-            done.trial.spec.seed.to_string(),
-            outcome.steps.to_string(),
-            outcome.tokens.to_string(),
-            format!("{:.3e}", outcome.flops),
-            outcome.flops_paper.map_or_else(|| "–".into(), |flops| format!("{flops:.3e}")),
-            outcome.n_parameters.to_string(),
-            format!("{:.1}", outcome.timing.pretrain_s),
-            format!("{:.1}", outcome.timing.finetune_s),
-        ]);
-    }
-    table
+    let trials = &frames.trials;
+    let text = |column: &str| -> Result<Vec<String>> {
+        Ok(texts(trials, column)?.into_iter().map(Option::unwrap_or_default).collect())
+    };
+    let number = |column: &str, shown: fn(f64) -> String| -> Result<Vec<String>> {
+        let values = numbers(trials, column)?.into_iter();
+        Ok(values.map(|value| value.map_or_else(|| "–".into(), shown)).collect())
+    };
+    let columns = [
+        text("trial")?.into_iter().map(|id| format!("`{id}`")).collect(),
+        text("point")?,
+        text("seed")?,
+        text("outcome.steps")?,
+        text("outcome.tokens")?,
+        number("outcome.flops", |flops| format!("{flops:.3e}"))?,
+        number("outcome.flops_paper", |flops| format!("{flops:.3e}"))?,
+        text("outcome.n_parameters")?,
+        number("outcome.timing.pretrain_s", |seconds| format!("{seconds:.1}"))?,
+        number("outcome.timing.finetune_s", |seconds| format!("{seconds:.1}"))?,
+    ];
+    Ok(Table::of_columns(header.map(String::from).to_vec(), 2, &columns))
 }
 
-/// What each task was: where its examples come from and how many there are.
-pub fn tasks(summary: &Summary, records: &Records) -> Table {
+/// What each task was: where its examples come from, and how many there are.
+pub fn tasks(summary: &Summary, frames: &PlanFrames) -> Result<Table> {
     let header =
         ["task", "head", "examples", "revision", "fine-tuning runs", "training examples", "scored examples"];
     let mut table = Table::new(header.map(String::from).to_vec(), 4);
     for quantity in &summary.quantities {
         let QuantityKind::Task(task) = quantity.kind else { continue };
-        let scores = || {
-            let of = |done| scores_of(done, task).map(move |score| (done, score));
-            records.done.iter().flat_map(of)
-        };
+        let runs = rows_where(&frames.scores, "task", task.as_str())?;
         table.row(vec![
             quantity.label.clone(),
-            distinct(scores().map(|(done, _)| head(done, task).to_string())),
+            distinct(&runs, "head")?,
             if quantity.synthetic { "built-in language" } else { "hub" }.into(),
-            distinct(scores().map(|(done, _)| done.record.provenance.tasks_revision.clone())),
-            scores().count().to_string(),
-            distinct(scores().map(|(_, score)| score.n_train.to_string())),
-            distinct(scores().map(|(_, score)| score.n_examples.to_string())),
+            distinct(&runs, "provenance.tasks_revision")?,
+            runs.height().to_string(),
+            distinct(&runs, "n_train")?,
+            distinct(&runs, "n_examples")?,
         ]);
     }
-    table
+    Ok(table)
 }
 
-/// How the finished trials were fine-tuned, each distinct recipe once with the trials that used it.
-pub fn recipes(records: &Records) -> Vec<String> {
-    let mut distinct: Vec<(String, usize)> = Vec::new();
-    for done in records.done.iter().filter(|done| !done.outcome.scores.is_empty()) {
-        let text = done.trial.spec.evaluate.description();
-        match distinct.iter_mut().find(|(known, _)| *known == text) {
-            Some((_, n)) => *n += 1,
-            None => distinct.push((text, 1)),
-        }
+/// How the finished trials were fine-tuned: each distinct recipe once, with the number of trials that used
+/// it.
+pub fn recipes(frames: &PlanFrames) -> Result<Vec<String>> {
+    let mut recipes: Vec<(String, usize)> = Vec::new();
+    for runs in groups(&frames.scores, &["recipe"])? {
+        recipes.push((first_text(&runs, "recipe")?, groups(&runs, &["order"])?.len()));
     }
-    let n_kinds = distinct.len();
+    let n_kinds = recipes.len();
     let line = |(text, n): (String, usize)| if n_kinds == 1 { text } else { format!("{text} ({n} trials)") };
-    distinct.into_iter().map(line).collect()
+    Ok(recipes.into_iter().map(line).collect())
 }
 
-fn scores_of<'a>(done: &'a DoneTrial, task: TaskName) -> impl Iterator<Item = &'a Score> {
-    done.outcome.scores.iter().filter(move |score| score.task == task)
-}
-
-/// The values that occur, in the order in which they first do.
-fn distinct(values: impl Iterator<Item = String>) -> String {
-    let mut seen: Vec<String> = Vec::new();
-    for value in values {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-    }
-    seen.join(" or ")
+/// The values of a column, in the order in which they first occur.
+fn distinct(frame: &DataFrame, column: &str) -> Result<String> {
+    let values: Vec<String> = counts(frame, column)?.into_iter().filter_map(|(value, _)| value).collect();
+    Ok(values.join(" or "))
 }

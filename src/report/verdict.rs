@@ -1,30 +1,24 @@
 //! What was expected, and whether it was seen.
 //!
-//! Must never: call a difference clear that its spread does not carry, or judge a sweep that is not finished.
+//! Must never: call a difference clear that is within its spread, or judge a sweep that is not finished.
 
 use serde_json::Value;
 
 use super::axes::{Axes, last_word, matches_expected};
-use super::statistics::{Spread, Summary};
-use crate::experiment::ExpectSpec;
+use super::statistics::{Spread, Summary, student_t};
+use crate::experiment::{ExpectSpec, value_labels};
 
-/// How the verdict is reached, in words, for the page that shows it.
+/// How the verdict is reached, for the page that shows it.
 pub const RULE: &str = "the best mean among the expected values is compared with the best mean among the other \
 values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample \
 variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is \"within the spread\". \
-Nothing corrects for picking the best of several values.";
+There is no correction for picking the best of several values.";
 
-/// Two-sided 95 % points of Student's t for 1 to 30 degrees of freedom (any table of the distribution).
-const STUDENT_T: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
-/// A point that the best one is looked for among.
+/// A point that may have the best mean.
 struct Candidate<'a> {
     label: &'a str,
     spread: &'a Spread,
-    /// Whether it is one of the expected.
+    /// Whether the experiment expects it to be the best.
     expected: bool,
 }
 
@@ -35,7 +29,7 @@ pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
         parts.push(expect.shape.clone());
     }
     if !expect.best_at.is_empty() {
-        let labels = super::axes::labels(&expect.best_at).join(" or ");
+        let labels = value_labels(&expect.best_at).join(" or ");
         parts.push(if expects_a_line(expect, axes) {
             format!("the best mean is expected at the end of the line of {labels}")
         } else {
@@ -44,13 +38,14 @@ pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
         });
     }
     if parts.is_empty() {
-        return "Nothing was stated.".into();
+        return "No expectation was given.".into();
     }
     let source = if expect.source.is_empty() { String::new() } else { format!(" ({})", expect.source) };
     format!("{}{source}.", parts.join("; "))
 }
 
-/// Whether what is expected is a line of the figure and no place on its x axis: an algorithm over FLOPs.
+/// Whether the expectation names a line of the figure, such as an algorithm over FLOPs, and not a value on
+/// its x axis.
 fn expects_a_line(expect: &ExpectSpec, axes: &Axes) -> bool {
     let named = |values: &[Value]| values.iter().any(|value| is_expected(expect, value));
     named(&axes.series) && !named(&axes.x_values)
@@ -60,7 +55,8 @@ fn is_expected(expect: &ExpectSpec, value: &Value) -> bool {
     expect.best_at.iter().any(|wanted| matches_expected(wanted, value))
 }
 
-/// Whether the expectation was seen: one sentence a line of the figure, or one that compares what the lines end in.
+/// Whether the expectation was seen: one sentence per line of the figure, or one that compares the ends of
+/// the lines.
 pub fn judge(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
     let Some(y) = summary.y_quantity() else {
         return "Nothing to judge: no task of the y axis was evaluated.".into();
@@ -90,7 +86,8 @@ pub fn judge(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
     sentences.join("\n")
 }
 
-/// Judges among points, each with its label and whether it is expected to be the best. `place` goes before a label.
+/// Judges points, each with its label and whether it is expected to be the best. `place` is written before a
+/// label.
 fn judge_points(
     expect: &ExpectSpec,
     axes: &Axes,
@@ -125,7 +122,7 @@ fn judge_points(
         return format!("Not yet decided ({n_done} of {n_trials} trials done): so far {where_best}.");
     }
     if expect.best_at.is_empty() {
-        return format!("No place of the best mean was stated: {where_best}.");
+        return format!("No expectation was given: {where_best}.");
     }
     match (best(&|candidate| candidate.expected), best(&|candidate| !candidate.expected)) {
         (Some(inside), Some(outside)) => compare(inside, outside, &where_best),
@@ -140,7 +137,7 @@ fn compare(inside: &Candidate, outside: &Candidate, where_best: &str) -> String 
     let difference = inside.spread.mean - outside.spread.mean;
     let counts = format!("n = {} and {}", inside.spread.n, outside.spread.n);
     let (qualifier, size) = match standard_error(inside.spread, outside.spread) {
-        None => (", but with n = 1 no spread can be given", format!("{difference:+.2}, {counts}")),
+        None => (", but there is no spread with n = 1", format!("{difference:+.2}, {counts}")),
         Some((error, degrees)) => {
             let within = difference.abs() <= student_t(degrees) * error;
             let qualifier = if within { ", but within the spread" } else { "" };
@@ -156,19 +153,13 @@ fn compare(inside: &Candidate, outside: &Candidate, where_best: &str) -> String 
     format!("{word}{qualifier} (difference {size}): {where_best}, {whose} is {other}.")
 }
 
-/// Pooled standard error of the difference of two means, with its degrees of freedom; None where either has
-/// a single measurement.
+/// Pooled standard error of the difference of two means, with its degrees of freedom; None if either mean is
+/// of a single measurement.
 fn standard_error(a: &Spread, b: &Spread) -> Option<(f64, usize)> {
     let degrees = a.n + b.n - 2;
     let sum_of_squares = |spread: &Spread| Some(spread.sd?.powi(2) * (spread.n - 1) as f64);
     let variance = (sum_of_squares(a)? + sum_of_squares(b)?) / degrees as f64;
     Some(((variance * (1.0 / a.n as f64 + 1.0 / b.n as f64)).sqrt(), degrees))
-}
-
-/// Two-sided 95 % point; above the table its asymptotic form, good to three digits.
-pub(super) fn student_t(degrees: usize) -> f64 {
-    let beyond = 1.960 + 2.4 / degrees.max(1) as f64;
-    degrees.checked_sub(1).and_then(|index| STUDENT_T.get(index)).copied().unwrap_or(beyond)
 }
 
 /// `71.32 ± 0.84 (n = 3)`.
@@ -189,17 +180,12 @@ mod tests {
     use crate::experiment::ReportSpec;
     use crate::records::Outcome;
     use crate::report::fixture::{Fixture, outcome};
-    use crate::report::{records, statistics};
 
     fn verdict(fixture: &Fixture) -> String {
-        let records = records::read(&fixture.results(), &fixture.trials);
-        let report = &fixture.experiment.report;
-        let axes = Axes::new(report, &fixture.trials);
-        let summary = statistics::summarise(report, &axes, &fixture.trials, &records);
-        judge(&fixture.experiment.expect, &axes, &summary)
+        judge(&fixture.experiment.expect, &fixture.axes(), &fixture.summary())
     }
 
-    /// Writes the outcome of every trial anew.
+    /// Rewrites the outcome of every trial.
     fn change(fixture: &Fixture, edit: impl Fn(usize, &mut Outcome)) {
         for (index, trial) in fixture.trials.iter().enumerate() {
             let mut changed = outcome(trial);
@@ -236,7 +222,7 @@ mod tests {
 
     #[test]
     fn one_seed_has_no_spread() {
-        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 1.0], &[1])), @"Seen, but with n = 1 no spread can be given (difference +4.11, n = 1 and 1): the best mean of cola, rte is 44.73 (n = 1) at generator ratio 0.25, as expected; the best of the other values is 40.62 (n = 1) at 1.0.");
+        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 1.0], &[1])), @"Seen, but there is no spread with n = 1 (difference +4.11, n = 1 and 1): the best mean of cola, rte is 44.73 (n = 1) at generator ratio 0.25, as expected; the best of the other values is 40.62 (n = 1) at 1.0.");
     }
 
     #[test]
@@ -256,11 +242,7 @@ mod tests {
             verdict(&fixture)
         );
         fixture.experiment.expect.best_at.clear();
-        assert!(
-            verdict(&fixture).starts_with("No place of the best mean was stated"),
-            "{}",
-            verdict(&fixture)
-        );
+        assert!(verdict(&fixture).starts_with("No expectation was given"), "{}", verdict(&fixture));
     }
 
     #[test]
@@ -277,7 +259,7 @@ mod tests {
         steps 200: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 45.70 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 40.70 ± 1.38 (n = 2) at mlm.
         steps 800: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at mlm.
         ");
-        // Over FLOPs an expectation of a word is one of a line: what the lines end in is compared.
+        // Over FLOPs the expectation names a line: the ends of the lines are compared.
         let report =
             ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
         let mut fixture = Fixture::of(
@@ -289,12 +271,5 @@ mod tests {
         insta::assert_snapshot!(verdict(&fixture), @"Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at the end of objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at objective mlm.");
         let unswept = Fixture::of(vec![vec![]], &[1, 2], ReportSpec::default());
         insta::assert_snapshot!(verdict(&unswept), @"Nothing to judge: no value is swept. The mean of cola, rte is 45.70 ± 1.38 (n = 2).");
-    }
-
-    #[test]
-    fn students_t_meets_its_table_where_the_form_takes_over() {
-        assert_eq!(student_t(1), 12.706);
-        // t(0.975, 40) = 2.021, t(0.975, 120) = 1.980.
-        assert!((student_t(40) - 2.021).abs() < 0.002 && (student_t(120) - 1.980).abs() < 0.001);
     }
 }

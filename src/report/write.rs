@@ -1,4 +1,4 @@
-//! Files appear whole or not at all: written beside their place, synced, renamed.
+//! Writes the files of a report: a file appears whole or not at all.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub fn bytes(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Has `produce` write a temporary file of the same extension in `folder`, then moves it to `name`.
+/// Lets `produce` write a temporary file of the same extension in `folder`, then renames it to `name`.
 pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let temporary = folder.join(format!(".{}-{name}", std::process::id()));
     let path = folder.join(name);
@@ -25,14 +25,14 @@ pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<
         sync_and_rename().map_err(|error| Error::storage(&path, "write", error))
     });
     if moved.is_err() {
-        // The first error is the one to show.
+        // The first error is the one that is shown.
         let _ = fs::remove_file(&temporary);
     }
     moved.map(|()| path)
 }
 
-/// Deletes the files of `names` that an earlier report left in `out` and this one, whose files are `written`, does not
-/// have.
+/// Deletes the files of `names` in `out` that an earlier report left and that are not among the files of this
+/// one.
 pub fn remove_stale(out: &Path, names: impl Iterator<Item = String>, written: &[PathBuf]) -> Result<()> {
     for path in names.map(|name| out.join(name)).filter(|path| !written.contains(path)) {
         match fs::remove_file(&path) {

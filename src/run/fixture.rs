@@ -58,14 +58,18 @@ pub fn a_trial(seed: u64) -> Trial {
         published: None,
         evaluate: Default::default(),
     };
-    Trial { id: spec.id(), point: Vec::new(), spec }
+    Trial { id: spec.id(), point: Default::default(), spec }
 }
 
 /// A trial of a sweep over the generator's size.
 pub fn a_trial_with_ratio(ratio: f64, seed: u64) -> Trial {
     let mut trial = a_trial(seed);
     trial.spec.model.generator_ratio = ratio;
-    Trial { id: trial.spec.id(), point: vec![("model.generator_ratio".into(), json!(ratio))], ..trial }
+    Trial {
+        id: trial.spec.id(),
+        point: [("model.generator_ratio".into(), json!(ratio))].into_iter().collect(),
+        ..trial
+    }
 }
 
 /// An experiment with one trial per seed.
@@ -102,7 +106,7 @@ pub fn a_trial_record(id: &TrialId) -> TrialRecord {
         id: id.clone(),
         experiment: "test".into(),
         profile: "quick".into(),
-        point: Vec::new(),
+        point: Default::default(),
         spec: a_trial(1).spec,
         provenance: Provenance::default(),
         continued: Vec::new(),

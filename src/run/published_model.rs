@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::checkpoint::read::Published;
+use crate::checkpoint::Published;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{EvaluateSpec, PublishedSpec};
 use crate::hub::{DataEnv, model_folder};

@@ -1,8 +1,8 @@
 //! The encoder with a classification head for one task.
 //!
-//! The paper's head is dropout and one dense layer on the hidden state of [CLS] (Glorot initialisation, no pooler).
-//! The head of transformers' ElectraForSequenceClassification has one more dense layer, with GELU and dropout between the
-//! two. A score is regressed as (y - min) / (max - min) with squared error.
+//! The paper's head is dropout and one dense layer on the hidden state of [CLS] (Glorot initialisation, no
+//! pooler). The head of transformers' ElectraForSequenceClassification has one more dense layer, with GELU
+//! and dropout between the two. A score is regressed as (y - min) / (max - min) with squared error.
 
 use candle_core::{Device, Tensor};
 

@@ -60,8 +60,8 @@ fn encode_one(example: &GlueExample, tokenizer: &Tokenizer, max_length: usize) -
     Ok(EncodedExample { idx: example.idx, input_ids, token_type_ids, label: example.label })
 }
 
-/// Drops tokens from the end of the longer segment, or of B if both have the same length (google-research/electra,
-/// `_truncate_seq_pair`).
+/// Drops tokens from the end of the longer segment, or of B if both have the same length
+/// (google-research/electra, `_truncate_seq_pair`).
 fn truncate(first: &mut Vec<u32>, second: &mut Vec<u32>, max_length: usize) {
     while first.len() + second.len() > max_length {
         if first.len() > second.len() {

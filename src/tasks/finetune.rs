@@ -87,7 +87,8 @@ impl Finetuning<'_> {
                 batch.iter().filter_map(|&index| train.get(index).copied()).collect();
             classifier.loss(&chosen, mode)
         })?;
-        // From all training examples, even with max_train_examples, so that every run of the task has the same baseline.
+        // From all training examples, even with max_train_examples, so that every run of the task has the
+        // same baseline.
         let labels = self.train.iter().map(|example| example.label);
         let predictions = Predictions {
             record_version: RECORD_VERSION,

@@ -1,7 +1,7 @@
 //! Downstream tasks: their examples, fine-tuning a pre-trained encoder on them, and scoring predictions.
 //!
-//! `table.rs` has one row for every task. `glue/` and `squad/` read examples and files of predictions; `metrics/` are the
-//! official metrics; `finetune.rs` and `squad/finetune.rs` train.
+//! `table.rs` has one row for every task. `glue/` and `squad/` read examples and files of predictions;
+//! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train.
 
 mod classifier;
 mod encode;

@@ -9,7 +9,8 @@ use crate::records::{Predictions, Score, SplitPredictions};
 /// Number of bootstrap resamples for the interval of a score.
 pub const N_RESAMPLES: usize = 1000;
 
-/// The score of predictions that were read from disk: the task's metric × 100, with its interval over the examples.
+/// The score of predictions that were read from disk: the task's metric × 100, with its interval over the
+/// examples.
 pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
     let predicted: Vec<f64> = predictions.examples.iter().map(|example| example.prediction).collect();
     let gold: Vec<f64> = predictions.examples.iter().map(|example| example.label).collect();
@@ -36,7 +37,8 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
     }
 }
 
-/// The task's other metrics, which the leaderboard averages: F1 of MRPC and QQP, Pearson's correlation of STS-B.
+/// The task's other metrics, which the leaderboard averages: F1 of MRPC and QQP, Pearson's correlation of
+/// STS-B.
 fn other_metrics(task: &TaskInfo, predicted: &[f64], gold: &[f64]) -> BTreeMap<String, f64> {
     task.other_metrics
         .iter()
@@ -54,8 +56,8 @@ pub fn add_mismatched(score: &mut Score, task: &TaskInfo, predictions: &SplitPre
     score.others.extend(value.map(|value| (format!("{}_mismatched", task.metric.as_str()), value)));
 }
 
-/// The best constant prediction: the most frequent class of the training labels (the first of equally frequent ones), or
-/// their mean.
+/// The best constant prediction: the most frequent class of the training labels (the first of equally
+/// frequent ones), or their mean.
 pub fn majority(labels: LabelKind, train: impl Iterator<Item = f32>) -> f64 {
     match labels {
         LabelKind::Classes(names) => {

@@ -79,8 +79,8 @@ pub fn run_seed(trial_seed: u64, task: TaskName, finetune_seed: u64) -> u64 {
     Stream::new(trial_seed, Purpose::Finetune, task as u64, finetune_seed).next_u64()
 }
 
-/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one. (The released code first pads the examples
-/// to full batches, which may add a step or two.)
+/// Optimizer steps on `n` examples: floor(n / batch × epochs), at least one. (The released code first pads
+/// the examples to full batches, which may add a step or two.)
 pub fn n_steps(n: usize, batch: usize, epochs: f64) -> u64 {
     ((n as f64 / batch as f64 * epochs).floor() as u64).max(1)
 }
@@ -170,7 +170,8 @@ mod tests {
         if words[0] == "encoder" { words.join(".") } else { words[0].into() }
     }
 
-    /// The factors of the learning rate by `paper` and by `released_code`, and the number of parameters that have them.
+    /// The factors of the learning rate by `paper` and by `released_code`, and the number of parameters that
+    /// have them.
     #[test]
     fn rates_of_every_parameter_by_both_rules() {
         let model = ModelSpec { layers: Some(12), hidden: Some(8), embedding: Some(4), ..Default::default() };

@@ -1,7 +1,7 @@
 //! One table of the downstream tasks: a row has everything about a task. To add a task, add a row.
 //!
-//! A few rows are only scored, never fine-tuned on: the mismatched half of MNLI and the diagnostic set AX, which
-//! MNLI's models answer. Must never: read a file. Next: `glue/` and `squad/` read the examples.
+//! A few rows are only scored, never fine-tuned on: the mismatched half of MNLI and the diagnostic set AX,
+//! which MNLI's models answer. Must never: read a file. Next: `glue/` and `squad/` read the examples.
 
 use LabelKind::{Classes, Score};
 use LabelSpelling::{Name, Number};
@@ -110,8 +110,8 @@ pub struct TaskInfo {
     pub test: Option<TestSplit>,
     /// Whether the two texts may be exchanged: the released code then doubles the training examples.
     pub unordered: bool,
-    /// Whether rows with an empty text are left out. The hub's QQP has two such pairs in its training split; in any
-    /// other task an empty text is an error.
+    /// Whether rows with an empty text are left out. The hub's QQP has two such pairs in its training split;
+    /// in any other task an empty text is an error.
     pub may_be_empty: bool,
     /// Whether it is trained for `epochs_small_tasks` epochs.
     pub is_small: bool,

@@ -1,7 +1,7 @@
 //! A batch of token sequences, laid end to end without padding.
 //!
-//! `offsets` says where each sequence starts; no row of a tensor is spent on padding.
-//! Must never: know where the sequences came from. Next: `corpus/reader.rs` fills batches, `objective` masks them.
+//! `offsets` says where each sequence starts; no row of a tensor is spent on padding. Must never: know where
+//! the sequences came from. Next: `corpus/reader.rs` fills batches, `objective` masks them.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ pub struct Batch {
     pub token_type_ids: Vec<u32>,
     /// Sequence b is `input_ids[offsets[b]..offsets[b + 1]]`; `[B + 1]`, from 0 to T.
     pub offsets: Vec<usize>,
-    /// The batch that this is a micro-batch of, if it is one.
-    origin: Option<Origin>,
+    /// The full batch, if this is a micro-batch.
+    part_of: Option<PartOf>,
 }
 
-/// The place of a micro-batch in its full batch.
+/// The full batch of a micro-batch, and its first sequence there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
+struct PartOf {
     full_batch: Arc<Batch>,
     first_sequence: usize,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { input_ids: Vec::new(), token_type_ids: Vec::new(), offsets: vec![0], origin: None }
+        Self { input_ids: Vec::new(), token_type_ids: Vec::new(), offsets: vec![0], part_of: None }
     }
 }
 
@@ -45,8 +45,9 @@ impl Batch {
         self.offsets.push(self.input_ids.len());
     }
 
-    /// Splits the batch into micro-batches of at most `max_sequences` sequences. Each knows its full batch, because
-    /// masks and samples are drawn for the full batch. A batch that is small enough is returned as it is.
+    /// Splits the batch into micro-batches of at most `max_sequences` sequences. Each knows its full batch,
+    /// because masks and samples are drawn for the full batch. A batch that is small enough is returned as it
+    /// is.
     pub fn micro_batches(self, max_sequences: usize) -> Vec<Self> {
         let max_sequences = max_sequences.max(1);
         if self.n_sequences() <= max_sequences {
@@ -60,7 +61,7 @@ impl Batch {
                 let tokens = bounds[0]..bounds[1];
                 part.push(&full_batch.input_ids[tokens.clone()], &full_batch.token_type_ids[tokens]);
             }
-            part.origin = Some(Origin { full_batch: full_batch.clone(), first_sequence });
+            part.part_of = Some(PartOf { full_batch: full_batch.clone(), first_sequence });
             part
         };
         first_sequences.map(micro_batch).collect()
@@ -68,12 +69,12 @@ impl Batch {
 
     /// The full batch of a micro-batch; any other batch itself.
     pub fn full_batch(&self) -> &Self {
-        self.origin.as_ref().map_or(self, |origin| &origin.full_batch)
+        self.part_of.as_ref().map_or(self, |part_of| &part_of.full_batch)
     }
 
     /// The number of the first token in the full batch.
     pub fn token_offset(&self) -> usize {
-        self.origin.as_ref().map_or(0, |origin| origin.full_batch.offsets[origin.first_sequence])
+        self.part_of.as_ref().map_or(0, |part_of| part_of.full_batch.offsets[part_of.first_sequence])
     }
 
     /// Length of the longest sequence, in tokens.

@@ -1,8 +1,8 @@
 //! From text to batches of token ids.
 //!
-//! `corpus/` finds documents, splits them into sentences, packs them into training examples and caches the result;
-//! `tokenizer/` turns text into ids; `synthetic/` is the built-in language; `batch.rs` is the input of a network.
-//! Must never: know about models or training.
+//! `corpus/` finds documents, splits them into sentences, packs them into training examples and caches the
+//! result; `tokenizer/` turns text into ids; `synthetic/` is the built-in language; `batch.rs` is the input
+//! of a network. Must never: know about models or training.
 
 mod batch;
 mod corpus;

@@ -1,9 +1,10 @@
-//! Checkpoints: everything that the next step depends on, in one safetensors file or in shards (`formats/shards.rs`).
+//! Checkpoints: everything that the next step depends on, in one safetensors file or in shards
+//! (`formats/shards.rs`).
 //!
-//! `step-000000500.safetensors` holds parameters (`model.*`), moments (`first.*`, `second.*`) and, as metadata, the
-//! state of the loop. `final.safetensors` holds the parameters and the state, and the moments too if the schedule goes
-//! on. A file is written under a temporary name and renamed, and older ones are removed afterwards, so that a killed
-//! process always leaves a complete checkpoint.
+//! `step-000000500.safetensors` holds parameters (`model.*`), moments (`first.*`, `second.*`) and, as
+//! metadata, the state of the loop. `final.safetensors` holds the parameters and the state, and the moments
+//! too if the schedule goes on. A file is written under a temporary name and renamed, and older ones are
+//! removed afterwards, so that a killed process always leaves a complete checkpoint.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The newest checkpoint of a folder: the final one if there is one. None if the folder has no checkpoint.
+    /// The newest checkpoint of a folder: the final one if there is one. None if the folder has no
+    /// checkpoint.
     pub fn newest(folder: &Path) -> Result<Option<Self>> {
         let final_path = folder.join(FINAL);
         if Self::is_there(&final_path) {
@@ -113,8 +115,8 @@ impl Checkpoint {
         write(path, model_tensors(parameters), &TrainState::default(), None)
     }
 
-    /// Saves the parameters after the last step, then removes the other checkpoints. With `to_continue` it also saves
-    /// the moments, so that a longer run on the same schedule can continue from here.
+    /// Saves the parameters after the last step, then removes the other checkpoints. With `to_continue` it
+    /// also saves the moments, so that a longer run on the same schedule can continue from here.
     pub fn save_final(
         folder: &Path,
         parameters: &Parameters,

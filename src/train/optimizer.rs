@@ -65,8 +65,8 @@ impl GradientNorm {
         }
     }
 
-    /// Adds it to the metrics as `gradient_norm`. If it is not finite, resolving the metrics gives the error of
-    /// [`Self::wait`].
+    /// Adds it to the metrics as `gradient_norm`. If it is not finite, resolving the metrics gives the error
+    /// of [`Self::wait`].
     pub fn measure(self, metrics: &mut DeferredMetrics) -> Result<()> {
         match self {
             Self::Resolved(norm) => {
@@ -152,12 +152,12 @@ impl Optimizer {
         Ok(self.gradients.accumulate(loss)?)
     }
 
-    /// Updates the parameters that `trained` accepts, each with its own `rate`, by the accumulated gradients. The other
-    /// parameters keep their values and moments, and need no gradient. Returns the global norm of the gradients before
-    /// clipping. Does not wait for a device.
+    /// Updates the parameters that `trained` accepts, each with its own `rate`, by the accumulated gradients.
+    /// The other parameters keep their values and moments, and need no gradient. Returns the global norm of
+    /// the gradients before clipping. Does not wait for a device.
     ///
-    /// Errors: a parameter without a gradient, because an operation dropped it; a norm that is not finite, now or when
-    /// it is resolved. Nothing is updated then.
+    /// Errors: a parameter without a gradient, because an operation dropped it; a norm that is not finite,
+    /// now or when it is resolved. Nothing is updated then.
     pub fn update_of(
         &mut self,
         parameters: &Parameters,

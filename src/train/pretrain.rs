@@ -1,7 +1,7 @@
 //! The pre-training loop.
 //!
-//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run got
-//! there. So a resumed run ends with the same bits as one that was never interrupted.
+//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run
+//! got there. So a resumed run ends with the same bits as one that was never interrupted.
 
 use std::path::Path;
 use std::time::Instant;
@@ -66,8 +66,8 @@ pub struct Pretraining<'a> {
 }
 
 impl Pretraining<'_> {
-    /// Trains from the newest checkpoint, or from the start, until the last step or until asked to stop. `resumed`
-    /// gets the step that training continues from, before anything is reported.
+    /// Trains from the newest checkpoint, or from the start, until the last step or until asked to stop.
+    /// `resumed` gets the step that training continues from, before anything is reported.
     pub fn run(&self, resumed: impl FnOnce(u64) -> Result<()>) -> Result<(TrainOutcome, TrainState)> {
         if let Some(state) = self.load_finished()? {
             return Ok((TrainOutcome::Finished, state));
@@ -137,8 +137,8 @@ impl Pretraining<'_> {
         step.metrics()
     }
 
-    /// Whether the metrics of the last steps must be resolved after step `step`. Metrics in host memory already are;
-    /// others can wait until they are reported.
+    /// Whether the metrics of the last steps must be resolved after step `step`. Metrics in host memory
+    /// already are; others can wait until they are reported.
     fn must_resolve(&self, pending: &[DeferredMetrics], step: u64) -> bool {
         let reports = [self.spec.log_every, self.spec.validate_every];
         pending.iter().all(DeferredMetrics::is_resolved)
@@ -189,8 +189,8 @@ impl Pretraining<'_> {
         Checkpoint::save(self.checkpoints, self.objective.parameters(), optimizer, state, max_bytes)
     }
 
-    /// Saves the parameters after the last step. If the schedule goes on after it, the moments are saved too, so that
-    /// a longer run can continue.
+    /// Saves the parameters after the last step. If the schedule goes on after it, the moments are saved too,
+    /// so that a longer run can continue.
     fn save_final(&self, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
         let to_continue = (self.last_step < self.n_steps).then_some(optimizer);
         let max_bytes = self.spec.checkpoint_bytes();

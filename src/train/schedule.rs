@@ -1,6 +1,7 @@
 //! The learning rate over the steps: linear decay to zero times a warm-up factor.
 //!
-//! The two factors multiply, as in google-research/electra's optimization.py. With a warm-up, step 0 has rate 0.
+//! The two factors multiply, as in google-research/electra's optimization.py. With a warm-up, step 0 has rate
+//! 0.
 
 /// Learning-rate schedule.
 #[derive(Clone, Copy, Debug)]

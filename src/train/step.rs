@@ -48,13 +48,14 @@ impl Step {
 }
 
 impl Stepper<'_> {
-    /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins the stage. This depends on
-    /// the number of the step alone, so a run that stops before, at or after it resumes with the same numbers.
+    /// Takes step `step`, counted from 0, on `batch`. The first step of a later stage begins the stage. This
+    /// depends on the number of the step alone, so a run that stops before, at or after it resumes with the
+    /// same numbers.
     ///
     /// Does not wait for a device: metrics there stay pending.
     ///
-    /// Errors: a loss or gradients that are not finite. Nothing is updated then. On a device the error appears when
-    /// the metrics or the norm are resolved.
+    /// Errors: a loss or gradients that are not finite. Nothing is updated then. On a device the error
+    /// appears when the metrics or the norm are resolved.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());
         let stage = objective.stage(step, self.n_steps);
@@ -71,8 +72,8 @@ impl Stepper<'_> {
         Ok(Step { losses, rate, norm })
     }
 
-    /// Masks a batch and accumulates the gradients of its micro-batches. Their losses sum to the batch's loss, which
-    /// is returned without its gradient.
+    /// Masks a batch and accumulates the gradients of its micro-batches. Their losses sum to the batch's
+    /// loss, which is returned without its gradient.
     fn backward(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Losses> {
         let context = StepContext { seed: self.seed, step, training: true, trace: self.trace };
         let max_sequences = self.spec.micro_batch.filter(|_| !self.trace).unwrap_or(usize::MAX);

@@ -344,7 +344,7 @@ fn every_report_is_rebuilt_and_damage_is_reported() {
     std::fs::write(trial.join("outcome.json"), "{").unwrap();
     let (code, stdout, stderr) = run(folder.path(), &["report", "--all"]);
     assert_eq!(code, 6, "{stderr}");
-    assert!(stderr.contains("outcome.json:1: cannot be read"), "{stderr}");
+    assert!(stderr.contains("outcome.json is not a record of electra-lab"), "{stderr}");
     assert_eq!(stdout, "test, profile default: 1 of 2 trials done: reports/test/default/report.md\n");
 
     for words in

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::cli::{run_experiment, scores};
 
-/// RTE takes one step at learning rate 0, so that its saved weights are those it started from; the others
-/// take several.
+/// RTE takes one step at learning rate 0, so its weights stay those that it started from; the others take
+/// several steps.
 const EXPERIMENT: &str = "
 name: intermediate
 about: Does an intermediate task help?
@@ -27,7 +27,7 @@ fn run_in(folder: &Path, sets: &[&str]) -> PathBuf {
     run_experiment(folder, "intermediate", EXPERIMENT, sets)
 }
 
-/// The tensors of an encoder by name, as bytes.
+/// The tensors of an encoder, by name, as bytes.
 fn encoder(path: &Path) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -42,7 +42,7 @@ fn tensor_bytes(view: safetensors::tensor::TensorView<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn a_task_starts_where_the_intermediate_one_ended() {
+fn a_task_starts_from_the_encoder_of_the_intermediate_task() {
     let kept = tempfile::tempdir().unwrap();
     let trial = run_in(kept.path(), &["evaluate.finetune.keep_models=true"]);
     let weights = |name: &str| encoder(&trial.join(format!("finetuned/{name}-1.safetensors")));
@@ -54,7 +54,7 @@ fn a_task_starts_where_the_intermediate_one_ended() {
         scores(&trial).as_array().unwrap().iter().map(|score| score["task"].clone()).collect();
     assert_eq!(tasks, ["rte", "cola"], "the intermediate task is not scored unless it is listed");
 
-    // Without keep_models the weights are deleted at the end, and lost files are made again with the same
+    // The weights are not kept unless they are wanted. After a stop, lost files are made again with the same
     // numbers.
     let dropped = tempfile::tempdir().unwrap();
     let again = run_in(dropped.path(), &[]);
@@ -69,7 +69,7 @@ fn a_task_starts_where_the_intermediate_one_ended() {
     assert_eq!(predictions(&continued), predictions(&trial));
     assert_eq!(scores(&continued), scores(&trial));
     assert!(!continued.join("finetuned").exists());
-    // If the intermediate task is listed too, its one run is also scored, in any order of the tasks.
+    // If it is also listed as a task, its run is scored too, in any order of the tasks.
     let listed = tempfile::tempdir().unwrap();
     let listed = run_in(listed.path(), &["evaluate.tasks=[rte, qnli, cola]"]);
     let rte = |scores: Value| scores.as_array().unwrap()[0].clone();

@@ -3,6 +3,7 @@
 mod architecture;
 mod cli;
 mod intermediate;
+mod records;
 mod resume;
 mod reuse;
 mod score;

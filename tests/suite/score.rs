@@ -1,4 +1,4 @@
-//! `electra-lab score` on files of other tools.
+//! `electra-lab score` on files from other tools.
 
 use std::path::Path;
 
@@ -32,19 +32,22 @@ fn glue_predictions_are_scored() {
     assert_eq!(with_interval["metrics"], scores["metrics"]);
     let ends = &with_interval["interval"]["accuracy"];
     assert!(ends[0].as_f64().unwrap() < 0.75 && ends[1] == json!(1.0), "{ends}");
-    // Left without a number, the option takes 1000 and no other word for it.
+    // Without a number, the option is 1000, and does not take the next word as its value.
     let (thousand, _) = scored(folder.path(), &[&words[..8], &["--bootstrap", "--json"]].concat());
     assert!(thousand["interval"]["accuracy"].is_array());
 
     write(folder.path(), "RTE.tsv", "index\tprediction\n3\tentailment\n0\t0\n1\tneutral\n2\t1\n");
     let (code, stdout, stderr) = run(folder.path(), &words);
     assert_eq!((code, stdout.as_str()), (4, ""));
-    assert!(stderr.starts_with("error: RTE.tsv line 4: \"neutral\" is no label of rte\nhint: "), "{stderr}");
+    assert!(
+        stderr.starts_with("error: RTE.tsv line 4: \"neutral\" is not a label of rte\nhint: "),
+        "{stderr}"
+    );
     let (code, _, stderr) = run(folder.path(), &["score", "glue", "--task", "rted"]);
     assert!(code == 2 && stderr.contains("mnli-mm"), "{stderr}");
 }
 
-/// The last golden data set with probabilities, as the files that the official script takes.
+/// Writes the last golden data set with probabilities in the format of the official script.
 #[test]
 fn squad_answers_are_scored_under_the_official_names() {
     let golden: Value = serde_json::from_str(include_str!("../golden/squad.json")).unwrap();
@@ -56,11 +59,11 @@ fn squad_answers_are_scored_under_the_official_names() {
         json!({"version": "v2.0", "data": [{"title": "", "paragraphs": [{"context": "", "qas": qas}]}]});
     write(folder.path(), "dev.json", &dataset.to_string());
     write(folder.path(), "predictions.json", &set["predictions"].to_string());
-    write(folder.path(), "odds.json", &set["no_answer"].to_string());
+    write(folder.path(), "no_answer.json", &set["no_answer"].to_string());
     let threshold = set["threshold"].to_string();
     let words = ["score", "squad", "--dataset", "dev.json", "--predictions", "predictions.json", "--json"];
-    let odds = ["--na-probs", "odds.json", "--na-prob-thresh", &threshold];
-    let (scores, stderr) = scored(folder.path(), &[&words[..], &odds].concat());
+    let no_answer = ["--na-probs", "no_answer.json", "--na-prob-thresh", &threshold];
+    let (scores, stderr) = scored(folder.path(), &[&words[..], &no_answer].concat());
     assert_eq!(stderr, "");
     let numbers = |scores: &Value| -> Map<String, Value> { scores.as_object().unwrap().clone() };
     let (found, expected) = (numbers(&scores), numbers(&set["scores"]));
@@ -70,7 +73,7 @@ fn squad_answers_are_scored_under_the_official_names() {
     }
     assert_eq!(found.len(), 13);
 
-    // Without one prediction the others are scored, and stderr reports it.
+    // Without one prediction, the scores are those of the other questions, and stderr says so.
     let mut predictions = numbers(&set["predictions"]);
     let first = predictions.keys().next().unwrap().clone();
     predictions.shift_remove(&first);

@@ -1,5 +1,5 @@
-//! SQuAD and a GLUE task in one trial, on the built-in language: files that a stop loses are made again with
-//! the same answers.
+//! SQuAD and a task of GLUE in one trial, on the built-in language: after a stop, lost files are made again
+//! with the same answers.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ fn text(trial: &Path, name: &str) -> String {
 }
 
 #[test]
-fn answers_are_the_same_after_a_stop_and_appear_in_the_report() {
+fn answers_are_the_same_after_a_stop_and_are_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let trial = run_in(folder.path(), &["evaluate.finetune.keep_models=true"]);
     let files =
@@ -39,8 +39,8 @@ fn answers_are_the_same_after_a_stop_and_appear_in_the_report() {
     assert_eq!(tasks, ["cola", "squad2"]);
     assert_eq!(before[1]["n_examples"], 20);
 
-    // Without the outcome the saved answers are scored again; without the record the questions are answered
-    // again; without the weights the model is trained again.
+    // Without outcome.json it is scored again; without the record it is answered again; without the weights
+    // it is trained again.
     let record = "predictions/squad2-1/record.json";
     for lost in [
         vec!["outcome.json"],
@@ -54,7 +54,7 @@ fn answers_are_the_same_after_a_stop_and_appear_in_the_report() {
         lost.iter().for_each(|name| assert!(trial.join(name).is_file(), "{name} was not made again"));
     }
 
-    // Each row of the table names its own head.
+    // Each row of the table has the head of its task.
     let table = text(folder.path(), "reports/reading/default/table.csv");
     let header: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     let column = |name: &str| header.iter().position(|column| *column == name).unwrap();

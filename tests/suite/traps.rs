@@ -21,7 +21,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         1,
         "the embeddings' LayerNorm or type table is not shared",
         Tests(&[
-            "model/networks.rs::what_is_shared_is_made_once",
+            "model/joint.rs::shared_parameters_are_made_once",
             "objective/rtd.rs::the_discriminator_does_not_train_the_generator",
             "tools/trace/parity_tests.rs::shared_embeddings",
             "tools/trace/parity_tests.rs::untied_embeddings",
@@ -31,9 +31,9 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         2,
         "the projection of the embeddings stands before their LayerNorm, or the generator lacks it",
         Tests(&[
-            "model/networks.rs::parameter_counts_of_electra_small",
+            "model/joint.rs::parameter_counts_of_electra_small",
             "flops/parameters.rs::parameters_of_the_papers_shapes",
-            "checkpoint/parity.rs::generator_logits_are_those_of_transformers",
+            "checkpoint/parity.rs::generator_logits_equal_those_of_transformers",
         ]),
     ),
     (
@@ -41,7 +41,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         "the generator's heads are not max(1, width / 64)",
         Tests(&["experiment/format/model.rs::generator_shapes_of_the_paper"]),
     ),
-    (4, "GELU by tanh", Tests(&["checkpoint/parity.rs::discriminator_logits_are_those_of_transformers"])),
+    (4, "GELU by tanh", Tests(&["checkpoint/parity.rs::discriminator_logits_equal_those_of_transformers"])),
     (
         5,
         "LayerNorm with PyTorch's epsilon",
@@ -59,9 +59,9 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         7,
         "the masked-language-model head lacks its LayerNorm, its bias or its tie",
         Tests(&[
-            "model/networks.rs::parameter_counts_of_electra_small",
-            "checkpoint/parity.rs::generator_logits_are_those_of_transformers",
-            "checkpoint/read.rs::an_output_that_is_not_tied_is_refused",
+            "model/joint.rs::parameter_counts_of_electra_small",
+            "checkpoint/parity.rs::generator_logits_equal_those_of_transformers",
+            "checkpoint/read.rs::an_untied_output_matrix_is_an_error",
         ]),
     ),
     (
@@ -120,7 +120,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         16,
         "positions drawn twice are counted or averaged by accident",
         Tests(&[
-            "objective/masking/tests.rs::draws_of_the_released_code_repeat_as_often_as_they_should",
+            "objective/masking/tests.rs::draws_of_the_released_code_repeat_with_the_right_probability",
             "ops/corruption.rs::samples_of_one_position_are_averaged",
             "objective/mlm.rs::the_loss_is_a_mean_over_slots",
         ]),
@@ -133,18 +133,18 @@ const TRAPS: [(u32, &str, Guard); 42] = [
     (
         18,
         "the number of masked tokens is rounded otherwise",
-        Tests(&["objective/masking/tests.rs::how_many_are_masked"]),
+        Tests(&["objective/masking/tests.rs::the_number_of_slots_by_hand"]),
     ),
     (
         19,
         "masks are drawn once for all epochs",
-        Tests(&["objective/masking/tests.rs::every_word_is_masked_equally_often_and_anew_each_step"]),
+        Tests(&["objective/masking/tests.rs::every_token_is_masked_equally_often_and_each_step_differs"]),
     ),
     (
         20,
         "ELECTRA's generator reads random tokens",
         Tests(&[
-            "objective/masking/tests.rs::a_position_is_masked_unless_every_draw_of_it_leaves_it",
+            "objective/masking/tests.rs::a_position_keeps_its_token_only_if_every_draw_keeps_it",
             "objective/rtd.rs::the_discriminator_reads_samples_where_the_generator_read_masks",
         ]),
     ),
@@ -159,7 +159,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         "warm-up before decay instead of times decay",
         Tests(&["train/schedule.rs::rates_of_electra_small"]),
     ),
-    (24, "weight decay on LayerNorm or biases", Tests(&["model/networks.rs::what_decays"])),
+    (24, "weight decay on LayerNorm or biases", Tests(&["model/joint.rs::only_weights_and_tables_decay"])),
     (
         25,
         "each tensor is clipped by itself",
@@ -279,7 +279,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         41,
         "candle has neither ELECTRA nor a clip by the norm",
         Tests(&[
-            "checkpoint/parity.rs::discriminator_logits_are_those_of_transformers",
+            "checkpoint/parity.rs::discriminator_logits_equal_those_of_transformers",
             "train/optimizer.rs::clips_by_the_global_norm_and_decays_weights_only",
         ]),
     ),
@@ -287,7 +287,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         42,
         "sizes by mistake: heads of a width that is no multiple of 64, a padded vocabulary",
         Tests(&[
-            "flops/parameters.rs::a_padded_vocabulary_is_counted_as_one",
+            "flops/parameters.rs::a_padded_vocabulary_counts_its_padding",
             "experiment/format/model.rs::generator_shapes_of_the_paper",
         ]),
     ),

@@ -98,7 +98,7 @@ mod tests {
 
     /// A default section is not hashed, so trials from before SQuAD existed keep their ids.
     #[test]
-    fn the_default_section_is_not_written() {
+    fn the_default_section_is_not_serialised() {
         let text = |spec: &EvaluateSpec| serde_json::to_string(spec).unwrap();
         assert!(!text(&EvaluateSpec::default()).contains("squad"));
         let squad = SquadSpec { n_best: 5, ..Default::default() };

@@ -28,21 +28,21 @@ pub struct MeanScore {
 }
 
 /// One task of a mean: its name, and the scores (task and metric) whose mean is its value.
-type Part = (&'static str, &'static [(&'static str, &'static str)]);
+type TaskInMean = (&'static str, &'static [(&'static str, &'static str)]);
 
-const COLA: Part = ("cola", &[("cola", "matthews")]);
-const SST2: Part = ("sst2", &[("sst2", "accuracy")]);
-const MRPC: Part = ("mrpc", &[("mrpc", "accuracy")]);
-const STSB: Part = ("stsb", &[("stsb", "spearman")]);
-const QQP: Part = ("qqp", &[("qqp", "accuracy")]);
-const MNLI: Part = ("mnli", &[("mnli", "accuracy")]);
-const QNLI: Part = ("qnli", &[("qnli", "accuracy")]);
-const RTE: Part = ("rte", &[("rte", "accuracy")]);
-const WNLI: Part = ("wnli", &[("wnli", "accuracy")]);
+const COLA: TaskInMean = ("cola", &[("cola", "matthews")]);
+const SST2: TaskInMean = ("sst2", &[("sst2", "accuracy")]);
+const MRPC: TaskInMean = ("mrpc", &[("mrpc", "accuracy")]);
+const STSB: TaskInMean = ("stsb", &[("stsb", "spearman")]);
+const QQP: TaskInMean = ("qqp", &[("qqp", "accuracy")]);
+const MNLI: TaskInMean = ("mnli", &[("mnli", "accuracy")]);
+const QNLI: TaskInMean = ("qnli", &[("qnli", "accuracy")]);
+const RTE: TaskInMean = ("rte", &[("rte", "accuracy")]);
+const WNLI: TaskInMean = ("wnli", &[("wnli", "accuracy")]);
 
-const PAPER: [Part; 8] = [COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE];
-const PAPER_TEST: [Part; 8] = [COLA, SST2, MRPC, STSB, QQP, MNLI, RTE, WNLI];
-const LEADERBOARD: [Part; 9] = [
+const PAPER: [TaskInMean; 8] = [COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE];
+const PAPER_TEST: [TaskInMean; 8] = [COLA, SST2, MRPC, STSB, QQP, MNLI, RTE, WNLI];
+const LEADERBOARD: [TaskInMean; 9] = [
     COLA,
     SST2,
     ("mrpc", &[("mrpc", "f1"), ("mrpc", "accuracy")]),
@@ -55,7 +55,7 @@ const LEADERBOARD: [Part; 9] = [
 ];
 
 impl GlueMean {
-    fn parts(self) -> &'static [Part] {
+    fn parts(self) -> &'static [TaskInMean] {
         match self {
             Self::Paper => &PAPER,
             Self::PaperTest => &PAPER_TEST,

@@ -95,7 +95,7 @@ fn overrides_change_the_profile() {
 fn integers_and_floats_of_a_ratio_are_the_same_value() {
     let experiment = load_text(GEN_RATIO, None, &[]).unwrap();
     let last = experiment.trials.last().unwrap();
-    assert_eq!(last.point[0].1, serde_json::json!(1.0));
+    assert_eq!(last.point.iter().next().unwrap().1, serde_json::json!(1.0));
     assert_eq!(experiment.spec.expect.best_at, [serde_json::json!(0.25), serde_json::json!(1.0)]);
     let twice = load_text(GEN_RATIO, None, &["sweep.model.generator_ratio=[1, 1.0, 0.5]"]).unwrap();
     assert_eq!(twice.trials.len(), 4, "the same trial is planned once");

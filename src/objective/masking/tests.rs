@@ -34,8 +34,8 @@ fn the_number_of_slots_by_hand() {
             assert_eq!(masked.positions.len(), expected, "{tokens} tokens, {masking:?}");
         }
     }
-    // The released code's f32 arithmetic, its limit (19 for length 128, where 150 tokens would give 22), and at
-    // least one slot.
+    // The released code's f32 arithmetic, its limit (19 for length 128, where 150 tokens would give 22), and
+    // at least one slot.
     let released = |tokens: usize, fraction, seq_len| {
         masker(Masking::ReleasedCode, fraction, seq_len).mask(&sentence(tokens - 2), 1, 1).positions.len()
     };
@@ -63,8 +63,8 @@ fn every_token_is_masked_equally_often_and_each_step_differs() {
     }
 }
 
-/// Facts, trap 16: 19 draws among 126 candidates give 126·(1 - (125/126)^19) = 17.70 different positions, of which
-/// 7.1 % are drawn more than once. The paper's rule gives 19.
+/// Facts, trap 16: 19 draws among 126 candidates give 126·(1 - (125/126)^19) = 17.70 different positions, of
+/// which 7.1 % are drawn more than once. The paper's rule gives 19.
 #[test]
 fn draws_of_the_released_code_repeat_with_the_right_probability() {
     let batch = sentence(126);
@@ -88,8 +88,8 @@ fn draws_of_the_released_code_repeat_with_the_right_probability() {
     assert!((share - 0.071).abs() < 0.005, "{share}");
 }
 
-/// Each draw writes [MASK] with probability 0.85, so a position that was drawn k times keeps its token with probability
-/// 0.15^k. No other token is ever written.
+/// Each draw writes [MASK] with probability 0.85, so a position that was drawn k times keeps its token with
+/// probability 0.15^k. No other token is ever written.
 #[test]
 fn a_position_keeps_its_token_only_if_every_draw_keeps_it() {
     // 10 tokens give 9 draws among 8 candidates.
@@ -112,7 +112,8 @@ fn a_position_keeps_its_token_only_if_every_draw_keeps_it() {
     assert!(share(3) < 0.006, "{}", share(3));
 }
 
-/// Facts, trap 20: only the paper's rule with BERT's probabilities writes random tokens. Shares over 20,000 slots.
+/// Facts, trap 20: only the paper's rule with BERT's probabilities writes random tokens. Shares over 20,000
+/// slots.
 #[test]
 fn bert_masks_80_10_10() {
     let mut batch = Batch::new();

@@ -17,15 +17,15 @@ fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f
     let stepper = Stepper { seed: 1, spec: &train, n_steps: 10, objective: objective.as_ref(), trace: false };
     let n = if spec.objective.generator_steps(10) > 0 { 6 } else { 0 };
     let step = stepper.step(&mut optimizer, n, corpus.batch_at(1, 0, 7)).unwrap();
-    let of = |(place, parameter): (usize, &Parameter)| {
-        let gradient = optimizer.gradient(place).unwrap()?;
+    let of = |(index, parameter): (usize, &Parameter)| {
+        let gradient = optimizer.gradient(index).unwrap()?;
         Some((parameter.name.clone(), gradient.flatten_all().unwrap().to_vec1().unwrap()))
     };
     (parameters.iter().enumerate().filter_map(of).collect(), step.losses.metrics.resolve().unwrap())
 }
 
-/// Facts, traps 8 and 13: losses are means over the tokens and slots of the full batch, not means of the micro-batches'
-/// means, and every mask, sample and dropout is that of the full batch.
+/// Facts, traps 8 and 13: losses are means over the tokens and slots of the full batch, not means of the
+/// micro-batches' means, and every mask, sample and dropout is that of the full batch.
 #[test]
 fn micro_batches_add_up_to_the_full_batch() {
     let released_code = |kind: &str| format!(r#"{{"kind": "{kind}", "masking": "released_code"}}"#);

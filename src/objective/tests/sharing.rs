@@ -1,5 +1,5 @@
-//! Tests that every kind of sharing must pass: which loss trains which parameter, that both networks learn, and that
-//! the saved tables are the trained ones.
+//! Tests that every kind of sharing must pass: which loss trains which parameter, that both networks learn,
+//! and that the saved tables are the trained ones.
 
 use super::*;
 use crate::model::{Discriminator, EncoderNetwork};
@@ -73,8 +73,8 @@ fn each_loss_trains_its_networks() {
     assert_eq!(gdes, [generator, main]);
 }
 
-/// Objectives other than rtd: every parameter of a shared encoder is trained, and under an adversarial generator, too,
-/// tables of differences keep the two losses apart.
+/// Objectives other than rtd: every parameter of a shared encoder is trained, and under an adversarial
+/// generator, too, tables of differences keep the two losses apart.
 #[test]
 fn other_objectives_share_parameters() {
     for kind in ["electra_15", "replace_mlm", "all_tokens_mlm"] {
@@ -103,8 +103,8 @@ fn shared_parameters_get_the_sum_of_their_gradients() {
         fast.backward(&total).unwrap();
         let total = with_layers_taken_apart(|| objective.losses(&batch, context).unwrap().total);
         let slow = total.backward().unwrap();
-        for (place, parameter) in objective.parameters().iter().enumerate() {
-            let fast = numbers(&fast.tensor(place).unwrap().unwrap());
+        for (index, parameter) in objective.parameters().iter().enumerate() {
+            let fast = numbers(&fast.tensor(index).unwrap().unwrap());
             assert!(fast == numbers(slow.get(&parameter.var).unwrap()), "{sharing:?}: {}", parameter.name);
         }
     }
@@ -121,8 +121,8 @@ fn differences_are_trained_row_by_row() {
     let mut gradients = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
     gradients.backward(&total).unwrap();
     let n_touched = |name: &str| {
-        let place = objective.parameters().iter().position(|parameter| parameter.name == name).unwrap();
-        let Some(Gradient::Host(gradient)) = gradients.get(place) else { panic!("{name} has no gradient") };
+        let index = objective.parameters().iter().position(|parameter| parameter.name == name).unwrap();
+        let Some(Gradient::Host(gradient)) = gradients.get(index) else { panic!("{name} has no gradient") };
         (0..40).filter(|&block| gradient.block(block).is_some()).count()
     };
     assert_eq!(n_touched("generator.embeddings.word.weight"), 40);
@@ -152,7 +152,8 @@ fn every_sharing_learns_the_language() {
 }
 
 /// Before any step the discriminator reads the generator's tables. After some steps it reads those plus its
-/// differences. The exported tables, and those that fine-tuning starts from, equal the trained ones to the bit.
+/// differences. The exported tables, and those that fine-tuning starts from, equal the trained ones to the
+/// bit.
 #[test]
 fn disentangled_embeddings_are_saved_as_they_were_trained() {
     let (corpus, vocabulary) = language();

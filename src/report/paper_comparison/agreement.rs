@@ -1,18 +1,16 @@
 //! Whether the measured order is the paper's: Kendall's tau, and paired differences over seeds.
 //!
-//! A seed decides initialisation, order and masks, so that two points with one seed are a pair. Must never: conclude
-//! anything from fewer than three seeds. Next: `show.rs`.
+//! A seed decides initialisation, order and masks, so two points with the same seed are a pair. Must never:
+//! conclude anything from fewer than three seeds. Next: `show.rs`.
 
-use super::Row;
-use crate::report::statistics::{Spread, bootstrap};
-use crate::report::verdict::student_t;
+use super::row::Row;
+use crate::papers::kendall::{probability_by_chance, tau};
+use crate::report::statistics::{Spread, bootstrap, student_t};
 
-/// Fewest seeds that an interval is made of.
+/// Seeds that an interval needs, at least.
 pub const FEWEST_SEEDS: usize = 3;
-/// Most pairs that are shown one by one; of more, those with the paper's best.
+/// Pairs that are all shown, at most. If there are more, only those with the paper's best row are shown.
 const MOST_PAIRS: usize = 10;
-/// Most points whose orders are all counted: 5040 of them.
-const MOST_PERMUTED: usize = 7;
 
 /// A ranked point: its rank in the paper (0 the best) and its value by seed.
 pub struct Entry<'a> {
@@ -20,25 +18,26 @@ pub struct Entry<'a> {
     pub seeds: &'a [(u64, Option<f64>)],
 }
 
-/// How far the measured order is the paper's.
+/// How well the measured order agrees with the paper's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreement {
-    /// Kendall's tau over the pairs that the paper orders: (agreeing - disagreeing) / all; a measured tie is neither.
+    /// Kendall's tau over the pairs that the paper orders.
     pub tau: f64,
-    /// Those pairs.
+    /// Number of those pairs.
     pub n_pairs: usize,
-    /// Points.
+    /// Number of points.
     pub n_points: usize,
-    /// Share of all orders of the points whose tau is at least this; absent of more than seven points.
+    /// Probability that a random order has at least this tau; None for more than seven points.
     pub chance: Option<f64>,
     /// Seeds that every point has.
     pub n_seeds: usize,
-    /// Bootstrap 95 % interval over the seeds; absent below three.
+    /// Bootstrap 95 % interval over the seeds; None below three.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Agreement {
-    /// None where the paper orders no pair, or no seed is shared by all points.
+    /// Compares ranks with measured values; None if the paper orders no pair, or if no seed is shared by all
+    /// points.
     pub fn of(entries: &[Entry]) -> Option<Self> {
         let first = entries.first()?;
         let value = |entry: &Entry, seed: u64| entry.seeds.iter().find(|(own, _)| *own == seed)?.1;
@@ -61,53 +60,14 @@ impl Agreement {
             tau: measured,
             n_pairs,
             n_points: entries.len(),
-            chance: chance(&ranks, measured),
+            chance: probability_by_chance(&ranks, measured),
             n_seeds: seeds.len(),
             interval: bootstrap(&seeds, tau_of),
         })
     }
 }
 
-/// Tau of ranks (0 the best) and values (the highest the best), with the pairs that the ranks order; None of none.
-fn tau(points: &[(usize, f64)]) -> Option<(f64, usize)> {
-    let mut sum = 0.0;
-    let mut n_pairs = 0;
-    for (index, (rank, value)) in points.iter().enumerate() {
-        for (other_rank, other) in points.iter().skip(index + 1).filter(|(other, _)| other != rank) {
-            let better_first = if rank < other_rank { value - other } else { other - value };
-            // f64::signum gives 1 for a difference of zero.
-            sum += if better_first == 0.0 { 0.0 } else { better_first.signum() };
-            n_pairs += 1;
-        }
-    }
-    (n_pairs > 0).then(|| (sum / n_pairs as f64, n_pairs))
-}
-
-/// Share of all orders of the ranked points whose tau is at least `least`.
-fn chance(ranks: &[usize], least: f64) -> Option<f64> {
-    if ranks.len() > MOST_PERMUTED {
-        return None;
-    }
-    let mut orders: Vec<Vec<f64>> = vec![Vec::new()];
-    for place in 0..ranks.len() {
-        // Puts the next value at every place of every order so far.
-        let longer = |order: &Vec<f64>| {
-            let insert = |at: usize| {
-                let (before, after) = order.split_at(at);
-                [before, &[place as f64], after].concat()
-            };
-            (0..=order.len()).map(insert).collect::<Vec<_>>()
-        };
-        orders = orders.iter().flat_map(longer).collect();
-    }
-    let reaches = |order: &&Vec<f64>| {
-        let points: Vec<(usize, f64)> = ranks.iter().copied().zip(order.iter().copied()).collect();
-        tau(&points).is_some_and(|(tau, _)| tau >= least - 1e-9)
-    };
-    Some(orders.iter().filter(reaches).count() as f64 / orders.len() as f64)
-}
-
-/// One claim, that a row is better than another, and what the seeds say.
+/// One claim of the paper, that a row is better than another, with the measured differences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     pub better: String,
@@ -118,16 +78,16 @@ pub struct Pair {
     pub differences: Vec<f64>,
 }
 
-/// What the differences say of a claim.
+/// What the measured differences say about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Fewer than three seeds.
     TooFew,
     /// The interval lies above zero.
     Agrees,
-    /// It lies below.
+    /// The interval lies below zero.
     Contradicts,
-    /// It holds zero.
+    /// The interval contains zero.
     Open,
 }
 
@@ -137,14 +97,14 @@ impl Pair {
         Spread::of(&self.differences)
     }
 
-    /// 95 % interval of the mean difference by Student's t; absent below three seeds.
+    /// 95 % interval of the mean difference by Student's t; None below three seeds.
     pub fn interval(&self) -> Option<(f64, f64)> {
         let spread = self.spread().filter(|spread| spread.n >= FEWEST_SEEDS)?;
         let half = student_t(spread.n - 1) * spread.sd? / (spread.n as f64).sqrt();
         Some((spread.mean - half, spread.mean + half))
     }
 
-    /// What they say.
+    /// What the differences say about the claim.
     pub fn reading(&self) -> Reading {
         match self.interval() {
             None => Reading::TooFew,
@@ -155,7 +115,8 @@ impl Pair {
     }
 }
 
-/// The claims of a comparison: every pair that the paper orders, or those with its best where there are many.
+/// The claims of a comparison: every pair that the paper orders, or only those with its best row if there are
+/// many.
 pub fn pairs(rows: &[&Row]) -> Vec<Pair> {
     let mut ordered: Vec<(&Row, &Row)> = Vec::new();
     for better in rows {
@@ -184,25 +145,6 @@ pub fn pairs(rows: &[&Row]) -> Vec<Pair> {
 mod tests {
     use super::*;
 
-    /// Ranks 0, 1, 1, 3: five ordered pairs. Values 9, 7, 8, 7: of the pairs four agree and (7, 7) is a tie.
-    #[test]
-    fn tau_by_hand() {
-        assert_eq!(tau(&[(0, 9.0), (1, 7.0), (1, 8.0), (3, 7.0)]), Some((0.8, 5)));
-        assert_eq!(tau(&[(0, 1.0), (1, 2.0), (2, 3.0)]), Some((-1.0, 3)));
-        assert_eq!(tau(&[(0, 3.0), (1, 1.0), (2, 2.0)]), Some((1.0 / 3.0, 3)));
-        assert_eq!(tau(&[(0, 1.0), (0, 2.0)]), None);
-    }
-
-    /// Three points: one order of six is the paper's, three have at most one pair wrong.
-    #[test]
-    fn chance_counts_the_orders() {
-        assert_eq!(chance(&[0, 1, 2], 1.0), Some(1.0 / 6.0));
-        assert_eq!(chance(&[0, 1, 2], 1.0 / 3.0), Some(0.5));
-        assert_eq!(chance(&[0, 1, 2], -1.0), Some(1.0));
-        assert_eq!(chance(&[0, 1, 1], 1.0), Some(1.0 / 3.0));
-        assert_eq!(chance(&[0; 8], 1.0), None);
-    }
-
     #[test]
     fn only_shared_seeds_count_and_few_give_no_interval() {
         let best = [(1, Some(3.0)), (2, Some(4.0)), (3, None)];
@@ -216,9 +158,9 @@ mod tests {
         assert_eq!(Agreement::of(&[Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &other }]), None);
     }
 
-    /// One seed of three disagrees: the draws that hold it twice or more (7 of 27) give tau -1.
+    /// One seed of three disagrees: the resamples that contain it twice or more (7 of 27) have a tau of -1.
     #[test]
-    fn the_interval_over_seeds_holds_what_single_seeds_say() {
+    fn the_interval_over_seeds_covers_single_seeds() {
         let best = [(1, Some(3.0)), (2, Some(3.0)), (3, Some(0.0))];
         let worst = [(1, Some(1.0)), (2, Some(1.0)), (3, Some(2.0))];
         let entries = [Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &worst }];

@@ -1,13 +1,14 @@
-//! Whether a published value may be compared in absolute value: only where everything that it depends on is the same.
+//! Whether a published and a measured value may be compared in absolute value: only if their configurations
+//! are the same.
 //!
-//! Must never: take what a source does not state for equal. Next: `mod.rs`.
+//! Must never: treat what a source does not state as equal. Next: `compare.rs`.
 
 use crate::experiment::{DataSpec, ModelSpec, ObjectiveSpec, Sharing, TaskName, Trial};
 use crate::papers::{PaperNumbers, PaperRow, PaperTable, PublishedSplit};
-use crate::report::records::DoneTrial;
+use crate::report::plan_records::DoneTrial;
 use crate::report::statistics::Quantity;
 
-/// What is known of a published value.
+/// A published value with its configuration.
 pub struct Setting<'a> {
     pub numbers: &'static PaperNumbers,
     pub table: &'static PaperTable,
@@ -17,7 +18,8 @@ pub struct Setting<'a> {
     pub tasks: &'a [&'static str],
 }
 
-/// Why a published value and a measured one compare in shape only; None where they compare in absolute value.
+/// Why a published and a measured value can be compared in shape only; None if they can be compared in
+/// absolute value.
 pub fn reason(
     setting: &Setting,
     measured: &Quantity,
@@ -26,7 +28,7 @@ pub fn reason(
     done: Option<&DoneTrial>,
 ) -> Option<String> {
     if value.is_none() {
-        return Some("no value is published, an order at most".into());
+        return Some("no value is published, only an order".into());
     }
     if measured.synthetic {
         return Some("measured on the built-in language, not on English".into());
@@ -47,7 +49,7 @@ pub fn reason(
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
-/// A mean over other tasks.
+/// The reason that the mean is over other tasks.
 fn tasks(setting: &Setting) -> Option<String> {
     if setting.column != "mean" || setting.tasks.len() == 8 {
         return None;
@@ -57,7 +59,7 @@ fn tasks(setting: &Setting) -> Option<String> {
     (!has_all).then(|| format!("the mean of {} tasks, not of GLUE's eight", setting.tasks.len()))
 }
 
-/// Another encoder, another text or another length of training.
+/// Reasons by encoder, text and length of training.
 fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Vec<String> {
     let mut reasons = Vec::new();
     let model = &trial.spec.model;
@@ -103,7 +105,7 @@ fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Ve
     reasons
 }
 
-/// Another length of sequences, another generator or another objective's settings.
+/// Reasons by length of sequences, generator and objective.
 fn settings(row: &PaperRow, trial: &Trial) -> Vec<String> {
     let (mut reasons, train, model) = (Vec::new(), &trial.spec.train, &trial.spec.model);
     match row.seq_len {
@@ -130,7 +132,7 @@ fn settings(row: &PaperRow, trial: &Trial) -> Vec<String> {
     reasons
 }
 
-/// A set of examples that was cut.
+/// Reasons by limits on the examples.
 fn finetuning(trial: &Trial) -> Vec<String> {
     let evaluate = &trial.spec.evaluate;
     let cap = |task: &TaskName| match task.is_squad() {

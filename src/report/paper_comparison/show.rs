@@ -1,39 +1,39 @@
 //! The comparison with the paper as tables, sentences and a file.
 //!
-//! Must never: say "reproduced", or show a value without whether it is comparable. Next: `page.rs` of the report.
+//! Must never: say "reproduced", or show a value without whether it is comparable. Next: `page.rs` of the
+//! report.
 
 use std::fmt::Write;
 
-use polars::prelude::Column;
-
 use super::agreement::{FEWEST_SEEDS, Reading};
-use super::{Block, PaperComparison, Row};
+use super::comparison::{Block, PaperComparison};
+use super::row::Row;
 use crate::error::Result;
 use crate::papers::Seen;
-use crate::report::frame;
+use crate::records::frame::{column, frame_of, to_csv as csv_of};
 use crate::report::statistics::Spread;
 use crate::report::table::Table;
 
 /// How the order and the differences are judged, for the page that shows them.
 pub const RULE: &str = "Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, \
-divided by all of them; 1 is the paper's order, 0 what chance gives on average, -1 its reverse), on means over the \
-pre-training seeds that all points share; the probability that an order by chance does as well counts all orders of the \
-points. Its interval is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A \
-difference is taken seed by seed, with the same seed and the same text on both sides, and its 95 % interval is Student's t \
-over the seeds, from n = 3 on. Of more than ten ordered pairs those with the best point alone have a difference. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is \
-concluded.";
+divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the \
+pre-training seeds that all points share. The probability that a random order does as well is a count over all orders of \
+the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken \
+seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from \
+n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no \
+correction for looking at several pairs. Nothing is concluded from fewer than three seeds.";
 
-/// Points beside the paper's rows: a row each.
-pub fn rows(beside: &PaperComparison) -> Table {
-    let several = beside.blocks.len() > 1;
-    let mut header = vec![beside.table.source.clone(), "point".into()];
+/// One row per row of the paper, with the measured point.
+pub fn rows(comparison: &PaperComparison) -> Table {
+    let several = comparison.blocks.len() > 1;
+    let mut header = vec![comparison.table.source.clone(), "point".into()];
     if several {
         header.insert(0, "at".into());
     }
     let n_text = header.len();
     header.extend(["paper", "measured", "sd", "n", "95 % interval", "comparable"].map(String::from));
     let mut table = Table::new(header, n_text);
-    for block in &beside.blocks {
+    for block in &comparison.blocks {
         for row in &block.rows {
             let figure = |text: &dyn Fn(&Spread) -> Option<String>| {
                 row.cell.spread.as_ref().and_then(text).unwrap_or_else(|| "–".into())
@@ -43,7 +43,7 @@ pub fn rows(beside: &PaperComparison) -> Table {
                 cells.insert(0, block.name.clone());
             }
             cells.extend([
-                published(beside, row),
+                published(comparison, row),
                 figure(&|spread| Some(format!("{:.2}", spread.mean))),
                 figure(&|spread| spread.sd.map(|sd| format!("{sd:.2}"))),
                 row.cell.spread.as_ref().map_or(0, |spread| spread.n).to_string(),
@@ -63,14 +63,14 @@ fn ends((low, high): (f64, f64)) -> String {
     format!("[{low:.2}, {high:.2}]")
 }
 
-/// The paper's value or its place in the paper's order, marked where it was not read in the paper.
-fn published(beside: &PaperComparison, row: &Row) -> String {
+/// The paper's value, or the rank in the paper's order, marked if it was not read in the paper.
+fn published(comparison: &PaperComparison, row: &Row) -> String {
     let text = match (row.value, row.rank) {
         (Some(value), _) => format!("{value:.1}"),
         (None, Some(rank)) => format!("rank {}", rank + 1),
         (None, None) => "–".into(),
     };
-    format!("{text}{}", mark(beside.table.seen(row.paper)))
+    format!("{text}{}", mark(comparison.table.seen(row.paper)))
 }
 
 fn mark(seen: Seen) -> &'static str {
@@ -81,9 +81,9 @@ fn mark(seen: Seen) -> &'static str {
     }
 }
 
-/// The claims: a row a pair that the paper orders.
-fn claims(beside: &PaperComparison) -> Table {
-    let several = beside.blocks.len() > 1;
+/// One row per pair that the paper orders.
+fn claims(comparison: &PaperComparison) -> Table {
+    let several = comparison.blocks.len() > 1;
     let mut header = vec!["the paper has".to_string()];
     if several {
         header.insert(0, "at".into());
@@ -94,7 +94,7 @@ fn claims(beside: &PaperComparison) -> Table {
             .map(String::from),
     );
     let mut table = Table::new(header, n_text);
-    for block in &beside.blocks {
+    for block in &comparison.blocks {
         for pair in &block.pairs {
             let spread = pair.spread();
             let mut cells = vec![format!("{} above {}", pair.better, pair.worse)];
@@ -123,45 +123,44 @@ fn reading(reading: Reading) -> &'static str {
         Reading::TooFew => "too few seeds to conclude",
         Reading::Agrees => "agrees",
         Reading::Contradicts => "contradicts",
-        Reading::Open => "open: the interval holds 0",
+        Reading::Open => "open: the interval contains 0",
     }
 }
 
-/// The verdict on the order: a sentence a comparison.
-pub fn sentences(beside: &PaperComparison) -> String {
-    let sentences = beside.blocks.iter().filter_map(|block| {
-        let sentence = sentence(beside, block)?;
+/// The verdict on the order: one sentence per block.
+pub fn sentences(comparison: &PaperComparison) -> String {
+    let sentences = comparison.blocks.iter().filter_map(|block| {
+        let sentence = sentence(comparison, block)?;
         Some(if block.name.is_empty() { sentence } else { format!("{}: {sentence}", block.name) })
     });
     sentences.collect::<Vec<_>>().join("\n")
 }
 
-fn sentence(beside: &PaperComparison, block: &Block) -> Option<String> {
+fn sentence(comparison: &PaperComparison, block: &Block) -> Option<String> {
     let agreement = block.agreement.as_ref()?;
     let plural = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
-    let chance = agreement
-        .chance
-        .map(|chance| format!(", an order by chance doing as well with probability {chance:.2}"));
+    let chance =
+        agreement.chance.map(|chance| format!(" (a random order does as well with probability {chance:.2})"));
     let size = format!(
         "In the order of {}: Kendall's τ of the {} is {:+.2} over {} of {}{}",
-        beside.table.source,
-        beside.label,
+        comparison.table.source,
+        comparison.label,
         agreement.tau,
         plural(agreement.n_pairs, "ordered pair"),
         plural(agreement.n_points, "point"),
         chance.unwrap_or_default(),
     );
-    let of_memory = block.rows.iter().any(|row| beside.table.seen(row.paper) == Seen::Memory);
-    let memory = if of_memory { " The published side is from memory." } else { "" };
+    let from_memory = block.rows.iter().any(|row| comparison.table.seen(row.paper) == Seen::Memory);
+    let memory = if from_memory { " The published values are from memory." } else { "" };
     let n = agreement.n_seeds;
     let Some(interval) = agreement.interval else {
         let fewer = format!("n = {n}, fewer than {FEWEST_SEEDS} seeds");
-        return Some(format!("{size}; {fewer}: nothing can be concluded from it.{memory}"));
+        return Some(format!("{size}; {fewer}, so nothing can be concluded.{memory}"));
     };
     let count = |wanted| block.pairs.iter().filter(|pair| pair.reading() == wanted).count();
     Some(format!(
         "{size}; 95 % interval {} over n = {n} seeds. Paired differences: {} of {} agree with the paper beyond the spread of \
-         the seeds, {} contradict it, {} stay open.{memory}",
+         the seeds, {} contradict it, {} are open.{memory}",
         ends(interval),
         count(Reading::Agrees),
         block.pairs.len(),
@@ -170,77 +169,69 @@ fn sentence(beside: &PaperComparison, block: &Block) -> Option<String> {
     ))
 }
 
-/// The part of the page.
-pub fn page(beside: &PaperComparison) -> String {
-    let mut text =
-        format!("## PaperComparison the paper\n\n{}: {}.\n\n", beside.table.source, beside.table.about);
+/// The section of the page.
+pub fn page(comparison: &PaperComparison) -> String {
+    let mut text = format!(
+        "## Comparison with the paper\n\n{}: {}.\n\n",
+        comparison.table.source, comparison.table.about
+    );
     let _ = writeln!(
         text,
-        "The {} of each point: mean over pre-training seeds, sample standard deviation, and a bootstrap interval of the \
-         mean from n = 3 on.\n\n{}",
-        beside.label,
-        rows(beside).to_markdown()
+        "The {} of each point: mean over pre-training seeds, sample standard deviation, and, from n = 3 on, a bootstrap \
+         interval of the mean.\n\n{}",
+        comparison.label,
+        rows(comparison).to_markdown()
     );
-    for (index, reason) in beside.reasons.iter().enumerate() {
+    for (index, reason) in comparison.reasons.iter().enumerate() {
         let _ = writeln!(text, "- [{}] {reason}", index + 1);
     }
-    for row in distinct_notes(beside) {
+    for row in distinct_notes(comparison) {
         let _ = writeln!(text, "- {row}");
     }
-    if !beside.absent.is_empty() {
-        let _ = writeln!(text, "- Not in this sweep: {}", beside.absent.join(", "));
+    if !comparison.absent.is_empty() {
+        let _ = writeln!(text, "- Not in this sweep: {}", comparison.absent.join(", "));
     }
-    let claims = claims(beside);
+    let claims = claims(comparison);
     if !claims.is_empty() {
         let _ = writeln!(text, "\n{}\n{RULE}", claims.to_markdown());
     }
     text + "\n"
 }
 
-fn distinct_notes(beside: &PaperComparison) -> Vec<String> {
+fn distinct_notes(comparison: &PaperComparison) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for row in beside.blocks.iter().flat_map(|block| &block.rows) {
+    for row in comparison.blocks.iter().flat_map(|block| &block.rows) {
         let note = row.paper.note.as_ref().map(|note| format!("{}: {note}", row.paper.name));
         notes.extend(note.filter(|note| !notes.contains(note)));
     }
     notes
 }
 
-/// Every number of the comparison, a row a point.
-pub fn to_csv(beside: &PaperComparison) -> Result<Vec<u8>> {
+/// Every number of the comparison, one row per point.
+pub fn to_csv(comparison: &PaperComparison) -> Result<Vec<u8>> {
     let rows: Vec<(&Block, &Row)> =
-        beside.blocks.iter().flat_map(|block| block.rows.iter().map(move |row| (block, row))).collect();
-    let text = |value: &dyn Fn(&Block, &Row) -> String| {
-        rows.iter().map(|(block, row)| value(block, row)).collect::<Vec<String>>()
+        comparison.blocks.iter().flat_map(|block| block.rows.iter().map(move |row| (block, row))).collect();
+    let spread = |name: &str, value: fn(&Spread) -> Option<f64>| {
+        column(name, &rows, |(_, row)| row.cell.spread.as_ref().and_then(value))
     };
-    let number = |value: &dyn Fn(&Row) -> Option<f64>| {
-        rows.iter().map(|(_, row)| value(row)).collect::<Vec<Option<f64>>>()
-    };
-    let spread =
-        |value: &dyn Fn(&Spread) -> Option<f64>| number(&|row| row.cell.spread.as_ref().and_then(value));
-    let seen = |row: &Row| format!("{:?}", beside.table.seen(row.paper)).to_lowercase();
-    let n = |row: &Row| row.cell.spread.as_ref().map_or(0, |spread| spread.n as u64);
-    let reason =
-        |row: &Row| row.reason.and_then(|index| beside.reasons.get(index)).cloned().unwrap_or_default();
     let columns = vec![
-        Column::new("source".into(), vec![beside.table.source.as_str(); rows.len()]),
-        Column::new("at".into(), text(&|block, _| block.name.clone())),
-        Column::new("row".into(), text(&|_, row| row.paper.name.clone())),
-        Column::new("point".into(), text(&|_, row| row.point.clone())),
-        Column::new("seen".into(), text(&|_, row| seen(row))),
-        Column::new("paper".into(), number(&|row| row.value)),
-        Column::new("paper_rank".into(), number(&|row| row.rank.map(|rank| rank as f64 + 1.0))),
-        Column::new("quantity".into(), vec![beside.label; rows.len()]),
-        Column::new("measured".into(), spread(&|spread| Some(spread.mean))),
-        Column::new("sd".into(), spread(&|spread| spread.sd)),
-        Column::new("n".into(), rows.iter().map(|(_, row)| n(row)).collect::<Vec<u64>>()),
-        Column::new("low".into(), spread(&|spread| spread.interval.map(|(low, _)| low))),
-        Column::new("high".into(), spread(&|spread| spread.interval.map(|(_, high)| high))),
-        Column::new(
-            "absolute".into(),
-            rows.iter().map(|(_, row)| row.reason.is_none()).collect::<Vec<bool>>(),
-        ),
-        Column::new("reason".into(), text(&|_, row| reason(row))),
+        column("source", &rows, |_| comparison.table.source.clone()),
+        column("at", &rows, |(block, _)| block.name.clone()),
+        column("row", &rows, |(_, row)| row.paper.name.clone()),
+        column("point", &rows, |(_, row)| row.point.clone()),
+        column("seen", &rows, |(_, row)| format!("{:?}", comparison.table.seen(row.paper)).to_lowercase()),
+        column("paper", &rows, |(_, row)| row.value),
+        column("paper_rank", &rows, |(_, row)| row.rank.map(|rank| rank as f64 + 1.0)),
+        column("quantity", &rows, |_| comparison.label.to_string()),
+        spread("measured", |spread| Some(spread.mean)),
+        spread("sd", |spread| spread.sd),
+        column("n", &rows, |(_, row)| row.cell.spread.as_ref().map_or(0, |spread| spread.n as u64)),
+        spread("low", |spread| spread.interval.map(|(low, _)| low)),
+        spread("high", |spread| spread.interval.map(|(_, high)| high)),
+        column("absolute", &rows, |(_, row)| row.reason.is_none()),
+        column("reason", &rows, |(_, row)| {
+            row.reason.and_then(|index| comparison.reasons.get(index)).cloned().unwrap_or_default()
+        }),
     ];
-    frame::to_csv(&mut frame::of_columns(rows.len(), columns)?)
+    csv_of(&mut frame_of(rows.len(), columns)?)
 }

@@ -1,26 +1,23 @@
-//! Published rows beside the records of a made-up sweep.
+//! Comparisons of published rows with the made-up records of a sweep.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::compare::block_paths;
 use super::*;
+use crate::experiment::PaperSpec;
 use crate::experiment::{DataSpec, ModelSize, PublishedSpec, ReportSpec, TaskSource, TokenizerSpec};
-use crate::report::axes::Axes;
 use crate::report::fixture::{Fixture, outcome};
-use crate::report::{records, statistics};
 
 fn paper(table: &str, rows: &[(&str, Value)]) -> PaperSpec {
     let rows = rows.iter().map(|(name, at)| (name.to_string(), at.clone())).collect();
     PaperSpec { table: table.into(), rows }
 }
 
-/// What the page says beside a table, with the verdict's sentences.
+/// The section of the page, with the verdict's sentences.
 fn shown(fixture: &Fixture, paper: &PaperSpec) -> String {
-    let records = records::read(&fixture.results(), &fixture.trials);
-    let report = &fixture.experiment.report;
-    let axes = Axes::new(report, &fixture.trials);
-    let summary = statistics::summarise(report, &axes, &fixture.trials, &records);
-    match beside(paper, &axes, &summary, &fixture.trials, &records).unwrap() {
-        Some(beside) => page(&beside) + &sentences(&beside),
+    let summary = fixture.summary();
+    match compare(paper, &fixture.axes(), &summary, &fixture.trials, &fixture.records()).unwrap() {
+        Some(comparison) => page(&comparison) + &sentences(&comparison),
         None => "nothing".into(),
     }
 }
@@ -48,11 +45,11 @@ fn as_english(fixture: &mut Fixture) {
 fn a_table_of_values_with_three_seeds() {
     let fixture = Fixture::of(vec![point("rtd", 200), point("mlm", 200)], &[1, 2, 3], ReportSpec::default());
     insta::assert_snapshot!(shown(&fixture, &paper("table5", &kinds())), @r#"
-    ## PaperComparison the paper
+    ## Comparison with the paper
 
     ELECTRA, Table 5: what the gain comes from, GLUE development sets.
 
-    The mean of cola, rte of each point: mean over pre-training seeds, sample standard deviation, and a bootstrap interval of the mean from n = 3 on.
+    The mean of cola, rte of each point: mean over pre-training seeds, sample standard deviation, and, from n = 3 on, a bootstrap interval of the mean.
 
     | ELECTRA, Table 5 | point | paper | measured |   sd |   n |  95 % interval |        comparable |
     | ---------------- | ----- | ----: | -------: | ---: | --: | -------------: | ----------------: |
@@ -66,9 +63,9 @@ fn a_table_of_values_with_three_seeds() {
     | ------------------------------ | -----------------: | ------------------: | ---: | --: | -------------: | ------: |
     | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.00 | 0.00 |   3 | [+5.00, +5.00] |  agrees |
 
-    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 what chance gives on average, -1 its reverse), on means over the pre-training seeds that all points share; the probability that an order by chance does as well counts all orders of the points. Its interval is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides, and its 95 % interval is Student's t over the seeds, from n = 3 on. Of more than ten ordered pairs those with the best point alone have a difference. Nothing corrects for looking at several pairs. From fewer than three seeds nothing is concluded.
+    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the pre-training seeds that all points share. The probability that a random order does as well is a count over all orders of the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no correction for looking at several pairs. Nothing is concluded from fewer than three seeds.
 
-    In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points, an order by chance doing as well with probability 0.50; 95 % interval [1.00, 1.00] over n = 3 seeds. Paired differences: 1 of 1 agree with the paper beyond the spread of the seeds, 0 contradict it, 0 stay open.
+    In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50); 95 % interval [1.00, 1.00] over n = 3 seeds. Paired differences: 1 of 1 agree with the paper beyond the spread of the seeds, 0 contradict it, 0 are open.
     "#);
 }
 
@@ -80,8 +77,8 @@ fn two_seeds_conclude_nothing_and_other_sweeps_make_comparisons_of_their_own() {
     for steps in ["200", "800"] {
         let sentence = format!(
             "steps {steps}: In the order of ELECTRA, Figure 3 (right) and section 3.2: Kendall's τ of the mean of cola, \
-             rte is +1.00 over 1 ordered pair of 2 points, an order by chance doing as well with probability 0.50; n = 2, \
-             fewer than 3 seeds: nothing can be concluded from it."
+             rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50); n = 2, \
+             fewer than 3 seeds, so nothing can be concluded."
         );
         assert!(page.contains(&sentence), "{page}");
     }
@@ -100,7 +97,8 @@ fn what_is_remembered_is_marked_and_a_row_without_a_point_is_named() {
     assert!(page.contains("(from memory)") && page.contains("- Not in this sweep: unigram"), "{page}");
 }
 
-/// A path that moves with the rows' own path splits nothing; one that is crossed with it does.
+/// A path that changes with the rows' own path does not split the comparison; a path that is crossed with it
+/// does.
 #[test]
 fn only_crossed_paths_split() {
     let moving = |kind: &str, ratio: f64| {
@@ -113,7 +111,8 @@ fn only_crossed_paths_split() {
     assert_eq!(block_paths(&paper("table5", &kinds()), &fixture.trials), ["train.steps"]);
 }
 
-/// The README's checkpoint, fine-tuned on the whole of two tasks, stands beside the mean of the same two.
+/// The README's checkpoint, fine-tuned on all examples of two tasks, is compared with the mean of the same
+/// two.
 #[test]
 fn only_the_same_configuration_compares_in_absolute_value() {
     let mut fixture = Fixture::of(vec![vec![("train.batch".into(), json!(32))]], &[1], ReportSpec::default());

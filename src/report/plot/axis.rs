@@ -1,13 +1,13 @@
-//! Ranges and ticks.
+//! The ranges and ticks of axes, and the x axis of scores.
 
 use serde_json::Value;
 
 use crate::report::axes::{Axes, last_word, number};
 
-/// Ticks: where, and what is written there.
+/// Positions of ticks with their texts.
 pub type Ticks = Vec<(f64, String)>;
 
-/// A range that holds all values, with a margin of `share` of its length on both sides.
+/// A range that contains all values, with a margin of `share` of its length on both sides.
 pub fn padded(values: impl Iterator<Item = f64>, share: f64) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())
@@ -19,8 +19,8 @@ pub fn padded(values: impl Iterator<Item = f64>, share: f64) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// Ticks at round numbers inside a range, as close to `n` of them as 1, 2, 2.5 and 5 allow, with as many
-/// decimals as their distance needs.
+/// Ticks at round numbers in a range: about `n` of them, at a distance of 1, 2, 2.5 or 5 times a power of ten, with as
+/// many decimals as the distance needs.
 pub fn round_ticks((low, high): (f64, f64), n: usize) -> Ticks {
     let power = 10f64.powf(((high - low) / n.max(1) as f64).log10().floor());
     let span = |step: f64| ((low / step).ceil() as i64, (high / step).floor() as i64);
@@ -61,11 +61,11 @@ pub fn count_ticks(range: (f64, f64), n: usize) -> Ticks {
         .collect()
 }
 
-/// The x axis of a figure of scores: where each point lies, and which line it is on.
+/// The x axis of a figure of scores: the position of each point, and its line.
 pub struct PointAxis {
-    /// Where each of [`Axes::points`] lies; None where that is not known.
+    /// Position of each of [`Axes::points`]; None if it is not known.
     pub positions: Vec<Option<f64>>,
-    /// Which line each of them is on: an index into `lines`.
+    /// Line of each of them: an index into `lines`.
     pub on_line: Vec<usize>,
     /// Names of the lines; a single line may have an empty name.
     pub lines: Vec<String>,
@@ -73,18 +73,18 @@ pub struct PointAxis {
     pub ticks: Ticks,
     /// First and last position, with margins.
     pub range: (f64, f64),
-    /// Whether the values are numbers, so that a line between them means something.
+    /// Whether the values are numbers, so that a line between them has a meaning.
     pub is_numeric: bool,
-    /// Whether lines have points at the same places, and step aside so that these do not cover each other.
+    /// Whether the lines have points at the same positions, which are then moved apart.
     pub steps_aside: bool,
-    /// What the axis shows.
+    /// Title of the axis.
     pub title: String,
     /// The same without the path, for small panels.
     pub short_title: String,
 }
 
 impl PointAxis {
-    /// Swept values: numbers lie at their value or its logarithm, everything else side by side.
+    /// The axis of a swept path. A number is at its value or its logarithm; other values are side by side.
     pub fn of_sweep(axes: &Axes, log: bool) -> Self {
         let numbers: Vec<f64> = axes.x_values.iter().map(number).collect();
         let numeric = axes.x_values.iter().all(Value::is_number);
@@ -114,8 +114,7 @@ impl PointAxis {
         }
     }
 
-    /// A cost of each point on a logarithmic axis. Points are joined along a swept number; where words are swept, each
-    /// stands by itself.
+    /// The logarithmic axis of a cost. Points are joined by a line if a number is swept, and not if words are.
     pub fn of_cost(axes: &Axes, costs: &[Option<f64>], counter: &str) -> Self {
         let positions: Vec<Option<f64>> = costs.iter().map(|cost| cost.map(f64::log10)).collect();
         let range = padded(positions.iter().flatten().copied(), 0.08);
@@ -145,7 +144,7 @@ impl PointAxis {
         }
     }
 
-    /// Where a point lies.
+    /// Position of a point.
     pub fn position(&self, point: usize) -> Option<f64> {
         self.positions.get(point).copied().flatten()
     }
@@ -157,7 +156,7 @@ impl PointAxis {
     }
 }
 
-/// Ticks of an axis of decimal logarithms: powers of ten where there are three, else their halves and fifths, else round
+/// Ticks of an axis of decimal logarithms: powers of ten if there are three, else 1, 2 and 5 times them, else round
 /// numbers.
 fn power_ticks((low, high): (f64, f64)) -> Ticks {
     let multiples = |factors: &[f64]| -> Ticks {
@@ -176,7 +175,7 @@ fn power_ticks((low, high): (f64, f64)) -> Ticks {
     round.into_iter().map(|(value, _)| (value.log10(), scientific(value))).collect()
 }
 
-/// `3.5·10¹⁷`, and of a power of ten `10¹⁷`.
+/// `3.5·10¹⁷`, or `10¹⁷` for a power of ten.
 fn scientific(value: f64) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let text = format!("{value:.2e}");

@@ -1,7 +1,7 @@
 //! Lines, markers and text on either kind of image, in logical pixels.
 //!
-//! The font travels with the program: no image depends on what the machine has installed. plotters positions
-//! text differently on its two backends, so that text is placed by its baseline here.
+//! The font is part of the program, so no image depends on the fonts of a machine. The two backends of plotters
+//! position text differently, so text is positioned by its baseline here.
 
 use std::sync::Once;
 
@@ -16,15 +16,15 @@ use plotters::style::{
 
 use crate::error::{Error, Result};
 
-/// Name under which the font is registered; an SVG's reader without it falls through the list.
+/// Name of the registered font. A viewer of an SVG that does not have it takes the next font of the list.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
-/// Ascent plus descent of DejaVu Sans, in ems: plotters' bitmap sizes are this height.
+/// Ascent plus descent of DejaVu Sans, in ems. It is what plotters calls the size of a bitmap font.
 const RASTER_EM: f64 = 1.164;
-/// plotters writes SVG font sizes divided by this.
+/// plotters divides the font sizes of an SVG by this.
 const VECTOR_EM: f64 = 1.24;
 
-/// A place in logical pixels, from the top left.
-pub type Place = (f64, f64);
+/// A position in logical pixels, from the top left.
+pub type Pixel = (f64, f64);
 
 /// Which plotters backend draws.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Medium {
     Raster,
 }
 
-/// Shape of a marker: tells lines apart where colours do not.
+/// Shape of a marker. It tells lines apart without colours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Marker {
     /// Disc.
@@ -59,7 +59,7 @@ pub struct Lettering {
     pub bold: bool,
     /// Colour.
     pub color: RGBColor,
-    /// Where the given place is along the text.
+    /// The part of the text that is at the given position.
     pub anchor: HPos,
     /// Bottom to top instead of left to right.
     pub upright: bool,
@@ -73,7 +73,7 @@ pub struct Canvas<DB: DrawingBackend> {
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
-    /// A canvas over a whole image of `scale` device pixels a logical pixel, filled white.
+    /// A white canvas over a whole image with `scale` device pixels per logical pixel.
     pub fn new(area: DrawingArea<DB, Shift>, scale: f64, medium: Medium) -> Result<Self> {
         load_fonts();
         area.fill(&RGBColor(255, 255, 255)).map_err(broken)?;
@@ -85,7 +85,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
         self.area.present().map_err(broken)
     }
 
-    fn device(&self, place: Place) -> (i32, i32) {
+    fn device(&self, place: Pixel) -> (i32, i32) {
         ((place.0 * self.scale).round() as i32, (place.1 * self.scale).round() as i32)
     }
 
@@ -93,8 +93,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         (logical * self.scale).round().max(1.0) as u32
     }
 
-    /// A line through places.
-    pub fn line(&self, places: &[Place], color: RGBColor, width: f64) -> Result<()> {
+    /// A line through positions.
+    pub fn line(&self, places: &[Pixel], color: RGBColor, width: f64) -> Result<()> {
         let stroke = ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: self.width(width) };
         let path: Vec<(i32, i32)> = places.iter().map(|place| self.device(*place)).collect();
         if path.len() < 2 {
@@ -115,8 +115,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         Ok(())
     }
 
-    /// A line through places in dashes: lengths of stroke and gap in turn; none draws it whole.
-    pub fn dashed(&self, places: &[Place], color: RGBColor, width: f64, dashes: &[f64]) -> Result<()> {
+    /// A dashed line through positions. `dashes` are lengths of strokes and gaps in turn; without any the line is solid.
+    pub fn dashed(&self, places: &[Pixel], color: RGBColor, width: f64, dashes: &[f64]) -> Result<()> {
         for stroke in strokes(places, dashes) {
             self.line(&stroke, color, width)?;
         }
@@ -124,14 +124,14 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// A filled marker with a white rim, of about `radius`.
-    pub fn marker(&self, marker: Marker, at: Place, radius: f64, color: RGBColor) -> Result<()> {
+    pub fn marker(&self, marker: Marker, at: Pixel, radius: f64, color: RGBColor) -> Result<()> {
         self.shape(marker, at, radius + 1.0, RGBColor(255, 255, 255))?;
         self.shape(marker, at, radius, color)
     }
 
-    fn shape(&self, marker: Marker, (x, y): Place, radius: f64, color: RGBColor) -> Result<()> {
+    fn shape(&self, marker: Marker, (x, y): Pixel, radius: f64, color: RGBColor) -> Result<()> {
         let fill = ShapeStyle { color: color.to_rgba(), filled: true, stroke_width: 0 };
-        let corners: Vec<Place> = match marker {
+        let corners: Vec<Pixel> = match marker {
             Marker::Circle => {
                 let disc = Circle::new(self.device((x, y)), self.width(radius), fill);
                 return self.area.draw(&disc).map_err(broken);
@@ -164,12 +164,12 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// A small dot without a rim.
-    pub fn dot(&self, at: Place, radius: f64, color: RGBColor) -> Result<()> {
+    pub fn dot(&self, at: Pixel, radius: f64, color: RGBColor) -> Result<()> {
         self.shape(Marker::Circle, at, radius, color)
     }
 
     /// Text whose baseline starts, ends or is centred at `at`.
-    pub fn text(&self, text: &str, at: Place, lettering: Lettering) -> Result<()> {
+    pub fn text(&self, text: &str, at: Pixel, lettering: Lettering) -> Result<()> {
         let em = lettering.em * self.scale;
         // What plotters adds between the place it is given and the baseline, with the anchor at the top.
         let (size, drop) = match self.medium {
@@ -188,8 +188,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 }
 
-/// The strokes of a dashed line: each follows the line's corners.
-fn strokes(places: &[Place], dashes: &[f64]) -> Vec<Vec<Place>> {
+/// The strokes of a dashed line. A stroke follows the corners of the line.
+fn strokes(places: &[Pixel], dashes: &[f64]) -> Vec<Vec<Pixel>> {
     // A pattern without length would never end.
     if dashes.iter().sum::<f64>() <= 0.0 {
         return vec![places.to_vec()];
@@ -197,7 +197,7 @@ fn strokes(places: &[Place], dashes: &[f64]) -> Vec<Vec<Place>> {
     let mut pattern = dashes.iter().copied().enumerate().cycle();
     let (mut index, mut left) = pattern.next().unwrap_or_default();
     let mut finished = Vec::new();
-    let mut stroke: Vec<Place> = places.first().copied().into_iter().collect();
+    let mut stroke: Vec<Pixel> = places.first().copied().into_iter().collect();
     for (from, to) in places.iter().zip(places.iter().skip(1)) {
         let length = (to.0 - from.0).hypot(to.1 - from.1);
         let mut done = 0.0;

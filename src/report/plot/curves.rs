@@ -1,18 +1,17 @@
-//! The figure of training curves: the loss, and what held-out text says, over steps.
-
-use std::collections::BTreeMap;
+//! The figure of training curves: the training loss and the accuracies on held-out text, over steps.
 
 use plotters::backend::DrawingBackend;
+use polars::prelude::DataFrame;
 
 use super::axis::{count_ticks, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
+use super::figure::{Figure, Heading};
 use super::panel::{Key, Panel, color, dashes, draw_legend, draw_title, legend_height, marker, title_height};
-use super::{Figure, Heading};
 use crate::error::Result;
-use crate::experiment::Trial;
 use crate::records::Split;
 use crate::report::axes::{Axes, last_word};
-use crate::report::records::{DoneTrial, Records};
+use crate::report::query::{all_numbers, first_integer, groups, rows_where};
+use crate::report::statistics::point_of;
 
 const PANEL: (f64, f64) = (380.0, 330.0);
 
@@ -27,7 +26,7 @@ struct PointCurves {
     seeds: Vec<Curve>,
 }
 
-/// One panel: a value over steps.
+/// One panel: a measure over steps.
 struct CurvePanel {
     title: &'static str,
     y_title: &'static str,
@@ -44,31 +43,28 @@ pub struct CurveFigure<'a> {
 }
 
 impl<'a> CurveFigure<'a> {
-    /// Collects the curves; None where there is nothing to draw.
-    pub fn new(heading: &'a Heading, axes: &'a Axes, trials: &[Trial], records: &Records) -> Option<Self> {
-        let asked = [
+    /// Collects the curves from a frame of metrics; None if there is nothing to draw.
+    pub fn new(heading: &'a Heading, axes: &'a Axes, metrics: &DataFrame) -> Result<Option<Self>> {
+        let shown = [
             ("Training loss", "loss", Split::Train, "loss", 1.0),
             ("Discriminator on held-out text", "accuracy, %", Split::Validation, "disc_accuracy", 100.0),
             ("Masked words on held-out text", "accuracy, %", Split::Validation, "mlm_accuracy", 100.0),
         ];
-        let panels: Vec<CurvePanel> = asked
-            .into_iter()
-            .filter_map(|(title, y_title, split, name, factor)| {
-                let read = |done: &DoneTrial| curve(done, split, name, factor);
-                let curves = collect(axes, trials, records, read);
-                (!curves.is_empty()).then(|| {
-                    let y_range = y_range(&curves, split == Split::Train);
-                    CurvePanel { title, y_title, curves, y_range }
-                })
-            })
-            .collect();
+        let mut panels = Vec::new();
+        for (title, y_title, split, measure, factor) in shown {
+            let curves = collect(metrics, split, measure, factor)?;
+            if !curves.is_empty() {
+                let y_range = y_range(&curves, split == Split::Train);
+                panels.push(CurvePanel { title, y_title, curves, y_range });
+            }
+        }
         let steps = panels
             .iter()
             .flat_map(|panel| &panel.curves)
             .flat_map(|curves| &curves.mean)
             .map(|(step, _)| *step);
         let last_step = steps.fold(0.0, f64::max);
-        (last_step > 0.0).then_some(Self { heading, axes, panels, last_step })
+        Ok((last_step > 0.0).then_some(Self { heading, axes, panels, last_step }))
     }
 
     fn width(&self) -> f64 {
@@ -104,52 +100,40 @@ impl<'a> CurveFigure<'a> {
     }
 }
 
-/// One trial's value over steps.
-fn curve(done: &DoneTrial, split: Split, name: &str, factor: f64) -> Curve {
-    done.events
-        .iter()
-        .filter(|event| event.split == split)
-        .filter_map(|event| Some((event.step as f64, event.values.get(name)? * factor)))
-        .filter(|(_, value)| value.is_finite())
-        .collect()
+/// The curves of a measure on a split, point by point.
+fn collect(metrics: &DataFrame, split: Split, measure: &str, factor: f64) -> Result<Vec<PointCurves>> {
+    let rows = rows_where(&rows_where(metrics, "split", split.word())?, "measure", measure)?;
+    let mut curves = Vec::new();
+    for rows in groups(&rows, &["point_index"])? {
+        let seeds: Vec<Curve> = groups(&rows, &["order"])?
+            .iter()
+            .map(|trial| {
+                let values = all_numbers(trial, "value")?.into_iter().map(|value| value * factor);
+                Ok(all_numbers(trial, "step")?.into_iter().zip(values).collect())
+            })
+            .collect::<Result<_>>()?;
+        curves.push(PointCurves { point: point_of(&rows)?, mean: mean(&rows, seeds.len(), factor)?, seeds });
+    }
+    curves.sort_by_key(|curves| curves.point);
+    Ok(curves)
 }
 
-fn collect(
-    axes: &Axes,
-    trials: &[Trial],
-    records: &Records,
-    read: impl Fn(&DoneTrial) -> Curve,
-) -> Vec<PointCurves> {
-    let mut curves = Vec::new();
-    for (index, point) in axes.points.iter().enumerate() {
-        let ids = point.trials.iter().filter_map(|trial| trials.get(*trial)).map(|trial| &trial.id);
-        let seeds: Vec<Curve> = ids
-            .filter_map(|id| records.done.iter().find(|done| done.trial.id == *id))
-            .map(&read)
-            .filter(|curve| !curve.is_empty())
-            .collect();
-        if !seeds.is_empty() {
-            curves.push(PointCurves { point: index, mean: mean(&seeds), seeds });
+/// The mean of a point's rows at the steps that all its trials have.
+fn mean(rows: &DataFrame, n_trials: usize, factor: f64) -> Result<Curve> {
+    let mut curve = Vec::new();
+    for at_step in groups(rows, &["step"])? {
+        let values = all_numbers(&at_step, "value")?;
+        if values.len() == n_trials {
+            let sum: f64 = values.iter().map(|value| value * factor).sum();
+            curve.push((first_integer(&at_step, "step")? as f64, sum / n_trials as f64));
         }
     }
-    curves
+    curve.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    Ok(curve)
 }
 
-/// The mean at the steps that every seed has.
-fn mean(seeds: &[Curve]) -> Curve {
-    let mut sums: BTreeMap<u64, (usize, f64)> = BTreeMap::new();
-    for (step, value) in seeds.iter().flatten() {
-        let entry = sums.entry(*step as u64).or_default();
-        *entry = (entry.0 + 1, entry.1 + value);
-    }
-    sums.into_iter()
-        .filter(|(_, (n, _))| *n == seeds.len())
-        .map(|(step, (n, sum))| (step as f64, sum / n as f64))
-        .collect()
-}
-
-/// A training loss falls steeply at first: what lies in the first tenth of the steps does not stretch
-/// the axis, and leaves it at the top.
+/// A training loss falls steeply at first, so the first tenth of the steps does not stretch the axis: the
+/// curve leaves it at the top.
 fn y_range(curves: &[PointCurves], is_training: bool) -> (f64, f64) {
     let points = || curves.iter().flat_map(|curves| &curves.seeds).flatten();
     let last = points().map(|(step, _)| *step).fold(0.0, f64::max);
@@ -157,7 +141,7 @@ fn y_range(curves: &[PointCurves], is_training: bool) -> (f64, f64) {
     padded(points().filter(|(step, _)| *step >= from).map(|(_, value)| *value), 0.05)
 }
 
-/// The parts of a curve below `top`, cut where it crosses.
+/// The parts of a curve below `top`, which end where the curve crosses it.
 fn below(curve: &[(f64, f64)], top: f64) -> Vec<Curve> {
     let mut parts: Vec<Curve> = Vec::new();
     let mut part: Curve = Vec::new();
@@ -206,7 +190,7 @@ impl CurvePanel {
         for curves in &self.curves {
             trace(&curves.mean, color(curves.point), 2.0, dashes(curves.point))?;
         }
-        // Markers at up to eight places a line, shifted from line to line so that they do not hide each other.
+        // Up to eight markers per line, shifted from line to line so that they do not hide each other.
         for (order, curves) in self.curves.iter().enumerate() {
             let every = (curves.mean.len() / 8).max(1);
             let shift = order * every / self.curves.len();
@@ -242,6 +226,8 @@ impl Figure for CurveFigure<'_> {
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::df;
+
     use super::*;
 
     #[test]
@@ -253,7 +239,18 @@ mod tests {
 
     #[test]
     fn the_mean_keeps_the_steps_that_all_seeds_have() {
-        let seeds = [vec![(1.0, 1.0), (2.0, 2.0)], vec![(2.0, 4.0), (3.0, 9.0)]];
-        assert_eq!(mean(&seeds), [(2.0, 3.0)]);
+        let rows = df!(
+            "split" => ["train"; 5],
+            "measure" => ["loss", "loss", "loss", "other", "loss"],
+            "point_index" => [3u32; 5],
+            "order" => [0u32, 0, 1, 1, 1],
+            "step" => [1u64, 2, 2, 2, 3],
+            "value" => [1.0, 2.0, 4.0, 100.0, 9.0],
+        );
+        let [curves] = &collect(&rows.unwrap(), Split::Train, "loss", 10.0).unwrap()[..] else {
+            panic!("one point")
+        };
+        assert_eq!((curves.point, &curves.mean), (3, &vec![(2.0, 30.0)]));
+        assert_eq!(curves.seeds, [vec![(1.0, 10.0), (2.0, 20.0)], vec![(2.0, 40.0), (3.0, 90.0)]]);
     }
 }

@@ -1,11 +1,11 @@
-//! One pair of axes on a canvas, and the parts that figures share: titles, legends, colours.
+//! A pair of axes on a canvas, and the parts that figures share: titles, legends, colours.
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::Ticks;
-use super::canvas::{Canvas, Lettering, Marker, Place, text_width, wrap};
+use super::canvas::{Canvas, Lettering, Marker, Pixel, text_width, wrap};
 use crate::error::Result;
 
 /// Ink.
@@ -16,7 +16,7 @@ const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 const TITLE_EM: f64 = 15.0;
 const LABEL_EM: f64 = 12.5;
 const TICK_EM: f64 = 11.5;
-/// Distance of two lines of a tick's text.
+/// Distance between two lines of a tick's text.
 const LINE: f64 = 14.0;
 
 /// Okabe and Ito's colours (2008) in an order of falling contrast; their yellow is left out, for print.
@@ -42,9 +42,9 @@ pub fn marker(line: usize) -> Marker {
     MARKERS.get(line % MARKERS.len()).copied().unwrap_or(Marker::Circle)
 }
 
-/// Strokes and gaps of the lines: solid first, so that a single line is.
+/// Strokes and gaps of the lines. The first is solid, so that a single line is solid.
 const DASHES: [&[f64]; 4] = [&[], &[9.0, 4.0], &[2.5, 3.0], &[11.0, 3.0, 2.5, 3.0]];
-/// Strokes and gaps of a line of reference.
+/// Strokes and gaps of a reference line.
 const REFERENCE: [f64; 2] = [6.0, 4.0];
 
 /// The dashes of a line: with [`marker`] the first 20 lines differ in print without colours.
@@ -52,8 +52,8 @@ pub fn dashes(line: usize) -> &'static [f64] {
     DASHES.get(line % DASHES.len()).copied().unwrap_or_default()
 }
 
-/// Draws a horizontal line of reference.
-pub fn draw_reference<DB: DrawingBackend>(canvas: &Canvas<DB>, from: Place, to_x: f64) -> Result<()> {
+/// Draws a horizontal reference line.
+pub fn draw_reference<DB: DrawingBackend>(canvas: &Canvas<DB>, from: Pixel, to_x: f64) -> Result<()> {
     canvas.dashed(&[from, (to_x, from.1)], GREY, 1.5, &REFERENCE)
 }
 
@@ -62,13 +62,13 @@ pub fn regular(em: f64, color: RGBColor, anchor: HPos) -> Lettering {
     Lettering { em, bold: false, color, anchor, upright: false }
 }
 
-/// Breaks the texts of ticks that stand side by side in `width`.
+/// Breaks the texts of ticks so that they fit side by side into `width`.
 pub fn wrap_ticks(ticks: &Ticks, width: f64) -> Ticks {
     let share = width / ticks.len().max(1) as f64 - 4.0;
     ticks.iter().map(|(value, text)| (*value, wrap(text, TICK_EM, false, share).join("\n"))).collect()
 }
 
-/// What a legend shows beside a text.
+/// The symbol of a legend's entry.
 #[derive(Clone, Copy)]
 pub enum Key {
     /// A line of the figure, with its marker.
@@ -77,14 +77,14 @@ pub enum Key {
     Marker(usize),
     /// A small dot.
     Dot(RGBColor),
-    /// A line of reference.
+    /// A reference line.
     Reference,
     /// A vertical bar with caps.
     Bar(RGBColor),
 }
 
 impl Key {
-    /// Width up to its text.
+    /// Width of the symbol with the gap before its text.
     fn width(self) -> f64 {
         match self {
             Self::Line(_) => 42.0,
@@ -94,7 +94,7 @@ impl Key {
     }
 }
 
-/// Draws the title and the line below it from the top; returns where they end.
+/// Draws the title and the subtitle from the top; returns the y at which they end.
 pub fn draw_title<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     title: &str,
@@ -115,7 +115,7 @@ pub fn draw_title<DB: DrawingBackend>(
     Ok(y)
 }
 
-/// Height that [`draw_title`] takes.
+/// Height that [`draw_title`] needs.
 pub fn title_height(title: &str, subtitle: &str, width: f64) -> f64 {
     let title_lines = wrap(title, TITLE_EM, true, width).len() as f64;
     let subtitle_lines = wrap(subtitle, TICK_EM, false, width).len() as f64;
@@ -140,7 +140,7 @@ fn legend_rows(entries: &[(Key, String)], width: f64) -> Vec<Vec<(f64, Key, &str
     rows
 }
 
-/// Height that a legend takes at a width.
+/// Height that a legend of a width needs.
 pub fn legend_height(entries: &[(Key, String)], width: f64) -> f64 {
     legend_rows(entries, width).len() as f64 * 18.0
 }
@@ -149,7 +149,7 @@ pub fn legend_height(entries: &[(Key, String)], width: f64) -> f64 {
 pub fn draw_legend<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     entries: &[(Key, String)],
-    (left, top): Place,
+    (left, top): Pixel,
     width: f64,
 ) -> Result<()> {
     for (index, row) in legend_rows(entries, width).into_iter().enumerate() {
@@ -227,14 +227,14 @@ impl Panel {
         }
     }
 
-    /// Where a point of the data lies.
-    pub fn place(&self, (x, y): (f64, f64)) -> Place {
+    /// The position of a point of the data.
+    pub fn place(&self, (x, y): (f64, f64)) -> Pixel {
         let (left, top, right, bottom) = self.frame;
         let share = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
         (left + share(x, self.x_range) * (right - left), bottom - share(y, self.y_range) * (bottom - top))
     }
 
-    /// Ticks of the x axis without the texts that would touch the one before.
+    /// Ticks of the x axis, without the texts that would touch the text before them.
     pub fn thin(&self, ticks: &Ticks) -> Ticks {
         let mut free_from = f64::NEG_INFINITY;
         let fits = |(value, text): &(f64, String)| {

@@ -4,26 +4,26 @@ use plotters::backend::DrawingBackend;
 
 use super::axis::{PointAxis, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
+use super::figure::{Figure, Heading};
 use super::panel::{
     GREY, Key, Panel, color, dashes, draw_bar, draw_legend, draw_reference, draw_title, legend_height,
     marker, title_height, wrap_ticks,
 };
-use super::{Figure, Heading};
 use crate::error::Result;
 use crate::report::statistics::{Cell, QuantityKind, Summary};
 
-/// Distance at which two error bars with their dots stand clear of each other.
-const BESIDE: f64 = 18.0;
+/// Distance at which two error bars with their dots do not touch.
+const CLEAR: f64 = 18.0;
 
-/// One panel a quantity, all over the same x axis.
+/// One panel per quantity, all over the same x axis.
 pub struct ScoreFigure<'a> {
     /// Title and subtitle.
     pub heading: &'a Heading,
-    /// Where the points lie.
+    /// The x axis with the positions of the points.
     pub axis: &'a PointAxis,
     /// The numbers.
     pub summary: &'a Summary,
-    /// Indices of the quantities, one a panel.
+    /// Indices of the quantities, one per panel.
     pub quantities: Vec<usize>,
     /// Width and height of a panel with its titles.
     pub panel_size: (f64, f64),
@@ -105,8 +105,8 @@ impl ScoreFigure<'_> {
         Ok(())
     }
 
-    /// Where a point lies across the panel. Error bars at the same place would cover each other: of a sweep the lines step
-    /// aside, of a cost the points that nearly meet.
+    /// The x position of a point in the panel. Error bars at the same position would cover each other, so the
+    /// lines of a sweep, and points of nearly the same cost, are moved apart.
     fn across(&self, panel: &Panel, point: usize) -> Option<f64> {
         let pixels = |point: usize| Some(panel.place((self.axis.position(point)?, 0.0)).0);
         let own = pixels(point)?;
@@ -114,9 +114,9 @@ impl ScoreFigure<'_> {
             let n_lines = self.axis.lines.len();
             (*self.axis.on_line.get(point)?, n_lines, (100.0 / n_lines as f64).min(22.0))
         } else {
-            let meets = |other: &usize| pixels(*other).is_some_and(|x| (x - own).abs() < BESIDE);
+            let meets = |other: &usize| pixels(*other).is_some_and(|x| (x - own).abs() < CLEAR);
             let near: Vec<usize> = (0..self.axis.positions.len()).filter(meets).collect();
-            (near.iter().position(|other| *other == point)?, near.len(), BESIDE)
+            (near.iter().position(|other| *other == point)?, near.len(), CLEAR)
         };
         Some(own + (place as f64 - (n as f64 - 1.0) / 2.0) * step)
     }
@@ -158,7 +158,7 @@ impl ScoreFigure<'_> {
     }
 }
 
-/// Every height that a cell draws at.
+/// Every value that a cell draws.
 fn heights(cell: &Cell) -> Vec<f64> {
     let mut heights: Vec<f64> = cell.seeds.iter().filter_map(|(_, value)| *value).collect();
     if let Some(spread) = &cell.spread {

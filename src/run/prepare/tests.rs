@@ -50,7 +50,7 @@ fn on_local_text(text: &Path) -> Experiment {
         spec.model =
             ModelSpec { layers: Some(1), hidden: Some(16), embedding: Some(8), ..Default::default() };
         (spec.train.batch, spec.train.seq_len, spec.train.steps, spec.train.warmup) = (2, seq_len, 2, 1);
-        Trial { id: spec.id(), point: Vec::new(), spec }
+        Trial { id: spec.id(), point: Default::default(), spec }
     };
     an_experiment_of([(1, 16), (2, 16), (1, 32), (2, 32)].map(trial).into())
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName, TaskSource};
-use crate::formats::parquet::{Origin, ParquetFile};
+use crate::formats::parquet::{FileOrigin, ParquetFile};
 use crate::hub::{self, DataEnv, HubFiles, RepoKind};
 use crate::tasks::table::task_info;
 use crate::text::synthetic::{TaskSplit, task_frame};
@@ -30,7 +30,8 @@ pub struct TaskData {
 }
 
 impl TaskData {
-    /// A hash of the examples to train on and to score on. It shows when a file changes and its revision does not.
+    /// A hash of the examples to train on and to score on. It shows when a file changes and its revision does
+    /// not.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (number, examples) in [&self.train, &self.validation].into_iter().enumerate() {
@@ -46,8 +47,8 @@ impl TaskData {
 /// Opens a task.
 ///
 /// # Errors
-/// Files are not available or damaged; a column is missing; an example has no text or an impossible label. The message
-/// names file and row.
+/// Files are not available or damaged; a column is missing; an example has no text or an impossible label.
+/// The message names file and row.
 pub fn open_task(
     evaluate: &EvaluateSpec,
     task: TaskName,
@@ -95,7 +96,7 @@ fn read_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv
                 let mut all = Vec::new();
                 let pattern = split_pattern(task, name);
                 for (_, path) in files.paths.iter().filter(|(file, _)| hub::matches(&pattern, file)) {
-                    n_rows += ParquetFile::open(path, Origin::Hub)?.n_rows();
+                    n_rows += ParquetFile::open(path, FileOrigin::Hub)?.n_rows();
                     all.extend(read_file(path, &task_info(task), Labels::Known)?);
                 }
                 Ok::<_, Error>(all)

@@ -1,14 +1,14 @@
 //! Reads examples of GLUE's tasks from the hub's Parquet files, or from the built-in language's frames.
 //!
-//! Both have the same columns and the same reader. An example without a text, or with an impossible label, is an error
-//! that names its row. Must never: shuffle, tokenise or truncate the examples.
+//! Both have the same columns and the same reader. An example without a text, or with an impossible label, is
+//! an error that names its row. Must never: shuffle, tokenise or truncate the examples.
 
 use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 use crate::tasks::row_location::RowLocation;
 use crate::tasks::table::{LabelKind, TaskInfo};
 
@@ -42,7 +42,7 @@ pub(super) enum Labels {
 
 /// The examples of a file, in order.
 pub(super) fn read_file(path: &Path, info: &TaskInfo, labels: Labels) -> Result<Vec<GlueExample>> {
-    let file = ParquetFile::open(path, Origin::Hub)?;
+    let file = ParquetFile::open(path, FileOrigin::Hub)?;
     let columns: Vec<&str> =
         [Some(info.text_a), info.text_b, Some("label"), Some("idx")].into_iter().flatten().collect();
     let mut all = Vec::new();

@@ -1,15 +1,15 @@
 //! Reads gold labels and predictions for a GLUE task, and pairs them by index.
 //!
-//! Gold labels are the hub's Parquet, or a TSV with a header: GLUE's own files for most tasks, or the columns `index` and
-//! `label`. Predictions are in the format of the leaderboard: a TSV with the columns `index` and `prediction`.
-//! Must never: pair by position, or drop a row. Next: `score.rs`.
+//! Gold labels are the hub's Parquet, or a TSV with a header: GLUE's own files for most tasks, or the columns
+//! `index` and `label`. Predictions are in the format of the leaderboard: a TSV with the columns `index` and
+//! `prediction`. Must never: pair by position, or drop a row. Next: `score.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::examples::number_column;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{Origin, ParquetFile};
+use crate::formats::parquet::{FileOrigin, ParquetFile};
 use crate::formats::tsv::Tsv;
 use crate::tasks::table::{LabelKind, TaskInfo};
 
@@ -34,12 +34,12 @@ struct IndexedValue {
     value: f64,
 }
 
-/// Reads both files and pairs them. With `by_row`, the index of a gold label is its row from 0, even if the file has an
-/// index column.
+/// Reads both files and pairs them. With `by_row`, the index of a gold label is its row from 0, even if the
+/// file has an index column.
 ///
 /// # Errors
-/// A file cannot be read, a column is missing, a label or an index is wrong, an index occurs twice, a gold label is
-/// hidden, or the two files do not have the same indices. The message names file and row.
+/// A file cannot be read, a column is missing, a label or an index is wrong, an index occurs twice, a gold
+/// label is hidden, or the two files do not have the same indices. The message names file and row.
 pub fn glue_pairs(task: &TaskInfo, gold: &Path, predictions: &Path, by_row: bool) -> Result<GluePairs> {
     let is_parquet = gold.extension().is_some_and(|extension| extension == "parquet");
     let labels =
@@ -96,7 +96,7 @@ fn by_index(rows: &[IndexedValue]) -> Result<BTreeMap<i64, &IndexedValue>> {
 }
 
 fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
-    let file = ParquetFile::open(path, Origin::Local)?;
+    let file = ParquetFile::open(path, FileOrigin::Local)?;
     let name = path.display().to_string();
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {

@@ -1,7 +1,7 @@
 //! The files of a submission to the GLUE leaderboard.
 //!
-//! Must never: number the rows by anything but their position in the test file. Next: `tools/submission/mod.rs` zips
-//! the files.
+//! Must never: number the rows by anything but their position in the test file. Next:
+//! `tools/submission/mod.rs` zips the files.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
@@ -39,7 +39,8 @@ pub fn leaderboard_files() -> Vec<LeaderboardFile> {
 }
 
 impl LeaderboardFile {
-    /// The text of the file: a header, then one row per prediction, numbered from 0 in the order of the test file.
+    /// The text of the file: a header, then one row per prediction, numbered from 0 in the order of the test
+    /// file.
     ///
     /// # Errors
     /// A prediction is not a class of the task, or not a number.

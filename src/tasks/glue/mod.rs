@@ -1,7 +1,7 @@
 //! GLUE's tasks: examples to fine-tune on, files of predictions, and scores.
 //!
-//! `data.rs` opens a task, `examples.rs` reads its rows, `splits.rs` finds the splits that are only predicted,
-//! `files.rs` pairs gold labels with predictions, `leaderboard.rs` writes a submission.
+//! `data.rs` opens a task, `examples.rs` reads its rows, `splits.rs` finds the splits that are only
+//! predicted, `files.rs` pairs gold labels with predictions, `leaderboard.rs` writes a submission.
 
 mod data;
 mod examples;

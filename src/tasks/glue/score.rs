@@ -1,4 +1,4 @@
-//! Scores predictions for a GLUE task, whatever program made them.
+//! Scores predictions for a GLUE task, from any program.
 //!
 //! Next: `metrics/` defines the metrics, `files.rs` reads the files.
 

@@ -1,7 +1,8 @@
-//! The splits that a fine-tuned model predicts in addition to the one that it is scored on: the mismatched half of MNLI's
-//! validation split, and for the leaderboard the test splits and AX, whose labels are hidden.
+//! The splits that a fine-tuned model predicts in addition to the one that it is scored on: the mismatched
+//! half of MNLI's validation split, and for the leaderboard the test splits and AX, whose labels are hidden.
 //!
-//! Must never: leave out a row. Next: `leaderboard.rs` writes the predictions of the test splits for a submission.
+//! Must never: leave out a row. Next: `leaderboard.rs` writes the predictions of the test splits for a
+//! submission.
 
 use super::examples::{GlueExample, Labels, read_file};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +27,8 @@ struct SplitFiles {
     labels: Labels,
 }
 
-/// The extra splits of a task: validation splits of rows that share its model, then the test splits if they are wanted.
+/// The extra splits of a task: validation splits of rows that share its model, then the test splits if they
+/// are wanted.
 fn extra_splits(task: TaskName, predict_test: bool) -> Vec<SplitFiles> {
     let rows = || TASKS.iter().filter(move |row| row.task == task);
     let validation = rows().filter(|row| !row.has_training_split()).filter_map(|row| {
@@ -39,7 +41,8 @@ fn extra_splits(task: TaskName, predict_test: bool) -> Vec<SplitFiles> {
     validation.chain(test).collect()
 }
 
-/// The files of a task's extra splits. The mismatched validation split is left out if the repository has none.
+/// The files of a task's extra splits. The mismatched validation split is left out if the repository has
+/// none.
 pub(crate) fn split_files(
     repo: &str,
     revision: &str,

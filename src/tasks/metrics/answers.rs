@@ -8,8 +8,8 @@ use super::python_text::{is_space, is_word};
 
 const ARTICLES: [&str; 3] = ["a", "an", "the"];
 
-/// Normalises an answer: lower case, no ASCII punctuation, no articles, one space between words. Quotes and dashes beyond
-/// ASCII are kept. Punctuation is removed first, so `a.` is an article and `the-cat` is not.
+/// Normalises an answer: lower case, no ASCII punctuation, no articles, one space between words. Quotes and
+/// dashes beyond ASCII are kept. Punctuation is removed first, so `a.` is an article and `the-cat` is not.
 pub fn normalize_answer(text: &str) -> String {
     let bare: String = text.to_lowercase().chars().filter(|c| !c.is_ascii_punctuation()).collect();
     let without_articles = drop_articles(&bare);
@@ -41,8 +41,8 @@ pub fn exact_match(gold: &str, prediction: &str) -> bool {
     normalize_answer(gold) == normalize_answer(prediction)
 }
 
-/// F1 of the words of the prediction: precision and recall count the words that both have, repeated words as often as both
-/// have them. If either has no words, the result is 1 if both have none, and 0 otherwise.
+/// F1 of the words of the prediction: precision and recall count the words that both have, repeated words as
+/// often as both have them. If either has no words, the result is 1 if both have none, and 0 otherwise.
 pub fn token_f1(gold: &str, prediction: &str) -> f64 {
     let (gold, prediction) = (normalize_answer(gold), normalize_answer(prediction));
     if gold.is_empty() || prediction.is_empty() {

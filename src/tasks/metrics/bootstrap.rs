@@ -1,12 +1,14 @@
 //! Bootstrap intervals of scores: percentiles over resamples of the examples.
 //!
-//! Must never: draw other resamples for another metric of the same examples; intervals must not depend on each other.
+//! Must never: draw other resamples for another metric of the same examples; intervals must not depend on
+//! each other.
 
 use crate::rng::{Purpose, Stream};
 
-/// A 95 % percentile interval of a metric. `measure` computes the metric for `n_resamples` draws of `n` examples (their
-/// indices, with repetition); the interval is from the 2.5th to the 97.5th percentile. Draws with an undefined metric are
-/// left out. None if more than one in twenty is undefined, or if there are no examples.
+/// A 95 % percentile interval of a metric. `measure` computes the metric for `n_resamples` draws of `n`
+/// examples (their indices, with repetition); the interval is from the 2.5th to the 97.5th percentile. Draws
+/// with an undefined metric are left out. None if more than one in twenty is undefined, or if there are no
+/// examples.
 pub fn bootstrap_interval(
     n: usize,
     n_resamples: usize,
@@ -39,8 +41,8 @@ mod tests {
         drawn.iter().map(|&index| values[index]).collect()
     }
 
-    /// The number of correct predictions in a resample is binomial: with 80 of 100 it is at most 71 with probability 0.020,
-    /// at most 72 with 0.034, at most 86 with 0.953 and at most 87 with 0.9747.
+    /// The number of correct predictions in a resample is binomial: with 80 of 100 it is at most 71 with
+    /// probability 0.020, at most 72 with 0.034, at most 86 with 0.953 and at most 87 with 0.9747.
     #[test]
     fn accuracy_has_the_binomial_interval() {
         let predicted: Vec<usize> = (0..100).map(|index| usize::from(index < 80)).collect();

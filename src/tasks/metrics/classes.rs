@@ -8,8 +8,8 @@ pub fn accuracy(predictions: &[usize], labels: &[usize]) -> Option<f64> {
     (!labels.is_empty()).then(|| n_correct as f64 / labels.len() as f64)
 }
 
-/// Matthews correlation of any number of classes (scikit-learn's `matthews_corrcoef`, Gorodkin's R_K): 0 if either side
-/// is constant; None without examples.
+/// Matthews correlation of any number of classes (scikit-learn's `matthews_corrcoef`, Gorodkin's R_K): 0 if
+/// either side is constant; None without examples.
 pub fn matthews(predictions: &[usize], labels: &[usize]) -> Option<f64> {
     if labels.is_empty() {
         return None;
@@ -31,8 +31,8 @@ pub fn matthews(predictions: &[usize], labels: &[usize]) -> Option<f64> {
     Some(if product == 0.0 { 0.0 } else { covariance / product.sqrt() })
 }
 
-/// F1 of class 1 (scikit-learn's `f1_score` of two classes): 0 if class 1 is neither predicted nor a label; None without
-/// examples.
+/// F1 of class 1 (scikit-learn's `f1_score` of two classes): 0 if class 1 is neither predicted nor a label;
+/// None without examples.
 pub fn f1(predictions: &[usize], labels: &[usize]) -> Option<f64> {
     let positives = |values: &[usize]| values.iter().filter(|&&value| value == 1).count();
     let n_correct = predictions.iter().zip(labels).filter(|pair| *pair == (&1, &1)).count();

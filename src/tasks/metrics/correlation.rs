@@ -1,6 +1,7 @@
 //! Correlations of scores, as SciPy defines them; `golden.rs` compares the two.
 
-/// Pearson's correlation; None for fewer than two examples, if either side is constant, or if a value is not finite.
+/// Pearson's correlation; None for fewer than two examples, if either side is constant, or if a value is not
+/// finite.
 pub fn pearson(predictions: &[f64], labels: &[f64]) -> Option<f64> {
     if !predictions.iter().chain(labels).all(|value| value.is_finite()) {
         return None;
@@ -15,8 +16,8 @@ pub fn pearson(predictions: &[f64], labels: &[f64]) -> Option<f64> {
     Some((xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
 }
 
-/// Spearman's rank correlation; tied values have their mean rank. None for fewer than two examples, if either side is
-/// constant, or if a value is NaN.
+/// Spearman's rank correlation; tied values have their mean rank. None for fewer than two examples, if either
+/// side is constant, or if a value is NaN.
 pub fn spearman(predictions: &[f64], labels: &[f64]) -> Option<f64> {
     if predictions.iter().chain(labels).any(|value| value.is_nan()) {
         return None;
@@ -24,8 +25,9 @@ pub fn spearman(predictions: &[f64], labels: &[f64]) -> Option<f64> {
     pearson(&ranks(predictions), &ranks(labels))
 }
 
-/// Deviations from the mean, scaled near 1 so that no square overflows or underflows. The factor is a power of two, so it
-/// causes no rounding. None for constant values, whose deviations from a rounded mean would be noise.
+/// Deviations from the mean, scaled near 1 so that no square overflows or underflows. The factor is a power
+/// of two, so it causes no rounding. None for constant values, whose deviations from a rounded mean would be
+/// noise.
 fn deviations(values: &[f64]) -> Option<Vec<f64>> {
     let first = values.first()?;
     if values.iter().all(|value| value == first) {

@@ -1,5 +1,6 @@
-//! Compares the metrics with scikit-learn, SciPy and the official SQuAD script, by `tests/golden/metrics.json` and
-//! `tests/golden/squad.json`, which `scripts/golden_metrics.py` and `scripts/golden_squad.py` make.
+//! Compares the metrics with scikit-learn, SciPy and the official SQuAD script, by
+//! `tests/golden/metrics.json` and `tests/golden/squad.json`, which `scripts/golden_metrics.py` and
+//! `scripts/golden_squad.py` make.
 
 use std::collections::BTreeMap;
 

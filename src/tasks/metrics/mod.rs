@@ -1,7 +1,7 @@
 //! The metrics of the tasks, equal to those of scikit-learn, SciPy and the official SQuAD script.
 //!
-//! A metric is a share or a correlation, not multiplied by 100; only SQuAD's are percentages, as in its script. An
-//! undefined metric is `None`, or null in JSON. Degenerate cases are those of the reference:
+//! A metric is a share or a correlation, not multiplied by 100; only SQuAD's are percentages, as in its
+//! script. An undefined metric is `None`, or null in JSON. Degenerate cases are those of the reference:
 //!
 //! | case | accuracy | Matthews | F1 | Pearson, Spearman |
 //! | --- | --- | --- | --- | --- |

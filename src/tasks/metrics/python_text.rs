@@ -1,10 +1,11 @@
 //! White space and word characters as Python defines them, where Rust's standard library differs.
 //!
-//! SQuAD's normalisation splits by `str.split` and finds articles by the `\b` of `re`, so its scores depend on both.
-//! Lower case is the same: `str::to_lowercase` follows the same tables as Python's, final sigma included.
-//! Must never: be used where the result need not agree with a Python script.
+//! SQuAD's normalisation splits by `str.split` and finds articles by the `\b` of `re`, so its scores depend
+//! on both. Lower case is the same: `str::to_lowercase` follows the same tables as Python's, final sigma
+//! included. Must never: be used where the result need not agree with a Python script.
 
-/// Python's `str.isspace`: Unicode's white space, and the four separators of ASCII, which Rust does not include.
+/// Python's `str.isspace`: Unicode's white space, and the four separators of ASCII, which Rust does not
+/// include.
 pub fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
@@ -16,14 +17,14 @@ pub fn is_word(character: char) -> bool {
 
 fn is_alphabetic_mark(character: char) -> bool {
     let code = u32::from(character);
-    // Inside a range, an odd number of range ends lies at or below the code point.
+    // Inside a range, an odd number of entries is at or below the code point.
     ALPHABETIC_MARKS.partition_point(|end| *end <= code) % 2 == 1
 }
 
-/// Combining marks and circled letters of Unicode 14: alphabetic by Unicode's derived property, which Rust uses, but not
-/// letters by category. The first code point of a range and the first one after it take turns. No range has a character
-/// that is a letter or a number for Python. They are those `signs` of `tests/golden/squad.json` that Rust calls
-/// alphanumeric.
+/// Combining marks and circled letters of Unicode 14: alphabetic by Unicode's derived property, which Rust
+/// uses, but not letters by category. The first code point of a range and the first one after it take turns.
+/// No range has a character that is a letter or a number for Python. They are those `signs` of
+/// `tests/golden/squad.json` that Rust calls alphanumeric.
 const ALPHABETIC_MARKS: [u32; 322] = [
     0x345, 0x370, 0x5b0, 0x5c8, 0x610, 0x61b, 0x64b, 0x660, 0x670, 0x671, 0x6d6, 0x6e5, 0x6e7, 0x6ee, 0x711,
     0x712, 0x730, 0x740, 0x7a6, 0x7b1, 0x816, 0x818, 0x81b, 0x824, 0x825, 0x828, 0x829, 0x82d, 0x8d4, 0x904,

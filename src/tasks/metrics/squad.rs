@@ -1,8 +1,8 @@
-//! The scores of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an answer, and the
-//! best threshold on the probabilities of no answer.
+//! The scores of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an
+//! answer, and the best threshold on the probabilities of no answer.
 //!
-//! All are percentages. Sums are in the script's order, because the best threshold can depend on the last bit.
-//! Next: `answers.rs` scores one answer, `tasks/squad/files.rs` reads the files.
+//! All are percentages. Sums are in the script's order, because the best threshold can depend on the last
+//! bit. Next: `answers.rs` scores one answer, `tasks/squad/files.rs` reads the files.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub struct SquadPredictions {
     pub no_answer_threshold: f64,
 }
 
-/// The script's scores. Those of a kind of question are absent if the data set has none; those of the best threshold are
-/// absent without `no_answer`.
+/// The script's scores. Those of a kind of question are absent if the data set has none; those of the best
+/// threshold are absent without `no_answer`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names are the official script's")]
 pub struct SquadScores {
@@ -60,7 +60,8 @@ pub struct SquadScores {
     /// The id of the first of them.
     #[serde(skip)]
     pub first_missing: Option<String>,
-    /// Number of predictions for questions that the data set does not have; they are ignored, as in the script.
+    /// Number of predictions for questions that the data set does not have; they are ignored, as in the
+    /// script.
     #[serde(skip)]
     pub n_unknown: usize,
 }
@@ -91,8 +92,9 @@ struct AnswerScore {
     f1: f64,
 }
 
-/// Scores predictions as the official script does; with `n_resamples`, adds intervals. A question without a prediction is
-/// left out of every score and counted in `n_missing` (the script prints its id and then fails).
+/// Scores predictions as the official script does; with `n_resamples`, adds intervals. A question without a
+/// prediction is left out of every score and counted in `n_missing` (the script prints its id and then
+/// fails).
 ///
 /// # Errors
 /// No question has a prediction, or one with a prediction lacks its probability of no answer.
@@ -168,8 +170,8 @@ fn scored<'a>(
     Ok(scored)
 }
 
-/// The best score over the gold answers. A gold answer that is empty after normalisation is ignored; if none is left, the
-/// correct answer is the empty text.
+/// The best score over the gold answers. A gold answer that is empty after normalisation is ignored; if none
+/// is left, the correct answer is the empty text.
 fn raw_scores(question: &SquadQuestion, prediction: &str) -> AnswerScore {
     let mut golds: Vec<&str> = question.answers.iter().map(String::as_str).collect();
     golds.retain(|gold| !normalize_answer(gold).is_empty());
@@ -193,9 +195,9 @@ fn mean<'a>(
 
 /// The highest score, in percent, that any threshold reaches, and the threshold.
 ///
-/// First no question is answered, which is correct for those without an answer, and the threshold is 0. Then questions are
-/// answered one after another, in the order of their probability of no answer, equal ones in the order of the file. The
-/// threshold is updated whenever the score exceeds all scores before.
+/// First no question is answered, which is correct for those without an answer, and the threshold is 0. Then
+/// questions are answered one after another, in the order of their probability of no answer, equal ones in
+/// the order of the file. The threshold is updated whenever the score exceeds all scores before.
 fn best_threshold(
     scored: &[ScoredQuestion],
     no_answer: &[(String, f64)],
@@ -248,7 +250,8 @@ mod tests {
         }
     }
 
-    /// Without answers the score is 2 of 4; answering q1 and q2 (half correct) adds 1.5, answering q3 subtracts 1.
+    /// Without answers the score is 2 of 4; answering q1 and q2 (half correct) adds 1.5, answering q3
+    /// subtracts 1.
     #[test]
     fn the_best_threshold_by_hand() {
         let questions = questions(&[("q1", &["cat"]), ("q2", &["big dog"]), ("q3", &[]), ("q4", &[])]);

@@ -1,7 +1,8 @@
-//! SQuAD's questions with their contexts to fine-tune on, from the hub's Parquet files or from the built-in language.
+//! SQuAD's questions with their contexts to fine-tune on, from the hub's Parquet files or from the built-in
+//! language.
 //!
-//! Both have the same reader. An empty text, or an answer that is not at its position, is an error that names the row.
-//! Must never: tokenise or truncate. Next: `features.rs`.
+//! Both have the same reader. An empty text, or an answer that is not at its position, is an error that names
+//! the row. Must never: tokenise or truncate. Next: `features.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +12,7 @@ use polars::prelude::{DataFrame, DataType};
 use super::files::{SquadQuestion, answer_texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, SquadSpec, TaskName, TaskSource};
-use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 use crate::hub::{self, DataEnv, HubFiles, RepoKind};
 use crate::tasks::row_location::RowLocation;
 use crate::tasks::table::task_info;
@@ -63,7 +64,8 @@ pub struct SquadData {
 }
 
 impl SquadData {
-    /// A hash of the questions to train on and to score on. It shows when a file changes and its revision does not.
+    /// A hash of the questions to train on and to score on. It shows when a file changes and its revision
+    /// does not.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (number, questions) in [&self.train, &self.validation].into_iter().enumerate() {
@@ -84,8 +86,8 @@ const VALIDATION: &str = "validation";
 /// Opens SQuAD 1.1 or 2.0.
 ///
 /// # Errors
-/// Files are not available or damaged; a column is missing; a question, a context or an answer is invalid. The message
-/// names file and row.
+/// Files are not available or damaged; a column is missing; a question, a context or an answer is invalid.
+/// The message names file and row.
 pub fn open_squad(
     evaluate: &EvaluateSpec,
     task: TaskName,
@@ -169,7 +171,7 @@ fn split_pattern(task: TaskName, split: &str) -> String {
 }
 
 fn read_file(path: &Path, task: TaskName) -> Result<Vec<SquadExample>> {
-    let file = ParquetFile::open(path, Origin::Hub)?;
+    let file = ParquetFile::open(path, FileOrigin::Hub)?;
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
         let frame = file.read(&["id", "context", "question", "answers"], rows.clone())?;

@@ -1,14 +1,14 @@
-//! Decodes the answer to a question from the span candidates of its windows, by the rules of the released code
-//! (google-research/electra, finetune/qa/qa_metrics.py).
+//! Decodes the answer to a question from the span candidates of its windows, by the rules of the released
+//! code (google-research/electra, finetune/qa/qa_metrics.py).
 //!
-//! A span must not start at [CLS], be outside the context, start where another window shows more of the context, end
-//! before it starts, or be longer than allowed. Must never: see a tensor. Next: `score.rs`.
+//! A span must not start at [CLS], be outside the context, start where another window shows more of the
+//! context, end before it starts, or be longer than allowed. Must never: see a tensor. Next: `score.rs`.
 
 use super::features::TokenizedQuestion;
 use crate::experiment::SquadSpec;
 
-/// A span of a window that may be the answer. Positions are those of the window's input; scores are logits (simple head)
-/// or log probabilities (paper's head).
+/// A span of a window that may be the answer. Positions are those of the window's input; scores are logits
+/// (simple head) or log probabilities (paper's head).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpanCandidate {
     /// Position of the first token.
@@ -35,7 +35,8 @@ pub struct WindowPrediction {
 pub enum NullScore {
     /// The logit of a classifier, which is the question's score of no answer.
     Classifier(f32),
-    /// The score of the span [CLS]; the question's score of no answer is this minus the score of its best answer.
+    /// The score of the span [CLS]; the question's score of no answer is this minus the score of its best
+    /// answer.
     ClsSpan(f32),
 }
 
@@ -55,8 +56,8 @@ pub struct RankedAnswer {
 /// The decoded answer to one question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodedAnswer {
-    /// The best answers, with different texts, the best first. If there is no valid span, the only answer is the empty
-    /// text (the released code has "empty" there).
+    /// The best answers, with different texts, the best first. If there is no valid span, the only answer is
+    /// the empty text (the released code has "empty" there).
     pub n_best: Vec<RankedAnswer>,
     /// The score of no answer; None if the head does not predict it.
     pub no_answer: Option<f64>,

@@ -1,8 +1,9 @@
 //! Tokenises a question and its context to windows: [CLS] question [SEP] part of the context [SEP].
 //!
-//! A context that is too long for one input is read in windows that overlap. Every token has its byte range in the
-//! original text, so that an answer is a slice of it (google-research/electra, finetune/qa; ELECTRA, Appendix B).
-//! Must never: change a text. Next: `reader.rs` reads windows, `decode.rs` combines their predictions.
+//! A context that is too long for one input is read in windows that overlap. Every token has its byte range
+//! in the original text, so that an answer is a slice of it (google-research/electra, finetune/qa; ELECTRA,
+//! Appendix B). Must never: change a text. Next: `reader.rs` reads windows, `decode.rs` combines their
+//! predictions.
 
 use rayon::prelude::*;
 
@@ -23,8 +24,8 @@ pub struct TokenizedQuestion {
     context: Vec<u32>,
     /// The byte range of each of them in the original context.
     offsets: Vec<ByteRange>,
-    /// First and last token of the first gold answer: the fewest that cover it. None if there is no answer, or if the
-    /// tokenizer drops all its characters.
+    /// First and last token of the first gold answer: the fewest that cover it. None if there is no answer,
+    /// or if the tokenizer drops all its characters.
     answer: Option<(usize, usize)>,
     /// Whether the question has no answer.
     is_impossible: bool,
@@ -45,11 +46,13 @@ pub struct WindowInput {
     pub input_ids: Vec<u32>,
     /// 0 for [CLS], the question and its [SEP], 1 for the context and its [SEP].
     pub token_type_ids: Vec<u32>,
-    /// Position of the gold answer's first token; 0, the position of [CLS], in a window without the complete answer.
+    /// Position of the gold answer's first token; 0, the position of [CLS], in a window without the complete
+    /// answer.
     pub start: usize,
     /// Position of its last token.
     pub end: usize,
-    /// Whether the question has no answer; as in the released code, even if only this window has none, it is false.
+    /// Whether the question has no answer; as in the released code, even if only this window has none, it is
+    /// false.
     pub is_impossible: bool,
 }
 
@@ -110,8 +113,9 @@ impl TokenizedQuestion {
         (within < window.len).then_some(window.first + within)
     }
 
-    /// Whether this window shows the most context around a token; an answer may start only there. The measure is the
-    /// smaller number of tokens before and after it in the window, plus a little for the window's length.
+    /// Whether this window shows the most context around a token; an answer may start only there. The measure
+    /// is the smaller number of tokens before and after it in the window, plus a little for the window's
+    /// length.
     pub fn is_best_window(&self, window: usize, token: usize) -> bool {
         let mut best: Option<(usize, f64)> = None;
         for (index, one) in self.windows.iter().enumerate() {
@@ -251,8 +255,8 @@ mod tests {
         assert_eq!(split(0, 5, 2), [(0, 0)]);
     }
 
-    /// Windows a b c d | c d a b: tokens 2 and 3 are in both. In the first window, token 2 has two tokens before it and one
-    /// after it; in the second it has none before it. For token 3 it is the reverse.
+    /// Windows a b c d | c d a b: tokens 2 and 3 are in both. In the first window, token 2 has two tokens
+    /// before it and one after it; in the second it has none before it. For token 3 it is the reverse.
     #[test]
     fn the_best_window_of_a_token_by_hand() {
         let spec = SquadSpec { seq_len: 11, query_len: 4, stride: 2, ..Default::default() };

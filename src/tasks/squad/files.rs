@@ -1,8 +1,9 @@
 //! Reads SQuAD's questions with their gold answers, and files of predicted answers.
 //!
-//! The data set is the official JSON (1.1 or 2.0) or the hub's Parquet. Answers and probabilities are one JSON object,
-//! from question ids to texts or numbers. Contexts are not read: scoring does not need them.
-//! Must never: change the order of a file, which decides between equal thresholds. Next: `tasks/metrics/squad.rs`.
+//! The data set is the official JSON (1.1 or 2.0) or the hub's Parquet. Answers and probabilities are one
+//! JSON object, from question ids to texts or numbers. Contexts are not read: scoring does not need them.
+//! Must never: change the order of a file, which decides between equal thresholds. Next:
+//! `tasks/metrics/squad.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 
 /// The id and the gold answers of a question; without gold answers it cannot be answered from its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ fn read_json(path: &Path) -> Result<Vec<SquadQuestion>> {
 }
 
 fn read_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
-    let file = ParquetFile::open(path, Origin::Local)?;
+    let file = ParquetFile::open(path, FileOrigin::Local)?;
     let name = path.display().to_string();
     let mut questions = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {

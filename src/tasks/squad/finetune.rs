@@ -132,8 +132,8 @@ mod tests {
         assert_eq!(n_steps(5, FinetuneSpec::default().batch, spec.epochs), 1);
     }
 
-    /// With random weights: every question is answered, with a score of no answer for SQuAD 2.0, and equally in every run
-    /// with the same seed.
+    /// With random weights: every question is answered, with a score of no answer for SQuAD 2.0, and equally
+    /// in every run with the same seed.
     #[test]
     fn every_question_is_answered() {
         let folder = tempfile::tempdir().unwrap();

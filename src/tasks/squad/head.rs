@@ -1,8 +1,8 @@
 //! The heads that predict spans, from the hidden states of a batch without padding.
 //!
-//! The scores of a window are a row over all N tokens of the batch. The tokens of other windows, and those that cannot be
-//! in an answer, have 1000 subtracted (the released code's mask), so their probability is exactly 0.
-//! Must never: tokenise, or decide which span is the answer. Next: `reader.rs`.
+//! The scores of a window are a row over all N tokens of the batch. The tokens of other windows, and those
+//! that cannot be in an answer, have 1000 subtracted (the released code's mask), so their probability is
+//! exactly 0. Must never: tokenise, or decide which span is the answer. Next: `reader.rs`.
 //!
 //! Shape suffixes: N tokens, B windows, H width, Q inner width, T tokens of one window, K beam.
 
@@ -129,8 +129,8 @@ pub struct PaperHead {
     classifier: Option<AnswerabilityClassifier>,
 }
 
-/// Predicts whether a question has no answer, from the hidden state of [CLS] and the mean of all hidden states, weighted
-/// by the probability of a start.
+/// Predicts whether a question has no answer, from the hidden state of [CLS] and the mean of all hidden
+/// states, weighted by the probability of a start.
 struct AnswerabilityClassifier {
     inner: Linear,
     output: Linear,
@@ -138,8 +138,8 @@ struct AnswerabilityClassifier {
 }
 
 impl PaperHead {
-    /// A head for hidden states of width H; `answerable_weight` is the weight of the classifier's loss, None without a
-    /// classifier.
+    /// A head for hidden states of width H; `answerable_weight` is the weight of the classifier's loss, None
+    /// without a classifier.
     pub fn new(mut builder: Builder<'_>, hidden: usize, answerable_weight: Option<f64>) -> Result<Self> {
         let mut dense =
             |name: &str, input, output| Linear::new(builder.within(name), input, output, Init::Glorot);
@@ -200,8 +200,8 @@ impl PaperHead {
         classifier.logits(hidden, &layout.rows(start_logits)?, layout).map(Some)
     }
 
-    /// The first layer's product with the starts, without the bias. A dense layer on two concatenated vectors is the sum of
-    /// one dense layer on each, so each vector is multiplied once, and not once per pair.
+    /// The first layer's product with the starts, without the bias. A dense layer on two concatenated vectors
+    /// is the sum of one dense layer on each, so each vector is multiplied once, and not once per pair.
     fn project_starts(&self, starts: &Tensor) -> Result<Tensor> {
         let half = self.half(0)?;
         Ok(starts.matmul(&half.t()?)?)

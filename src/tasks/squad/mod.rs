@@ -1,8 +1,9 @@
 //! SQuAD 1.1 and 2.0: answers as spans of a text, and whether there is an answer.
 //!
-//! `data.rs` (questions and contexts) → `features.rs` (windows of tokens) → `reader.rs` (encoder and head: a loss, or span
-//! candidates of a window) → `decode.rs` (answers in the words of the text) → `score.rs` (the official scores).
-//! `finetune.rs` is one run of it; `files.rs` reads the official files. Must never: write a file.
+//! `data.rs` (questions and contexts) → `features.rs` (windows of tokens) → `reader.rs` (encoder and head: a
+//! loss, or span candidates of a window) → `decode.rs` (answers in the words of the text) → `score.rs` (the
+//! official scores). `finetune.rs` is one run of it; `files.rs` reads the official files. Must never: write a
+//! file.
 
 mod data;
 mod decode;

@@ -1,4 +1,5 @@
-//! The encoder with a head that predicts spans: the loss to train with, and the span candidates of each window.
+//! The encoder with a head that predicts spans: the loss to train with, and the span candidates of each
+//! window.
 //!
 //! Next: `head.rs` has the heads, `decode.rs` combines the candidates.
 
@@ -30,8 +31,8 @@ enum SpanHead {
 }
 
 impl Reader {
-    /// Adds all parameters to `parameters`. The paper's classifier of questions without an answer exists only for SQuAD
-    /// 2.0; the released code also trains it on 1.1, with one class, and does not use it.
+    /// Adds all parameters to `parameters`. The paper's classifier of questions without an answer exists only
+    /// for SQuAD 2.0; the released code also trains it on 1.1, with one class, and does not use it.
     pub fn new(
         parameters: &mut Parameters,
         network: &EncoderNetwork,
@@ -182,7 +183,8 @@ fn log_softmax(logits: &[f32], allowed: &[bool]) -> Vec<f32> {
     .collect()
 }
 
-/// The `n` largest finite scores with their positions, the largest first; equal ones in the order of positions.
+/// The `n` largest finite scores with their positions, the largest first; equal ones in the order of
+/// positions.
 fn largest(scores: &[f32], n: usize) -> Vec<(usize, f32)> {
     let mut all: Vec<(usize, f32)> =
         scores.iter().copied().enumerate().filter(|(_, score)| score.is_finite()).collect();
@@ -253,7 +255,8 @@ mod tests {
         assert_eq!(names(TaskName::Squad2, SquadHead::Simple), simple);
     }
 
-    /// Except biases before a softmax, which shift all logits equally: their gradient is zero apart from rounding.
+    /// Except biases before a softmax, which shift all logits equally: their gradient is zero apart from
+    /// rounding.
     #[test]
     fn every_parameter_gets_a_gradient() {
         for (task, head) in [

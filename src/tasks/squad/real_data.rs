@@ -23,8 +23,8 @@ fn bert() -> (DataEnv, DataSpec, Tokenizer) {
     (env, data, tokenizer)
 }
 
-/// The only candidate is the gold answer, in every window that has it. Fewer than one answer in a hundred differs: one
-/// that is a part of a token, such as "six" of "sixth".
+/// The only candidate is the gold answer, in every window that has it. Fewer than one answer in a hundred
+/// differs: one that is a part of a token, such as "six" of "sixth".
 #[test]
 #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
 fn real_gold_scores_decode_to_the_gold_answers() {

@@ -5,8 +5,8 @@ use crate::experiment::TaskName;
 use crate::records::{Score, SquadRecord};
 use crate::tasks::metrics::SquadScores;
 
-/// The score of a run: F1, with the other scores under their names in the official script. In SQuAD 2.0 it is F1 at the
-/// fixed threshold.
+/// The score of a run: F1, with the other scores under their names in the official script. In SQuAD 2.0 it is
+/// F1 at the fixed threshold.
 pub fn squad_score(record: &SquadRecord, scores: &SquadScores) -> Result<Score> {
     let all = serde_json::to_value(scores)
         .map_err(|error| Error::internal("cannot write SQuAD's scores as JSON").because(error))?;

@@ -1,10 +1,10 @@
-//! Corpus archives: tokenised corpora in one compressed file, for a machine that has neither the texts nor the time to
-//! tokenise them.
+//! Corpus archives: tokenised corpora in one compressed file, for a machine that has neither the texts nor
+//! the time to tokenise them.
 //!
-//! An archive is a zip whose entries the zip itself does not compress. Text i has, in this order, `i/record.json` (see
-//! `imported.rs`), `i/tokenizer.json` and, for every sequence length, `i/LENGTH.corpus.zst`: the corpus file, compressed
-//! by Zstandard to about nine bits for a token of English text.
-//! Must never: put a corpus with a wrong checksum into the cache.
+//! An archive is a zip whose entries the zip itself does not compress. Text i has, in this order,
+//! `i/record.json` (see `imported.rs`), `i/tokenizer.json` and, for every sequence length,
+//! `i/LENGTH.corpus.zst`: the corpus file, compressed by Zstandard to about nine bits for a token of English
+//! text. Must never: put a corpus with a wrong checksum into the cache.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -54,8 +54,8 @@ struct ExportedText<'a> {
     corpora: Vec<(usize, PathBuf, CorpusFile)>,
 }
 
-/// Writes the corpora of data sections, each for some sequence lengths, into an archive. Builds those that are not in
-/// the cache.
+/// Writes the corpora of data sections, each for some sequence lengths, into an archive. Builds those that
+/// are not in the cache.
 ///
 /// # Errors
 /// The file exists already or cannot be written; a text is not available.
@@ -251,8 +251,8 @@ fn seq_len_of(name: &str, number: usize) -> Option<usize> {
     name.strip_prefix(&format!("{number}/"))?.strip_suffix(".corpus.zst")?.parse().ok()
 }
 
-/// Decompresses a corpus into a temporary file, checks it, and renames it to `path`; returns the tokens of its training
-/// examples.
+/// Decompresses a corpus into a temporary file, checks it, and renames it to `path`; returns the tokens of
+/// its training examples.
 fn decompress_into_cache(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Error) -> Result<u64> {
     let mut decoder =
         zstd::Decoder::new(&mut entry).map_err(|error| damaged("its first bytes").because(error))?;

@@ -1,8 +1,8 @@
 //! Finds the corpus file of a text in the cache, or tokenises and packs the text into a new one.
 //!
-//! The file's name is a hash of everything that decides its content. The held-out examples come from the files that
-//! the experiment names, or else from every hundredth document (index 99, 199, …), so a text of fewer than 100
-//! documents has none.
+//! The file's name is a hash of everything that decides its content. The held-out examples come from the
+//! files that the experiment names, or else from every hundredth document (index 99, 199, …), so a text of
+//! fewer than 100 documents has none.
 
 use std::path::{Path, PathBuf};
 
@@ -97,7 +97,8 @@ fn build(
     writer.finish()
 }
 
-/// Calls `each` with every example and its document's index, in order; the documents of a chunk are packed in parallel.
+/// Calls `each` with every example and its document's index, in order; the documents of a chunk are packed in
+/// parallel.
 fn pack_all(
     documents: &Documents,
     tokenizer: &Tokenizer,

@@ -1,7 +1,8 @@
 //! Reads documents: of the built-in language, from Parquet columns, from text files.
 //!
-//! A document is a list of lines, none of them blank. Files are read in chunks, so memory stays bounded, and always in
-//! the same order. Must never: tokenise. Next: `source.rs` says which documents, `build.rs` packs them.
+//! A document is a list of lines, none of them blank. Files are read in chunks, so memory stays bounded, and
+//! always in the same order. Must never: tokenise. Next: `source.rs` says which documents, `build.rs` packs
+//! them.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{Origin, ParquetFile, text_column};
+use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 use crate::text::synthetic;
 
 /// Lines of one document.
@@ -40,12 +41,12 @@ pub enum Documents {
         /// At most this many documents.
         limit: Option<u64>,
         /// Where the files come from, for the remedy if one is damaged.
-        origin: Origin,
+        origin: FileOrigin,
     },
 }
 
 impl Documents {
-    /// The number of documents; None where only reading them would tell.
+    /// The number of documents; None if the files must be read to count them.
     pub fn count(&self) -> Result<Option<u64>> {
         let (paths, limit, origin) = match self {
             Self::Language { n, .. } => return Ok(Some(*n)),
@@ -78,7 +79,7 @@ impl Documents {
             }
             Self::Files { paths, column, limit, origin } => {
                 let mut chunk =
-                    Chunk { documents: Vec::new(), bytes: 0, left: limit.unwrap_or(u64::MAX), each };
+                    DocumentChunk { documents: Vec::new(), bytes: 0, left: limit.unwrap_or(u64::MAX), each };
                 for path in paths {
                     if is_text(path) {
                         read_text(path, &mut chunk)?;
@@ -93,14 +94,14 @@ impl Documents {
 }
 
 /// Collects documents until a chunk is full.
-struct Chunk<'a> {
+struct DocumentChunk<'a> {
     documents: Vec<Document>,
     bytes: usize,
     left: u64,
     each: &'a mut dyn FnMut(Vec<Document>) -> Result<()>,
 }
 
-impl Chunk<'_> {
+impl DocumentChunk<'_> {
     fn push(&mut self, document: Document) -> Result<()> {
         if self.left == 0 {
             return Ok(());
@@ -126,7 +127,7 @@ pub fn is_text(path: &Path) -> bool {
 }
 
 /// Reads one document per row, its lines split at newlines; a row without text is a document without lines.
-fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>) -> Result<()> {
+fn read_parquet(path: &Path, origin: FileOrigin, column: &str, chunk: &mut DocumentChunk<'_>) -> Result<()> {
     let file = ParquetFile::open(path, origin)?;
     for rows in file.slices() {
         if chunk.left == 0 {
@@ -146,7 +147,7 @@ fn read_parquet(path: &Path, origin: Origin, column: &str, chunk: &mut Chunk<'_>
 }
 
 /// Reads one sentence per line; a blank line ends a document.
-fn read_text(path: &Path, chunk: &mut Chunk<'_>) -> Result<()> {
+fn read_text(path: &Path, chunk: &mut DocumentChunk<'_>) -> Result<()> {
     let unreadable = |line: usize| {
         Error::new(
             ErrorKind::Data,
@@ -186,7 +187,7 @@ mod tests {
     }
 
     fn files(paths: Vec<PathBuf>, limit: Option<u64>) -> Documents {
-        Documents::Files { paths, column: "text".into(), limit, origin: Origin::Local }
+        Documents::Files { paths, column: "text".into(), limit, origin: FileOrigin::Local }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! Layout, little-endian:
 //!
 //! ```text
-//! header              96 bytes: magic, version, bytes per id, training examples, all examples, training tokens,
-//!                     all tokens, checksum (BLAKE3 of the body and of the fields before it), zeros
-//! input ids           u16 or u32 per token, all examples end to end, the held-out ones last
-//! offsets             u64 per example, and one more: its first token's number among all tokens
-//! first segment lens  u32 per example: its tokens of type 0
+//! header         96 bytes: magic, version, bytes per id, training examples, all examples, training tokens,
+//!                all tokens, checksum (BLAKE3 of the body and of the fields before it), zeros
+//! input ids      u16 or u32 per token, all examples end to end, the held-out ones last
+//! offsets        u64 per example, and one more: its first token's number among all tokens
+//! first lengths  u32 per example: its tokens of type 0
 //! ```
 //!
 //! Must never: change a file in place; a new one is written to a temporary file and renamed.
@@ -32,7 +32,7 @@ const HEADER_BYTES: usize = 96;
 
 /// The numbers in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
+struct CorpusHeader {
     id_bytes: u32,
     n_train: u64,
     n_all: u64,
@@ -40,7 +40,7 @@ struct Header {
     all_tokens: u64,
 }
 
-impl Header {
+impl CorpusHeader {
     fn to_bytes(self) -> [u8; FIELDS_BYTES] {
         let mut bytes = [0; FIELDS_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
@@ -90,7 +90,7 @@ pub struct CorpusWriter<'a> {
     path: &'a Path,
     file: BufWriter<NamedTempFile>,
     hasher: blake3::Hasher,
-    header: Header,
+    header: CorpusHeader,
     offsets: Vec<u64>,
     first_segment_lens: Vec<u32>,
 }
@@ -108,7 +108,7 @@ impl<'a> CorpusWriter<'a> {
             path,
             file: BufWriter::new(temporary),
             hasher: blake3::Hasher::new(),
-            header: Header { id_bytes, n_train: 0, n_all: 0, train_tokens: 0, all_tokens: 0 },
+            header: CorpusHeader { id_bytes, n_train: 0, n_all: 0, train_tokens: 0, all_tokens: 0 },
             offsets: vec![0],
             first_segment_lens: Vec::new(),
         };
@@ -170,7 +170,7 @@ impl<'a> CorpusWriter<'a> {
 #[derive(Debug)]
 pub struct CorpusFile {
     map: Mmap,
-    header: Header,
+    header: CorpusHeader,
     offsets_at: usize,
     first_lens_at: usize,
     checksum: String,
@@ -183,11 +183,12 @@ impl CorpusFile {
     /// The reason as text: the file is missing, has another version, is truncated or damaged.
     pub fn open(path: &Path) -> std::result::Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
-        // SAFETY: a corpus file is written under another name and renamed when it is complete. This crate never
-        // changes or truncates a file that has its final name, so the mapped bytes do not change. If another program
-        // writes into the cache, reads may return other numbers; every read below is bounds-checked.
+        // SAFETY: a corpus file is written under another name and renamed when it is complete. This crate
+        // never changes or truncates a file that has its final name, so the mapped bytes do not change. If
+        // another program writes into the cache, reads may return other numbers; every read below is
+        // bounds-checked.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| error.to_string())?;
-        let header = Header::from_bytes(&map).ok_or("it is not a corpus file of this version")?;
+        let header = CorpusHeader::from_bytes(&map).ok_or("it is not a corpus file of this version")?;
         let (offsets_at, first_lens_at, end) = header.ends().ok_or("its header is damaged")?;
         if map.len() as u64 != end {
             return Err(format!("it has {} bytes, expected {end}", map.len()));
@@ -228,7 +229,8 @@ impl CorpusFile {
         &self.checksum
     }
 
-    /// Appends example `index` to a batch; held-out examples follow the training ones. Past the end, appends nothing.
+    /// Appends example `index` to a batch; held-out examples follow the training ones. Past the end, appends
+    /// nothing.
     pub fn append(&self, index: u64, batch: &mut Batch) {
         if let Some((input_ids, first_segment_len)) = self.example(index) {
             let token_type_ids: Vec<u32> =

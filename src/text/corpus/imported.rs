@@ -1,8 +1,9 @@
-//! Corpora that were tokenised on another machine and imported here; they are used where the text is not available.
+//! Corpora that were tokenised on another machine and imported here; they are used where the text is not
+//! available.
 //!
-//! A record in the cache, named by a hash of the data section, holds the text's name and a hash of its content; the
-//! tokenizer is beside it, and the corpus files are in the cache with all others. Must never: be used in place of a
-//! text that is available. Next: `archive.rs`, which imports them.
+//! A record in the cache, named by a hash of the data section, holds the text's name and a hash of its
+//! content; the tokenizer is beside it, and the corpus files are in the cache with all others. Must never: be
+//! used in place of a text that is available. Next: `archive.rs`, which imports them.
 
 use std::path::PathBuf;
 
@@ -17,7 +18,8 @@ use crate::text::tokenizer::Tokenizer;
 /// Increased when an older record can no longer be read.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
-/// The folder's name in the cache. It never changes, so that corpora that were imported once are always found.
+/// The folder's name in the cache. It never changes, so that corpora that were imported once are always
+/// found.
 const FOLDER: &str = "carried";
 
 /// Describes an imported text.

@@ -1,9 +1,9 @@
-//! The pre-training corpus: documents are tokenised, packed into training examples, cached by content, and read in a
-//! seeded order.
+//! The pre-training corpus: documents are tokenised, packed into training examples, cached by content, and
+//! read in a seeded order.
 //!
-//! `source.rs` (which text) → `documents.rs` (documents of lines) → `packing.rs` (ELECTRA's training examples) →
-//! `build.rs` (the cache) → `file.rs` (bytes) → `reader.rs` with `shuffle.rs` (batches). `archive.rs` carries tokenised
-//! corpora to another machine, where `imported.rs` keeps what names them.
+//! `source.rs` (which text) → `documents.rs` (documents of lines) → `packing.rs` (ELECTRA's training
+//! examples) → `build.rs` (the cache) → `file.rs` (bytes) → `reader.rs` with `shuffle.rs` (batches).
+//! `archive.rs` exports corpora to another machine and imports them there; `imported.rs` keeps their records.
 //! Must never: depend on the number of threads.
 
 mod archive;

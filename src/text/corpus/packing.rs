@@ -1,13 +1,13 @@
 //! Packing a document's lines into training examples, as ELECTRA's builder does.
 //!
-//! Lines are collected until they reach the target length, then distributed over a first and a second segment:
-//! `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`. Tokens that do not fit are dropped; no example crosses the end of a
-//! document. (google-research/electra, build_pretraining_dataset.py; ELECTRA §3.1.)
+//! Lines are collected until they reach the target length, then distributed over a first and a second
+//! segment: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`. Tokens that do not fit are dropped; no example
+//! crosses the end of a document. (google-research/electra, build_pretraining_dataset.py; ELECTRA §3.1.)
 //!
-//! One difference: the released code carries the target length, and an unseeded random generator, from one document to
-//! the next. Here both start again with each document, so that its examples depend on its index alone, and documents
-//! can be packed in any order by any number of threads. The share of random-length examples is therefore a little
-//! lower: the first example of a document always has the full target length.
+//! One difference: the released code carries the target length, and an unseeded random generator, from one
+//! document to the next. Here both start again with each document, so that its examples depend on its index
+//! alone, and documents can be packed in any order by any number of threads. The share of random-length
+//! examples is therefore a little lower: the first example of a document always has the full target length.
 //! Must never: see text. Next: `build.rs` stores the examples.
 
 use crate::rng::{Purpose, Stream};
@@ -81,7 +81,8 @@ fn example(
     let mut second: Vec<u32> = Vec::new();
     for line in lines {
         let fits = first.is_empty() || first.len() + line.len() < first_target;
-        // A line that would overfill the first segment still goes there half of the time, if the second is empty.
+        // A line that would overfill the first segment still goes there half of the time, if the second is
+        // empty.
         if fits || (second.is_empty() && first.len() < first_target && draw() < 0.5) {
             first.extend_from_slice(line);
         } else {
@@ -140,10 +141,10 @@ mod tests {
 
     #[test]
     fn two_segments() {
-        // The target is 16, so the first segment's is 6. Line 0 (4 tokens) goes to the first segment. Line 1 would make
-        // it 7, and the draw 0.5 (not below 0.5) sends it to the second. Line 2 (1) goes to the first: 5 < 6. Line 3
-        // (8) goes to the second without a draw. 3 + 8 = 11 tokens are cut to 16 - 5 - 3 = 8. The draw 0.05 (not below
-        // 0.05) makes the next target the full length.
+        // The target is 16, so the first segment's is 6. Line 0 (4 tokens) goes to the first segment. Line 1
+        // would make it 7, and the draw 0.5 (not below 0.5) sends it to the second. Line 2 (1) goes to the
+        // first: 5 < 6. Line 3 (8) goes to the second without a draw. 3 + 8 = 11 tokens are cut to 16 - 5 - 3
+        // = 8. The draw 0.05 (not below 0.05) makes the next target the full length.
         assert_eq!(
             scripted(&[4, 3, 1, 8], 16, &[0.1, 0.5, 0.05]),
             [(vec![2, 0, 1, 2, 3, 200, 3, 100, 101, 102, 300, 301, 302, 303, 304, 3], 7)]
@@ -152,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_draw_may_overfill_the_first_segment() {
-        // 4 + 3 is not below 6, but the draw 0.49 adds line 1; the first segment is then full, so line 2 needs no draw.
+        // 4 + 3 is not below 6, but the draw 0.49 adds line 1; the first segment is then full, so line 2
+        // needs no draw.
         assert_eq!(
             scripted(&[4, 3, 2], 16, &[0.9, 0.49]),
             [(vec![2, 0, 1, 2, 3, 100, 101, 102, 3, 200, 201, 3], 9)]
@@ -167,14 +169,16 @@ mod tests {
 
     #[test]
     fn a_long_first_line_leaves_no_room_for_a_second_segment() {
-        // The first segment's target is 3, and line 0 (9) exceeds it. Line 1 (4) goes to the second: 10 - 8 - 3 < 0, dropped.
+        // The first segment's target is 3, and line 0 (9) exceeds it. Line 1 (4) goes to the second: 10 - 8 -
+        // 3 < 0, dropped.
         assert_eq!(scripted(&[9, 4], 10, &[0.9, 0.9]), [(vec![2, 0, 1, 2, 3, 4, 5, 6, 7, 3], 10)]);
     }
 
     #[test]
     fn random_length_is_drawn_after_the_example() {
-        // Example 1 is line 0 (10). The draw 0.04 then makes the target random: 5 + floor(0.5 × 6) = 8, which line 1 (8)
-        // reaches. The next target is the full length: line 2 (9) does not reach 10, and the document ends.
+        // Example 1 is line 0 (10). The draw 0.04 then makes the target random: 5 + floor(0.5 × 6) = 8, which
+        // line 1 (8) reaches. The next target is the full length: line 2 (9) does not reach 10, and the
+        // document ends.
         let examples = scripted(&[10, 8, 9], 10, &[0.9, 0.04, 0.5, 0.9, 0.9, 0.9]);
         assert_eq!(examples.iter().map(|(ids, _)| ids.len()).collect::<Vec<_>>(), [10, 10, 10]);
         assert_eq!(examples[1].0[1], 100);

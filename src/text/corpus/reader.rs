@@ -1,7 +1,7 @@
 //! A packed corpus, read as batches.
 //!
-//! The batch of step k depends on (seed, k) alone: its examples are number `k × batch + j` of the training, each looked
-//! up in the order of its epoch.
+//! The batch of step k depends on (seed, k) alone: its examples are number `k × batch + j` of the training,
+//! each looked up in the order of its epoch.
 
 use super::build::open_or_build;
 use super::file::CorpusFile;
@@ -20,11 +20,12 @@ pub struct Corpus {
     provenance: DataProvenance,
 }
 
-/// Opens the corpus of a data section for sequences of `seq_len` tokens. Builds it if the cache has none, or a damaged
-/// one.
+/// Opens the corpus of a data section for sequences of `seq_len` tokens. Builds it if the cache has none, or
+/// a damaged one.
 ///
 /// # Errors
-/// The text or the tokenizer is not available, the cache cannot be written, or the text is too short for one example.
+/// The text or the tokenizer is not available, the cache cannot be written, or the text is too short for one
+/// example.
 pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<Corpus> {
     open_corpus_of(&TextOpener::new(spec, env), seq_len, sink)
 }
@@ -86,8 +87,8 @@ impl Corpus {
         self.provenance.clone()
     }
 
-    /// The training batch of step `step`: `batch` examples, decided by (seed, step) alone. Every epoch visits every
-    /// example once; a batch may span two epochs.
+    /// The training batch of step `step`: `batch` examples, decided by (seed, step) alone. Every epoch visits
+    /// every example once; a batch may span two epochs.
     pub fn batch_at(&self, seed: u64, step: u64, batch: usize) -> Batch {
         let n = self.file.n_train().max(1);
         let first = step.wrapping_mul(batch as u64);

@@ -1,9 +1,9 @@
 //! A seeded order of the training examples with random access.
 //!
-//! A Feistel network over the next power of four, applied until the result is inside `0..n` ("cycle walking", Black and
-//! Rogaway, 2002), is a permutation whose k-th entry costs a few Philox blocks and no memory. So a run that resumes at
-//! step 10⁶ computes its next batch directly, and every epoch visits every example exactly once.
-//! Must never: hold state.
+//! A Feistel network over the next power of four, applied until the result is inside `0..n` ("cycle walking",
+//! Black and Rogaway, 2002), is a permutation whose k-th entry costs a few Philox blocks and no memory. So a
+//! run that resumes at step 10⁶ computes its next batch directly, and every epoch visits every example
+//! exactly once. Must never: hold state.
 
 use crate::rng::{Purpose, StreamKey};
 
@@ -74,8 +74,8 @@ mod tests {
         assert_ne!(order(1, 0), (0..100).collect::<Vec<_>>());
     }
 
-    /// Over 2000 epochs every example comes first equally often: chi-square with 9 degrees of freedom, below its 99.9 %
-    /// point.
+    /// Over 2000 epochs every example comes first equally often: chi-square with 9 degrees of freedom, below
+    /// its 99.9 % point.
     #[test]
     fn every_example_comes_first_equally_often() {
         let mut counts = [0f64; 10];

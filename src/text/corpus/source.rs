@@ -1,4 +1,5 @@
-//! Resolves a data section to documents: finds the files, resolves the revision, and identifies the content by a hash.
+//! Resolves a data section to documents: finds the files, resolves the revision, and identifies the content
+//! by a hash.
 //!
 //! Must never: read a document's text, except to hash local files. Next: `build.rs` packs the documents.
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::documents::{Documents, is_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataSpec;
-use crate::formats::parquet::Origin;
+use crate::formats::parquet::FileOrigin;
 use crate::hub::{DataEnv, HubFiles, RepoKind, local_files};
 use crate::records::Sink;
 use crate::text::synthetic;
@@ -45,11 +46,11 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
                 let held_out = env.hub.files(RepoKind::Dataset, repo, revision, validation_files)?;
                 identity.add("validation");
                 identity.add_hub(repo, &held_out)?;
-                Some(files_source(held_out.into_paths(), column, *max_documents, Origin::Hub))
+                Some(files_source(held_out.into_paths(), column, *max_documents, FileOrigin::Hub))
             };
             Ok(TextSource {
                 revision: found.revision.clone(),
-                documents: files_source(found.into_paths(), column, *max_documents, Origin::Hub),
+                documents: files_source(found.into_paths(), column, *max_documents, FileOrigin::Hub),
                 held_out,
                 identity: identity.finish(),
                 name: format!("{repo} {files}"),
@@ -69,7 +70,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
                 }
             }
             Ok(TextSource {
-                documents: files_source(found, column, *max_documents, Origin::Local),
+                documents: files_source(found, column, *max_documents, FileOrigin::Local),
                 held_out: None,
                 identity: identity.finish(),
                 name: paths.join(", "),
@@ -79,7 +80,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
     }
 }
 
-fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: Origin) -> Documents {
+fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: FileOrigin) -> Documents {
     Documents::Files { paths, column: column.to_string(), limit, origin }
 }
 

@@ -1,8 +1,8 @@
 //! Documents: 4 to 12 sentences with one topic, one mood and a few people.
 //!
-//! One person is in focus, and every pronoun refers to them: a pronoun is used only if the sentence before names nobody
-//! else of that gender. Facts come from the world, so they are the same in every document. Events are made up, may be
-//! told twice in different words, and may be asked about.
+//! One person is in focus, and every pronoun refers to them: a pronoun is used only if the sentence before
+//! names nobody else of that gender. Facts come from the world, so they are the same in every document.
+//! Events are made up, may be told twice in different words, and may be asked about.
 
 use crate::rng::{Purpose, Stream};
 
@@ -118,26 +118,27 @@ impl Story {
     fn tell_event(&mut self) {
         let by_focus = self.stream.chance(0.6);
         let subject = if by_focus { self.focus_phrase() } else { worker(&mut self.stream, self.topic) };
-        let mut told = event(&mut self.stream, self.topic, subject);
+        let mut event = event(&mut self.stream, self.topic, subject);
         let before = match self.stream.below(8) {
             0 => pick(&mut self.stream, self.mood.words().openers).to_string() + ",",
             1 => pick(&mut self.stream, &HEARSAY).to_string(),
-            2 => return self.tell_two_events(told, by_focus),
+            2 => return self.tell_two_events(event, by_focus),
             _ => String::new(),
         };
         if !before.is_empty() {
-            told = told.within(MAX_WORDS_AFTER_OPENER).time_last();
+            event = event.within(MAX_WORDS_AFTER_OPENER).time_last();
         }
-        self.push_event(&told, by_focus, &before);
-        let many = told.subject.number == Number::Many && told.tense == Tense::Past && told.object.is_some();
+        self.push_event(&event, by_focus, &before);
+        let many =
+            event.subject.number == Number::Many && event.tense == Tense::Past && event.object.is_some();
         if many && self.lines.len() < MAX_SENTENCES && self.stream.chance(0.5) {
             self.follow_up();
         }
     }
 
     /// `anna washed the pot while the cook slept`.
-    fn tell_two_events(&mut self, told: Event, by_focus: bool) {
-        let first = Event { place: None, time: None, ..told }.within(9);
+    fn tell_two_events(&mut self, event: Event, by_focus: bool) {
+        let first = Event { place: None, time: None, ..event }.within(9);
         let verb = pick(&mut self.stream, &INTRANSITIVE_VERBS);
         let second = Event {
             subject: worker(&mut self.stream, self.topic).bare(),
@@ -169,10 +170,10 @@ impl Story {
         let by_focus = self.stream.chance(0.5);
         let subject =
             if by_focus { Phrase::person(self.focus) } else { worker(&mut self.stream, self.topic) };
-        let mut told = thing_event(&mut self.stream, self.topic, subject);
-        told = told.within(MAX_WORDS_AFTER_OPENER);
-        self.push_event(&told, by_focus, "");
-        let again = told.paraphrase(&mut self.stream).time_last().within(MAX_WORDS_AFTER_OPENER);
+        let mut event = thing_event(&mut self.stream, self.topic, subject);
+        event = event.within(MAX_WORDS_AFTER_OPENER);
+        self.push_event(&event, by_focus, "");
+        let again = event.paraphrase(&mut self.stream).time_last().within(MAX_WORDS_AFTER_OPENER);
         let before = pick(&mut self.stream, &RESTATEMENT);
         self.push_event(&again, by_focus, before);
     }

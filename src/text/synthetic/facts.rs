@@ -1,8 +1,9 @@
 //! Facts of the world as sentences: statements, with a name or a pronoun, and questions.
 //!
-//! The templates are the whole grammar of facts. Their slots: `{s}` the subject (`anna`, `she`, `fox`), `{n}` its name,
-//! never a pronoun, `{p}` its possessive, `{o}` its possessive pronoun, `{m}` its plural, `{x}` its article; `{v}` the
-//! value, `{a}` its article, `{i}` its preposition if it is a place; `{t}` the pet or the thing whose colour is told.
+//! The templates are the whole grammar of facts. Their slots: `{s}` the subject (`anna`, `she`, `fox`), `{n}`
+//! its name, never a pronoun, `{p}` its possessive, `{o}` its possessive pronoun, `{m}` its plural, `{x}` its
+//! article; `{v}` the value, `{a}` its article, `{i}` its preposition if it is a place; `{t}` the pet or the
+//! thing whose colour the fact gives.
 
 use crate::rng::Stream;
 

@@ -1,8 +1,8 @@
 //! Events as sentences: noun phrases, verb groups, active and passive voice, questions and paraphrases.
 //!
-//! An [`Event`] is the meaning; its methods express it in words. [`super::scenes`] decides what happens; nothing here
-//! draws a content word, except synonyms in [`Event::paraphrase`].
-//! Must never: write a sentence whose verb and subject disagree, except for `agree_with`.
+//! An [`Event`] is the meaning; its methods express it in words. [`super::scenes`] decides what happens;
+//! nothing here draws a content word, except synonyms in [`Event::paraphrase`]. Must never: write a sentence
+//! whose verb and subject disagree, except for `agree_with`.
 
 use crate::rng::Stream;
 
@@ -273,8 +273,8 @@ impl Event {
         }
     }
 
-    /// Shortens the event to at most `max_words` words; drops its time, the words after its nouns, its place and its
-    /// adjectives, in this order.
+    /// Shortens the event to at most `max_words` words; drops its time, the words after its nouns, its place
+    /// and its adjectives, in this order.
     pub fn within(mut self, max_words: usize) -> Self {
         for step in 0..5 {
             if self.words().len() <= max_words {

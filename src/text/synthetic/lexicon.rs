@@ -1,8 +1,8 @@
 //! Words: their inflections, synonyms, and the function words.
 //!
-//! A word is stored as its base form (`&'static str`); these functions make the other forms. Topic words are in
-//! [`super::topics`], sentiment words in [`super::sentiment`], names and facts in [`super::world`].
-//! Must never: draw a random number except in [`pick`].
+//! A word is stored as its base form (`&'static str`); these functions make the other forms. Topic words are
+//! in [`super::topics`], sentiment words in [`super::sentiment`], names and facts in [`super::world`]. Must
+//! never: draw a random number except in [`pick`].
 
 use crate::rng::Stream;
 
@@ -25,9 +25,9 @@ impl Number {
     }
 }
 
-/// Draws an entry of a table, the first ones more often: as in natural text, a few words of every class are frequent
-/// and many are rare. The first of n has the probability 1/√n, the last about 1/2n. The tables of the language are
-/// never empty; the tests read them all.
+/// Draws an entry of a table, the first ones more often: as in natural text, a few words of every class are
+/// frequent and many are rare. The first of n has the probability 1/√n, the last about 1/2n. The tables of
+/// the language are never empty; the tests read them all.
 pub fn pick<T: Copy>(stream: &mut Stream, table: &[T]) -> T {
     let share = stream.uniform();
     table[((share * share * table.len() as f64) as usize).min(table.len() - 1)]
@@ -237,7 +237,8 @@ fn is_vowel(letter: char) -> bool {
     "aeiou".contains(letter)
 }
 
-/// Whether the last consonant doubles before an ending: words with one vowel and one consonant after it (`stop`).
+/// Whether the last consonant doubles before an ending: words with one vowel and one consonant after it
+/// (`stop`).
 fn doubles(word: &str) -> bool {
     let vowels = word.chars().filter(|&letter| is_vowel(letter)).count();
     let mut letters = word.chars().rev();

@@ -1,13 +1,14 @@
 //! The built-in miniature language: documents, a vocabulary and evaluation tasks with no download.
 //!
-//! A seeded grammar writes English-like text about a small fixed world. It suits replaced-token detection: several words
-//! fit every position, and the rest of the text (agreement, the topic, earlier sentences, facts of the world) decides
-//! which one. Numbers measured on it show that the program works, not how well a model knows English, so reports mark
-//! them as synthetic.
+//! A seeded grammar writes English-like text about a small fixed world. It suits replaced-token detection:
+//! several words fit every position, and the rest of the text (agreement, the topic, earlier sentences, facts
+//! of the world) decides which one. Numbers measured on it show that the program works, not how well a model
+//! knows English, so reports mark them as synthetic.
 //!
-//! Where to look: [`world`] and [`facts`] for the facts, [`topics`], [`lexicon`] and [`sentiment`] for words, [`scenes`]
-//! and [`grammar`] for events and their sentences, [`document`](self::document()) for documents, [`tasks`] for the
-//! evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`] streams of the language's seed.
+//! Where to look: [`world`] and [`facts`] for the facts, [`topics`], [`lexicon`] and [`sentiment`] for words,
+//! [`scenes`] and [`grammar`] for events and their sentences, [`document`](self::document()) for documents,
+//! [`tasks`] for the evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`]
+//! streams of the language's seed.
 
 mod document;
 mod facts;

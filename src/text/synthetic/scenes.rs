@@ -116,7 +116,8 @@ pub fn time_for(stream: &mut Stream, tense: Tense) -> Time {
     Time { text, first: stream.chance(0.4) }
 }
 
-/// Draws an event of the topic with the subject `subject`. Its object is a thing (most often), a person, or none.
+/// Draws an event of the topic with the subject `subject`. Its object is a thing (most often), a person, or
+/// none.
 pub fn event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
     match stream.below(10) {
         0 | 1 => social_event(stream, topic, subject),

@@ -109,8 +109,8 @@ impl Mood {
     }
 }
 
-/// Draws a sentence of the mood, without the period. `who` is the person who judges (a name or a pronoun). With
-/// `negated`, the words are those of the other mood, negated by `not`.
+/// Draws a sentence of the mood, without the period. `who` is the person who judges (a name or a pronoun).
+/// With `negated`, the words are those of the other mood, negated by `not`.
 pub fn opinion(stream: &mut Stream, mood: Mood, topic: &Topic, who: &str, negated: bool) -> String {
     let words = mood.words();
     let thing = subject_matter(stream, topic);

@@ -85,7 +85,8 @@ impl Statement {
     }
 }
 
-/// Whether two facts are about the same thing: a pet and its colour count as one, an owned thing and its colour too.
+/// Whether two facts are about the same thing: a pet and its colour count as one, an owned thing and its
+/// colour too.
 fn about_same(one: &Fact, two: &Fact) -> bool {
     let group = |relation| match relation {
         Relation::Item | Relation::ItemColour => Relation::Item,

@@ -1,7 +1,8 @@
 //! Topics: which content words belong together.
 //!
-//! A document stays on one topic. A topic has places, jobs and two kinds of things. A kind has members (a `hammer` is a
-//! `tool`), and the verbs and adjectives that go with them. So some words of a class fit a sentence better than others.
+//! A document stays on one topic. A topic has places, jobs and two kinds of things. A kind has members (a
+//! `hammer` is a `tool`), and the verbs and adjectives that go with them. So some words of a class fit a
+//! sentence better than others.
 
 use super::place::{Place, at};
 

@@ -1,7 +1,7 @@
-//! The small fixed world: its people and animals, and what is true of them.
+//! The small fixed world: its people and animals, and the facts about them.
 //!
-//! Nothing here depends on a seed: Anna is a baker in every corpus. [`super::facts`] turns the tables into statements
-//! and questions.
+//! Nothing here depends on a seed: Anna is a baker in every corpus. [`super::facts`] turns the tables into
+//! statements and questions.
 
 use super::place::{Place, at};
 use super::topics::Topic;
@@ -57,7 +57,7 @@ impl Gender {
     }
 }
 
-/// A person and what is always true of them.
+/// A person and the facts about them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Person {
     /// First name, unique.
@@ -76,7 +76,7 @@ pub struct Person {
     pub food: &'static str,
 }
 
-/// A kind of animal and what is always true of it.
+/// A kind of animal and the facts about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Animal {
     /// The noun.

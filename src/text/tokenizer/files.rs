@@ -1,7 +1,7 @@
 //! Tokenizers as transformers has them: they read special tokens in the text, and are saved as files.
 //!
-//! Training reads text without special tokens (`wordpiece.rs`). The tokenizer of a published model adds [CLS] and [SEP],
-//! and reads `[MASK]` as the token. This file makes the second from the first.
+//! Training reads text without special tokens (`wordpiece.rs`). The tokenizer of a published model adds [CLS]
+//! and [SEP], and reads `[MASK]` as the token. This file makes the second from the first.
 
 use std::path::Path;
 
@@ -46,8 +46,8 @@ pub fn tokenizer_in(folder: &Path) -> Result<Option<Tokenizer>> {
 }
 
 impl Tokenizer {
-    /// Input ids and token type ids of `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, as transformers' tokenizer
-    /// gives them: text that spells a special token becomes that token.
+    /// Input ids and token type ids of `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, as transformers'
+    /// tokenizer gives them: text that spells a special token becomes that token.
     pub fn encode_as_published(&self, text: &str, pair: Option<&str>) -> Result<(Vec<u32>, Vec<u32>)> {
         let input: EncodeInput = match pair {
             Some(pair) => (text, pair).into(),

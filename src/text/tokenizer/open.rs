@@ -17,8 +17,8 @@ use crate::text::synthetic;
 /// The tokenizer of a data section; if it is not available, the one that was imported with a corpus.
 ///
 /// # Errors
-/// The file is missing, is not a tokenizer, or lacks a special token; the text that the vocabulary is made from cannot
-/// be read.
+/// The file is missing, is not a tokenizer, or lacks a special token; the text that the vocabulary is made
+/// from cannot be read.
 pub fn open_tokenizer(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Tokenizer> {
     open_tokenizer_with(spec, env, sink, || open_source(spec, env, sink))
 }

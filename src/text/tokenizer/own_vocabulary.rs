@@ -1,9 +1,9 @@
 //! A WordPiece vocabulary made from the training text, cached by the hash of its source.
 //!
-//! The library's trainer merges the most frequent pairs of pieces. It numbers the letters inside words in an order that
-//! changes from run to run, and merges pairs of equal frequency in the order of those numbers. So every letter, with and
-//! without `##` before it, is passed as a special token, which fixes the order; and the finished vocabulary is sorted.
-//! Must never: read held-out text. Next: `wordpiece.rs`.
+//! The library's trainer merges the most frequent pairs of pieces. It numbers the letters inside words in an
+//! order that changes from run to run, and merges pairs of equal frequency in the order of those numbers. So
+//! every letter, with and without `##` before it, is passed as a special token, which fixes the order; and
+//! the finished vocabulary is sorted. Must never: read held-out text. Next: `wordpiece.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -31,8 +31,9 @@ const LETTERS: usize = 400;
 /// The prefix of a piece that continues a word.
 const CONTINUATION: &str = "##";
 
-/// A vocabulary of at most `size` tokens from the first `documents` documents of the training text: special tokens first,
-/// the others sorted. Words are normalised and split as in BERT's uncased tokenizer. The same text gives the same tokens.
+/// A vocabulary of at most `size` tokens from the first `documents` documents of the training text: special
+/// tokens first, the others sorted. Words are normalised and split as in BERT's uncased tokenizer. The same
+/// text gives the same tokens.
 ///
 /// # Errors
 /// The text cannot be read or has no words; `size` is too small for its letters; the cache cannot be written.
@@ -216,7 +217,8 @@ mod tests {
             ids.into_iter().map(|id| tokenizer.token(id).unwrap()).collect()
         };
         assert_eq!(pieces("play low"), ["play", "low"]);
-        // Other words are spelt with letters, at the beginning or inside of a word as they occurred in the text.
+        // Other words are spelt with letters, at the beginning or inside of a word as they occurred in the
+        // text.
         assert_eq!(pieces("elwo").concat().replace("##", ""), "elwo");
         assert_eq!(pieces("quiz"), ["[UNK]"]);
     }

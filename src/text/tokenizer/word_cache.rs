@@ -1,9 +1,9 @@
 //! A cache of the ids of words, which makes tokenising a corpus several times faster.
 //!
-//! BERT's normaliser and its word boundaries do not look beyond a space, so the ids of a text are those of its words
-//! between spaces, and most words are repeated. Each thread has its own cache. A test compares the cache with the
-//! tokenizer on the whole text, control characters and accents included.
-//! Must never: be used for a tokenizer that looks beyond spaces ([`is_local`]).
+//! BERT's normaliser and its word boundaries do not look beyond a space, so the ids of a text are those of
+//! its words between spaces, and most words are repeated. Each thread has its own cache. A test compares the
+//! cache with the tokenizer on the whole text, control characters and accents included. Must never: be used
+//! for a tokenizer that looks beyond spaces ([`is_local`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,7 +58,8 @@ impl WordCache {
                 *known = ThreadCache { cache_id: self.0, ids: HashMap::new() };
             }
             let mut ids = Vec::with_capacity(text.len() / 4);
-            // Other white space is left to the normaliser: it drops a form feed, for example, and joins the words around it.
+            // Other white space is left to the normaliser: it drops a form feed, for example, and joins the
+            // words around it.
             for word in text.split([' ', '\n', '\t', '\r']).filter(|word| !word.is_empty()) {
                 if let Some(found) = known.ids.get(word) {
                     ids.extend_from_slice(found);

@@ -1,9 +1,9 @@
 //! A WordPiece tokenizer, from a `tokenizer.json`, a `vocab.txt` or a list of tokens.
 //!
-//! Whatever the file says, this tokenizer does not truncate, pad or add special tokens, and reads text that spells a
-//! special token (`[MASK]`) as text, so that no training text can contain one.
-//! Must never: decide on lengths or segments. Next: `open.rs` chooses the tokenizer, `corpus/packing.rs` builds
-//! sequences from the ids.
+//! Whatever the file says, this tokenizer does not truncate, pad or add special tokens, and reads text that
+//! spells a special token (`[MASK]`) as text, so that no training text can contain one. Must never: decide on
+//! lengths or segments. Next: `open.rs` chooses the tokenizer, `corpus/packing.rs` builds sequences from the
+//! ids.
 
 use std::path::Path;
 
@@ -51,7 +51,8 @@ pub struct Tokenizer {
 pub type ByteRange = (usize, usize);
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`; any other name is read as a `vocab.txt`, where the id of a token is its line number.
+    /// Reads a `tokenizer.json`; any other name is read as a `vocab.txt`, where the id of a token is its line
+    /// number.
     pub fn from_file(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
@@ -77,8 +78,8 @@ impl Tokenizer {
         Self::finish(inner, origin)
     }
 
-    /// BERT's uncased tokenizer over a list of tokens: converts to lower case, strips accents, splits off punctuation,
-    /// then takes the longest pieces first, with `##` before a piece that continues a word.
+    /// BERT's uncased tokenizer over a list of tokens: converts to lower case, strips accents, splits off
+    /// punctuation, then takes the longest pieces first, with `##` before a piece that continues a word.
     pub fn from_vocabulary(tokens: &[String], origin: &str) -> Result<Self> {
         let mut sorted: Vec<&String> = tokens.iter().filter(|token| !token.is_empty()).collect();
         sorted.sort_unstable();
@@ -140,9 +141,9 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of a text, without special tokens, and the byte range of each token in the text. The ranges are those of
-    /// the original text, before lower-casing and stripping accents. Characters that gave no token, such as an accent
-    /// on its own, belong to the token before them, up to the next space.
+    /// The ids of a text, without special tokens, and the byte range of each token in the text. The ranges
+    /// are those of the original text, before lower-casing and stripping accents. Characters that gave no
+    /// token, such as an accent on its own, belong to the token before them, up to the next space.
     pub fn encode_with_offsets(&self, text: &str) -> Result<(Vec<u32>, Vec<ByteRange>)> {
         let encoding = self.inner.encode(text, false).map_err(|error| self.cannot_encode(text, error))?;
         let mut ranges = encoding.get_offsets().to_vec();

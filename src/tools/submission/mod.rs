@@ -128,7 +128,7 @@ fn predictions(
     }
     let run = match wanted {
         Some(seed) => runs.iter().find(|run| run.finetune_seed == seed).copied(),
-        None => median_run(runs.iter().copied()),
+        None => median_run(runs.iter().copied(), |run| Some((run.value?, run.finetune_seed))),
     };
     let Some(run) = run else {
         return Ok(Err(match wanted {

@@ -37,7 +37,8 @@ fn batch(step: u64) -> Batch {
     batch
 }
 
-/// Trains at most `limit` of ten steps in `folder`. Returns the outcome, the state and every parameter's values.
+/// Trains at most `limit` of ten steps in `folder`. Returns the outcome, the state and every parameter's
+/// values.
 fn train(folder: &Path, limit: u64) -> (TrainOutcome, TrainState, Vec<Vec<f32>>) {
     train_spec(spec(), folder, limit)
 }
@@ -120,8 +121,9 @@ fn a_stop_changes_nothing_where_weights_are_shared() {
     }
 }
 
-/// The second stage begins after five steps. A run resumes from a checkpoint before, at and after that with the same
-/// numbers. The discriminator is copied once: after the first step of the second stage it differs from the generator.
+/// The second stage begins after five steps. A run resumes from a checkpoint before, at and after that with
+/// the same numbers. The discriminator is copied once: after the first step of the second stage it differs
+/// from the generator.
 #[test]
 fn a_stop_around_the_second_stage_changes_nothing() {
     let mut spec = spec();
@@ -161,7 +163,8 @@ fn a_full_run_continues_from_a_shorter_one() {
     assert_eq!(train(&to, 99), full);
 }
 
-/// A trial that ran out of memory resumes with smaller micro-batches. The numbers are the same except for rounding.
+/// A trial that ran out of memory resumes with smaller micro-batches. The numbers are the same except for
+/// rounding.
 #[test]
 fn a_run_resumes_with_smaller_micro_batches() {
     let folder = tempfile::tempdir().unwrap();

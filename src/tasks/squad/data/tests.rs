@@ -65,7 +65,8 @@ fn second_row(
     })
 }
 
-/// The hub counts code points: a letter with an accent has one code point and two bytes, a smiley one and four.
+/// The hub counts code points: a letter with an accent has one code point and two bytes, a smiley one and
+/// four.
 #[test]
 fn offsets_in_code_points_become_offsets_in_bytes() {
     let context = "Ünïcode 🙂🙂 it is";

@@ -62,7 +62,8 @@ fn invalid_spans_are_left_out() {
     assert_eq!(texts(&decode(&question, CONTEXT, &[two], &few)), ["a"]);
 }
 
-/// Windows a b C d | C d A b. "C" may start in the first only and "d" in the second only, whatever the scores.
+/// Windows a b C d | C d A b. An answer may start at "C" only in the first
+/// and at "d" only in the second, with any scores.
 #[test]
 fn an_answer_starts_in_the_window_that_shows_most_around_it() {
     let spec = SquadSpec { seq_len: 11, query_len: 4, stride: 2, ..Default::default() };
@@ -99,7 +100,8 @@ fn a_question_without_a_valid_span_has_an_empty_answer() {
 
 /// The official scores of three questions, of which the last has no answer.
 ///
-/// The answer to q1 is correct, the one to q2 is "C d" instead of "d", and q3 is answered although it has no answer.
+/// The answer to q1 is correct, the one to q2 is "C d" instead of "d", and q3 is answered although it has no
+/// answer.
 #[test]
 fn scores_of_given_predictions_by_hand() {
     let spec = SquadSpec::default();
@@ -129,7 +131,8 @@ fn scores_of_given_predictions_by_hand() {
     // q1 is kept and correct; q2 is above the threshold of -2.75, so it counts as unanswered; q3 is kept.
     assert_eq!((scores.exact, scores.f1), (100.0 / 3.0, 100.0 / 3.0));
     assert_eq!((scores.has_answer_f1, scores.no_answer_f1), (Some(50.0), Some(0.0)));
-    // Answering q1 alone is best: q1 and the unanswered q3 are correct. "C d" for "d" has F1 2/3, less than q3 loses.
+    // Answering q1 alone is best: q1 and the unanswered q3 are correct. "C d" for "d" has F1 2/3, less than
+    // q3 loses.
     assert_eq!((scores.best_f1, scores.best_f1_thresh), (Some(200.0 / 3.0), Some(-5.0)));
     assert_eq!((scores.best_exact, scores.best_exact_thresh), (Some(200.0 / 3.0), Some(-5.0)));
 }

@@ -1,4 +1,5 @@
-//! Losses computed by hand, gradients by finite differences, and all pairs at once compared with single pairs.
+//! Losses computed by hand, gradients by finite differences, and all pairs at once compared with single
+//! pairs.
 
 use super::*;
 use crate::nn::Parameters;
@@ -82,8 +83,8 @@ fn the_simple_heads_loss_by_hand() {
     assert!((loss - parts.iter().sum::<f64>() / 4.0).abs() < 1e-6, "{loss} {parts:?}");
 }
 
-/// With weights of zero, all allowed tokens have the same probability: the loss is ln 5 for windows of [CLS], three context
-/// tokens and [SEP], and ln 2 for the classifier.
+/// With weights of zero, all allowed tokens have the same probability: the loss is ln 5 for windows of [CLS],
+/// three context tokens and [SEP], and ln 2 for the classifier.
 #[test]
 fn the_papers_loss_by_hand() {
     let loss = |weight| {
@@ -145,7 +146,8 @@ fn training_uses_the_gold_start() {
     assert!((loss - expected).abs() < 1e-5, "{loss} {expected}");
 }
 
-/// Compares with central differences of the loss in f64, for some elements of every parameter and of the hidden states.
+/// Compares with central differences of the loss in f64, for some elements of every parameter and of the
+/// hidden states.
 #[test]
 fn gradients_are_finite_differences() {
     use candle_core::{DType, Var};

@@ -8,7 +8,8 @@ use crate::text::corpus::open_corpus;
 const SENTENCES: [&str; 4] =
     ["The cat saw the dog.", "A dog ran home.", "Seven birds sang in the tree.", "It rained all day."];
 
-/// Writes a text of `n` documents into `folder`; returns its data section, which makes a vocabulary from the text.
+/// Writes a text of `n` documents into `folder`; returns its data section, which makes a vocabulary from the
+/// text.
 fn a_text(folder: &Path, n: usize) -> DataSpec {
     let document = |index: usize| SENTENCES.map(|sentence| format!("{sentence} {index}\n")).concat();
     let text: String = (0..n).map(|index| document(index) + "\n").collect();

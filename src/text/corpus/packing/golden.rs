@@ -1,6 +1,7 @@
 //! Compares packing with another implementation of the same rules, by `tests/golden/packing.json`.
 //!
-//! Each document is packed on its own with random numbers from the file. `scripts/golden_packing.py` makes the file.
+//! Each document is packed on its own with random numbers from the file. `scripts/golden_packing.py` makes
+//! the file.
 
 use serde::Deserialize;
 

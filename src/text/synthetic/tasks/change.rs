@@ -35,8 +35,8 @@ fn same_head(one: &Phrase, other: &Phrase) -> bool {
     }
 }
 
-/// Draws another value for one slot of the event, from the same topic or, half of the time, from another one. A slot
-/// that the event does not have is not changed.
+/// Draws another value for one slot of the event, from the same topic or, half of the time, from another one.
+/// A slot that the event does not have is not changed.
 pub fn changed(stream: &mut Stream, topic: &'static Topic, event: &Event, slot: Slot) -> Event {
     let topic = if stream.chance(0.5) { topic } else { other_topic(stream, topic) };
     let mut other = event.clone();

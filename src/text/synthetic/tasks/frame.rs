@@ -58,8 +58,9 @@ pub fn task_frame(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> Resu
     frame(n, columns)
 }
 
-/// The first `n` questions of a split, with the columns and types of `rajpurkar/squad_v2`: id, title, context,
-/// question and answers (struct of the lists `text` and `answer_start`, empty where there is no answer).
+/// The first `n` questions of a split, with the columns and types of `rajpurkar/squad_v2`: id, title,
+/// context, question and answers (struct of the lists `text` and `answer_start`, empty where there is no
+/// answer).
 ///
 /// # Errors
 /// Only by an internal error.

@@ -1,7 +1,8 @@
-//! Evaluation tasks of the language, with the columns of the hub's data sets (nyu-mll/glue, rajpurkar/squad_v2).
+//! Evaluation tasks of the language, with the columns of the hub's data sets (nyu-mll/glue,
+//! rajpurkar/squad_v2).
 //!
-//! An example depends on (seed, task, split, index) alone. A hash of its text decides its split, so that training and
-//! validation never share an example, whatever their seeds and sizes.
+//! An example depends on (seed, task, split, index) alone. A hash of its text decides its split, so that
+//! training and validation never share an example, whatever their seeds and sizes.
 
 mod change;
 mod cola;
@@ -33,7 +34,8 @@ pub enum TaskSplit {
 /// One text in this many belongs to the validation split.
 const VALIDATION_SHARE: u8 = 4;
 
-/// Most draws until the text of an example belongs to the split; the probability of needing more is (3/4)^1000.
+/// Most draws until the text of an example belongs to the split; the probability of needing more is
+/// (3/4)^1000.
 const MAX_DRAWS: usize = 1000;
 
 /// An example of a sentence or sentence-pair task.

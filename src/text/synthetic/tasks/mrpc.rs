@@ -1,4 +1,5 @@
-//! MRPC, paraphrase: the second sentence tells the same event (label 1), or another one in similar words (label 0).
+//! MRPC, paraphrase: the second sentence tells the same event (label 1), or another one in similar words
+//! (label 0).
 
 use crate::rng::Stream;
 
@@ -19,22 +20,22 @@ pub fn draw(stream: &mut Stream) -> TaskExample {
     loop {
         let subject = anyone(stream, topic);
         let social = stream.chance(0.25);
-        let told =
+        let first =
             if social { social_event(stream, topic, subject) } else { thing_event(stream, topic, subject) };
         let other = if equivalent {
-            told.clone()
+            first.clone()
         } else if social && stream.chance(0.5) {
-            told.swapped()
+            first.swapped()
         } else if stream.chance(0.15) {
-            Event { negated: !told.negated, ..told.clone() }
+            Event { negated: !first.negated, ..first.clone() }
         } else {
-            let one = changed_any(stream, topic, &told, &SLOTS);
+            let one = changed_any(stream, topic, &first, &SLOTS);
             if stream.chance(0.6) { changed_any(stream, topic, &one, &SLOTS) } else { one }
         };
         let again = other.paraphrase(stream);
-        if again.words() != told.words() && (equivalent || other != told) {
+        if again.words() != first.words() && (equivalent || other != first) {
             let label = f32::from(u8::from(equivalent));
-            return TaskExample::pair(sentence(&told.words()), sentence(&again.words()), label);
+            return TaskExample::pair(sentence(&first.words()), sentence(&again.words()), label);
         }
     }
 }

@@ -19,16 +19,16 @@ pub fn draw(stream: &mut Stream) -> TaskExample {
     let asked = Statement::draw(stream, topic);
     let question = asked.question(stream).text;
     let answered = stream.chance(0.5);
-    let told = if answered { asked } else { distractor(stream, topic, &asked) };
-    let text = match &told {
+    let statement = if answered { asked } else { distractor(stream, topic, &asked) };
+    let text = match &statement {
         Statement::Event(event) if stream.chance(REWORDED) => event.paraphrase(stream).text(),
-        told => told.text(stream, false),
+        statement => statement.text(stream, false),
     };
     TaskExample::pair(question, format!("{text}."), if answered { 0.0 } else { 1.0 })
 }
 
-/// Draws a statement that does not answer: the same relation of another person, another fact of the same person, or any
-/// statement.
+/// Draws a statement that does not answer: the same relation of another person, another fact of the same
+/// person, or any statement.
 fn distractor(stream: &mut Stream, topic: &'static Topic, asked: &Statement) -> Statement {
     loop {
         let other = match (asked, stream.below(3)) {

@@ -1,7 +1,8 @@
 //! RTE, entailment: does the second sentence follow from the first (label 0) or not (label 1)?
 //!
-//! These follow: the event without its modifiers, in other words, or with the kind of a thing instead of the thing; and
-//! each of two facts. These do not: a changed part, a negation, subject and object exchanged, a false fact.
+//! These follow: the event without its modifiers, in other words, or with the kind of a thing instead of the
+//! thing; and each of two facts. These do not: a changed part, a negation, subject and object exchanged, a
+//! false fact.
 
 use crate::rng::Stream;
 
@@ -30,8 +31,8 @@ fn facts(stream: &mut Stream, entailed: bool) -> TaskExample {
     stream.shuffle(&mut relations);
     let [first, second, ..] = relations.map(|relation| Fact::of_person(person, relation));
     let premise = format!("{}, and {}.", first.statement(stream, false), second.statement(stream, true));
-    let told = if stream.chance(0.5) { first } else { second };
-    let claim = if entailed { told } else { told.falsified(stream) };
+    let fact = if stream.chance(0.5) { first } else { second };
+    let claim = if entailed { fact } else { fact.falsified(stream) };
     pair(premise, claim.statement(stream, false) + ".", entailed)
 }
 
@@ -40,20 +41,20 @@ fn events(stream: &mut Stream, entailed: bool) -> TaskExample {
     loop {
         let subject = anyone(stream, topic);
         let social = stream.chance(0.25);
-        let told =
+        let premise =
             if social { social_event(stream, topic, subject) } else { thing_event(stream, topic, subject) };
         // With `not` or `every`, leaving out a modifier would not give a sentence that follows.
-        let told = Event {
-            subject: referring(told.subject),
-            object: told.object.map(referring),
+        let premise = Event {
+            subject: referring(premise.subject),
+            object: premise.object.map(referring),
             negated: false,
-            ..told
+            ..premise
         };
-        let core = told.core();
+        let core = premise.core();
         let claim =
             if entailed { follows(stream, &core) } else { does_not_follow(stream, topic, &core, social) };
-        if claim.words() != told.words() {
-            return pair(sentence(&told.words()), sentence(&claim.words()), entailed);
+        if claim.words() != premise.words() {
+            return pair(sentence(&premise.words()), sentence(&claim.words()), entailed);
         }
     }
 }

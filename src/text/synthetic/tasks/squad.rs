@@ -1,5 +1,5 @@
-//! SQuAD 2.0: a context of facts and events, and a question about one of them, or a question that the context does not
-//! answer.
+//! SQuAD 2.0: a context of facts and events, and a question about one of them, or a question that the context
+//! does not answer.
 
 use crate::rng::Stream;
 
@@ -102,7 +102,7 @@ fn unanswerable(
     stream: &mut Stream,
     topic: &'static Topic,
     statement: &Statement,
-    told: &[Statement],
+    context: &[Statement],
 ) -> Option<String> {
     let other = match statement {
         Statement::Fact(_) => {
@@ -113,6 +113,7 @@ fn unanswerable(
             Statement::Event(changed_any(stream, topic, event, &[Slot::Verb, Slot::Object]))
         }
     };
-    let answered = told.iter().any(|told| told.competes_with(&other) && matches!(told, Statement::Fact(_)));
-    (!answered).then(|| other.question(stream).text)
+    let is_answered =
+        context.iter().any(|one| one.competes_with(&other) && matches!(one, Statement::Fact(_)));
+    (!is_answered).then(|| other.question(stream).text)
 }

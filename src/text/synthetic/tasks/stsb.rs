@@ -1,4 +1,5 @@
-//! STS-B, similarity: the second sentence changes some parts of the first event; the score is the weight of the others.
+//! STS-B, similarity: the second sentence changes some parts of the first event; the score is the weight of
+//! the others.
 
 use crate::rng::Stream;
 
@@ -14,19 +15,19 @@ const WEIGHTS: [(Slot, f32); 5] =
 pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let subject = anyone(stream, topic);
-    let mut told = thing_event(stream, topic, subject);
-    told.negated = false;
-    told.place = topic.places.get(stream.below(topic.places.len()));
-    told.time = Some(time_for(stream, told.tense));
+    let mut first = thing_event(stream, topic, subject);
+    first.negated = false;
+    first.place = topic.places.get(stream.below(topic.places.len()));
+    first.time = Some(time_for(stream, first.tense));
     let mut slots = WEIGHTS;
     stream.shuffle(&mut slots);
     let n_changed = stream.below(slots.len() + 1);
     let mut score = 5.0;
-    let mut other = told.clone();
+    let mut other = first.clone();
     for (slot, weight) in slots.into_iter().take(n_changed) {
         other = changed(stream, topic, &other, slot);
         score -= weight;
     }
     let other = other.paraphrase(stream);
-    TaskExample::pair(sentence(&told.words()), sentence(&other.words()), score)
+    TaskExample::pair(sentence(&first.words()), sentence(&other.words()), score)
 }

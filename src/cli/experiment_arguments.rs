@@ -30,20 +30,20 @@ impl Overrides {
 
 /// An experiment with its overrides.
 #[derive(Args, Clone, Debug)]
-pub struct SpecArguments {
+pub struct ExperimentArguments {
     /// Experiment file (YAML)
     #[arg(value_name = "EXPERIMENT")]
-    pub spec: PathBuf,
+    pub file: PathBuf,
 
     /// Profile and --set.
     #[command(flatten)]
     pub overrides: Overrides,
 }
 
-impl SpecArguments {
+impl ExperimentArguments {
     /// Reads and checks the experiment file.
     pub fn load(&self) -> Result<Experiment> {
-        self.overrides.load(&self.spec)
+        self.overrides.load(&self.file)
     }
 }
 

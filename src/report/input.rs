@@ -1,0 +1,39 @@
+//! What a report is asked for, and what it gives back.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::experiment::{ExperimentSpec, Trial};
+
+/// What a report is built from.
+pub struct ReportInput<'a> {
+    /// The experiment with its profile and overrides applied.
+    pub experiment: &'a ExperimentSpec,
+    /// Name of the profile.
+    pub profile: &'a str,
+    /// The plan; a report shows these trials and no others.
+    pub trials: &'a [Trial],
+    /// Folder of the experiment's results, with one folder per trial.
+    pub results: &'a Path,
+    /// Folder that receives the report; made if it is missing.
+    pub out: &'a Path,
+    /// The command line that builds this report again.
+    pub command: &'a str,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct ReportSummary {
+    /// The files, report.md first.
+    pub files: Vec<PathBuf>,
+    /// Trials with an outcome.
+    pub n_done: usize,
+    /// Trials of the plan.
+    pub n_trials: usize,
+    /// Why some trials were left out: their records cannot be read.
+    pub errors: Vec<Error>,
+    /// The summary as fixed-width text.
+    pub table: String,
+    /// What was expected and whether it was seen.
+    pub verdict: String,
+}
