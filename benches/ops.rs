@@ -2,7 +2,7 @@
 //! (4 sequences of 128 tokens, width 256) and of its generator's output layer.
 //!
 //! Run: `cargo bench --profile dev --bench ops`, or with `-- gelu` behind it for one of them; the dev profile is optimised, and
-//! built already. Compare the two lines of a pair: the machine's mood is in both.
+//! built already. Compare the two lines of a pair: noise of the machine is in both.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use std::time::Duration;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use electra_lab::ops::Precision;
-use electra_lab::ops::attention::{self, Reach, attention};
+use electra_lab::ops::attention::{self, AttentionMask, attention};
 use electra_lab::ops::binary_cross_entropy::{self, binary_cross_entropy};
 use electra_lab::ops::cross_entropy;
-use electra_lab::ops::dropout::{DropoutKey, Place};
+use electra_lab::ops::dropout::{DropoutKey, MicroBatchOffset};
 use electra_lab::ops::entropy::{self, entropy};
 use electra_lab::ops::gelu::{self, gelu};
+use electra_lab::ops::layer_norm::{residual_layer_norm, residual_reference};
 use electra_lab::ops::linear::{self, linear};
-use electra_lab::ops::norm::{residual_norm, residual_reference};
-use electra_lab::ops::readings;
 use electra_lab::ops::sampling::Sampler;
+use electra_lab::ops::softmax_stats::{self, softmax_stats};
 use electra_lab::rng::{Purpose, Stream, StreamKey};
 
 const SEQUENCES: usize = 4;
@@ -45,7 +45,7 @@ fn key() -> Option<DropoutKey> {
         key: StreamKey::new(1, Purpose::Dropout, 1),
         site: 1,
         probability: 0.1,
-        place: Place::default(),
+        offset: MicroBatchOffset::default(),
     })
 }
 
@@ -73,18 +73,22 @@ fn ops(criterion: &mut Criterion) {
     });
 
     let rows = [tensor(&[TOKENS, HIDDEN], 1), tensor(&[TOKENS, HIDDEN], 2), tensor(&[2, HIDDEN], 3)];
-    pair(criterion, "residual_norm", &rows, &|t| residual_norm(&t[0], &t[1], &t[2], key(), 1e-12), &|t| {
-        residual_reference(&t[0], &t[1], &t[2], key(), 1e-12)
-    });
+    pair(
+        criterion,
+        "residual_layer_norm",
+        &rows,
+        &|t| residual_layer_norm(&t[0], &t[1], &t[2], key(), 1e-12),
+        &|t| residual_reference(&t[0], &t[1], &t[2], key(), 1e-12),
+    );
 
     let offsets: Arc<[usize]> = (0..=SEQUENCES).map(|sequence| sequence * LENGTH).collect();
-    let everything = Reach::Everything;
+    let full = AttentionMask::Full;
     pair(
         criterion,
         "attention",
         &[tensor(&[TOKENS, 3 * HIDDEN], 1)],
-        &|t| attention(&t[0], &offsets, HEADS, everything, key()),
-        &|t| attention::reference(&t[0], &offsets, HEADS, everything, key()),
+        &|t| attention(&t[0], &offsets, HEADS, full, key()),
+        &|t| attention::reference(&t[0], &offsets, HEADS, full, key()),
     );
 
     let logits = [tensor(&[MASKED, VOCABULARY], 1)];
@@ -94,8 +98,8 @@ fn ops(criterion: &mut Criterion) {
     });
     pair(criterion, "entropy", &logits, &|t| entropy(&t[0]), &|t| entropy::reference(&t[0]));
     let sampler = Some(Sampler { temperature: 1.0, seed: 1, step: 1, first: 0 });
-    pair(criterion, "readings", &logits, &|t| Ok(readings::read(&t[0], &targets, sampler)?.loss), &|t| {
-        Ok(readings::reference(&t[0], &targets, sampler)?.loss)
+    pair(criterion, "softmax_stats", &logits, &|t| Ok(softmax_stats(&t[0], &targets, sampler)?.loss), &|t| {
+        Ok(softmax_stats::reference(&t[0], &targets, sampler)?.loss)
     });
 
     let labels: Vec<f32> = (0..TOKENS).map(|token| f32::from(u8::from(token % 7 == 0))).collect();

@@ -88,10 +88,13 @@ fn ragged(sequences: &[(Vec<u32>, Vec<u32>)]) -> Tokens {
     }
     Tokens {
         indices: Indices {
-            words: sequences.iter().flat_map(|(ids, _)| ids.iter().copied()).collect(),
-            positions: sequences.iter().flat_map(|(ids, _)| 0..ids.len() as u32).collect(),
-            kinds: sequences.iter().flat_map(|(_, token_types)| token_types.iter().copied()).collect(),
-            drawn: None,
+            input_ids: sequences.iter().flat_map(|(ids, _)| ids.iter().copied()).collect(),
+            position_ids: sequences.iter().flat_map(|(ids, _)| 0..ids.len() as u32).collect(),
+            token_type_ids: sequences
+                .iter()
+                .flat_map(|(_, token_types)| token_types.iter().copied())
+                .collect(),
+            device_ids: None,
         },
         offsets: offsets.into(),
     }

@@ -8,12 +8,12 @@ use crate::error::Result;
 use crate::experiment::EncoderShape;
 use crate::nn::{Builder, Init, LayerNorm, Linear};
 use crate::ops::Precision;
+use crate::ops::fused_linear_cross_entropy::{RowLosses, fused_linear_cross_entropy};
+use crate::ops::fused_linear_softmax_stats::fused_linear_softmax_stats;
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
-use crate::ops::projected_cross_entropy::{RowLosses, projected_cross_entropy};
-use crate::ops::projected_readings::read_projected;
-use crate::ops::readings::Readings;
 use crate::ops::sampling::Sampler;
+use crate::ops::softmax_stats::SoftmaxStats;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
 #[derive(Clone, Debug)]
@@ -45,16 +45,16 @@ impl MaskedLmHead {
 
     /// Hidden states [M, H] → softmax statistics of the logits [M, V] of [`forward`](Self::forward), each row
     /// with its target, without returning the logits.
-    pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<Readings> {
+    pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<SoftmaxStats> {
         let inner = self.inner(hidden)?;
-        Ok(read_projected(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
+        Ok(fused_linear_softmax_stats(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
     }
 
     /// Hidden states [N, H] → the cross-entropy [N] of every row against its target, without holding N rows
     /// of logits.
     pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
         let inner = self.inner(hidden)?;
-        Ok(projected_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
+        Ok(fused_linear_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
     }
 
     fn inner(&self, hidden: &Tensor) -> Result<Tensor> {

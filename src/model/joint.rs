@@ -160,10 +160,10 @@ mod tests {
             Electra::new(&mut Parameters::new(1, &Device::Cpu), &model, 30).unwrap();
         let ids: Vec<u32> = (0..12).collect();
         let indices = Indices {
-            words: ids.as_slice().into(),
-            positions: ids.into(),
-            kinds: vec![0; 12].into(),
-            drawn: None,
+            input_ids: ids.as_slice().into(),
+            position_ids: ids.into(),
+            token_type_ids: vec![0; 12].into(),
+            device_ids: None,
         };
         let tokens = Tokens { indices, offsets: vec![0, 12].into() };
         let hidden = |encoder: &Encoder, mode| -> Vec<f32> {

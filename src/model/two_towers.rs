@@ -14,7 +14,7 @@ use super::single::Discriminator;
 use crate::error::Result;
 use crate::experiment::ModelSpec;
 use crate::nn::{Builder, Encoder, Mode, Parameters, Tokens};
-use crate::ops::attention::Reach;
+use crate::ops::attention::AttentionMask;
 use crate::ops::gather::gather;
 
 /// Predicts every token from all others, in one pass.
@@ -34,7 +34,11 @@ impl TwoTowers {
         let head = MaskedLmHead::new(part.within("mlm_head"), &shape.side_by_side(), word)?;
         let left = Encoder::new(part.within("left.encoder"), embeddings.clone(), &shape, rates)?;
         let right = Encoder::new(part.within("right.encoder"), embeddings, &shape, rates)?;
-        Ok(Self { left: left.reaching(Reach::Before), right: right.reaching(Reach::Behind), head })
+        Ok(Self {
+            left: left.reaching(AttentionMask::Causal),
+            right: right.reaching(AttentionMask::ReverseCausal),
+            head,
+        })
     }
 
     /// The context of each of N tokens: [N, 2·H] for towers of width H. At the ends of a sequence, where a
@@ -112,10 +116,10 @@ mod tests {
         let context = |ids: [u32; 8]| {
             let positions: Vec<u32> = vec![0, 1, 2, 3, 4, 0, 1, 2];
             let indices = Indices {
-                words: ids.to_vec().into(),
-                positions: positions.into(),
-                kinds: vec![0; 8].into(),
-                drawn: None,
+                input_ids: ids.to_vec().into(),
+                position_ids: positions.into(),
+                token_type_ids: vec![0; 8].into(),
+                device_ids: None,
             };
             let tokens = Tokens { indices, offsets: vec![0, 5, 8].into() };
             towers.forward(&tokens, Mode::evaluate()).unwrap().to_vec2::<f32>().unwrap()

@@ -15,7 +15,7 @@ use super::parameters::{Builder, Init};
 use crate::error::{Error, Result};
 use crate::experiment::EncoderShape;
 use crate::ops::dropout::dropout;
-use crate::ops::embedding::{Base, Indices, difference_embedding, embedding};
+use crate::ops::embedding::{BaseTables, Indices, difference_embedding, embedding};
 
 /// A ragged batch of tokens as the network reads it.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Embeddings {
     word: Tensor,
     position: Tensor,
     /// The tables that `word` and `position` are differences from.
-    base: Option<Base>,
+    base: Option<BaseTables>,
     token_type: Tensor,
     norm: LayerNorm,
     dropout: f64,
@@ -67,7 +67,7 @@ impl Embeddings {
         Ok(Self {
             word: difference("word", word)?,
             position: difference("position", &self.position)?,
-            base: Some(Base::new(word, &self.position)),
+            base: Some(BaseTables::new(word, &self.position)),
             token_type: builder.within("type").parameter(
                 "weight",
                 &[shape.types, shape.embedding],

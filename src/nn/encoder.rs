@@ -11,8 +11,8 @@ use super::parameters::{Builder, Init};
 use crate::error::Result;
 use crate::experiment::EncoderShape;
 use crate::ops::Precision;
-use crate::ops::attention::Reach;
-use crate::ops::encoder_layer::{Dense, Parameters, Settings, encoder_layer};
+use crate::ops::attention::AttentionMask;
+use crate::ops::encoder_layer::{Dense, LayerParameters, LayerSettings, encoder_layer};
 
 /// Dropout probabilities of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct Encoder {
     embedding_site: u64,
     project: Option<Linear>,
     layers: Vec<Layer>,
-    reach: Reach,
+    mask: AttentionMask,
 }
 
 impl Encoder {
@@ -50,12 +50,12 @@ impl Encoder {
         let layers = (0..shape.layers)
             .map(|i| Layer::new(builder.at_depth(i + 1).within(&format!("layer.{i}")), shape, rates))
             .collect::<Result<_>>()?;
-        Ok(Self { embeddings, embedding_site, project, layers, reach: Reach::Everything })
+        Ok(Self { embeddings, embedding_site, project, layers, mask: AttentionMask::Full })
     }
 
     /// The same encoder with another attention mask.
-    pub fn reaching(self, reach: Reach) -> Self {
-        Self { reach, ..self }
+    pub fn reaching(self, mask: AttentionMask) -> Self {
+        Self { mask, ..self }
     }
 
     /// The same parameters for a second pass in the same step, with dropout masks of its own.
@@ -75,7 +75,7 @@ impl Encoder {
             hidden = project.forward(&hidden)?;
         }
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, tokens, self.reach, mode)?;
+            hidden = layer.forward(&hidden, tokens, self.mask, mode)?;
         }
         Ok(hidden)
     }
@@ -84,7 +84,7 @@ impl Encoder {
 /// Self-attention and feed-forward, each followed by a residual connection and a LayerNorm.
 #[derive(Clone, Debug)]
 struct Layer {
-    parameters: Parameters,
+    parameters: LayerParameters,
     heads: usize,
     epsilon: f64,
     rates: DropoutRates,
@@ -96,7 +96,7 @@ impl Layer {
     fn new(mut builder: Builder<'_>, shape: &EncoderShape, rates: DropoutRates) -> Result<Self> {
         let (hidden, ffn) = (shape.hidden, shape.ffn);
         Ok(Self {
-            parameters: Parameters {
+            parameters: LayerParameters {
                 qkv: dense(builder.within("attention.qkv"), hidden, 3 * hidden)?,
                 attention_output: dense(builder.within("attention.output"), hidden, hidden)?,
                 attention_norm: norm(builder.within("attention.norm"), shape)?,
@@ -112,7 +112,7 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, tokens: &Tokens, reach: Reach, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, tokens: &Tokens, mask: AttentionMask, mode: Mode) -> Result<Tensor> {
         let Self { heads, epsilon, rates, sites, precision, .. } = *self;
         let [in_attention, after_attention, after_output] = sites;
         let dropout = [
@@ -121,7 +121,7 @@ impl Layer {
             mode.dropout(after_output, rates.hidden),
         ];
         let settings =
-            Settings { offsets: tokens.offsets.clone(), heads, reach, dropout, epsilon, precision };
+            LayerSettings { offsets: tokens.offsets.clone(), heads, mask, dropout, epsilon, precision };
         Ok(encoder_layer(x, &self.parameters, &settings)?)
     }
 }

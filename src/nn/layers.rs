@@ -4,37 +4,38 @@ use candle_core::Tensor;
 
 use super::parameters::{Builder, Init};
 use crate::error::Result;
-use crate::ops::dropout::{DropoutKey, Place};
-use crate::ops::{Precision, linear, norm};
+use crate::ops::dropout::{DropoutKey, MicroBatchOffset};
+use crate::ops::layer_norm::layer_norm;
+use crate::ops::{Precision, linear};
 use crate::rng::{Purpose, StreamKey};
 
 /// Training (dropout on, keyed by seed and step) or evaluation (dropout off).
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
     key: Option<StreamKey>,
-    place: Place,
+    offset: MicroBatchOffset,
 }
 
 impl Mode {
     /// Training: dropout is drawn for this seed and step.
     pub fn train(seed: u64, step: u64) -> Self {
-        Self { key: Some(StreamKey::new(seed, Purpose::Dropout, step)), place: Place::default() }
+        Self { key: Some(StreamKey::new(seed, Purpose::Dropout, step)), offset: MicroBatchOffset::default() }
     }
 
     /// Evaluation: no dropout.
     pub fn evaluate() -> Self {
-        Self { key: None, place: Place::default() }
+        Self { key: None, offset: MicroBatchOffset::default() }
     }
 
     /// The same for a micro-batch, which gets its part of the full batch's dropout.
-    pub fn at(self, place: Place) -> Self {
-        Self { place, ..self }
+    pub fn at(self, offset: MicroBatchOffset) -> Self {
+        Self { offset, ..self }
     }
 
     /// The dropout key of a site; None in evaluation.
     pub fn dropout(self, site: u64, probability: f64) -> Option<DropoutKey> {
-        let place = self.place;
-        self.key.map(|key| DropoutKey { key, site, probability, place })
+        let offset = self.offset;
+        self.key.map(|key| DropoutKey { key, site, probability, offset })
     }
 }
 
@@ -81,6 +82,6 @@ impl LayerNorm {
 
     /// x [N, H] → [N, H].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(norm::norm(x, &self.parameters, self.epsilon)?)
+        Ok(layer_norm(x, &self.parameters, self.epsilon)?)
     }
 }

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::model::MaskedLm;
 use crate::nn::{Mode, Tokens};
 use crate::ops::gather::gather;
-use crate::ops::readings::{Readings, read};
 use crate::ops::sampling::Sampler;
+use crate::ops::softmax_stats::{SoftmaxStats, softmax_stats};
 
 /// What was predicted at the M slots, and the loss.
 pub struct Prediction {
@@ -32,11 +32,11 @@ pub struct Prediction {
 impl Prediction {
     /// From logits [M, V] at the slots of `masked`.
     pub fn of_logits(logits: &Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
-        Ok(Self::new(read(logits, &masked.originals, sampler)?, Some(logits.detach())))
+        Ok(Self::new(softmax_stats(logits, &masked.originals, sampler)?, Some(logits.detach())))
     }
 
-    fn new(stats: Readings, logits: Option<Tensor>) -> Self {
-        let Readings { loss, best, entropy, samples } = stats;
+    fn new(stats: SoftmaxStats, logits: Option<Tensor>) -> Self {
+        let SoftmaxStats { loss, best, entropy, samples } = stats;
         Self { logits, loss, best, samples, entropy }
     }
 

@@ -143,14 +143,14 @@ impl Replacements {
     /// Puts samples into a batch for a network on `device`.
     pub fn new(batch: &Batch, positions: &[u32], samples: &Tensor, device: &Device) -> Result<Self> {
         let corrupted = corrupt(&batch.input_ids, positions, samples, device)?;
-        let mut tokens = tokens(batch, corrupted.words.clone());
-        tokens.indices.drawn.clone_from(&corrupted.drawn);
-        Ok(Self { tokens, replaced: corrupted.changed.clone(), corrupted })
+        let mut tokens = tokens(batch, corrupted.input_ids.clone());
+        tokens.indices.device_ids.clone_from(&corrupted.device_ids);
+        Ok(Self { tokens, replaced: corrupted.replaced.clone(), corrupted })
     }
 
     /// The tokens with the samples, [T]. Waits for the device that drew them.
     pub fn ids(&self) -> Result<Vec<u32>> {
-        Ok(self.corrupted.now()?)
+        Ok(self.corrupted.ids()?)
     }
 
     /// Whether each token differs from the original, [T]. Waits for the device that drew them.
@@ -162,7 +162,7 @@ impl Replacements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::readings::read;
+    use crate::ops::softmax_stats::softmax_stats;
 
     /// The original has nearly all of the probability. It is not drawn even at a temperature that flattens a
     /// logit of 1000.
@@ -175,7 +175,7 @@ mod tests {
                 let samples =
                     sample_others(&logits, &[1], Sampler { temperature, seed: 1, step, first: 0 }).unwrap();
                 drawn[samples.to_vec1::<u32>().unwrap()[0] as usize] += 1;
-                let best: Vec<u32> = read(&logits, &[1], None).unwrap().best.to_vec1().unwrap();
+                let best: Vec<u32> = softmax_stats(&logits, &[1], None).unwrap().best.to_vec1().unwrap();
                 assert_eq!(best, [1], "the prediction itself is not changed");
             }
             assert!(drawn[1] == 0 && drawn[0] > 0 && drawn[2] > 0, "{drawn:?} at {temperature}");

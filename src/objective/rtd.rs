@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::experiment::{Masking, Sharing};
     use crate::objective::masking::tests::vocabulary;
-    use crate::ops::corruption::filled;
+    use crate::ops::corruption::place_samples;
 
     const WEIGHTS: RtdWeights = RtdWeights {
         discriminator: 50.0,
@@ -270,7 +270,7 @@ mod tests {
                 };
                 let (positions, samples) = (traced("masked_positions"), traced("samples"));
                 let (generator, discriminator) = (traced("generator_input"), traced("discriminator_input"));
-                assert_eq!(discriminator, filled(&batch.input_ids, &positions, &samples));
+                assert_eq!(discriminator, place_samples(&batch.input_ids, &positions, &samples));
                 for (position, &now) in discriminator.iter().enumerate() {
                     let slots = positions.iter().zip(&samples).filter(|(p, _)| **p == position as u32);
                     let sampled_a_mask = slots.clone().any(|(_, sample)| *sample == 4);

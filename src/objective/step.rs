@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::deferred_metrics::DeferredMetrics;
 use crate::error::Result;
 use crate::nn::Mode;
-use crate::ops::dropout::Place;
+use crate::ops::dropout::MicroBatchOffset;
 use crate::ops::sampling::Sampler;
 use crate::text::Batch;
 
@@ -32,7 +32,8 @@ impl StepContext {
         if !self.training {
             return Mode::evaluate();
         }
-        let place = Place { first_token: batch.token_offset(), longest: batch.full_batch().max_len() };
+        let place =
+            MicroBatchOffset { first_token: batch.token_offset(), longest: batch.full_batch().max_len() };
         Mode::train(self.seed, self.step).at(place)
     }
 

@@ -10,10 +10,10 @@ use crate::text::Batch;
 pub fn tokens(batch: &Batch, input_ids: impl Into<Arc<[u32]>>) -> Tokens {
     Tokens {
         indices: Indices {
-            words: input_ids.into(),
-            positions: batch.position_ids().into(),
-            kinds: batch.token_type_ids.as_slice().into(),
-            drawn: None,
+            input_ids: input_ids.into(),
+            position_ids: batch.position_ids().into(),
+            token_type_ids: batch.token_type_ids.as_slice().into(),
+            device_ids: None,
         },
         offsets: batch.offsets.as_slice().into(),
     }

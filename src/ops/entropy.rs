@@ -6,18 +6,18 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{fused, host, vector};
+use super::cpu::{host, vector};
 
 /// The mean entropy.
 pub fn entropy(logits: &Tensor) -> Result<Tensor> {
     let (rows, _) = logits.dims2()?;
     if rows == 0 {
-        candle_core::bail!("the entropy of no rows");
+        candle_core::bail!("entropy needs at least one row of logits");
     }
-    if fused(logits) { logits.contiguous()?.apply_op1(Entropy) } else { reference(logits) }
+    if host::holds(logits) { logits.contiguous()?.apply_op1(Entropy) } else { reference(logits) }
 }
 
-/// The same from candle's primitives.
+/// The same from candle's primitives, which also run on a CUDA device.
 pub fn reference(logits: &Tensor) -> Result<Tensor> {
     let max = logits.max_keepdim(D::Minus1)?.detach();
     let shifted = logits.broadcast_sub(&max)?;
@@ -26,9 +26,10 @@ pub fn reference(logits: &Tensor) -> Result<Tensor> {
     (sums.log()? - (weighted / sums)?)?.mean_all()
 }
 
+/// The operation. There is no CUDA kernel: only `adversarial` takes the gradient of an entropy.
 struct Entropy;
 
-/// What a row's entropy is made of: its largest logit, log Σ exp(logit - largest), and the entropy.
+/// A row's largest logit, log Σ exp(logit - largest), and the entropy.
 fn row_entropy(row: &[f32]) -> (f32, f32, f32) {
     vector::vectorized!(|| {
         let max = vector::max(row);
@@ -39,7 +40,7 @@ fn row_entropy(row: &[f32]) -> (f32, f32, f32) {
 }
 
 /// The entropy of a row from Σ exp(z) and Σ exp(z) · z of its logits z, less the largest.
-pub(super) fn entropy_of(sum: f32, weighted: f32) -> f32 {
+pub fn entropy_of(sum: f32, weighted: f32) -> f32 {
     sum.ln() - weighted / sum
 }
 

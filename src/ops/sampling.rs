@@ -1,39 +1,24 @@
-//! Draws one class a row from the softmax of logits. Not differentiable.
+//! The most probable class of each row of logits, or one drawn from its softmax. Not differentiable.
 //!
-//! logits [M, V] → M classes. One uniform number of 53 bits a row against the cumulative sum of
-//! exp((logit - max) / temperature), so that every class has its exact probability, however rare (Gumbel noise
-//! of limited range never draws the tail of 30,522 tokens).
+//! logits [M, V] → M classes.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::{host, vector};
-use crate::rng::{Purpose, Stream};
+use super::backend::CudaBackend;
+use super::cpu::{host, vector};
+pub use super::row_stats::Sampler;
+use super::row_stats::cpu::argmax;
+use super::row_stats::cuda;
 
-/// Classes whose weights are summed before the walk looks inside.
-const BLOCK: usize = 256;
-
-/// How a class is drawn for each row: row i takes stream (seed, Sample, step, first + i).
-#[derive(Clone, Copy, Debug)]
-pub struct Sampler {
-    /// Divides the logits; 1 is the softmax itself.
-    pub temperature: f64,
-    /// Seed of the trial.
-    pub seed: u64,
-    /// Step, or what stands for it.
-    pub step: u64,
-    /// Stream of the first row.
-    pub first: u64,
-}
-
-/// Draws a class for every row, [M], u32: on a CUDA device of logits that lie there.
+/// Draws a class for every row, [M], u32: on a CUDA device where the logits lie there, else in host memory.
 pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if super::gpu::tensors::takes(logits) {
-        return super::gpu::tensors::readings::sample(logits, sampler);
+    if let Some(backend) = CudaBackend::of(logits)? {
+        let stats = cuda::read(&backend, &logits.contiguous()?, Some(sampler))?;
+        return Ok(backend.tensor_u32(stats.samples, logits.dim(0)?));
     }
     let (n, classes) = logits.dims2()?;
-    let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
+    let logits = on_host(logits)?;
     host::with(&logits, |logits| {
         let rows = logits.par_chunks_exact(classes).enumerate();
         let drawn = rows.map_init(Vec::new, |weights, (row, logits)| {
@@ -46,62 +31,26 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
     })
 }
 
-/// The most probable class of every row of logits [M, V]; the first of equals.
+/// The most probable class of every row of logits [M, V]; the first of equals. Waits for the logits' device.
 pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
-    #[cfg(feature = "cuda")]
-    if super::gpu::tensors::takes(logits) {
-        return super::gpu::tensors::readings::most_probable(logits);
+    let (n, classes) = logits.dims2()?;
+    if let Some(backend) = CudaBackend::of(logits)? {
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        let stats = cuda::read(&backend, &logits.contiguous()?, None)?;
+        return backend.tensor_u32(stats.best, n).to_vec1();
     }
-    let (_, classes) = logits.dims2()?;
-    let logits = logits.detach().to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?;
+    let logits = on_host(logits)?;
     host::with(&logits, |logits| {
-        let best = |row: &[f32]| largest(row, vector::vectorized!(|| vector::max(row)));
+        let best = |row: &[f32]| argmax(row, vector::vectorized!(|| vector::max(row)));
         Ok(logits.par_chunks_exact(classes).map(best).collect())
     })
 }
 
-/// Where `max` stands first in a row.
-pub(super) fn largest(row: &[f32], max: f32) -> u32 {
-    row.iter().position(|&logit| logit == max).unwrap_or(0) as u32
-}
-
-impl Sampler {
-    /// Writes the classes' shares, not yet divided by their sum; `max` is the largest logit.
-    pub(super) fn weigh(&self, logits: &[f32], max: f32, weights: &mut [f32]) {
-        let sharpness = 1.0 / self.temperature as f32;
-        vector::vectorized!(|| {
-            for (weight, &logit) in weights.iter_mut().zip(logits) {
-                *weight = vector::exp((logit - max) * sharpness);
-            }
-        });
-    }
-
-    /// A class of row `row` by its weights.
-    pub(super) fn draw(&self, weights: &[f32], row: usize) -> u32 {
-        pick(weights, Stream::new(self.seed, Purpose::Sample, self.step, self.first + row as u64).uniform())
-    }
-}
-
-/// The class at which the cumulative share passes `uniform`.
-fn pick(weights: &[f32], uniform: f64) -> u32 {
-    let sums: Vec<f64> = vector::vectorized!(|| {
-        weights.chunks(BLOCK).map(|block| f64::from(vector::sum(block.len(), |i| block[i]))).collect()
-    });
-    let mut left = uniform * sums.iter().sum::<f64>();
-    for (sum, (block, weights)) in sums.iter().zip(weights.chunks(BLOCK).enumerate()) {
-        if left < *sum {
-            for (i, &weight) in weights.iter().enumerate() {
-                left -= f64::from(weight);
-                if left < 0.0 {
-                    return (block * BLOCK + i) as u32;
-                }
-            }
-            // Rounding left a sliver of the block's sum: it belongs to its last class.
-            return (block * BLOCK + weights.len() - 1) as u32;
-        }
-        left -= sum;
-    }
-    weights.len().saturating_sub(1) as u32
+/// A copy in host memory, in f32.
+fn on_host(logits: &Tensor) -> Result<Tensor> {
+    logits.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)
 }
 
 #[cfg(test)]
@@ -157,15 +106,5 @@ mod tests {
             drawn.to_vec1::<u32>().unwrap()
         };
         assert_eq!(of(&logits, 0)[17..29], of(&logits.narrow(0, 17, 12).unwrap(), 17));
-    }
-
-    #[test]
-    fn the_ends_of_the_unit_interval_stay_in_range() {
-        let weights = vec![0.5f32; 700];
-        assert_eq!((pick(&weights, 0.0), pick(&weights, 1.0 - 1e-16)), (0, 699));
-        let sampler = Sampler { temperature: 1.0, seed: 1, step: 1, first: 0 };
-        let mut weights = [0.0; 3];
-        sampler.weigh(&[-1e30, 3.0, -1e30], 3.0, &mut weights);
-        assert_eq!(pick(&weights, 0.5), 1);
     }
 }

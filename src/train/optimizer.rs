@@ -8,8 +8,8 @@ use crate::nn::{Parameter, Parameters};
 use crate::objective::{DeferredMetrics, number};
 use crate::ops::adam;
 use crate::ops::adam::Update;
+use crate::ops::gradients::host::BLOCK;
 use crate::ops::gradients::{Gradient, Gradients};
-use crate::ops::host_gradient::BLOCK;
 
 /// Numbers of the update rule.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +101,7 @@ pub struct Optimizer {
     nonzero: Vec<Vec<bool>>,
     gradients: Gradients,
     n_updates: u64,
-    #[cfg(feature = "cuda")]
-    last: crate::ops::gpu::tensors::adam::Last,
+    step_cache: adam::cuda::StepCache,
 }
 
 impl Optimizer {
@@ -123,8 +122,7 @@ impl Optimizer {
             nonzero: parameters.iter().map(all_zero).collect(),
             gradients,
             n_updates: 0,
-            #[cfg(feature = "cuda")]
-            last: Default::default(),
+            step_cache: Default::default(),
         })
     }
 
@@ -166,7 +164,6 @@ impl Optimizer {
     ) -> Result<GradientNorm> {
         let trained: Vec<(usize, &Parameter)> =
             parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter)).collect();
-        #[cfg(feature = "cuda")]
         if let Some(norm) = self.step_on_device(&trained, &rate)? {
             return Ok(norm);
         }
@@ -196,13 +193,12 @@ impl Optimizer {
     }
 
     /// The update by the kernels of a CUDA device; None if they do not take all of the parameters.
-    #[cfg(feature = "cuda")]
     fn step_on_device(
         &mut self,
         trained: &[(usize, &Parameter)],
         rate: &impl Fn(&Parameter) -> f64,
     ) -> Result<Option<GradientNorm>> {
-        use crate::ops::gpu::tensors::adam::{Job, step};
+        use adam::cuda::{Job, step};
         let mut jobs = Vec::with_capacity(trained.len());
         for &(index, parameter) in trained {
             let gradient = gradient_of(&self.gradients, index, parameter)?;
@@ -216,7 +212,7 @@ impl Optimizer {
         }
         // The norm is not known yet. The kernel clips by itself.
         let rule = self.update(0.0, self.n_updates + 1);
-        let norm = step(&jobs, rule, self.settings.clip_norm as f32, &mut self.last)?;
+        let norm = step(&jobs, rule, self.settings.clip_norm as f32, &mut self.step_cache)?;
         let Some(norm) = norm else { return Ok(None) };
         self.n_updates += 1;
         Ok(Some(GradientNorm::Pending { norm, n_updates: self.n_updates - 1 }))

@@ -46,7 +46,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         5,
         "LayerNorm with PyTorch's epsilon",
         Tests(&[
-            "ops/norm.rs::epsilon_by_hand",
+            "ops/layer_norm/tests.rs::epsilon_by_hand",
             "experiment/format/model.rs::every_shape_has_electras_epsilon",
         ]),
     ),
@@ -121,7 +121,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
         "positions drawn twice are counted or averaged by accident",
         Tests(&[
             "objective/masking/tests.rs::draws_of_the_released_code_repeat_with_the_right_probability",
-            "ops/corruption.rs::samples_of_one_position_are_averaged",
+            "ops/corruption/mod.rs::samples_of_one_position_are_averaged",
             "objective/mlm.rs::the_loss_is_a_mean_over_slots",
         ]),
     ),
@@ -148,7 +148,7 @@ const TRAPS: [(u32, &str, Guard); 42] = [
             "objective/rtd.rs::the_discriminator_reads_samples_where_the_generator_read_masks",
         ]),
     ),
-    (21, "Adam with bias correction", Tests(&["ops/adam.rs::the_first_step_has_no_bias_correction"])),
+    (21, "Adam with bias correction", Tests(&["ops/adam/tests.rs::the_first_step_has_no_bias_correction"])),
     (
         22,
         "Adam's epsilon",

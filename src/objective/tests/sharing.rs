@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::model::{Discriminator, EncoderNetwork};
-use crate::ops::encoder_layer::with_layers_taken_apart;
+use crate::ops::encoder_layer::with_unfused_layers;
+use crate::ops::gradients::host::BLOCK;
 use crate::ops::gradients::{Gradient, Gradients};
-use crate::ops::host_gradient::BLOCK;
 
 const ALL: [Sharing; 4] = [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes];
 
@@ -101,7 +101,7 @@ fn shared_parameters_get_the_sum_of_their_gradients() {
         let total = objective.losses(&batch, context).unwrap().total;
         let mut fast = Gradients::new(objective.parameters().iter().map(|parameter| &parameter.var));
         fast.backward(&total).unwrap();
-        let total = with_layers_taken_apart(|| objective.losses(&batch, context).unwrap().total);
+        let total = with_unfused_layers(|| objective.losses(&batch, context).unwrap().total);
         let slow = total.backward().unwrap();
         for (index, parameter) in objective.parameters().iter().enumerate() {
             let fast = numbers(&fast.tensor(index).unwrap().unwrap());

@@ -1,33 +1,15 @@
-//! The layer against the operations that it is made of, to the bit; those are held to candle's primitives in their own files.
-
-use std::cell::Cell;
+//! The layer against the operations that it is made of, to the bit. Those are held to candle's primitives in
+//! their own files.
 
 use candle_core::{Tensor, Var};
 
-use super::{Parameters, Settings, encoder_layer, reference};
-use crate::ops::Precision;
-use crate::ops::attention::Reach;
-use crate::ops::dropout::{DropoutKey, Place};
+use super::{LayerParameters, LayerSettings, encoder_layer, reference};
+use crate::ops::attention::AttentionMask;
+use crate::ops::dropout::{DropoutKey, MicroBatchOffset};
 use crate::ops::gradients::Gradients;
+use crate::ops::precision::Precision;
 use crate::ops::testing;
 use crate::rng::{Purpose, StreamKey};
-
-thread_local! {
-    static TAKEN_APART: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether [`with_layers_taken_apart`] is running on this thread.
-pub fn taken_apart() -> bool {
-    TAKEN_APART.get()
-}
-
-/// Calls `body`, in which a layer is its operations: candle's own backward pass sees all of their parameters.
-pub fn with_layers_taken_apart<R>(body: impl FnOnce() -> R) -> R {
-    TAKEN_APART.set(true);
-    let result = body();
-    TAKEN_APART.set(false);
-    result
-}
 
 fn parameters(hidden: usize, ffn: usize) -> Vec<Var> {
     let shapes: [&[usize]; 10] = [
@@ -48,9 +30,9 @@ fn parameters(hidden: usize, ffn: usize) -> Vec<Var> {
     shapes.iter().zip(1..).map(var).collect()
 }
 
-fn bundle(vars: &[Var]) -> Parameters {
+fn bundle(vars: &[Var]) -> LayerParameters {
     let at = |index: usize| vars[index].as_tensor().clone();
-    Parameters {
+    LayerParameters {
         qkv: [at(0), at(1)],
         attention_output: [at(2), at(3)],
         attention_norm: at(4),
@@ -60,7 +42,7 @@ fn bundle(vars: &[Var]) -> Parameters {
     }
 }
 
-fn settings(lengths: &[usize], heads: usize, reach: Reach, probability: f64) -> Settings {
+fn settings(lengths: &[usize], heads: usize, mask: AttentionMask, probability: f64) -> LayerSettings {
     let offsets: Vec<usize> = std::iter::once(0)
         .chain(lengths.iter().scan(0, |total, len| {
             *total += len;
@@ -69,20 +51,26 @@ fn settings(lengths: &[usize], heads: usize, reach: Reach, probability: f64) -> 
         .collect();
     let dropout = [1, 2, 3].map(|site| {
         let key = StreamKey::new(1, Purpose::Dropout, 4);
-        (probability > 0.0).then_some(DropoutKey { key, site, probability, place: Place::default() })
+        (probability > 0.0).then_some(DropoutKey {
+            key,
+            site,
+            probability,
+            offset: MicroBatchOffset::default(),
+        })
     });
-    Settings { offsets: offsets.into(), heads, reach, dropout, epsilon: 1e-12, precision: Precision::F32 }
+    LayerSettings { offsets: offsets.into(), heads, mask, dropout, epsilon: 1e-12, precision: Precision::F32 }
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Output, the gradient of x and those of the parameters, of two layers one after the other that share all of theirs.
+/// Output, the gradient of x and those of the parameters, of two layers one after the other that share all of
+/// theirs.
 fn run(
-    layer: impl Fn(&Tensor, &Parameters, &Settings) -> candle_core::Result<Tensor>,
+    layer: impl Fn(&Tensor, &LayerParameters, &LayerSettings) -> candle_core::Result<Tensor>,
     vars: &[Var],
-    settings: &Settings,
+    settings: &LayerSettings,
     hidden: usize,
 ) -> Vec<Vec<f32>> {
     let n = *settings.offsets.last().unwrap();
@@ -96,7 +84,7 @@ fn run(
     let mut gradients = Gradients::new(all.iter());
     gradients.backward(&loss).unwrap();
     let mut numbers = vec![values(&y)];
-    numbers.extend((0..all.len()).map(|place| values(&gradients.tensor(place).unwrap().unwrap())));
+    numbers.extend((0..all.len()).map(|index| values(&gradients.tensor(index).unwrap().unwrap())));
     numbers
 }
 
@@ -104,36 +92,114 @@ fn run(
 fn the_layer_is_its_operations_to_the_bit() {
     // Sequences of one token, of many; batches shorter than a chunk and cut into several, at no even place.
     let ragged: Vec<usize> = (0..23).map(|i| 1 + (i * 37) % 61).collect();
-    for (hidden, ffn, lengths, heads, reach, probability) in [
-        (24, 40, &ragged[..], 3, Reach::Everything, 0.1),
-        (64, 256, &[128, 128, 70, 300, 1, 5][..], 1, Reach::Everything, 0.25),
-        (32, 520, &[40, 31, 1][..], 4, Reach::Before, 0.0),
-        (600, 72, &[66, 64, 9][..], 2, Reach::Behind, 0.1),
-        (8, 16, &[2][..], 2, Reach::Everything, 0.5),
-        (16, 8, &[20, 13][..], 2, Reach::Everything, 0.5),
+    for (hidden, ffn, lengths, heads, mask, probability) in [
+        (24, 40, &ragged[..], 3, AttentionMask::Full, 0.1),
+        (64, 256, &[128, 128, 70, 300, 1, 5][..], 1, AttentionMask::Full, 0.25),
+        (32, 520, &[40, 31, 1][..], 4, AttentionMask::Causal, 0.0),
+        (600, 72, &[66, 64, 9][..], 2, AttentionMask::ReverseCausal, 0.1),
+        (8, 16, &[2][..], 2, AttentionMask::Full, 0.5),
+        (16, 8, &[20, 13][..], 2, AttentionMask::Full, 0.5),
     ] {
         let vars = parameters(hidden, ffn);
-        let settings = settings(lengths, heads, reach, probability);
+        let settings = settings(lengths, heads, mask, probability);
         let slow = run(reference, &vars, &settings, hidden);
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let fast = pool.install(|| run(encoder_layer, &vars, &settings, hidden));
-            for (place, (fast, slow)) in fast.iter().zip(&slow).enumerate() {
-                assert!(fast == slow, "number {place} at width {hidden}, {threads} threads");
+            for (index, (fast, slow)) in fast.iter().zip(&slow).enumerate() {
+                assert!(fast == slow, "tensor {index} at width {hidden}, {threads} threads");
             }
         }
     }
 }
 
-/// Gradients that nobody collects would be lost without a word.
+/// Gradients that nothing accumulates would be lost silently.
 #[test]
 fn candles_own_backward_pass_is_an_error() {
     let vars = parameters(8, 16);
-    let settings = settings(&[30, 20], 2, Reach::Everything, 0.0);
+    let settings = settings(&[30, 20], 2, AttentionMask::Full, 0.0);
     let x = Var::from_tensor(&testing::tensor(&[50, 8], 7)).unwrap();
     let y = encoder_layer(x.as_tensor(), &bundle(&vars), &settings).unwrap().sum_all().unwrap();
     let message = y.backward().unwrap_err().to_string();
     assert!(message.contains("Gradients::backward"), "{message}");
     let mut some = Gradients::new(vars[..3].iter());
-    assert!(some.backward(&y).is_err(), "not all parameters have a place");
+    assert!(some.backward(&y).is_err(), "not all parameters are known");
+}
+
+#[cfg(target_os = "linux")]
+mod emulated {
+    //! The kernels, run from their source.
+
+    use std::sync::Arc;
+
+    use candle_core::Var;
+
+    use super::super::cuda::{DeviceLayer, ParameterPtrs, PreparedLayer};
+    use super::super::reference;
+    use super::{bundle, parameters};
+    use crate::ops::attention::AttentionMask;
+    use crate::ops::attention::cuda::{TiledAttention, Tiles};
+    use crate::ops::backend::Backend;
+    use crate::ops::backend::emulator::CpuEmulator;
+    use crate::ops::encoder_layer::LayerSettings;
+    use crate::ops::precision::Precision;
+    use crate::ops::testing::{EMULATOR, close, dropout_key, numbers, on_cpu, values, var};
+
+    /// Lengths on both sides of a tile, an empty sequence among them.
+    const OFFSETS: [usize; 6] = [0, 5, 5, 38, 70, 171];
+
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "a device's buffers may go to other threads, the emulator's stay"
+    )]
+    fn tiles() -> Arc<Tiles<CpuEmulator>> {
+        Arc::new(Tiles::new(&EMULATOR, &OFFSETS).unwrap())
+    }
+
+    #[test]
+    fn kernels_agree_with_the_cpu() {
+        let (hidden, ffn, heads, n) = (24, 40, 2, OFFSETS[5]);
+        let vars = parameters(hidden, ffn);
+        let on: Vec<_> = vars.iter().map(|var| EMULATOR.upload(&values(var)).unwrap()).collect();
+        let pointers = ParameterPtrs::new(std::array::from_fn(|index| EMULATOR.ptr(&on[index])));
+        let (x, grad) = (numbers(n * hidden, 20), numbers(n * hidden, 21));
+        let input = var(&x, &[n, hidden]);
+        let inputs: Vec<&Var> = std::iter::once(&input).chain(&vars).collect();
+        let [on_x, on_grad] = [&x, &grad].map(|values| EMULATOR.upload(values).unwrap());
+        let (at_x, at_grad) = (EMULATOR.ptr(&on_x), EMULATOR.ptr(&on_grad));
+        for (sites, precision, tolerance) in [
+            ([Some(1), Some(2), Some(3)], Precision::F32, 2e-5),
+            ([None; 3], Precision::F32, 2e-5),
+            ([None; 3], Precision::Tf32, 5e-3),
+            ([None; 3], Precision::Bf16, 5e-2),
+        ] {
+            let settings = LayerSettings {
+                offsets: OFFSETS.as_slice().into(),
+                heads,
+                mask: AttentionMask::Full,
+                dropout: sites.map(|site| site.map(dropout_key)),
+                epsilon: 1e-12,
+                precision,
+            };
+            let sizes = [n, hidden / heads];
+            let attention = TiledAttention::new(tiles(), &settings.attention(), sizes, precision).unwrap();
+            let prepared = PreparedLayer::new(attention, &settings, [n, hidden, ffn]);
+            let layer = DeviceLayer { backend: &EMULATOR, parameters: pointers, prepared: &prepared };
+            let y = EMULATOR.alloc::<f32>(n * hidden).unwrap();
+            let activations = layer.forward(at_x, EMULATOR.ptr(&y)).unwrap();
+            let grads = layer.backward(at_x, &activations, at_grad).unwrap();
+
+            let (expected, expected_gradients) =
+                on_cpu(&inputs, &grad, || reference(&input, &bundle(&vars), &settings).unwrap());
+            close("layer", &y.read(), &expected, tolerance);
+            close("of x", &grads.x.read(), &expected_gradients[0], tolerance);
+            for (index, (got, expected)) in grads.parameters.iter().zip(&expected_gradients[1..]).enumerate()
+            {
+                close(&format!("of parameter {index}"), &got.read(), expected, tolerance);
+            }
+            // Same numbers in, same bits out.
+            let again = layer.backward(at_x, &activations, at_grad).unwrap();
+            assert!(again.x.read() == grads.x.read());
+        }
+    }
 }

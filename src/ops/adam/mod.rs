@@ -1,0 +1,17 @@
+//! Adam: one optimizer update of parameters, in place.
+//!
+//! m ← β₁m + (1-β₁)g, v ← β₂v + (1-β₂)g², p ← p - rate·(m·c₁ / (√(v·c₂) + ε) + decay·p), where g is the
+//! gradient times the clipping factor and c₁, c₂ are 1 (the released ELECTRA code: no bias correction) or the
+//! bias corrections of AdamW.
+
+pub mod cpu;
+pub mod cuda;
+mod reference;
+mod update;
+
+pub use cpu::adam;
+pub use reference::reference;
+pub use update::Update;
+
+#[cfg(test)]
+mod tests;
