@@ -1,7 +1,6 @@
 //! `electra-lab corpus`: carries an experiment's tokenised text to another machine, as one compressed file.
 //!
-//! `pack` and `unpack` were the names of `corpus export` and `corpus import` until version 0.2; they still
-//! work.
+//! `pack` and `unpack`, the old names of `corpus export` and `corpus import`, still work.
 
 use std::path::PathBuf;
 

@@ -22,6 +22,7 @@ mod report;
 mod report_all;
 mod run;
 mod schema;
+mod schema_reference;
 mod score;
 mod status;
 mod submission;
@@ -121,7 +122,7 @@ enum Command {
         AutoModelForMaskedLM loads DIR/generator (or DIR, if the trial has no discriminator).\n\n\
         Example:\n  electra-lab export 3f2a --to /tmp/my-electra")]
     Export(export::ExportArguments),
-    /// Shows which tokens a model takes for replaced, or its predictions at [MASK]
+    /// Shows which tokens a model takes for replaced, or its predictions at `[MASK]`
     #[command(
         long_about = "Shows which tokens of a text a model takes for replaced, or its predictions at [MASK]. \
         The model is a folder that `export` or transformers wrote, or a hub repository.\n\n\
@@ -154,10 +155,12 @@ enum Command {
     Trace(trace::TraceArguments),
     /// Prints the JSON Schema of experiment files
     #[command(
-        long_about = "Prints the JSON Schema of experiment files, with which editors complete and check them.\n\n\
-        Example:\n  electra-lab schema > experiments/experiment.schema.json"
+        long_about = "Prints the JSON Schema of experiment files, with which editors complete and check them. With --markdown \
+        it prints the same as a page to read.\n\n\
+        Example:\n  electra-lab schema > experiments/experiment.schema.json\n  \
+        electra-lab schema --markdown > docs/experiment.md"
     )]
-    Schema,
+    Schema(schema::SchemaArguments),
     /// Shows device, threads, caches, network settings and versions
     #[command(
         long_about = "Shows what this machine and this build have: device, threads, SIMD, caches and free \
@@ -209,7 +212,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Submission(arguments) => submission::submission(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Trace(arguments) => trace::trace(arguments),
-        Command::Schema => schema::schema(),
+        Command::Schema(arguments) => schema::schema(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Completions(arguments) => completions::completions(arguments),
     }
@@ -256,7 +259,7 @@ mod tests {
           corpus       Carries an experiment's tokenised text to another machine
           evaluate     Fine-tunes and scores a published checkpoint; writes records and a report
           export       Writes a trained trial as folders that transformers loads
-          probe        Shows which tokens a model takes for replaced, or its predictions at [MASK]
+          probe        Shows which tokens a model takes for replaced, or its predictions at `[MASK]`
           score        Scores files of predictions for GLUE or SQuAD, without training
           submission   Writes a trial's test predictions as a zip file for the GLUE leaderboard
           bench        Times training steps, or tokenising a corpus, on this machine

@@ -20,7 +20,7 @@ pub struct ProbeArguments {
     #[arg(long, value_name = "NAME", default_value = "main")]
     revision: String,
 
-    /// Text for the model; [CLS] and [SEP] are added, and [MASK] stands for the mask token
+    /// Text for the model; `[CLS]` and `[SEP]` are added, and `[MASK]` stands for the mask token
     #[arg(long, required_unless_present = "ids", conflicts_with = "ids")]
     text: Option<String>,
 
@@ -32,11 +32,12 @@ pub struct ProbeArguments {
     #[arg(long, value_delimiter = ',', value_name = "ID,…")]
     ids: Vec<u32>,
 
-    /// Shows the generator's predictions at each [MASK], instead of the discriminator's output [default: off]
+    /// Shows the generator's predictions at each `[MASK]`, instead of the discriminator's output [default:
+    /// off]
     #[arg(long)]
     generator: bool,
 
-    /// Predictions to show per [MASK]
+    /// Predictions to show per `[MASK]`
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 

@@ -29,7 +29,7 @@ pub const DEFAULT_PROFILE: &str = "default";
 pub struct Experiment {
     /// The file.
     pub path: PathBuf,
-    /// The profile in use; [`DEFAULT_PROFILE`] where the file has none.
+    /// The profile in use; `default` where the file has none.
     pub profile: String,
     /// The file's profiles, the default first.
     pub profiles: Vec<String>,

@@ -13,6 +13,9 @@ mod contrast;
 mod deferred_metrics;
 mod detection;
 mod electric;
+#[cfg(test)]
+#[path = "../../docs/examples/objective.rs"]
+mod example;
 mod frequencies;
 mod interface;
 mod masking;

@@ -34,6 +34,9 @@ pub mod dropout;
 pub mod embedding;
 pub mod encoder_layer;
 pub mod entropy;
+#[cfg(test)]
+#[path = "../../docs/examples/op.rs"]
+mod example;
 pub mod fused_linear_cross_entropy;
 pub mod fused_linear_softmax_stats;
 pub mod gather;

@@ -78,7 +78,7 @@ pub struct PlannedTrial {
 
 impl PlannedTrial {
     /// The share of its steps that no other trial of the plan takes.
-    fn own_share(&self) -> f64 {
+    fn unshared_fraction(&self) -> f64 {
         self.share_after(self.shared_steps)
     }
 
@@ -153,9 +153,12 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     Ok(Plan {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
-        total_tokens: runs.iter().map(|trial| (trial.tokens as f64 * trial.own_share()).round() as u64).sum(),
-        total_flops: runs.iter().map(|trial| trial.flops * trial.own_share()).sum(),
-        total_flops_paper: runs.iter().map(|trial| trial.flops_paper * trial.own_share()).sum(),
+        total_tokens: runs
+            .iter()
+            .map(|trial| (trial.tokens as f64 * trial.unshared_fraction()).round() as u64)
+            .sum(),
+        total_flops: runs.iter().map(|trial| trial.flops * trial.unshared_fraction()).sum(),
+        total_flops_paper: runs.iter().map(|trial| trial.flops_paper * trial.unshared_fraction()).sum(),
         left_s: runs.iter().map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
         finetuning: finetuning(experiment),
@@ -217,7 +220,7 @@ impl<'a> Rate<'a> {
             TrialState::Done => return 0.0,
             TrialState::Partial { step } => planned.share_after(*step),
             TrialState::Pretrained => 0.0,
-            TrialState::New => planned.own_share(),
+            TrialState::New => planned.unshared_fraction(),
             TrialState::Running | TrialState::Failed { .. } | TrialState::Damaged { .. } => 1.0,
         };
         let step_s: Vec<f64> = self

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod documents;
 mod intermediate;
 mod records;
 mod resume;
@@ -9,3 +10,4 @@ mod reuse;
 mod score;
 mod squad;
 mod traps;
+mod words;

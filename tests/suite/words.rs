@@ -80,7 +80,8 @@ fn code_uses_the_terms_of_the_field() {
             for (index, line) in text.lines().enumerate() {
                 // What an older version wrote is still read, under its old name.
                 let reads_old = line.contains("alias") || line.contains("// old name");
-                for (word, term) in COINED_NAMES.iter().filter(|(word, _)| !reads_old && has_word(line, word)) {
+                for (word, term) in COINED_NAMES.iter().filter(|(word, _)| !reads_old && has_word(line, word))
+                {
                     wrong.push(format!("{name}:{}: `{word}`, say {term}", index + 1));
                 }
             }

@@ -8,7 +8,7 @@ use super::repository::repository;
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
-/// [CLS], the [SEP] after the question and the one after the context.
+/// `[CLS]`, the `[SEP]` after the question and the one after the context.
 const SPECIAL_TOKENS: usize = 3;
 
 /// All findings about the section.

@@ -21,7 +21,7 @@ pub(crate) enum Segment {
 pub(crate) struct ValuePath(Vec<Segment>);
 
 /// Sections of `base` that overrides and sweeps may name without the prefix `base.`.
-const SECTIONS_OF_BASE: [&str; 4] = ["model", "objective", "data", "train"];
+const SECTIONS_OF_BASE: [&str; 5] = ["model", "objective", "data", "train", "published"];
 
 impl ValuePath {
     /// The document itself.
@@ -161,6 +161,7 @@ mod tests {
         let shown = |text: &str| ValuePath::expand(text).to_string();
         assert_eq!(shown("train.steps"), "base.train.steps");
         assert_eq!(shown("base.train.steps"), "base.train.steps");
+        assert_eq!(shown("published.model"), "base.published.model");
         assert_eq!(shown("evaluate.tasks"), "evaluate.tasks");
         assert_eq!(ValuePath::expand("sweep.model.hidden").segments().len(), 2);
     }

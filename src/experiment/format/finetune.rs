@@ -9,7 +9,7 @@ use super::recipe::{LayerDecayRule, Recipe, RecipeSize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadKind {
-    /// Dropout and one dense layer on [CLS], as in the paper and the released code.
+    /// Dropout and one dense layer on `[CLS]`, as in the paper and the released code.
     #[default]
     Paper,
     /// transformers' ElectraForSequenceClassification: one more dense layer with GELU, and dropout before

@@ -64,7 +64,7 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
-    /// Masked language modelling in which the encoder reads a generator's samples in place of [MASK] and
+    /// Masked language modelling in which the encoder reads a generator's samples in place of `[MASK]` and
     /// predicts the original tokens (ELECTRA, section 3.4, "Replace MLM"). The generator is trained as in
     /// rtd.
     ReplaceMlm {
@@ -173,12 +173,12 @@ pub enum ObjectiveSpec {
     /// rtd. It learns to correct them (corrective language modelling, CLM) and to recognise another view of
     /// the same text (sequence contrastive learning, SCL). A copy gate learns at every token whether it is
     /// the original, by binary cross-entropy. A softmax over the vocabulary, tied to the embeddings, learns
-    /// the originals at the masked positions, with the gate as a constant (`correction`). The [CLS] vectors
+    /// the originals at the masked positions, with the gate as a constant (`correction`). The `[CLS]` vectors
     /// of the text and of a crop of its original, two views of one text, learn to be nearest to each other by
     /// cosine within the batch. The paper's generator is as wide as the encoder and shallower:
     /// `model.generator_ratio: 1` and `model.generator_layers`. Ours: every loss is a mean (over tokens,
     /// masked positions, views) like ELECTRA's; the softmax has ELECTRA's dense layer and LayerNorm, for
-    /// which transformers has a class; the [CLS] vectors have no head (the released code has one); the
+    /// which transformers has a class; the `[CLS]` vectors have no head (the released code has one); the
     /// generator keeps its dropout while it is sampled (the released code turns it off by default).
     CocoLm {
         /// Weight of the corrective loss, gate and softmax together; 0 turns it off. The paper has 1.
@@ -201,7 +201,8 @@ pub enum ObjectiveSpec {
         #[serde(default = "one")]
         #[schemars(range(min = 0.001, max = 100.0))]
         scl_temperature: f64,
-        /// Share of the tokens between [CLS] and the last [SEP] that the crop keeps, as one contiguous span.
+        /// Share of the tokens between `[CLS]` and the last `[SEP]` that the crop keeps, as one contiguous
+        /// span.
         #[serde(default = "default_crop")]
         #[schemars(range(min = 0.01, max = 1.0))]
         crop: f64,
@@ -219,10 +220,11 @@ pub enum ObjectiveSpec {
     /// probability of the token in its context. It is trained by noise-contrastive estimation: k of n tokens
     /// are drawn from a noise distribution q, and a token is noise with probability k·q / ((n - k)·e^-E +
     /// k·q). q is a cloze model with two towers of the generator's shape. One reads from the left and one
-    /// from the right, so that no token sees itself. It is trained at every token except [CLS] and [SEP], and
-    /// q is a constant in the energy's loss. As in the released code, k / (n - k) is that of `mask_fraction`,
-    /// and a drawn token counts as noise even if it is the original. Ours: at the ends, where a tower has
-    /// nothing to read, its output is zero; the two towers always share one embedding table.
+    /// from the right, so that no token sees itself. It is trained at every token except `[CLS]` and `[SEP]`,
+    /// and q is a constant in the energy's loss. As in the released code, k / (n - k) is that of
+    /// `mask_fraction`, and a drawn token counts as noise even if it is the original. Ours: at the ends,
+    /// where a tower has nothing to read, its output is zero; the two towers always share one embedding
+    /// table.
     Electric {
         /// Weight of the energy's loss; the cloze model's has weight 1 (like ELECTRA's λ in the released
         /// code).

@@ -15,8 +15,8 @@ pub enum SquadHead {
     /// classifier of questions without an answer.
     #[default]
     Paper,
-    /// transformers' BertForQuestionAnswering: one dense layer to a start and an end logit; the span of [CLS]
-    /// means no answer.
+    /// transformers' BertForQuestionAnswering: one dense layer to a start and an end logit; the span of
+    /// `[CLS]` means no answer.
     Simple,
 }
 
@@ -69,7 +69,7 @@ pub struct SquadSpec {
     pub epochs: f64,
     /// A question of SQuAD 2.0 is predicted to have no answer if its no-answer score is above this threshold.
     /// Unset, it is -2.75 for the paper's head, whose classifier gives a logit (released code), and 0 for the
-    /// simple head, whose score is that of [CLS] minus that of the best answer (transformers).
+    /// simple head, whose score is that of `[CLS]` minus that of the best answer (transformers).
     #[schemars(range(min = -1000.0, max = 1000.0))]
     pub no_answer_threshold: Option<f64>,
     /// Weight of the loss of the paper's head for whether there is an answer.

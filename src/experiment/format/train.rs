@@ -101,7 +101,7 @@ pub struct TrainSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub micro_batch: Option<usize>,
-    /// Longest sequence in tokens, including [CLS] and [SEP].
+    /// Longest sequence in tokens, including `[CLS]` and `[SEP]`.
     #[schemars(range(min = 8, max = 8192))]
     pub seq_len: usize,
     /// Peak learning rate.

@@ -11,7 +11,8 @@ pub const LANES: usize = 16;
 static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// Runs a closure compiled for the widest instruction set of this machine. It is a macro, since the closure
-/// has to be inlined: a closure that is called is compiled for the oldest processor (LOG.md, 2026-11-23).
+/// has to be inlined: a closure that is called is compiled for the oldest processor
+/// (docs/findings/2026-11-23-closures-for-the-widest-instructions.md).
 macro_rules! vectorized {
     (|| $body:expr) => {
         $crate::ops::cpu::vector::dispatch(
@@ -30,7 +31,7 @@ pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
 
 /// Magnitude under which a value counts as zero. Denormal numbers, below 1e-38, cost a hundred times as much
 /// to compute with. Saturated attention and the moments of tokens that do not occur produce them, which
-/// slowed training twentyfold (LOG.md, 2026-11-22).
+/// slowed training twentyfold (docs/findings/2026-11-22-denormal-numbers.md).
 const TINY: f32 = 1e-30;
 
 /// The value, or zero where it is tiny.

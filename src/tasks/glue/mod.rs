@@ -20,4 +20,7 @@ pub use splits::ExtraSplit;
 pub(crate) use splits::split_files;
 
 #[cfg(test)]
+#[path = "../../../docs/examples/task.rs"]
+mod example;
+#[cfg(test)]
 mod tests;

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Masking {
-    /// The paper's rule: different positions, exactly the given share. Replaced-token detection writes [MASK]
-    /// into each; masked language modelling writes [MASK] into 80 %, a random token into 10 %, and leaves 10
-    /// %.
+    /// The paper's rule: different positions, exactly the given share. Replaced-token detection writes
+    /// `[MASK]` into each; masked language modelling writes `[MASK]` into 80 %, a random token into 10 %, and
+    /// leaves 10 %.
     #[default]
     Paper,
-    /// The released code's rule for both objectives: a position may be drawn twice; 85 % become [MASK], 15 %
-    /// stay.
+    /// The released code's rule for both objectives: a position may be drawn twice; 85 % become `[MASK]`, 15
+    /// % stay.
     ReleasedCode,
 }
 
@@ -32,10 +32,10 @@ pub enum GeneratorKind {
     #[default]
     Network,
     /// No network: tokens by their frequency in the training text (ELECTRA, section 3.2, "unigram"), never
-    /// [CLS], [SEP], [MASK] or [PAD]. The temperature T raises each frequency to the power 1/T.
+    /// `[CLS]`, `[SEP]`, `[MASK]` or `[PAD]`. The temperature T raises each frequency to the power 1/T.
     Unigram,
-    /// No network: all tokens equally likely, except [CLS], [SEP], [MASK] and [PAD], which are never drawn
-    /// (the released code's `uniform_generator` draws those too).
+    /// No network: all tokens equally likely, except `[CLS]`, `[SEP]`, `[MASK]` and `[PAD]`, which are never
+    /// drawn (the released code's `uniform_generator` draws those too).
     Uniform,
 }
 
@@ -83,7 +83,7 @@ pub enum Stage {
 /// The pre-training task of the encoder that is fine-tuned later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MainTask {
-    /// Predict the tokens at [MASK].
+    /// Predict the tokens at `[MASK]`.
     Unmask,
     /// Detect replaced tokens.
     Detect,

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""README's table of answers, from the committed reports.
+
+Reads reports/*/small/report.md (question, expectation, verdict) and paper.csv beside it (the paper's values or ranks and ours), and writes
+the table between the marks `<!-- answers:begin -->` and `<!-- answers:end -->` of README.md. Nothing in the table is computed here.
+
+Needs: Python 3.9 or later, nothing else.
+Run:   python scripts/answers.py            writes the table
+       python scripts/answers.py --check    exits with 1 if README.md has another table
+"""
+
+import argparse
+import csv
+import glob
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BEGIN, END = "<!-- answers:begin -->\n", "<!-- answers:end -->"
+VERDICT = re.compile(
+    r"\*\*Verdict\.\*\* (?P<word>[^(]+?) \(difference (?P<difference>[-+][\d.]+ ± [\d.]+), n = (?P<n>\d+) and (?P<other>\d+)\)"
+)
+
+
+def found(pattern, text, path):
+    """What a pattern finds in a report; a report without it is an error."""
+    match = re.search(pattern, text)
+    if match is None:
+        sys.exit(f"{path}: nothing fits {pattern if isinstance(pattern, str) else pattern.pattern}")
+    return match
+
+
+def ordered(rows, key, show, descending):
+    """Names of the paper's rows in the order of a column, those that are level joined by `=`."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(float(row[key]), []).append(show(row))
+    return " > ".join(" = ".join(groups[value]) for value in sorted(groups, reverse=descending))
+
+
+def answer(path):
+    """A report as one row of the table."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(os.path.join(os.path.dirname(path), "paper.csv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    name = found(r"^# (\w+): ", text, path)[1]
+    claim = found(r"\*\*Expected\.\*\* (.*?); the best mean", text, path)[1]
+    verdict = found(VERDICT, text, path)
+    paper = ordered(
+        rows, "paper_rank", lambda row: f"{row['row']}: {float(row['paper']):.1f}" if row["paper"] else row["row"], False
+    )
+    ours = ordered(
+        rows, "measured", lambda row: f"{row['row']}: {float(row['measured']):.2f} ± {float(row['sd']):.2f}", True
+    )
+    n = verdict["n"] if verdict["n"] == verdict["other"] else f"{verdict['n']} and {verdict['other']}"
+    too_few = ", too few seeds to conclude" if "fewer than 3 seeds" in text else ""
+    link = os.path.relpath(path, ROOT).replace(os.sep, "/")
+    cells = [
+        f"{claim} ({rows[0]['source']})",
+        paper,
+        ours,
+        n,
+        f"[{verdict['word'].lower()}]({link}) ({verdict['difference']}){too_few}",
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in [f"`{name}`: {cells[0]}", *cells[1:]]) + " |\n"
+
+
+def table():
+    """The whole table."""
+    paths = sorted(glob.glob(os.path.join(ROOT, "reports", "*", "small", "report.md")))
+    head = "| claim | paper | ours | n | verdict |\n| --- | --- | --- | ---: | --- |\n"
+    return head + "".join(answer(path) for path in paths)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if README.md differs")
+    arguments = parser.parse_args()
+    readme = os.path.join(ROOT, "README.md")
+    with open(readme, encoding="utf-8") as file:
+        text = file.read()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        sys.exit("README.md: the marks answers:begin and answers:end must stand there once each")
+    head, rest = text.split(BEGIN)
+    wanted = head + BEGIN + table() + END + rest.split(END)[1]
+    if arguments.check and wanted != text:
+        sys.exit("README.md: the table of answers differs from the reports; run python scripts/answers.py")
+    if not arguments.check:
+        with open(readme, "w", encoding="utf-8") as file:
+            file.write(wanted)
+
+
+if __name__ == "__main__":
+    main()
