@@ -1,8 +1,8 @@
-//! Every fused operation beside its slow reference, forward and backward, on the shapes of ELECTRA-Small's discriminator
-//! (4 sequences of 128 tokens, width 256) and of its generator's output layer.
+//! Every fused operation beside its slow reference, forward and backward, on the shapes of ELECTRA-Small's
+//! discriminator (4 sequences of 128 tokens, width 256) and of its generator's output layer.
 //!
-//! Run: `cargo bench --profile dev --bench ops`, or with `-- gelu` behind it for one of them; the dev profile is optimised, and
-//! built already. Compare the two lines of a pair: noise of the machine is in both.
+//! Run: `cargo bench --profile dev --bench ops`, or with `-- gelu` behind it for one of them; the dev profile
+//! is optimised, and built already. Compare the two lines of a pair: noise of the machine is in both.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use electra_lab::ops::Precision;
+use electra_lab::experiment::Precision;
 use electra_lab::ops::attention::{self, AttentionMask, attention};
 use electra_lab::ops::binary_cross_entropy::{self, binary_cross_entropy};
 use electra_lab::ops::cross_entropy;

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """README's table of answers, from the committed reports.
 
-Reads reports/*/small/report.md (question, expectation, verdict) and paper.csv beside it (the paper's values or ranks and ours), and writes
-the table between the marks `<!-- answers:begin -->` and `<!-- answers:end -->` of README.md. Nothing in the table is computed here.
+Reads reports/*/small/report.md (question, expectation, verdict) and paper.csv beside it (the paper's values or ranks
+and ours), and writes the table between the marks `<!-- answers:begin -->` and `<!-- answers:end -->` of README.md.
+Nothing in the table is computed here. The paper's order has signs, `>` and `=`. Ours has none, since the verdict alone
+says whether a difference is more than the spread of the seeds.
 
 Needs: Python 3.9 or later, nothing else.
 Run:   python scripts/answers.py            writes the table
@@ -19,7 +21,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BEGIN, END = "<!-- answers:begin -->\n", "<!-- answers:end -->"
 VERDICT = re.compile(
-    r"\*\*Verdict\.\*\* (?P<word>[^(]+?) \(difference (?P<difference>[-+][\d.]+ ± [\d.]+), n = (?P<n>\d+) and (?P<other>\d+)\)"
+    r"\*\*Verdict\.\*\* (?P<word>[^(]+?) "
+    r"\(difference (?P<difference>[-+][\d.]+ ± [\d.]+), n = (?P<n>\d+) and (?P<other>\d+)\)"
 )
 
 
@@ -31,12 +34,19 @@ def found(pattern, text, path):
     return match
 
 
-def ordered(rows, key, show, descending):
-    """Names of the paper's rows in the order of a column, those that are level joined by `=`."""
+def by_rank(rows):
+    """The paper's rows from the best to the worst, those that are level joined by `=`."""
     groups = {}
     for row in rows:
-        groups.setdefault(float(row[key]), []).append(show(row))
-    return " > ".join(" = ".join(groups[value]) for value in sorted(groups, reverse=descending))
+        text = f"{row['row']}: {float(row['paper']):.1f}" if row["paper"] else row["row"]
+        groups.setdefault(float(row["paper_rank"]), []).append(text)
+    return " > ".join(" = ".join(groups[rank]) for rank in sorted(groups))
+
+
+def by_mean(rows):
+    """Our rows from the highest to the lowest mean."""
+    rows = sorted(rows, key=lambda row: -float(row["measured"]))
+    return ", ".join(f"{row['row']}: {float(row['measured']):.2f} ± {float(row['sd']):.2f}" for row in rows)
 
 
 def answer(path):
@@ -48,21 +58,15 @@ def answer(path):
     name = found(r"^# (\w+): ", text, path)[1]
     claim = found(r"\*\*Expected\.\*\* (.*?); the best mean", text, path)[1]
     verdict = found(VERDICT, text, path)
-    paper = ordered(
-        rows, "paper_rank", lambda row: f"{row['row']}: {float(row['paper']):.1f}" if row["paper"] else row["row"], False
-    )
-    ours = ordered(
-        rows, "measured", lambda row: f"{row['row']}: {float(row['measured']):.2f} ± {float(row['sd']):.2f}", True
-    )
     n = verdict["n"] if verdict["n"] == verdict["other"] else f"{verdict['n']} and {verdict['other']}"
     too_few = ", too few seeds to conclude" if "fewer than 3 seeds" in text else ""
     link = os.path.relpath(path, ROOT).replace(os.sep, "/")
     cells = [
         f"{claim} ({rows[0]['source']})",
-        paper,
-        ours,
+        by_rank(rows),
+        by_mean(rows),
         n,
-        f"[{verdict['word'].lower()}]({link}) ({verdict['difference']}){too_few}",
+        f"[{verdict['word'].lower()}]({link}) (difference {verdict['difference']}){too_few}",
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in [f"`{name}`: {cells[0]}", *cells[1:]]) + " |\n"
 
@@ -70,7 +74,7 @@ def answer(path):
 def table():
     """The whole table."""
     paths = sorted(glob.glob(os.path.join(ROOT, "reports", "*", "small", "report.md")))
-    head = "| claim | paper | ours | n | verdict |\n| --- | --- | --- | ---: | --- |\n"
+    head = "| claim | paper | ours, from the highest mean | n | verdict |\n| --- | --- | --- | ---: | --- |\n"
     return head + "".join(answer(path) for path in paths)
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Checks what only a build with the feature `cuda` compiles: the types and lints of the Rust code, and the kernels' own sources.
-# It needs the CUDA toolkit and no device. Where there is no toolkit it says so and succeeds. On a machine with a device, run
-# the tests that this script cannot: cargo test --features cuda --lib -- --include-ignored cuda_ kernels_compile
+# Checks what only a build with the feature `cuda` compiles: the types and lints of the Rust code, and the
+# kernels' own sources. It needs the CUDA toolkit and no device. Where there is no toolkit it says so and
+# succeeds. On a machine with a device, run the tests that this script cannot:
+#   cargo test --features cuda --lib -- --include-ignored cuda_ kernels_compile
 set -euo pipefail
 cd "$(dirname "$0")/.."
 skip() {
@@ -22,7 +23,8 @@ echo "check_cuda: $nvcc, compute capability $CUDA_COMPUTE_CAP"
 
 cargo clippy --locked --features cuda --lib --tests -- -D warnings
 
-# Each program is common.cuh, dropout.cuh where it is needed, and an operation's .cu files (`kernels!` in its cuda.rs).
+# A program is common.cuh, dropout.cuh where it is needed, and an operation's .cu files (`kernels!` in its
+# cuda.rs).
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for sources in src/ops/backend/primitives.cu src/ops/*/kernel.cu; do

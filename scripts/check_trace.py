@@ -11,7 +11,7 @@ Two frameworks round differently, and training amplifies that, the more the furt
 weights drift apart slowly while logits and gradients stay close, look at fewer steps or at a lower learning rate.
 
     pip install torch==2.15.0 transformers==5.23.0
-    electra-lab trace SPEC --steps 10 --out trace.safetensors \\
+    electra-lab trace EXPERIMENT --steps 10 --out trace.safetensors \\
         --set model.dropout=0 --set model.attention_dropout=0
     python scripts/check_trace.py trace.safetensors
 

@@ -1,13 +1,13 @@
 //! electra-lab reproduces ELECTRA (Clark et al., 2020) and the experiments around it.
 //!
-//! Most people use the program of the same name. The library is for programs that plan, run or read experiments
-//! themselves:
+//! Most people use the program of the same name. The library is for programs that plan, run or read
+//! experiments themselves:
 //!
 //! 1. [`experiment::load()`] reads an experiment file and lists its trials.
 //! 2. [`run::plan_experiment`] estimates what they cost, and [`run::run_experiments`] runs them.
 //! 3. [`records`] reads and writes the files that a trial leaves in its folder.
-//! 4. [`report::build`] makes tables, figures and a verdict of these records, and compares them with the published
-//!    numbers ([`papers`]).
+//! 4. [`report::build`] makes tables, figures and a verdict of these records, and compares them with the
+//!    published numbers ([`papers`]).
 //!
 //! ```
 //! use electra_lab::experiment::load;
@@ -68,3 +68,4 @@ mod flops;
 mod formats;
 mod hub;
 mod nn;
+mod precision;

@@ -100,9 +100,9 @@ mod tests {
         device       cpu (built without CUDA)
         threads      2
         SIMD         avx512f
-        text cache   /home/me/.cache/electra-lab, not created yet, 5.0 GiB free
-        hub cache    /home/me/.cache/huggingface/hub, 3.0 MiB used, 5.0 GiB free
-        this folder  ., 5.0 GiB free, commit 0123abc, with changes
+        text cache   /home/me/.cache/electra-lab, not created yet, 5.00 GiB free
+        hub cache    /home/me/.cache/huggingface/hub, 3.00 MiB used, 5.00 GiB free
+        this folder  ., 5.00 GiB free, commit 0123abc, with changes
         network      offline, by HF_HUB_OFFLINE
         hub          https://huggingface.co
         hub token    none; public repositories need none

@@ -32,7 +32,7 @@ mod trace;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::build_info;
 use crate::error::Result;
@@ -214,14 +214,13 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Trace(arguments) => trace::trace(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
-        Command::Completions(arguments) => completions::completions(arguments),
+        Command::Completions(arguments) => completions::completions(arguments, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

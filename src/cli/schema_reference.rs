@@ -1,8 +1,8 @@
 //! The experiment format as Markdown, made from its JSON Schema: what `electra-lab schema --markdown` prints.
 //!
-//! `docs/experiment.md` is this text, and a test compares the two. Must never: state a rule that the schema does not
-//! have. What a schema cannot say stands in two tables below, and tests hold both to the types: the defaults that are
-//! left out of files so that old trial ids stay, and the values of the examples.
+//! `docs/experiment.md` is this text, and a test compares the two. Must never: state a rule that the schema
+//! does not have. What a schema cannot say stands in two tables below, and tests hold both to the types: the
+//! defaults that are left out of files so that old trial ids stay, and the values of the examples.
 
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,8 @@ enum Kind<'s> {
 }
 
 impl<'s> Page<'s> {
-    /// A heading, the keys of a mapping, and the sections below it. `path` is dotted from the top of the file.
+    /// A heading, the keys of a mapping, and the sections below it. `path` is dotted from the top of the
+    /// file.
     fn section(&mut self, path: &str, node: &'s Value) {
         match path {
             "" => self.paragraph("## Top level"),
@@ -242,8 +243,8 @@ impl<'s> Page<'s> {
     }
 }
 
-/// Keys whose default is not in the schema, since a value that equals it is not written, so that trials made before the
-/// key keep their ids: the path and the default.
+/// Keys whose default is not in the schema, since a value that equals it is not written, so that trials made
+/// before the key keep their ids: the path and the default.
 const UNWRITTEN_DEFAULTS: &[(&str, &str)] = &[
     ("base.model.initializer_range", "0.02"),
     ("base.train.precision", "\"f32\""),

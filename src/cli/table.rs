@@ -1,8 +1,8 @@
-//! Tables for a terminal, and numbers in units.
+//! Plain-text tables for a terminal, and short forms of large numbers.
 
 use crate::report::Table;
 
-/// A column's heading, and whether its cells are numbers, which are aligned right.
+/// A column: its heading, and whether its cells are numbers, which are aligned to the right.
 pub struct Column {
     heading: &'static str,
     is_number: bool,
@@ -18,7 +18,7 @@ pub const fn numbers(heading: &'static str) -> Column {
     Column { heading, is_number: true }
 }
 
-/// Lays out rows under their headings.
+/// The table as text: two spaces between columns, no spaces at the ends of lines.
 pub fn table<const N: usize>(columns: &[Column; N], rows: &[[String; N]]) -> String {
     let mut table = Table::aligned(columns.iter().map(|column| (column.heading, !column.is_number)));
     rows.iter().for_each(|row| table.row(row.to_vec()));

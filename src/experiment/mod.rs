@@ -20,6 +20,7 @@ mod sweep;
 mod sweep_point;
 mod trial;
 
+pub use crate::precision::Precision;
 pub use document::schema::schema;
 pub use format::data::{DataSpec, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
@@ -37,7 +38,7 @@ pub use format::recipe::LayerDecayRule;
 pub use format::squad::{SquadHead, SquadSpec};
 pub use format::task_name::TaskName;
 pub use format::top_level::{CostAxis, ExpectSpec, ExperimentSpec, ReportSpec};
-pub use format::train::{Budget, OptimizerKind, Precision, TrainSpec};
+pub use format::train::{Budget, OptimizerKind, TrainSpec};
 pub use load::{Experiment, load};
 pub use sweep_point::{SweepPoint, same_value, value_label, value_labels};
 pub use trial::{Trial, TrialId, TrialSpec};

@@ -68,7 +68,8 @@ fn no_file(pattern: &str) -> Error {
     Error::new(
         ErrorKind::Data,
         format!("no file matches {pattern}"),
-        "give paths from the folder where the command runs; `*` matches within a name, `**/` matches any folders",
+        "give paths from the folder where the command runs; `*` matches within a name, `**/` matches any \
+         folders",
     )
 }
 

@@ -7,13 +7,13 @@ use candle_core::Tensor;
 use crate::error::Result;
 use crate::experiment::EncoderShape;
 use crate::nn::{Builder, Init, LayerNorm, Linear};
-use crate::ops::Precision;
 use crate::ops::fused_linear_cross_entropy::{RowLosses, fused_linear_cross_entropy};
 use crate::ops::fused_linear_softmax_stats::fused_linear_softmax_stats;
 use crate::ops::gelu::gelu;
 use crate::ops::linear::linear;
 use crate::ops::sampling::Sampler;
 use crate::ops::softmax_stats::SoftmaxStats;
+use crate::precision::Precision;
 
 /// Dense(H → E) → GELU → LayerNorm → word tableᵀ + bias: logits over the vocabulary.
 #[derive(Clone, Debug)]

@@ -10,9 +10,9 @@ use super::layers::{LayerNorm, Linear, Mode};
 use super::parameters::{Builder, Init};
 use crate::error::Result;
 use crate::experiment::EncoderShape;
-use crate::ops::Precision;
 use crate::ops::attention::AttentionMask;
 use crate::ops::encoder_layer::{Dense, LayerParameters, LayerSettings, encoder_layer};
+use crate::precision::Precision;
 
 /// Dropout probabilities of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,7 +6,8 @@ use super::parameters::{Builder, Init};
 use crate::error::Result;
 use crate::ops::dropout::{DropoutKey, MicroBatchOffset};
 use crate::ops::layer_norm::layer_norm;
-use crate::ops::{Precision, linear};
+use crate::ops::linear;
+use crate::precision::Precision;
 use crate::rng::{Purpose, StreamKey};
 
 /// Training (dropout on, keyed by seed and step) or evaluation (dropout off).

@@ -7,9 +7,8 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::difference_table::difference_table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment;
 use crate::experiment::INITIALIZER_RANGE;
-use crate::ops::Precision;
+use crate::precision::Precision;
 use crate::rng::{Purpose, Stream};
 
 /// How a parameter starts.
@@ -80,12 +79,7 @@ impl Parameters {
     }
 
     /// The same store with another precision of matrix products.
-    pub fn with_precision(self, precision: experiment::Precision) -> Self {
-        let precision = match precision {
-            experiment::Precision::F32 => Precision::F32,
-            experiment::Precision::Tf32 => Precision::Tf32,
-            experiment::Precision::Bf16 => Precision::Bf16,
-        };
+    pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 

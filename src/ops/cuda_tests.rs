@@ -17,10 +17,10 @@ use crate::ops::gelu::gelu;
 use crate::ops::gradients::Gradients;
 use crate::ops::layer_norm::{layer_norm, residual_layer_norm};
 use crate::ops::linear::linear;
-use crate::ops::precision::Precision;
 use crate::ops::sampling::Sampler;
 use crate::ops::softmax_stats::SoftmaxStats;
 use crate::ops::{backend, kernel_tests, testing};
+use crate::precision::Precision;
 use crate::rng::{Purpose, StreamKey};
 
 const OFFSETS: [usize; 5] = [0, 5, 38, 70, 171];

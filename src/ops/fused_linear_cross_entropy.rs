@@ -1,7 +1,7 @@
 //! Cross-entropy of every row through an output matrix over a vocabulary, without keeping the logits.
 //!
-//! x [N, E], w [V, E], b [V], targets of N rows in 0..V → [N]: log Σ exp(z) - z[target] of z = x · wᵀ + b.
-//! `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs
+//! x [N, E], w [V, E], b `[V]`, targets of N rows in 0..V → `[N]`: log Σ exp(z) - `z[target]`, where z = x ·
+//! wᵀ + b. `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs
 //! forward, 6·N·E·V backward. For the logits of a few masked positions, `fused_linear_softmax_stats` is
 //! cheaper. There is no CUDA kernel: `linear` and `row_cross_entropy` run there.
 
@@ -19,9 +19,9 @@ use super::cross_entropy::{check, row_cross_entropy};
 use super::gradients::{InputGrads, accumulate_grad_or_return};
 use super::linear::cpu::{LinearInputs, column_sums};
 use super::linear::linear;
-use super::precision::Precision;
 use super::row_stats::cpu::argmax;
 use super::sampling::most_probable;
+use crate::precision::Precision;
 
 /// Rows whose logits are held at once: 32 MB of them over 30,522 tokens.
 const CHUNK: usize = 256;
@@ -31,9 +31,9 @@ const NAME: &str = "fused-linear-cross-entropy";
 
 /// Losses of the rows, and their most probable classes.
 pub struct RowLosses {
-    /// Differentiable, [N].
+    /// Differentiable, `[N]`.
     pub losses: Tensor,
-    /// The class of the largest logit, the first of equals. [N]
+    /// The class of the largest logit, the first of equals. `[N]`
     pub best: Vec<u32>,
 }
 

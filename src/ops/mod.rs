@@ -44,7 +44,6 @@ pub mod gelu;
 pub mod gradients;
 pub mod layer_norm;
 pub mod linear;
-mod precision;
 mod row_stats;
 pub mod sampling;
 pub mod softmax_stats;
@@ -55,5 +54,3 @@ mod cuda_tests;
 mod kernel_tests;
 #[cfg(test)]
 pub(crate) mod testing;
-
-pub use precision::Precision;

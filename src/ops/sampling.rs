@@ -11,7 +11,7 @@ pub use super::row_stats::Sampler;
 use super::row_stats::cpu::argmax;
 use super::row_stats::cuda;
 
-/// Draws a class for every row, [M], u32: on a CUDA device where the logits lie there, else in host memory.
+/// Draws a class for every row, `[M]`, u32: on a CUDA device where the logits lie there, else in host memory.
 pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
     if let Some(backend) = CudaBackend::of(logits)? {
         let stats = cuda::read(&backend, &logits.contiguous()?, Some(sampler))?;

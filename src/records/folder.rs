@@ -6,8 +6,8 @@
 //! metrics.jsonl   one line per logged step (see `events.rs`)
 //! checkpoints/    step-000000500.safetensors, …, final.safetensors
 //! predictions/    one file per task and fine-tuning seed; SQuAD has a folder
-//! finetuned/      one file of weights per task and fine-tuning seed: kept if the specification asks for it, and while
-//!                 other tasks start from it
+//! finetuned/      one file of weights per task and fine-tuning seed: kept if the specification asks for it,
+//!                 and while other tasks start from it
 //! throughput.json the number of steps that a budget in seconds was measured to buy; once called pace.json
 //! outcome.json    written last: its existence means that the trial is done
 //! failure.json    why the trial stopped

@@ -61,7 +61,7 @@ fn busy(folder: &Path, file: &mut File) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!("{owner} is running the trial in {}", folder.display()),
-        "wait for it (`electra-lab status` shows its progress), or stop it",
+        "wait for it (`electra-lab status` shows how far it is), or stop it",
     )
 }
 

@@ -42,7 +42,8 @@ pub struct Continuation {
     /// Commit that the program was built from; absent where the build did not know it.
     #[serde(default)]
     pub commit: Option<String>,
-    /// Commit of the repository in the current folder, if any; records from before `commit` call it `git_commit`.
+    /// Commit of the repository in the current folder, if any; records from before `commit` call it
+    /// `git_commit`.
     #[serde(default, alias = "git_commit")]
     pub working_commit: Option<String>,
     /// `cpu` or `cuda:0`.
@@ -91,7 +92,8 @@ pub struct Provenance {
     /// Commit that the program was built from; absent where the build did not know it.
     #[serde(default)]
     pub commit: Option<String>,
-    /// Commit of the repository in the current folder, if any; records from before `commit` call it `git_commit`.
+    /// Commit of the repository in the current folder, if any; records from before `commit` call it
+    /// `git_commit`.
     #[serde(default, alias = "git_commit")]
     pub working_commit: Option<String>,
     /// Whether tracked files of that repository had changes; once called `git_dirty`.
@@ -109,8 +111,8 @@ pub struct Provenance {
     pub corpus: DataProvenance,
     /// Revision of the tasks' repository, or `built-in`.
     pub tasks_revision: String,
-    /// The trial, as `experiment/id`, whose pre-training this one reused, whole or in part; its own record names the code
-    /// and the machine. Once called `taken_from`.
+    /// The trial, as `experiment/id`, whose pre-training this one reused, whole or in part; its own record
+    /// names the code and the machine. Once called `taken_from`.
     #[serde(default, alias = "taken_from", skip_serializing_if = "Option::is_none")]
     pub reused_from: Option<String>,
     /// A hash of each task's examples; empty in records from before it existed.

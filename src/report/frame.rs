@@ -50,7 +50,8 @@ impl PlanFrames {
             column("commit", &records.done, |done| commit(&done.record.provenance)),
         ];
         frames.trials = frames.trials.hstack(&more).map_err(broken)?;
-        // A trial that was copied from another experiment's results records its point of that experiment's sweep.
+        // A trial that was copied from another experiment's results records its point of that experiment's
+        // sweep.
         let label = column("point", &records.done, |done| done.trial.point.label());
         frames.trials.with_column(label).map_err(broken)?;
         let long = frames.long()?;

@@ -7,8 +7,8 @@ use polars::prelude::DataFrame;
 use super::query::{counts, has};
 use crate::error::Result;
 
-/// The facts of the list: their names on the page, their columns in the frame, and the words for an empty cell. A
-/// column that has such words may be missing.
+/// The facts of the list: their names on the page, their columns in the frame, and the words for an empty
+/// cell. A column that has such words may be missing.
 const FACTS: [(&str, &str, &str); 14] = [
     ("electra-lab", "provenance.crate_version", ""),
     ("commit", "commit", ""),

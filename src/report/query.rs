@@ -1,6 +1,7 @@
 //! What the tables ask of a frame: rows by a word, groups of rows, the values of a column.
 //!
-//! Must never: know what a column means.
+//! Only the eager API of polars is used: its lazy API, which also has the pivot, would add 35 crates to every
+//! build. Must never: know what a column means.
 
 use polars::prelude::{ChunkCompareEq, DataFrame, DataType};
 

@@ -285,7 +285,7 @@ mod tests {
         run_experiments(&experiments, &options, StopFlag::default(), &mock, &display).unwrap();
         let text = display.text();
         assert!(
-            text.contains("; wait for it (`electra-lab status` shows how far it is), or stop it"),
+            text.contains("; wait for it (`electra-lab status` shows its progress), or stop it"),
             "{text}"
         );
     }

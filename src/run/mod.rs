@@ -1,6 +1,7 @@
 //! Runs trials: chooses them, opens their data, runs each from text to scores, and reports how each ended.
 //!
-//! [`run_experiments`] is the entry point. [`plan_experiment`] and [`experiment_status`] run nothing. One trial, from text to scores, is in `trial.rs`. Must never: print (`cli` does).
+//! [`run_experiments`] is the entry point. [`plan_experiment`] and [`experiment_status`] run nothing. One
+//! trial, from text to scores, is in `trial.rs`. Must never: print (`cli` does).
 
 mod context;
 mod corpus_archive;

@@ -7,6 +7,7 @@ use candle_core::Device;
 use chrono::{SecondsFormat, Utc};
 
 use super::device::describe;
+use crate::build_info;
 use crate::records::Provenance;
 
 /// Code, machine and time of this process; the trial adds its data.
@@ -14,7 +15,7 @@ pub fn collect(device: &Device) -> Provenance {
     let git = git_state();
     Provenance {
         crate_version: env!("CARGO_PKG_VERSION").into(),
-        commit: built_from().map(String::from),
+        commit: build_info::commit().map(String::from),
         working_commit: git.map(|git| git.commit.clone()),
         working_dirty: git.map(|git| git.dirty),
         device: describe(device),
@@ -25,22 +26,16 @@ pub fn collect(device: &Device) -> Provenance {
     }
 }
 
-/// The commit that the program was built from, where the build knew it.
-pub fn built_from() -> Option<&'static str> {
-    option_env!("ELECTRA_LAB_COMMIT").filter(|commit| !commit.is_empty())
-}
-
 /// The git repository of the current folder.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GitState {
+struct GitState {
     /// Hash of the commit.
-    pub commit: String,
+    commit: String,
     /// Whether tracked files differ from it.
-    pub dirty: bool,
+    dirty: bool,
 }
 
 /// Asks `git` once per process; None outside a repository or without `git`.
-pub fn git_state() -> Option<&'static GitState> {
+fn git_state() -> Option<&'static GitState> {
     static STATE: OnceLock<Option<GitState>> = OnceLock::new();
     let ask = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
@@ -57,7 +52,7 @@ pub fn git_state() -> Option<&'static GitState> {
 }
 
 /// The widest instruction set of this processor that the code can use.
-pub fn simd() -> &'static str {
+fn simd() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
@@ -105,6 +100,6 @@ mod tests {
         assert!(provenance.threads > 0 && !provenance.simd.is_empty());
         assert!(provenance.started_at.ends_with('Z') && provenance.started_at.as_str() > "2025");
         assert_eq!(provenance.working_commit.is_some(), provenance.working_dirty.is_some());
-        assert_eq!(provenance.commit.as_deref(), built_from());
+        assert_eq!(provenance.commit.as_deref(), build_info::commit());
     }
 }

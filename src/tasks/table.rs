@@ -365,7 +365,6 @@ mod tests {
         assert_eq!(glue_task("nothing"), None);
     }
 
-    /// Trap 30: the paper's metric of every task, and GLUE's others.
     #[test]
     fn the_papers_metric_comes_first() {
         let shown = |row: &TaskInfo| {

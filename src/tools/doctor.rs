@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::disk::{folder_bytes, free_bytes};
 use crate::error::Result;
 use crate::hub::DataEnv;
-use crate::run::device::{DeviceChoice, choose, describe};
-use crate::run::provenance::{built_from, git_state, simd};
+use crate::records::Provenance;
+use crate::run::device::{DeviceChoice, choose};
+use crate::run::provenance::collect;
 
 /// What `electra-lab doctor` shows.
 #[derive(Debug, Serialize)]
@@ -60,18 +61,19 @@ pub struct FolderState {
 
 /// Examines the machine, the build and the environment.
 pub fn examine() -> Result<Examination> {
-    let git = git_state();
+    let Provenance { crate_version, commit, working_commit, working_dirty, device, threads, simd, .. } =
+        collect(&choose(DeviceChoice::Auto)?);
     let hub = HubEnvironment::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     Ok(Examination {
-        version: env!("CARGO_PKG_VERSION").into(),
-        commit: built_from().map(String::from),
-        working_commit: git.map(|git| git.commit.clone()),
-        working_dirty: git.map(|git| git.dirty),
+        version: crate_version,
+        commit,
+        working_commit,
+        working_dirty,
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        device: describe(&choose(DeviceChoice::Auto)?),
+        device,
         built_with_cuda: cfg!(feature = "cuda"),
-        threads: rayon::current_num_threads(),
-        simd: simd().into(),
+        threads,
+        simd,
         cache: folder_state(&DataEnv::new(false)?.cache, true),
         hub_cache: folder_state(&hub.cache, true),
         current: folder_state(Path::new("."), false),

@@ -1,4 +1,5 @@
-//! The documents say what the program does: commands, experiment files, paths, links and quoted code are checked.
+//! The documents say what the program does: commands, experiment files, paths, links and quoted code are
+//! checked.
 //!
 //! Must never: judge the wording. A check that fails names the file and what it found there.
 
@@ -338,8 +339,8 @@ fn every_link_leads_somewhere() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether a span names a file of the repository. Results and quick reports are not committed, and a name in capitals
-/// stands for any.
+/// Whether a span names a file of the repository. Results and quick reports are not committed, and a name in
+/// capitals stands for any.
 fn is_path(span: &str) -> bool {
     let roots =
         ["src/", "docs/", "tests/", "scripts/", "experiments/", "reports/", "benches/", ".ci/", ".github/"];
@@ -414,17 +415,160 @@ fn quoted_code_is_the_examples() {
     assert!(n >= 8, "only {n} blocks were found");
 }
 
-/// The glossary's last column names types and keys that the sources have.
+/// The glossary's last column names files, and types or keys that these files have.
 #[test]
 fn the_glossary_names_what_is_there() {
-    let sources: String =
-        files_below("src").iter().filter(|name| name.ends_with(".rs")).map(|name| read(name)).collect();
     let glossary = read("docs/glossary.md");
     let mut wrong = Vec::new();
     for row in glossary.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| term")) {
         let place = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        let names = spans(place).into_iter().filter(|span| !span.contains('/'));
-        wrong.extend(names.filter(|name| !sources.contains(*name)).map(|name| format!("`{name}` of: {row}")));
+        let (paths, names): (Vec<&str>, Vec<&str>) =
+            spans(place).into_iter().partition(|span| span.contains('/'));
+        let files = paths.iter().filter(|path| path.ends_with(".rs")).map(|path| read(path));
+        let text: String = files.collect();
+        wrong.extend(
+            names.iter().filter(|name| !has_word(&text, name)).map(|name| format!("`{name}` of: {row}")),
+        );
     }
-    assert!(wrong.is_empty(), "docs/glossary.md names what src/ does not have:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "docs/glossary.md names what its files do not have:\n{}", wrong.join("\n"));
+}
+
+/// Whether a text has a name that is not part of a longer one.
+fn has_word(text: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
+}
+
+/// The names that a line places in a file, as `` `name` in `src/file.rs` `` does, each with the file. A list of
+/// names counts: `` `one`, `two` in `src/file.rs` ``.
+fn placed_names(line: &str) -> Vec<(&str, &str)> {
+    let pieces: Vec<&str> = line.split('`').collect();
+    let mut placed = Vec::new();
+    for at in (3..pieces.len()).step_by(2).filter(|&at| pieces[at - 1] == " in ") {
+        let file = pieces[at];
+        let is_source = file.starts_with("src/") && file.ends_with(".rs");
+        let mut name_at = at - 2;
+        while is_source && !pieces[name_at].contains('/') {
+            placed.push((pieces[name_at], file));
+            if name_at < 3 || ![", ", " and "].contains(&pieces[name_at - 1]) {
+                break;
+            }
+            name_at -= 2;
+        }
+    }
+    placed
+}
+
+/// `Type::function` and `macro!` are found by their last part and without the mark.
+#[test]
+fn names_are_in_the_files_that_documents_name() {
+    let (mut wrong, mut n) = (Vec::new(), 0);
+    for name in documents() {
+        let prose = prose(&read(&name));
+        for (symbol, file) in
+            prose.lines().flat_map(placed_names).filter(|(_, file)| root().join(file).exists())
+        {
+            n += 1;
+            let last = symbol.rsplit("::").next().unwrap().trim_end_matches('!');
+            if !has_word(&read(file), last) {
+                wrong.push(format!("{name}: {file} has no `{symbol}`"));
+            }
+        }
+    }
+    assert!(n > 20, "only {n} names were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_list_of_names_is_placed_in_its_file() {
+    let line =
+        "see `one`, `A::two` and `three` in `src/a.rs`, `four` of `src/b.rs`; `src/x.rs` in `src/c.rs`";
+    assert_eq!(placed_names(line), [("three", "src/a.rs"), ("A::two", "src/a.rs"), ("one", "src/a.rs")]);
+    assert!(has_word("fn one_two() { one() }", "one") && !has_word("fn one_two() {}", "one"));
+}
+
+/// The filter of a `cargo test` command on the library: the first word that is no option. None where the
+/// command runs all tests, only other tests than the library's, or no tests.
+fn test_filter(line: &str) -> Option<String> {
+    let words = shell_words(line.trim().trim_start_matches("$ "));
+    let mut rest = words.iter().skip_while(|word| word.contains('=') && !word.starts_with('-'));
+    if rest.next()? != "cargo" || rest.next()? != "test" {
+        return None;
+    }
+    let mut filter = None;
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--test" | "--bench" | "--doc" => return None,
+            "--features" | "--profile" | "--jobs" | "--package" | "--target-dir" | "-p" | "-j" => {
+                rest.next();
+            }
+            option if option.starts_with('-') => {}
+            word => {
+                filter.get_or_insert_with(|| word.to_string());
+            }
+        }
+    }
+    filter
+}
+
+/// The paths of the library's tests, `module::test`. A test may be in any module of its file.
+fn test_paths() -> Vec<String> {
+    let mut paths = Vec::new();
+    for name in files_below("src").into_iter().filter(|name| name.ends_with(".rs")) {
+        let module = name.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+        let module = module.replace('/', "::");
+        let text = read(&name);
+        let lines = || text.lines().map(str::trim);
+        let inner = lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(" {"));
+        let modules: Vec<String> =
+            inner.map(|inner| format!("{module}::{inner}")).chain([module.clone()]).collect();
+        let mut is_test = false;
+        for line in lines() {
+            is_test |= line == "#[test]";
+            if let (true, Some(rest)) = (is_test, line.strip_prefix("fn ")) {
+                let test = rest.split('(').next().unwrap();
+                paths.extend(modules.iter().map(|module| format!("{module}::{test}")));
+                is_test = false;
+            }
+        }
+    }
+    paths
+}
+
+/// cargo runs no test and reports success where a filter matches nothing.
+#[test]
+fn every_test_filter_matches_a_module_or_a_test() {
+    let paths = test_paths();
+    let is_known = |filter: &str| paths.iter().any(|path| path.contains(filter));
+    let (mut wrong, mut n) = (Vec::new(), 0);
+    assert!(paths.len() > 300, "only {} tests were found", paths.len());
+    for name in documents() {
+        let text = read(&name);
+        let blocks = fences(&text).into_iter().map(|(_, block)| block).collect::<String>();
+        let prose = prose(&text);
+        for line in blocks.lines().chain(spans(&prose)) {
+            let Some(filter) = test_filter(line) else { continue };
+            n += 1;
+            if !is_known(&filter) {
+                wrong.push(format!("{name}: `{filter}` matches no test: {line}"));
+            }
+        }
+    }
+    assert!(n >= 5, "only {n} filters were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(is_known("ops") && is_known("objective::") && !is_known("ops::gpu"));
+}
+
+#[test]
+fn the_filter_of_a_test_command_is_found() {
+    let filter = |line| test_filter(line).unwrap_or_default();
+    assert_eq!(filter("cargo test --lib ops::gpu"), "ops::gpu");
+    assert_eq!(filter("A=1 cargo test --features cuda kernels_compile # here"), "kernels_compile");
+    assert_eq!(filter("cargo test --lib -- objective::"), "objective::");
+    assert_eq!(filter("cargo test --locked --lib -- --ignored"), "");
+    assert_eq!(filter("cargo test --test suite documents"), "");
+    assert_eq!(filter("cargo run -- run a.yaml"), "");
 }

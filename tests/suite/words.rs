@@ -1,4 +1,5 @@
-//! Keeps the project's old private words out: the field has terms for these things, and `docs/glossary.md` lists them.
+//! Keeps the project's old private words out: the field has terms for these things, and `docs/glossary.md`
+//! lists them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

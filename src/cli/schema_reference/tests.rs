@@ -90,7 +90,7 @@ fn a_section_reads_well() {
     | key | type | range | default | meaning |
     | --- | --- | --- | --- | --- |
     | `kind` | string |  | required: `file` |  |
-    | `path` | string |  | required | Path, from the folder where the command runs. |
+    | `path` | string |  | required | Path, relative to the folder where the command runs. |
 
     ```yaml
     base:

@@ -210,6 +210,8 @@ mod tests {
             (shape.hidden, shape.heads, shape.ffn, shape.layers)
         };
         assert_eq!(width(ModelSize::Small, 0.25), (64, 1, 256, 12));
+        // Narrower than one head of 64.
+        assert_eq!(width(ModelSize::Tiny, 0.25), (32, 1, 128, 4));
         assert_eq!(width(ModelSize::Base, 0.33333), (256, 4, 1024, 12));
         assert_eq!(width(ModelSize::Large, 0.25), (256, 4, 1024, 24));
     }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::precision::Precision;
+
 /// When pre-training ends. Tokens and FLOPs are counted for full sequences, so that the number of steps is
 /// known before the first step; `outcome.json` records the true amounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,24 +54,9 @@ pub enum OptimizerKind {
     Adamw,
 }
 
-/// How the factors of matrix products are rounded in pre-training. Parameters, sums, softmax, losses and
-/// sampling are always f32. The CPU supports only f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// No rounding.
-    #[default]
-    F32,
-    /// 10 bits of mantissa, on the tensor cores of a CUDA device.
-    Tf32,
-    /// bfloat16, 7 bits of mantissa, on a CUDA device.
-    Bf16,
-}
-
-impl Precision {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
+/// Whether the precision is the default one, which is not written: trials made before the key keep their ids.
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 /// Pre-training.
@@ -127,7 +114,7 @@ pub struct TrainSpec {
     #[schemars(range(min = 1e-12, max = 1.0))]
     pub epsilon: f64,
     /// Precision of the factors of matrix products: `f32`, or `tf32` or `bf16` on a CUDA device.
-    #[serde(skip_serializing_if = "Precision::is_default")]
+    #[serde(skip_serializing_if = "is_f32")]
     pub precision: Precision,
     /// Steps between two training records in metrics.jsonl.
     #[schemars(range(min = 1, max = 1000000))]

@@ -79,7 +79,7 @@ unsafe impl CudaType for KernelStep {
 
 /// A parameter with its moments, all of one size. They stay where they are from step to step.
 #[derive(Clone, Copy)]
-pub struct ParameterPtrs<'a> {
+pub struct ParameterWithMoments<'a> {
     /// The parameter.
     pub values: DevicePtr<'a, f32>,
     /// First moment.
@@ -117,10 +117,10 @@ pub struct ParameterChunks<B: Backend> {
 
 impl<B: Backend> ParameterChunks<B> {
     /// Cuts all parameters. Those of the last step are used again where they are the same.
-    pub fn new(backend: &B, parameters: &[ParameterPtrs<'_>], last: Option<Self>) -> Result<Self> {
+    pub fn new(backend: &B, parameters: &[ParameterWithMoments<'_>], last: Option<Self>) -> Result<Self> {
         let mut chunks = Vec::new();
         for (param_index, parameter) in (0u32..).zip(parameters) {
-            let ParameterPtrs { values, first, second, len, decay } = *parameter;
+            let ParameterWithMoments { values, first, second, len, decay } = *parameter;
             chunks.extend((0..len).step_by(CHUNK).map(|start| Chunk {
                 pointers: [values, first, second].map(|pointer| pointer.offset(start).address()),
                 start: start as u64,
@@ -137,7 +137,7 @@ impl<B: Backend> ParameterChunks<B> {
     }
 }
 
-/// The global norm of the gradients, [1].
+/// The global norm of the gradients, `[1]`.
 pub fn gradient_norm<B: Backend>(
     backend: &B,
     chunks: &ParameterChunks<B>,
@@ -194,8 +194,8 @@ pub struct Job<'a> {
 pub struct StepCache(Option<ParameterChunks<CudaBackend>>);
 
 /// Updates parameters by `update` (its rate, decay and scale are not read) and returns their gradients'
-/// global norm, [1] in f32; changes nothing where the norm is not finite. Does not wait for the device. None
-/// where the kernels do not take all of them.
+/// global norm, `[1]` in f32; changes nothing where the norm is not finite. Does not wait for the device.
+/// None where the kernels do not take all of them.
 pub fn step(
     jobs: &[Job<'_>],
     update: Update,
@@ -225,7 +225,7 @@ pub fn step(
         let addresses = with_ptrs(all.each_ref(), |all| Ok(all.map(DevicePtr::address)))?;
         let [values, first, second, gradient] = addresses.map(DevicePtr::new);
         let (decay, len) = (job.decay, job.parameter.elem_count());
-        parameters.push(ParameterPtrs { values, first, second, len, decay });
+        parameters.push(ParameterWithMoments { values, first, second, len, decay });
         steps.push(Step { gradient, rate: job.rate });
     }
     let chunks = ParameterChunks::new(&backend, &parameters, cache.0.take())?;

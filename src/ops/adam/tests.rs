@@ -105,7 +105,7 @@ fn blocks_without_gradients_are_those_with_zero_gradients() {
 #[test]
 fn emulated_kernels_agree_with_the_reference() {
     use super::cuda::{
-        AdamParams, ParameterChunks, ParameterPtrs, Step, gradient_norm, update_all, upload_steps,
+        AdamParams, ParameterChunks, ParameterWithMoments, Step, gradient_norm, update_all, upload_steps,
     };
     use crate::ops::backend::Backend;
     use crate::ops::testing::{EMULATOR, close, numbers, var};
@@ -126,10 +126,10 @@ fn emulated_kernels_agree_with_the_reference() {
     };
     let on = [0, 1, 2].map(|index| [0, 1, 2, 3].map(|kind| EMULATOR.upload(&start(index, kind)).unwrap()));
     let pointers = on.each_ref().map(|buffers| buffers.each_ref().map(|buffer| EMULATOR.ptr(buffer)));
-    let parameters: Vec<ParameterPtrs<'_>> = pointers
+    let parameters: Vec<ParameterWithMoments<'_>> = pointers
         .iter()
         .zip(sizes)
-        .map(|(&[values, first, second, _], len)| ParameterPtrs {
+        .map(|(&[values, first, second, _], len)| ParameterWithMoments {
             values,
             first,
             second,

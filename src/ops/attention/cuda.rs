@@ -13,7 +13,7 @@ use crate::ops::backend::{
     Backend, COMMON, Call, CudaBackend, CudaType, DevicePtr, DeviceRepr, kernels, storage_ptr, with_ptrs,
 };
 use crate::ops::dropout::cuda::{DROPOUT, DropoutSite};
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 kernels! {
     "attention": [
@@ -238,7 +238,7 @@ pub fn attention<B: Backend>(
 
 /// What the backward pass reads of the forward pass.
 #[derive(Clone, Copy)]
-pub struct Activations<'a> {
+pub struct AttentionActivations<'a> {
     /// [N, 3H].
     pub qkv: DevicePtr<'a, f32>,
     /// [N, H].
@@ -251,7 +251,7 @@ pub struct Activations<'a> {
 pub fn attention_grad<B: Backend>(
     backend: &B,
     tiled: &TiledAttention<B>,
-    activations: Activations<'_>,
+    activations: AttentionActivations<'_>,
     grad: DevicePtr<'_, f32>,
     d_qkv: DevicePtr<'_, f32>,
 ) -> Result<()> {
@@ -259,7 +259,7 @@ pub fn attention_grad<B: Backend>(
     if n == 0 {
         return Ok(());
     }
-    let Activations { qkv, output, log_sums } = activations;
+    let AttentionActivations { qkv, output, log_sums } = activations;
     let rows = tiled.rows();
     let along = backend.alloc(rows)?;
     let along = backend.ptr(&along);
@@ -337,7 +337,7 @@ pub fn backward(
 ) -> Result<Tensor> {
     let d_qkv = backend.alloc(qkv.elem_count())?;
     with_ptrs([qkv, output, &grad.contiguous()?], |[qkv, output, grad]| {
-        let activations = Activations { qkv, output, log_sums: backend.ptr(&forward.log_sums) };
+        let activations = AttentionActivations { qkv, output, log_sums: backend.ptr(&forward.log_sums) };
         attention_grad(backend, &forward.tiled, activations, grad, backend.ptr(&d_qkv))
     })?;
     Ok(backend.tensor(d_qkv, qkv.shape()))

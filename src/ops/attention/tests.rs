@@ -72,11 +72,11 @@ mod emulated {
 
     use crate::ops::attention::attention;
     use crate::ops::attention::config::{AttentionConfig, AttentionMask};
-    use crate::ops::attention::cuda::{self, Activations, TiledAttention, Tiles};
+    use crate::ops::attention::cuda::{self, AttentionActivations, TiledAttention, Tiles};
     use crate::ops::backend::Backend;
     use crate::ops::backend::emulator::CpuEmulator;
-    use crate::ops::precision::Precision;
     use crate::ops::testing::{EMULATOR, close, dropout_key, numbers, on_cpu, var};
+    use crate::precision::Precision;
 
     /// Lengths on both sides of a tile, an empty sequence among them.
     const OFFSETS: [usize; 6] = [0, 5, 5, 38, 70, 171];
@@ -120,7 +120,8 @@ mod emulated {
                 let [output, d_qkv] = [n * hidden, n * 3 * hidden].map(|n| EMULATOR.alloc::<f32>(n).unwrap());
                 let (qkv, at_output) = (EMULATOR.ptr(&qkv), EMULATOR.ptr(&output));
                 let log_sums = cuda::attention(&EMULATOR, &tiled, qkv, at_output).unwrap();
-                let activations = Activations { qkv, output: at_output, log_sums: EMULATOR.ptr(&log_sums) };
+                let activations =
+                    AttentionActivations { qkv, output: at_output, log_sums: EMULATOR.ptr(&log_sums) };
                 let (d_output, at_d_qkv) = (EMULATOR.ptr(&d_output), EMULATOR.ptr(&d_qkv));
                 cuda::attention_grad(&EMULATOR, &tiled, activations, d_output, at_d_qkv).unwrap();
                 close("attention", &output.read(), &expected, tolerance);

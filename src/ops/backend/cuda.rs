@@ -17,7 +17,7 @@ use super::interface::{Backend, Gemm};
 use super::launch::{ArgumentValue, DevicePtr, Launch};
 use super::primitives;
 use super::source::Source;
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 /// Bytes that are copied to a device at a time.
 const UPLOAD: usize = 1 << 16;
@@ -41,8 +41,11 @@ pub fn compile(source: &Source, architecture: u32) -> Result<String> {
     Ok(ptx.to_src())
 }
 
-/// Compiled programs by the device's number and the program's name.
-static COMPILED: OnceLock<Mutex<HashMap<(usize, &'static str), Arc<str>>>> = OnceLock::new();
+/// The PTX of programs, by the device's number and the program's name.
+type Programs = HashMap<(usize, &'static str), Arc<str>>;
+
+/// What has been compiled.
+static COMPILED: OnceLock<Mutex<Programs>> = OnceLock::new();
 
 impl CudaBackend {
     /// The device of a storage.

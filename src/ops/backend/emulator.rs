@@ -15,7 +15,7 @@ use super::interface::{Backend, Gemm};
 use super::launch::{DevicePtr, Launch};
 use super::source::Source;
 use crate::ops::cpu::matmul::{View, multiply};
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 /// Runs one kernel; returns 0, or the number of what is wrong.
 type Run = unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, *const *const c_void, c_uint) -> c_int;

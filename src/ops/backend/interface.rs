@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use super::cuda_type::CudaType;
 use super::launch::{DevicePtr, Launch};
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 /// c = a · b, or c += a · b; all are dense and row-major.
 #[derive(Clone, Copy, Debug)]

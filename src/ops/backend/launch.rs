@@ -83,7 +83,7 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// A kernel with its arguments. Only the functions that [`kernels!`](super::kernels!) makes should build one.
+/// A kernel with its arguments. Only the functions that `kernels!` makes should build one.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// The program that the kernel is part of.

@@ -1,6 +1,6 @@
 //! What runs CUDA kernels and multiplies matrices for them.
 //!
-//! An operation declares its kernels once, with the types of their arguments ([`kernels!`]), and calls them
+//! An operation declares its kernels once, with the types of their arguments (`kernels!`), and calls them
 //! through the trait [`Backend`]: how many threads, which buffers, in which order. There are two backends.
 //! [`CudaBackend`] is a CUDA device (`cuda.rs`); a build without the feature `cuda` has a stand-in of the
 //! same name that has no values (`no_cuda.rs`), so an operation needs no `cfg` and its calls are type-checked

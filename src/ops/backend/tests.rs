@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Tensor};
 
 use super::launch::{Argument, Call};
 use super::{Backend, Gemm, primitives};
-use crate::ops::precision::Precision;
 use crate::ops::testing::{EMULATOR, values};
+use crate::precision::Precision;
 
 #[test]
 fn a_wrong_call_is_an_error() {

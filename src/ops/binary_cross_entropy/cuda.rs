@@ -10,7 +10,7 @@ kernels! {
     fn binary_cross_entropy_backward(logits: [f32], labels: [f32], grad: [f32], d_logits: [mut f32], n: u64);
 }
 
-/// The mean over `n` logits, [1].
+/// The mean over `n` logits, `[1]`.
 pub fn mean_loss<B: Backend>(
     backend: &B,
     logits: DevicePtr<'_, f32>,
@@ -24,7 +24,7 @@ pub fn mean_loss<B: Backend>(
     Ok(mean)
 }
 
-/// The gradient of the logits, [n], from that of the mean, `grad` [1].
+/// The gradient of the logits, `[n]`, from that of the mean, `grad` `[1]`.
 pub fn logit_grad<B: Backend>(
     backend: &B,
     logits: DevicePtr<'_, f32>,

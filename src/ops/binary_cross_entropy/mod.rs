@@ -1,7 +1,7 @@
 //! Mean binary cross-entropy of logits, stable for confident ones (candle_nn's gives NaN on them).
 //!
-//! logits [N], labels [N] from 0 to 1 → scalar: mean of max(z, 0) - z·y + ln(1 + e^-|z|). No gradient reaches
-//! the labels.
+//! logits `[N]`, labels `[N]` from 0 to 1 → scalar: mean of max(z, 0) - z·y + ln(1 + e^-|z|). No gradient
+//! reaches the labels.
 
 pub mod cuda;
 

@@ -13,7 +13,7 @@ kernels! {
 }
 
 /// Puts samples at their positions, M of each, the positions ascending, among `input_ids`, N of them. Writes
-/// the ids over the first of `to` [N] and, over the second [N], whether they differ from the originals.
+/// the ids over the first of `to` `[N]` and, over the second `[N]`, whether they differ from the originals.
 pub fn place_samples<B: Backend>(
     backend: &B,
     (input_ids, n): (DevicePtr<'_, u32>, usize),
@@ -26,7 +26,7 @@ pub fn place_samples<B: Backend>(
 }
 
 /// The ids with `samples`, a tensor on a CUDA device, at `positions`, and whether each differs from the
-/// original. [N], f32
+/// original. `[N]`, f32
 pub fn corrupt(input_ids: &[u32], positions: &[u32], samples: &Tensor) -> Result<(DeviceIds, Tensor)> {
     let (backend, samples) = (CudaBackend::of_tensor(samples)?, samples.contiguous()?);
     let (n, m) = (input_ids.len(), positions.len());

@@ -16,15 +16,15 @@ use super::embedding::DeviceIds;
 /// Tokens, some of which were replaced by samples.
 #[derive(Clone, Debug)]
 pub struct Corrupted {
-    /// The tokens; the originals at the positions that `device_ids` names. [T]
+    /// The tokens; the originals at the positions that `device_ids` names. `[T]`
     pub input_ids: Arc<[u32]>,
     /// The tokens as a CUDA device knows them, where it drew the samples.
     pub device_ids: Option<DeviceIds>,
-    /// 1 where a token differs from the original and 0 elsewhere, on the samples' device. [T], f32
+    /// 1 where a token differs from the original and 0 elsewhere, on the samples' device. `[T]`, f32
     pub replaced: Tensor,
 }
 
-/// Puts `samples` [M], u32, at `positions` of `input_ids`; `replaced` lies on `device`.
+/// Puts `samples` `[M]`, u32, at `positions` of `input_ids`; `replaced` lies on `device`.
 pub fn corrupt(input_ids: &[u32], positions: &[u32], samples: &Tensor, device: &Device) -> Result<Corrupted> {
     let n = input_ids.len();
     if samples.dims() != [positions.len()] || positions.last().is_some_and(|&at| at as usize >= n) {
@@ -54,7 +54,7 @@ pub fn place_samples(input_ids: &[u32], positions: &[u32], samples: &[u32]) -> V
 }
 
 impl Corrupted {
-    /// The tokens with their samples, [T]; waits for the device that drew them.
+    /// The tokens with their samples, `[T]`; waits for the device that drew them.
     pub fn ids(&self) -> Result<Vec<u32>> {
         match &self.device_ids {
             None => Ok(self.input_ids.to_vec()),

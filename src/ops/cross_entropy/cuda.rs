@@ -22,9 +22,9 @@ const THREADS: u32 = 256;
 
 /// Cross-entropies.
 pub struct Losses<B: Backend> {
-    /// Of every row. [M]
+    /// Of every row. `[M]`
     pub rows: B::Buffer<f32>,
-    /// Their mean. [1]
+    /// Their mean. `[1]`
     pub mean: B::Buffer<f32>,
 }
 
@@ -47,11 +47,11 @@ pub fn losses<B: Backend>(
 /// What a gradient of cross-entropies is made of, beside the logits.
 #[derive(Clone, Copy)]
 pub struct BackwardInputs<'a> {
-    /// log Σ exp of every row. [M]
+    /// log Σ exp of every row. `[M]`
     pub log_sums: DevicePtr<'a, f32>,
-    /// Target classes. [M]
+    /// Target classes. `[M]`
     pub targets: DevicePtr<'a, u32>,
-    /// Gradient of the mean, [1], or of every row's loss, [M].
+    /// Gradient of the mean, `[1]`, or of every row's loss, `[M]`.
     pub grad: DevicePtr<'a, f32>,
     /// Whether `grad` is that of every row's loss.
     pub per_row: bool,
@@ -74,9 +74,9 @@ pub fn backward_inplace<B: Backend>(
 
 /// What the forward pass leaves for the backward pass.
 pub struct Forward<B: Backend> {
-    /// log Σ exp of every row. [M]
+    /// log Σ exp of every row. `[M]`
     pub log_sums: B::Buffer<f32>,
-    /// Target classes. [M]
+    /// Target classes. `[M]`
     pub targets: B::Buffer<u32>,
 }
 

@@ -1,7 +1,7 @@
 //! Cross-entropy of rows of logits against one target class each: its mean, or every row's.
 //!
-//! logits [M, V], targets of M rows in 0..V → log Σ exp(logits) - logits[target], [M], or its mean, a scalar.
-//! Probabilities exist one row at a time; the backward pass recomputes them from the kept log-sums.
+//! logits [M, V], targets of M rows in 0..V → log Σ exp(logits) - `logits[target]`, `[M]`, or its mean, a
+//! scalar. Probabilities exist one row at a time; the backward pass recomputes them from the kept log-sums.
 
 pub mod cpu;
 pub mod cuda;
@@ -36,7 +36,7 @@ pub fn cross_entropy_with_log_sums(
     logits.apply_op1(op)
 }
 
-/// The cross-entropy of every row, [M].
+/// The cross-entropy of every row, `[M]`.
 pub fn row_cross_entropy(logits: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
     check_logits(logits, targets)?;
     match fused(logits) {

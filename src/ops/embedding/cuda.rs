@@ -25,7 +25,7 @@ const COLUMNS: usize = 128;
 
 /// The tables of an embedding.
 #[derive(Clone, Copy)]
-pub struct Tables<'a> {
+pub struct TablePtrs<'a> {
     /// [V, E].
     pub word: DevicePtr<'a, f32>,
     /// [P, E].
@@ -42,12 +42,12 @@ pub struct Tables<'a> {
 /// types.
 pub fn embedding<B: Backend>(
     backend: &B,
-    tables: Tables<'_>,
+    tables: TablePtrs<'_>,
     ids: [DevicePtr<'_, u32>; 3],
     out: DevicePtr<'_, f32>,
     n: usize,
 ) -> Result<()> {
-    let Tables { word, position, token_type, base: [base_word, base_position], width } = tables;
+    let TablePtrs { word, position, token_type, base: [base_word, base_position], width } = tables;
     let ([input_ids, position_ids, token_type_ids], numbers) = (ids, n * width);
     let call = embed(
         word,
@@ -69,9 +69,9 @@ pub fn embedding<B: Backend>(
 /// Sampled token ids, as a device knows them.
 #[derive(Clone, Copy)]
 pub struct SampledIds<'a> {
-    /// All ids. [N]
+    /// All ids. `[N]`
     pub input_ids: DevicePtr<'a, u32>,
-    /// Where the sampled ones stand, each once. [M]
+    /// Where the sampled ones stand, each once. `[M]`
     pub positions: DevicePtr<'a, u32>,
     /// M.
     pub n: usize,
@@ -98,11 +98,11 @@ pub fn add_sampled_rows<B: Backend>(
 
 /// Embeds tensors.
 pub fn forward(
-    [(word, word_layout), (position, position_layout), (token_type, token_type_layout)]: [(&CudaStorage, &Layout);
-        3],
+    tables: [(&CudaStorage, &Layout); 3],
     base: Option<&BaseTables>,
     indices: &Indices,
 ) -> Result<(CudaStorage, Shape)> {
+    let [(word, word_layout), (position, position_layout), (token_type, token_type_layout)] = tables;
     let (backend, (_, width)) = (CudaBackend::of_storage(word)?, word_layout.shape().dims2()?);
     let Indices { input_ids, position_ids, token_type_ids, device_ids } = indices;
     let n = input_ids.len();
@@ -112,7 +112,7 @@ pub fn forward(
     for layout in [position_layout, token_type_layout] {
         expect_shape("an embedding table", layout.shape(), &[layout.dims()[0], width])?;
     }
-    let tables = Tables {
+    let tables = TablePtrs {
         word: storage_ptr(word, word_layout)?,
         position: storage_ptr(position, position_layout)?,
         token_type: storage_ptr(token_type, token_type_layout)?,
@@ -126,7 +126,7 @@ pub fn forward(
         match base {
             None => embedding(&backend, tables, ids, backend.ptr(&out), n),
             Some(base) => with_ptrs([&base.word, &base.position], |base| {
-                embedding(&backend, Tables { base, ..tables }, ids, backend.ptr(&out), n)
+                embedding(&backend, TablePtrs { base, ..tables }, ids, backend.ptr(&out), n)
             }),
         }
     };

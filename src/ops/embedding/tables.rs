@@ -21,7 +21,7 @@ pub struct Indices {
 /// that were not sampled.
 #[derive(Clone, Debug)]
 pub struct DeviceIds {
-    /// All ids. [N], u32
+    /// All ids. `[N]`, u32
     pub input_ids: Tensor,
     /// Where the sampled ones stand, ascending, each once.
     pub sampled_positions: Arc<[u32]>,

@@ -76,7 +76,7 @@ mod emulated {
 
     use candle_core::Var;
 
-    use super::super::cuda::{self, SampledIds, Tables};
+    use super::super::cuda::{self, SampledIds, TablePtrs};
     use super::super::{BaseTables, Indices, difference_embedding, embedding};
     use crate::ops::backend::{Backend, DevicePtr};
     use crate::ops::gather::cuda::{RowRuns, scatter_add};
@@ -105,7 +105,7 @@ mod emulated {
         for with_base in [false, true] {
             let at_base = on_base.each_ref().map(|table| EMULATOR.ptr(table));
             let base_at = if with_base { at_base } else { [DevicePtr::NULL; 2] };
-            let tables = Tables { word, position, token_type, base: base_at, width };
+            let tables = TablePtrs { word, position, token_type, base: base_at, width };
             let out = EMULATOR.alloc::<f32>(n * width).unwrap();
             let ids = on_rows.each_ref().map(|rows| EMULATOR.ptr(rows));
             cuda::embedding(&EMULATOR, tables, ids, EMULATOR.ptr(&out), n).unwrap();

@@ -8,9 +8,9 @@ use crate::ops::attention::AttentionMask;
 use crate::ops::attention::config::AttentionConfig;
 use crate::ops::dropout::DropoutKey;
 use crate::ops::layer_norm::config::LayerNormConfig;
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
-/// Weight [O, I] and bias [O] of a dense layer.
+/// Weight [O, I] and bias `[O]` of a dense layer.
 pub type Dense = [Tensor; 2];
 
 /// The parameters of a layer.

@@ -4,16 +4,14 @@
 use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
 use super::config::{LayerParameters, LayerSettings};
-use crate::ops::attention::cuda::{
-    self as attention_kernels, TiledAttention, attention, attention_grad, tiles,
-};
+use crate::ops::attention::cuda::{AttentionActivations, TiledAttention, attention, attention_grad, tiles};
 use crate::ops::backend::{Backend, CudaBackend, DevicePtr, storage_ptr, with_ptrs};
 use crate::ops::dropout::cuda::DropoutSite;
 use crate::ops::gelu::cuda::{gelu, gelu_grad};
 use crate::ops::gradients::cuda::accumulate_grad_or_return;
 use crate::ops::layer_norm::cuda::{LayerNormInputs, layer_norm, layer_norm_grads};
 use crate::ops::linear::cuda::{LinearInputs, input_grad, linear, parameter_grads};
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 /// The addresses of a layer's parameters, as in [`LayerParameters`].
 #[derive(Clone, Copy)]
@@ -168,7 +166,7 @@ impl<B: Backend> DeviceLayer<'_, B> {
         let d_context = backend.alloc(n * h)?;
         input_grad(backend, of_context, d_attended, backend.ptr(&d_context), false)?;
         let d_qkv = backend.alloc(3 * n * h)?;
-        let read = attention_kernels::Activations {
+        let read = AttentionActivations {
             qkv: backend.ptr(qkv),
             output: backend.ptr(context),
             log_sums: backend.ptr(log_sums),

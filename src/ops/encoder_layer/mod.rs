@@ -1,7 +1,11 @@
 //! A whole transformer layer (post-LayerNorm, as BERT's) as one operation.
 //!
-//! a = attention(x · Wqkvᵀ + b) · Woᵀ + b, h = norm(x + dropout(a)), y = norm(h + dropout(gelu(h · W1ᵀ + b) ·
-//! W2ᵀ + b)). x [N, H] → y [N, H]; F features between W1 and W2.
+//! a = attention(x · Wqkvᵀ + b) · Woᵀ + b,
+//! h = norm(x + dropout(a)),
+//! y = norm(h + dropout(gelu(h · W1ᵀ + b) · W2ᵀ + b)).
+//!
+//! x [N, H] → y [N, H]; F features between W1 and W2.
+//! Cost: 2·N·H·(4·H + 2·F) FLOPs and attention's forward, twice that and attention's backward.
 //!
 //! The same arithmetic as `linear`, `attention`, `layer_norm` and `gelu` one after the other, and on the CPU
 //! the same bits: a test holds it to them.
@@ -16,8 +20,7 @@
 //!
 //! candle sees x and y only. The gradients of the parameters go to the [`gradients`](super::gradients) of the
 //! pass, so the operation is used only where all of them are variables, and a backward pass that does not
-//! accumulate gradients there is an error. Cost: 2·N·H·(4·H + 2·F) FLOPs and attention's forward, twice that
-//! and attention's backward.
+//! accumulate gradients there is an error.
 
 pub mod config;
 mod cpu;

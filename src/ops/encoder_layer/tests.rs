@@ -7,8 +7,8 @@ use super::{LayerParameters, LayerSettings, encoder_layer, reference};
 use crate::ops::attention::AttentionMask;
 use crate::ops::dropout::{DropoutKey, MicroBatchOffset};
 use crate::ops::gradients::Gradients;
-use crate::ops::precision::Precision;
 use crate::ops::testing;
+use crate::precision::Precision;
 use crate::rng::{Purpose, StreamKey};
 
 fn parameters(hidden: usize, ffn: usize) -> Vec<Var> {
@@ -142,8 +142,8 @@ mod emulated {
     use crate::ops::backend::Backend;
     use crate::ops::backend::emulator::CpuEmulator;
     use crate::ops::encoder_layer::LayerSettings;
-    use crate::ops::precision::Precision;
     use crate::ops::testing::{EMULATOR, close, dropout_key, numbers, on_cpu, values, var};
+    use crate::precision::Precision;
 
     /// Lengths on both sides of a tile, an empty sequence among them.
     const OFFSETS: [usize; 6] = [0, 5, 5, 38, 70, 171];

@@ -14,7 +14,7 @@ use crate::ops::row_stats::{Outputs, Sampler};
 pub struct Forward {
     /// Taken by the backward pass, which writes over them.
     logits: Option<Buffer>,
-    /// log Σ exp of every row. [M]
+    /// log Σ exp of every row. `[M]`
     log_sums: Vec<f32>,
 }
 

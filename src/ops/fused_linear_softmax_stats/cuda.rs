@@ -6,9 +6,9 @@ use crate::ops::backend::{Backend, CudaBackend, DevicePtr, expect_shape, storage
 use crate::ops::cross_entropy::cuda::{self as cross_entropy, backward_inplace, losses};
 use crate::ops::gradients::InputGrads;
 use crate::ops::linear::cuda::{LinearInputs, backward_from, linear};
-use crate::ops::precision::Precision;
 use crate::ops::row_stats::cuda::RowStats;
 use crate::ops::row_stats::{Outputs, Sampler};
+use crate::precision::Precision;
 
 /// What the forward pass leaves for the backward pass.
 pub struct Forward<B: Backend> {

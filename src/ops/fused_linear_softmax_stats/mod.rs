@@ -1,6 +1,6 @@
 //! `linear` over a vocabulary and `softmax_stats` of its output as one operation.
 //!
-//! x [M, E], w [V, E], b [V] → the loss and the softmax statistics of the rows of z = x · wᵀ + b, with the
+//! x [M, E], w [V, E], b `[V]` → the loss and the softmax statistics of the rows of z = x · wᵀ + b, with the
 //! same bits. z is the largest tensor of a step, and nothing reads it twice: it lies in a buffer of this
 //! operation, the backward pass writes its gradient over it, and candle neither copies that gradient nor adds
 //! it to zeros. Cost: 2·M·E·V FLOPs forward, twice that backward.
@@ -17,9 +17,9 @@ use super::cross_entropy::check;
 use super::gradients::InputGrads;
 use super::linear::cpu::LinearInputs;
 use super::linear::linear;
-use super::precision::Precision;
 use super::row_stats::{Outputs, Sampler};
 use super::softmax_stats::{SoftmaxStats, softmax_stats};
+use crate::precision::Precision;
 
 /// What candle calls the operation.
 const NAME: &str = "fused-linear-softmax-stats";

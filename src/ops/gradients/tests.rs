@@ -6,8 +6,8 @@ use crate::ops::embedding::{Indices, embedding};
 use crate::ops::fused_linear_cross_entropy::fused_linear_cross_entropy;
 use crate::ops::layer_norm::layer_norm;
 use crate::ops::linear::linear;
-use crate::ops::precision::Precision;
 use crate::ops::testing;
+use crate::precision::Precision;
 use candle_core::{DType, Device};
 
 fn var(shape: &[usize], index: u64) -> Var {

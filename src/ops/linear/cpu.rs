@@ -16,7 +16,7 @@ pub struct LinearInputs<'a> {
     pub x: &'a [f32],
     /// [O, I].
     pub weight: View<'a>,
-    /// [O].
+    /// `[O]`.
     pub bias: &'a [f32],
     /// I.
     pub width: usize,
@@ -69,7 +69,7 @@ impl<'a> LinearInputs<'a> {
     }
 }
 
-/// The gradients of x [N, I], weight [O, I] and bias [O], from that of the output [N, O].
+/// The gradients of x [N, I], weight [O, I] and bias `[O]`, from that of the output [N, O].
 pub fn backward(x: &Tensor, weight: &Tensor, bias: &Tensor, grad: &[f32]) -> Result<InputGrads> {
     let ((n, i), (o, _)) = (x.dims2()?, weight.dims2()?);
     let g = View::dense(grad, n, o);

@@ -5,7 +5,7 @@ use candle_core::{CudaStorage, Layout, Result, Shape, Tensor};
 use crate::ops::backend::primitives::{broadcast_rows, sum_columns};
 use crate::ops::backend::{Backend, CudaBackend, DevicePtr, Gemm, expect_shape, storage_ptr, with_ptrs};
 use crate::ops::gradients::{InputGrads, cuda::accumulate_grad_or_return};
-use crate::ops::precision::Precision;
+use crate::precision::Precision;
 
 /// The input and the weight of a dense layer.
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ pub fn input_grad<B: Backend>(
     unsafe { backend.gemm(gemm) }
 }
 
-/// The gradients of weight [O, I] and bias [O].
+/// The gradients of weight [O, I] and bias `[O]`.
 pub fn parameter_grads<B: Backend>(
     backend: &B,
     inputs: LinearInputs<'_>,

@@ -1,6 +1,6 @@
 //! A dense layer: y = x · wᵀ + b.
 //!
-//! x [N, I], w [O, I], b [O] → y [N, O]. Cost: 2·N·I·O FLOPs forward, twice that backward.
+//! x [N, I], w [O, I], b `[O]` → y [N, O]. Cost: 2·N·I·O FLOPs forward, twice that backward.
 
 pub mod cpu;
 pub mod cuda;
@@ -10,7 +10,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Ten
 use super::backend::{CudaBackend, fused};
 use super::cpu::host;
 use super::gradients::InputGrads;
-use super::precision::Precision;
+use crate::precision::Precision;
 
 /// The dense layer; `precision` is that of a CUDA device.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {

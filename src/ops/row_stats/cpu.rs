@@ -10,7 +10,7 @@ use crate::ops::entropy::entropy_of;
 
 /// The statistics of all rows.
 pub struct RowStats {
-    /// log Σ exp. [M]
+    /// log Σ exp. `[M]`
     pub log_sums: Vec<f32>,
     best: Vec<u32>,
     entropy: f32,

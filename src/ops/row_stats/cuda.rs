@@ -22,13 +22,13 @@ pub const MOST_CLASSES: usize = 256 * 4096;
 
 /// The statistics of every row of logits [M, V].
 pub struct RowStats<B: Backend> {
-    /// log Σ exp. [M]
+    /// log Σ exp. `[M]`
     pub log_sums: B::Buffer<f32>,
-    /// Entropies, in nats. [M]
+    /// Entropies, in nats. `[M]`
     pub entropies: B::Buffer<f32>,
-    /// The first most probable class. [M]
+    /// The first most probable class. `[M]`
     pub best: B::Buffer<u32>,
-    /// A sample, where a sampler was given; else undefined. [M]
+    /// A sample, where a sampler was given; else undefined. `[M]`
     pub samples: B::Buffer<u32>,
 }
 

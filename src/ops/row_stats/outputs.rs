@@ -5,10 +5,10 @@ use candle_core::Tensor;
 /// Statistics of rows of logits, on the logits' device: reading them there waits for it.
 #[derive(Clone, Debug)]
 pub struct Outputs {
-    /// The most probable class of every row, the first of equals. [M], u32
+    /// The most probable class of every row, the first of equals. `[M]`, u32
     pub best: Tensor,
     /// Mean entropy of the rows, in nats. [], f32
     pub entropy: Tensor,
-    /// A sample of every row, where a sampler was given. [M], u32
+    /// A sample of every row, where a sampler was given. `[M]`, u32
     pub samples: Option<Tensor>,
 }

@@ -19,11 +19,11 @@ use super::sampling::{most_probable, sample};
 pub struct SoftmaxStats {
     /// Mean cross-entropy of the targets, differentiable. []
     pub loss: Tensor,
-    /// The most probable class of every row, the first of equals. [M], u32
+    /// The most probable class of every row, the first of equals. `[M]`, u32
     pub best: Tensor,
     /// Mean entropy of the rows, in nats. [], f32
     pub entropy: Tensor,
-    /// A sample of every row, where a sampler was given. [M], u32
+    /// A sample of every row, where a sampler was given. `[M]`, u32
     pub samples: Option<Tensor>,
 }
 

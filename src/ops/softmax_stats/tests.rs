@@ -36,6 +36,33 @@ fn the_loss_has_the_gradient_of_the_reference() {
     );
 }
 
+/// Rows whose two largest logits lie beyond what f16 holds and closer together than bf16 tells apart.
+const LARGE: [f32; 2] = [1e5, 1e5 - 1.0];
+
+fn large_logits(rows: usize, classes: usize) -> Vec<f32> {
+    let mut row = vec![-1e5; classes];
+    row[7..9].copy_from_slice(&LARGE);
+    row.repeat(rows)
+}
+
+/// Facts, trap 28: softmax and sampling overflow in half precision. In f32, and with the row's maximum taken
+/// off, two classes at a distance of 1 have the loss ln(1 + 1/e) of the larger and an entropy of 0.582 nats.
+#[test]
+fn large_logits_do_not_overflow() {
+    let logits = Tensor::from_vec(large_logits(200, 50), (200, 50), &candle_core::Device::Cpu).unwrap();
+    let sampler = Sampler { temperature: 1.0, seed: 3, step: 9, first: 0 };
+    for stats in [softmax_stats, reference].map(|stats| stats(&logits, &[7; 200], Some(sampler)).unwrap()) {
+        let loss = stats.loss.to_scalar::<f32>().unwrap();
+        assert!((loss - (1.0 + (-1f32).exp()).ln()).abs() < 1e-5, "loss {loss}");
+        let entropy = stats.entropy.to_scalar::<f32>().unwrap();
+        assert!((entropy - 0.582_203).abs() < 1e-4, "entropy {entropy}");
+        let samples = integers(&stats.samples.unwrap());
+        let share = samples.iter().filter(|&&class| class == 7).count() as f32 / 200.0;
+        assert!(samples.iter().all(|class| [7, 8].contains(class)), "{samples:?}");
+        assert!((share - 0.731).abs() < 0.13, "the larger class was drawn in {share} of the rows");
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod emulated {
     //! The kernel, run from its source.
@@ -74,6 +101,20 @@ mod emulated {
                 assert!(other <= 1, "{other} of {rows} samples differ");
             }
         }
+    }
+
+    /// Facts, trap 28, in the kernel.
+    #[test]
+    fn large_logits_do_not_overflow_in_the_kernel() {
+        let (rows, classes) = (200, 50);
+        let on_logits = EMULATOR.upload(&super::large_logits(rows, classes)).unwrap();
+        let sampler = Some(Sampler { temperature: 1.0, seed: 3, step: 9, first: 0 });
+        let stats = RowStats::new(&EMULATOR, EMULATOR.ptr(&on_logits), [rows, classes], sampler).unwrap();
+        close("entropy", &stats.entropies.read(), &vec![0.582_203; rows], 1e-3);
+        let samples = stats.samples.read();
+        let larger = samples.iter().filter(|&&class| class == 7).count() as f32 / rows as f32;
+        assert!(samples.iter().all(|class| [7, 8].contains(class)), "{samples:?}");
+        assert!((larger - 0.731).abs() < 0.13, "the larger class was drawn in {larger} of the rows");
     }
 
     /// The kernel's own draws follow the softmax: Pearson's chi-square over ten slices of the classes.

@@ -19,8 +19,8 @@ pub fn padded(values: impl Iterator<Item = f64>, share: f64) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// Ticks at round numbers in a range: about `n` of them, at a distance of 1, 2, 2.5 or 5 times a power of ten, with as
-/// many decimals as the distance needs.
+/// Ticks at round numbers in a range: about `n` of them, at a distance of 1, 2, 2.5 or 5 times a power of
+/// ten, with as many decimals as the distance needs.
 pub fn round_ticks((low, high): (f64, f64), n: usize) -> Ticks {
     let power = 10f64.powf(((high - low) / n.max(1) as f64).log10().floor());
     let span = |step: f64| ((low / step).ceil() as i64, (high / step).floor() as i64);
@@ -114,7 +114,8 @@ impl PointAxis {
         }
     }
 
-    /// The logarithmic axis of a cost. Points are joined by a line if a number is swept, and not if words are.
+    /// The logarithmic axis of a cost. Points are joined by a line if a number is swept, and not if words
+    /// are.
     pub fn of_cost(axes: &Axes, costs: &[Option<f64>], counter: &str) -> Self {
         let positions: Vec<Option<f64>> = costs.iter().map(|cost| cost.map(f64::log10)).collect();
         let range = padded(positions.iter().flatten().copied(), 0.08);
@@ -156,8 +157,8 @@ impl PointAxis {
     }
 }
 
-/// Ticks of an axis of decimal logarithms: powers of ten if there are three, else 1, 2 and 5 times them, else round
-/// numbers.
+/// Ticks of an axis of decimal logarithms: powers of ten if there are three, else 1, 2 and 5 times them, else
+/// round numbers.
 fn power_ticks((low, high): (f64, f64)) -> Ticks {
     let multiples = |factors: &[f64]| -> Ticks {
         let powers = (low.floor() as i32)..=(high.ceil() as i32);

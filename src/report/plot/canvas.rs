@@ -1,7 +1,7 @@
 //! Lines, markers and text on either kind of image, in logical pixels.
 //!
-//! The font is part of the program, so no image depends on the fonts of a machine. The two backends of plotters
-//! position text differently, so text is positioned by its baseline here.
+//! The font is part of the program, so no image depends on the fonts of a machine. The two backends of
+//! plotters position text differently, so text is positioned by its baseline here.
 
 use std::sync::Once;
 
@@ -115,7 +115,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         Ok(())
     }
 
-    /// A dashed line through positions. `dashes` are lengths of strokes and gaps in turn; without any the line is solid.
+    /// A dashed line through positions. `dashes` are lengths of strokes and gaps in turn; without any the
+    /// line is solid.
     pub fn dashed(&self, places: &[Pixel], color: RGBColor, width: f64, dashes: &[f64]) -> Result<()> {
         for stroke in strokes(places, dashes) {
             self.line(&stroke, color, width)?;

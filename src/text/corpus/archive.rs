@@ -25,7 +25,7 @@ use crate::records::Sink;
 use crate::text::tokenizer::Tokenizer;
 
 /// The command that writes an archive, for messages.
-pub(super) const EXPORT_COMMAND: &str = "electra-lab pack";
+pub(super) const EXPORT_COMMAND: &str = "electra-lab corpus export";
 
 /// Zstandard's compression level: the highest that needs no extra memory.
 const LEVEL: i32 = 19;

@@ -1,7 +1,8 @@
 //! The text of a data section with its tokenizer, the text itself, or the record of an imported one.
 //!
-//! Finding a text may download it and hashes its files, which takes minutes for a large one: a [`TextOpener`] does it at
-//! most once, however many tokenizers and corpora are made of it. Next: `build.rs`, which finds or builds its corpus.
+//! Finding a text may download it and hashes its files, which takes minutes for a large one: a [`TextOpener`]
+//! does it at most once, however many tokenizers and corpora are made of it. Next: `build.rs`, which finds or
+//! builds its corpus.
 
 use std::cell::OnceCell;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{ModelSize, ModelSpec, Precision, TrainSpec, TrialSpec};
 use crate::flops;
 use crate::objective::{Objective, Vocabulary, build};
+use crate::records::median;
 use crate::rng::{Purpose, Stream};
 use crate::run::device::{DeviceChoice, choose, describe, f32_only, peak_device_mib};
 use crate::text::Batch;
@@ -159,8 +160,8 @@ fn timed(options: &BenchOptions, threads: usize) -> Result<BenchResult> {
         steps.advance()?;
         seconds.push(began.elapsed().as_secs_f64());
     }
-    seconds.sort_by(f64::total_cmp);
-    let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
+    let median = median(&seconds).unwrap_or(f64::NAN);
+    let best = seconds.iter().copied().fold(f64::INFINITY, f64::min);
     let tokens = (options.batch * options.seq) as f64;
     // Read before the large product below allocates its own memory.
     let peak_device_mib = peak_device_mib(&device)?;

@@ -1,13 +1,12 @@
 //! Writes a trial's trained networks as folders that transformers loads.
 //!
 //! ```text
-//! DIR/             the encoder that is fine-tuned: ElectraForPreTraining, or ElectraForMaskedLM of an objective
-//!                  without a discriminator
-//! DIR/generator/   ElectraForMaskedLM, where there is a generator
-//! DIR/tasks/T-S/   the model fine-tuned on task T with seed S, where the trial kept it (keep_models):
-//!                  ElectraForSequenceClassification of transformers' head; the paper's head fits no class but
-//!                  ElectraForTokenClassification, whose answer at [CLS] is the sequence's; SQuAD's models are not
-//!                  written
+//! DIR/             the encoder that is fine-tuned: ElectraForPreTraining, or ElectraForMaskedLM if the
+//!                  objective has no discriminator
+//! DIR/generator/   ElectraForMaskedLM, if there is a generator
+//! DIR/tasks/T-S/   the model fine-tuned on task T with seed S, if the trial kept it (keep_models):
+//!                  ElectraForSequenceClassification for transformers' head; for the paper's head
+//!                  ElectraForTokenClassification, whose output at [CLS] is the sequence's; no SQuAD models
 //! ```
 //! Each holds config.json, model.safetensors, the tokenizer's files; DIR also a model card. Must never: touch
 //! the trial's own folder.

@@ -9,8 +9,8 @@
 //! | --- | --- | --- |
 //! | `initial/<parameter>` | | each parameter before the first step |
 //! | `step.<k>/ids`, `types`, `offsets` | T, T, B+1 | the batch; sequence b begins at `offsets[b]` |
-//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens, and their original tokens |
-//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | the masked language model's input and output |
+//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens; original tokens |
+//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | input and output of the masked LM |
 //! | `step.<k>/samples` | M | tokens drawn from those logits (rtd) |
 //! | `step.<k>/discriminator_input`, `labels`, `discriminator_logits` | T, T, T | 1 = replaced (rtd) |
 //! | `step.<k>/mlm_loss`, `rtd_loss`, `loss` | scalars | `loss` is minimised (`rtd_loss`: rtd) |

@@ -172,7 +172,7 @@ fn gradients_are_finite_differences() {
         let dense = |weight: &Tensor, bias: &Tensor| Linear {
             weight: weight.clone(),
             bias: bias.clone(),
-            precision: crate::ops::Precision::F32,
+            precision: crate::precision::Precision::F32,
         };
         let classifier =
             AnswerabilityClassifier { inner: dense(c_inner, c_inner_b), output: dense(c, c_b), weight: 0.5 };

@@ -3,7 +3,7 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
+use super::example::TaskExample;
 use crate::text::synthetic::grammar::{Event, Head, Phrase, Tense, sentence};
 use crate::text::synthetic::lexicon::{Number, REFLEXIVE_VERBS, gerund, is_mass, past, pick};
 use crate::text::synthetic::scenes::{any_topic, anyone, event, time_for};

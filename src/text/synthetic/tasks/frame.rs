@@ -7,8 +7,11 @@ use polars::prelude::{
 use crate::error::{Error, Result};
 use crate::experiment::TaskName;
 
+use super::draw::{TaskSplit, drawn_in};
+use super::example::TaskExample;
+use super::generate::example;
+use super::squad;
 use super::squad::ReadingExample;
-use super::{TaskExample, TaskSplit, drawn_in, example, squad};
 
 /// The number of SQuAD in the random streams, after GLUE's tasks.
 const SQUAD_NUMBER: u64 = 6;

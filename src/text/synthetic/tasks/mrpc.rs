@@ -3,8 +3,8 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
 use super::change::{Slot, changed_any};
+use super::example::TaskExample;
 use crate::text::synthetic::grammar::{Event, sentence};
 use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_event};
 

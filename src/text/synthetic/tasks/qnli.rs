@@ -2,8 +2,8 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
 use super::change::{Slot, changed};
+use super::example::TaskExample;
 use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
 use crate::text::synthetic::lexicon::pick;
 use crate::text::synthetic::scenes::any_topic;

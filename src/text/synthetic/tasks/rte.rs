@@ -6,8 +6,8 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
 use super::change::{Slot, changed_any};
+use super::example::TaskExample;
 use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
 use crate::text::synthetic::grammar::{Event, Head, Phrase, sentence};
 use crate::text::synthetic::lexicon::Number;

@@ -2,7 +2,7 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
+use super::example::TaskExample;
 use crate::text::synthetic::lexicon::pick;
 use crate::text::synthetic::scenes::{any_person, any_topic, worker};
 use crate::text::synthetic::sentiment::{Mood, opinion};

@@ -3,8 +3,8 @@
 
 use crate::rng::Stream;
 
-use super::TaskExample;
 use super::change::{Slot, changed};
+use super::example::TaskExample;
 use crate::text::synthetic::grammar::sentence;
 use crate::text::synthetic::scenes::{any_topic, anyone, thing_event, time_for};
 
