@@ -49,23 +49,16 @@ pub mod rng;
 #[doc(hidden)]
 pub mod tools;
 
-#[doc(hidden)]
-pub mod checkpoint;
-#[doc(hidden)]
-pub mod model;
-#[doc(hidden)]
-pub mod objective;
-#[doc(hidden)]
-pub mod tasks;
-#[doc(hidden)]
-pub mod text;
-#[doc(hidden)]
-pub mod train;
-
 mod build_info;
+mod checkpoint;
 mod disk;
 mod flops;
 mod formats;
 mod hub;
+mod model;
 mod nn;
+mod objective;
 mod precision;
+mod tasks;
+mod text;
+mod train;

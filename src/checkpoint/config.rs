@@ -29,7 +29,7 @@ pub struct Config {
     pub family: Family,
     /// The encoder.
     pub network: EncoderNetwork,
-    /// Id of [PAD].
+    /// Id of `[PAD]`.
     pub pad: u32,
 }
 
@@ -57,7 +57,8 @@ struct File {
 impl Config {
     /// Reads `path`.
     ///
-    /// Errors: a missing file, text that is not JSON, another architecture, sizes that no encoder can have.
+    /// # Errors
+    /// The file is missing or is not JSON, the architecture is another one, or no encoder can have the sizes.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let what = format!("cannot read the model's configuration {}", path.display());

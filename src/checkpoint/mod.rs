@@ -17,7 +17,5 @@ mod read;
 mod weights;
 mod write;
 
-pub use config::{Config, Family};
 pub use of_trial::{TrainedNetwork, TrainedNetworks};
 pub use read::Published;
-pub use write::Role;

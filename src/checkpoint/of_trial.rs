@@ -130,7 +130,7 @@ impl TrainedNetwork {
         Self { role, network, labels, parameters: named(parameters, |name| Some(name)) }
     }
 
-    /// Writes config.json and model.safetensors into `folder`. `pad` is the id of [PAD].
+    /// Writes config.json and model.safetensors into `folder`. `pad` is the id of `[PAD]`.
     pub fn write(&self, folder: &Path, pad: u32) -> Result<()> {
         let config = Config { family: Family::Electra, network: self.network, pad };
         write(folder, config, self.role, &self.labels, &self.parameters)

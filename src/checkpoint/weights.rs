@@ -41,7 +41,8 @@ pub struct Weights {
 impl Weights {
     /// Reads the weights in `folder`.
     ///
-    /// Errors: none of the known files, a damaged one, a shard outside the folder.
+    /// # Errors
+    /// The folder has none of the known files, or a damaged one, or names a shard outside the folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let found = FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
         let path = found.ok_or_else(|| {

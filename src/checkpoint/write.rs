@@ -19,7 +19,7 @@ pub enum Role {
     Discriminator,
     /// ElectraForMaskedLM.
     MaskedLm,
-    /// ElectraForTokenClassification: the paper's head for a task. The answer is the output at [CLS].
+    /// ElectraForTokenClassification: the paper's head for a task. The answer is the output at `[CLS]`.
     TokenClassifier,
     /// ElectraForSequenceClassification: transformers' head for a task.
     SequenceClassifier,

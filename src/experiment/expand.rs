@@ -8,8 +8,8 @@ use super::layers::Layers;
 use super::sweep;
 use super::sweep::{Axis, Setting};
 use super::trial::{Trial, TrialSpec, value_text};
-use crate::experiment::check::finding::Finding;
 use crate::experiment::check::trial::check_trial;
+use crate::experiment::check::violation::Violation;
 use crate::experiment::document::problem::{Problem, Problems, shown};
 use crate::experiment::document::schema::Schema;
 use crate::experiment::document::validate;
@@ -159,9 +159,9 @@ fn at_written_path(problem: Problem, point: &[Setting]) -> Problem {
     Problem { path: written(&problem.path, point), look_at, ..problem }
 }
 
-/// A finding, and how many points have it.
-struct GatheredFinding {
-    finding: Finding,
+/// A violation, and how many points have it.
+struct GatheredViolation {
+    violation: Violation,
     at: ValuePath,
     /// The first point that has it.
     first: usize,
@@ -171,36 +171,36 @@ struct GatheredFinding {
 /// The disagreements between values of all points, without repetitions.
 fn gather(points: &[CheckedPoint], layers: &Layers, doubtful: &[ValuePath]) -> Vec<Problem> {
     let is_doubtful = |path: &ValuePath| doubtful.iter().any(|other| other.overlaps(path));
-    let mut gathered: Vec<GatheredFinding> = Vec::new();
+    let mut gathered: Vec<GatheredViolation> = Vec::new();
     for (first, point) in points.iter().enumerate() {
         // No check depends on the seed, so one seed is enough.
-        for finding in check_trial(&point.trial(0).spec) {
-            if is_doubtful(&finding.at) || finding.with.iter().any(is_doubtful) {
+        for violation in check_trial(&point.trial(0).spec) {
+            if is_doubtful(&violation.at) || violation.with.iter().any(is_doubtful) {
                 continue;
             }
-            let at = written(&finding.at, &point.point);
+            let at = written(&violation.at, &point.point);
             let is_known =
-                |known: &&mut GatheredFinding| known.at == at && known.finding.with == finding.with;
+                |known: &&mut GatheredViolation| known.at == at && known.violation.with == violation.with;
             match gathered.iter_mut().find(is_known) {
                 Some(known) => known.count += 1,
-                None => gathered.push(GatheredFinding { finding, at, first, count: 1 }),
+                None => gathered.push(GatheredViolation { violation, at, first, count: 1 }),
             }
         }
     }
     gathered.into_iter().filter_map(|gathered| gathered.into_problem(points, layers)).collect()
 }
 
-impl GatheredFinding {
+impl GatheredViolation {
     fn into_problem(self, points: &[CheckedPoint], layers: &Layers) -> Option<Problem> {
         let first = points.get(self.first)?;
-        let value = self.finding.at.get(&first.resolved()).cloned().unwrap_or_default();
-        let mut problem = Problem::of(&self.at, &value, self.finding.what, self.finding.hint);
+        let value = self.violation.at.get(&first.resolved()).cloned().unwrap_or_default();
+        let mut problem = Problem::of(&self.at, &value, self.violation.what, self.violation.hint);
         if !layers.is_written(&self.at) {
             problem.value = format!("{} (default)", shown(&value));
-            problem.look_at = self.finding.with.iter().map(|path| written(path, &first.point)).collect();
+            problem.look_at = self.violation.with.iter().map(|path| written(path, &first.point)).collect();
         }
         // Only points that have the named value can have the mistake.
-        let named = first.point.iter().find(|setting| self.finding.at.below(&setting.path).is_some());
+        let named = first.point.iter().find(|setting| self.violation.at.below(&setting.path).is_some());
         let could = |point: &&CheckedPoint| {
             named.is_none_or(|named| point.point.iter().any(|other| other.written == named.written))
         };

@@ -85,7 +85,7 @@ fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64)
     generator + encoder(&full, lengths) + head + second_view
 }
 
-/// The encoder on crops that keep `share` of every sequence, and the products of all [CLS] vectors of both
+/// The encoder on crops that keep `share` of every sequence, and the products of all `[CLS]` vectors of both
 /// views.
 fn contrast(shape: &EncoderShape, lengths: &[usize], share: f64) -> f64 {
     let crops: Vec<usize> = lengths.iter().map(|&length| cropped(length, share)).collect();

@@ -1,4 +1,4 @@
-//! A trial for the tests of this room.
+//! A trial for the tests of this module.
 
 use crate::experiment::{ModelSpec, ObjectiveSpec, TrialSpec};
 

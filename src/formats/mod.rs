@@ -1,4 +1,4 @@
-//! File formats that several rooms read or write: Parquet, tab-separated tables, safetensors.
+//! File formats that several modules read or write: Parquet, tab-separated tables, safetensors.
 
 pub(crate) mod parquet;
 pub(crate) mod shards;

@@ -26,7 +26,7 @@ pub struct MaskedLmHead {
 }
 
 impl MaskedLmHead {
-    /// A head whose output matrix is the word table [V, E].
+    /// A head whose output matrix is the word table `[V, E]`.
     pub fn new(mut builder: Builder<'_>, shape: &EncoderShape, word: &Tensor) -> Result<Self> {
         let (vocab, embedding) = word.dims2()?;
         Ok(Self {
@@ -38,20 +38,25 @@ impl MaskedLmHead {
         })
     }
 
-    /// Hidden states [M, H] of the masked positions → logits [M, V].
+    /// Hidden states `[M, H]` of the masked positions → logits `[M, V]`.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         Ok(linear(&self.inner(hidden)?, &self.word, &self.bias, self.precision)?)
     }
 
-    /// Hidden states [M, H] → softmax statistics of the logits [M, V] of [`forward`](Self::forward), each row
-    /// with its target, without returning the logits.
-    pub fn read(&self, hidden: &Tensor, targets: &[u32], sampler: Option<Sampler>) -> Result<SoftmaxStats> {
+    /// Hidden states `[M, H]` → softmax statistics of the logits `[M, V]` of [`forward`](Self::forward), each
+    /// row with its target, without returning the logits.
+    pub fn softmax_stats(
+        &self,
+        hidden: &Tensor,
+        targets: &[u32],
+        sampler: Option<Sampler>,
+    ) -> Result<SoftmaxStats> {
         let inner = self.inner(hidden)?;
         Ok(fused_linear_softmax_stats(&inner, &self.word, &self.bias, targets, sampler, self.precision)?)
     }
 
-    /// Hidden states [N, H] → the cross-entropy [N] of every row against its target, without holding N rows
-    /// of logits.
+    /// Hidden states `[N, H]` → the cross-entropy `[N]` of every row against its target, without holding N
+    /// rows of logits.
     pub fn losses(&self, hidden: &Tensor, targets: &Arc<[u32]>) -> Result<RowLosses> {
         let inner = self.inner(hidden)?;
         Ok(fused_linear_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
@@ -78,7 +83,7 @@ impl DiscriminatorHead {
         })
     }
 
-    /// Hidden states [N, H] → logits [N]; positive means replaced.
+    /// Hidden states `[N, H]` → logits `[N]`; positive means replaced.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let inner = gelu(&self.dense.forward(hidden)?)?;
         Ok(self.prediction.forward(&inner)?.squeeze(1)?)
@@ -95,7 +100,7 @@ impl CopyGate {
         Ok(Self(Linear::new(builder, hidden, 1, Init::TruncatedNormal)?))
     }
 
-    /// Hidden states [N, H] → logits [N]; positive means copied.
+    /// Hidden states `[N, H]` → logits `[N]`; positive means copied.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         Ok(self.0.forward(hidden)?.squeeze(1)?)
     }
@@ -113,7 +118,7 @@ impl Baseline {
         Ok(Self { weight: builder.parameter("weight", &[1, hidden], Init::TruncatedNormal)? })
     }
 
-    /// Hidden states [M, H] → logits [M].
+    /// Hidden states `[M, H]` → logits `[M]`.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         Ok(hidden.matmul(&self.weight.t()?)?.squeeze(1)?)
     }

@@ -87,7 +87,7 @@ mod tests {
         chosen.map(|parameter| parameter.var.elem_count() as u64).sum()
     }
 
-    /// Facts, section 1.1: parameter counts of the released shapes.
+    /// Parameter counts of ELECTRA-Small, with a generator of a quarter of the width and of the full width.
     #[test]
     fn parameter_counts_of_electra_small() {
         for (ratio, generator, head, joint) in
@@ -104,7 +104,8 @@ mod tests {
         }
     }
 
-    /// Facts, trap 24: weight decay applies to weights and tables, but neither to LayerNorm nor to biases.
+    /// Trap 24 of `tests/suite/traps.rs`: weight decay applies to weights and tables, but neither to
+    /// LayerNorm nor to biases.
     #[test]
     fn only_weights_and_tables_decay() {
         for sharing in [Sharing::None, Sharing::Embeddings, Sharing::Gdes] {

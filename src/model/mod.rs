@@ -11,7 +11,7 @@ mod single;
 mod two_towers;
 
 pub use encoder_network::{EncoderNetwork, encoder, is_encoder_parameter};
-pub use heads::{Baseline, CopyGate, DiscriminatorHead, MaskedLmHead};
+pub use heads::CopyGate;
 pub use joint::{AdversarialElectra, Electra, Restorer};
 pub use single::{Discriminator, MaskedLm};
-pub use two_towers::{ElectricNetworks, TwoTowers};
+pub use two_towers::ElectricNetworks;

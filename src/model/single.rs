@@ -44,7 +44,7 @@ impl Discriminator {
         Ok(Self { encoder, head })
     }
 
-    /// N tokens → logits [N]; positive means replaced.
+    /// N tokens → logits `[N]`; positive means replaced.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         self.head.forward(&self.encoder.forward(tokens, mode)?)
     }

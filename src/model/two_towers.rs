@@ -35,8 +35,8 @@ impl TwoTowers {
         let left = Encoder::new(part.within("left.encoder"), embeddings.clone(), &shape, rates)?;
         let right = Encoder::new(part.within("right.encoder"), embeddings, &shape, rates)?;
         Ok(Self {
-            left: left.reaching(AttentionMask::Causal),
-            right: right.reaching(AttentionMask::ReverseCausal),
+            left: left.with_mask(AttentionMask::Causal),
+            right: right.with_mask(AttentionMask::ReverseCausal),
             head,
         })
     }
@@ -64,7 +64,7 @@ fn neighbours(offsets: &[usize]) -> (Vec<u32>, Vec<u32>) {
     (before.collect(), behind.collect())
 }
 
-/// Rows of hidden [N, H]; row N is zeros.
+/// Rows of hidden `[N, H]`; row N is zeros.
 fn rows_or_zeros(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
     let (_, width) = hidden.dims2()?;
     let zeros = Tensor::zeros((1, width), hidden.dtype(), hidden.device())?;

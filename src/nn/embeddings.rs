@@ -58,7 +58,8 @@ impl Embeddings {
     /// that start at zero. Training them does not change these tables. The type table and the LayerNorm are
     /// its own.
     ///
-    /// Errors: these tables are differences themselves.
+    /// # Errors
+    /// These tables are differences themselves.
     pub fn disentangled(&self, mut builder: Builder<'_>, shape: &EncoderShape) -> Result<Self> {
         let word = self.word_table()?;
         let mut difference = |name: &str, table: &Tensor| {
@@ -78,9 +79,10 @@ impl Embeddings {
         })
     }
 
-    /// The word table [V, E], which is also the output matrix of the masked-language-model head.
+    /// The word table `[V, E]`, which is also the output matrix of the masked-language-model head.
     ///
-    /// Errors: the table is a difference from another one.
+    /// # Errors
+    /// The table is a difference from another one.
     pub fn word_table(&self) -> Result<&Tensor> {
         match self.base {
             None => Ok(&self.word),
@@ -88,7 +90,7 @@ impl Embeddings {
         }
     }
 
-    /// Embeds N tokens as [N, E]. `site` is the dropout site of the encoder that reads them.
+    /// Embeds N tokens as `[N, E]`. `site` is the dropout site of the encoder that reads them.
     pub fn forward(&self, tokens: &Tokens, site: u64, mode: Mode) -> Result<Tensor> {
         let Self { word, position, token_type, .. } = self;
         let sum = match &self.base {

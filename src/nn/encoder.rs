@@ -1,6 +1,6 @@
 //! The transformer encoder: post-LayerNorm BERT blocks on a ragged batch.
 //!
-//! Hidden states are [N, H] for the N tokens of all sequences. `checkpoint/parity.rs` compares them with
+//! Hidden states are `[N, H]` for the N tokens of all sequences. `checkpoint/parity.rs` compares them with
 //! other implementations of BERT.
 
 use candle_core::Tensor;
@@ -54,7 +54,7 @@ impl Encoder {
     }
 
     /// The same encoder with another attention mask.
-    pub fn reaching(self, mask: AttentionMask) -> Self {
+    pub fn with_mask(self, mask: AttentionMask) -> Self {
         Self { mask, ..self }
     }
 
@@ -68,7 +68,7 @@ impl Encoder {
         encoder
     }
 
-    /// Hidden states of the last layer, [N, H].
+    /// Hidden states of the last layer, `[N, H]`.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
         let mut hidden = self.embeddings.forward(tokens, self.embedding_site, mode)?;
         if let Some(project) = &self.project {

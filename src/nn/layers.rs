@@ -43,9 +43,9 @@ impl Mode {
 /// y = x · wᵀ + b.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    /// [O, I].
+    /// `[O, I]`.
     pub weight: Tensor,
-    /// [O].
+    /// `[O]`.
     pub bias: Tensor,
     /// Precision of the product on a CUDA device.
     pub precision: Precision,
@@ -61,7 +61,7 @@ impl Linear {
         })
     }
 
-    /// x [N, I] → [N, O].
+    /// x `[N, I]` → `[N, O]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(linear::linear(x, &self.weight, &self.bias, self.precision)?)
     }
@@ -70,7 +70,7 @@ impl Linear {
 /// LayerNorm with γ and β as the two rows of one parameter.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
-    /// [2, H].
+    /// `[2, H]`.
     pub parameters: Tensor,
     epsilon: f64,
 }
@@ -81,7 +81,7 @@ impl LayerNorm {
         Ok(Self { parameters: builder.parameter("weight_and_bias", &[2, width], Init::LayerNorm)?, epsilon })
     }
 
-    /// x [N, H] → [N, H].
+    /// x `[N, H]` → `[N, H]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(layer_norm(x, &self.parameters, self.epsilon)?)
     }

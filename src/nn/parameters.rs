@@ -124,7 +124,8 @@ impl Parameters {
     /// Overwrites the parameters that `wanted` accepts with the tensors that `find` knows by the same name,
     /// or with the sum of a table and a difference from it ([`difference_table`]).
     ///
-    /// Errors: a tensor that is missing or has another shape. The error names it.
+    /// # Errors
+    /// A tensor is missing or has another shape. The error names it.
     pub fn load(&self, wanted: impl Fn(&str) -> bool, find: impl Fn(&str) -> Option<Tensor>) -> Result<()> {
         for parameter in self.entries.iter().filter(|parameter| wanted(&parameter.name)) {
             let name = &parameter.name;

@@ -1,11 +1,17 @@
 //! An adversarial generator (ELECTRA, appendix F): trained by REINFORCE to maximise the discriminator's loss.
 //!
-//! Let D be the probability of "original" that the discriminator gives to the sample x̂ at a masked position.
-//! The reward R is the discriminator's loss there: -log D if x̂ is the original, otherwise -log(1 - D). The
-//! generator ascends the mean over masked positions of (R - b)·log p(x̂), with the baseline b = -log
-//! sigmoid(wᵀh) of its hidden state h. The baseline learns e^-R by cross-entropy. Reward and baseline are
-//! constants to the generator, and no gradient of one network's loss reaches the other network, except
-//! through shared embeddings. Next: `rtd.rs`, whose generator maximises likelihood.
+//! Let D be the probability of "original" that the discriminator gives to the sample x̂ at a masked position,
+//! and h the generator's hidden state there:
+//!
+//! ```text
+//! reward     R = -log D if x̂ is the original, otherwise -log(1 - D)
+//! baseline   b = -log sigmoid(wᵀh)
+//! generator  maximises the mean over masked positions of (R - b)·log p(x̂)
+//! ```
+//!
+//! The reward is the discriminator's loss at the position. The baseline learns e^-R by cross-entropy. Reward
+//! and baseline are constants to the generator, and no gradient of one network's loss reaches the other
+//! network, except through shared embeddings. Next: `rtd.rs`, whose generator maximises likelihood.
 
 use candle_core::{Device, Tensor};
 
@@ -74,7 +80,7 @@ fn reward(logit: f32, replaced: bool) -> f64 {
     softplus(if replaced { -logit } else { logit })
 }
 
-/// Mean of -(R - b)·log p(sample): descending it ascends the reward. Logits [M, V], M samples and M
+/// Mean of -(R - b)·log p(sample): minimising it maximises the reward. Takes logits `[M, V]`, M samples and M
 /// advantages R - b.
 fn policy_loss(logits: &Tensor, samples: &[u32], advantages: &[f32]) -> Result<Tensor> {
     let nll = row_cross_entropy(logits, &samples.into())?;

@@ -20,7 +20,8 @@ use crate::nn::Parameters;
 
 /// The objective of a trial, with freshly initialised networks on `device`.
 ///
-/// Errors: `generator: unigram` on a text without a token that may be drawn; a device that cannot hold the
+/// # Errors
+/// The generator is `unigram`, and the text has no token that may be drawn; the device cannot hold the
 /// networks.
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
     let parameters = Parameters::new(spec.seed, device)
@@ -35,11 +36,7 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
         ObjectiveSpec::Rtd { disc_weight, temperature, masking, generator, disallow_correct, .. } => {
             let sampling = Sampling { temperature, disallow_correct };
             let weights = RtdWeights { discriminator: disc_weight, sampling, masked_only: false };
-            let table = match generator {
-                GeneratorKind::Network => None,
-                GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
-                GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
-            };
+            let table = frequencies(generator, vocabulary, temperature)?;
             Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, table)?)
         }
         ObjectiveSpec::Electra15 { disc_weight, temperature, masking, .. } => {
@@ -109,5 +106,18 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
         ObjectiveSpec::Mlm { masking, .. } => {
             Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)
         }
+    })
+}
+
+/// The frequencies that a generator without a network draws from; None if the generator is a network.
+fn frequencies(
+    generator: GeneratorKind,
+    vocabulary: &Vocabulary,
+    temperature: f64,
+) -> Result<Option<Frequencies>> {
+    Ok(match generator {
+        GeneratorKind::Network => None,
+        GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
+        GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
     })
 }

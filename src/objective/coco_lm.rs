@@ -4,9 +4,13 @@
 //! A generator is trained and sampled as in replaced-token detection, and the encoder reads the samples.
 //!
 //! - Corrective language modelling (§4.1) has two losses. A copy gate D learns at every token whether it is
-//!   the original (L_copy). A softmax learns the originals at the masked positions, L_LM = -log(1[kept]·D +
-//!   (1 - D)·softmax) with D a constant. L_CLM = λ_copy·L_copy + L_LM.
+//!   the original (L_copy). A softmax learns the originals at the masked positions (L_LM), with D a constant.
 //! - Sequence contrastive learning (§4.2) is in `contrast.rs`.
+//!
+//! ```text
+//! L_LM  = -log(1[kept]·D + (1 - D)·softmax)
+//! L_CLM = λ_copy·L_copy + L_LM
+//! ```
 //!
 //! All losses are summed with the generator's. No gradient of the encoder's losses reaches the generator,
 //! except through shared embeddings. Next: `restore.rs`, ELECTRA's All-Tokens MLM, where the gate learns from
@@ -65,9 +69,9 @@ pub struct CocoLm {
 
 /// The texts with the samples in them, as the encoder reads them.
 struct CorruptedTexts {
-    /// [T]
+    /// `[T]`
     ids: Vec<u32>,
-    /// 1 where a token differs from the original, otherwise 0. [T]
+    /// 1 where a token differs from the original, otherwise 0. `[T]`
     replaced: Tensor,
 }
 
@@ -85,7 +89,7 @@ impl CocoLm {
         Ok(Self { generator: Proposer::Network(generator), main, gate, parameters, masker, weights })
     }
 
-    /// L_copy and L_LM of hidden states [T, H].
+    /// L_copy and L_LM of hidden states `[T, H]`.
     fn correct(
         &self,
         hidden: &Tensor,
@@ -124,7 +128,7 @@ impl CocoLm {
         Ok([copy_loss, lm_loss])
     }
 
-    /// L_SCL of hidden states [T, H]. The first one of every sequence is the vector of a view.
+    /// L_SCL of hidden states `[T, H]`. The first one of every sequence is the vector of a view.
     fn contrast(&self, hidden: &Tensor, views: &Batch, metrics: &mut DeferredMetrics) -> Result<Tensor> {
         let first: Vec<u32> =
             views.offsets.iter().take(views.n_sequences()).map(|&start| start as u32).collect();
@@ -136,8 +140,8 @@ impl CocoLm {
     }
 }
 
-/// L_LM of each slot, from the gate's logits [M], the softmax's -log p [M] of the original, and `kept` [M]: 1
-/// where the token read is the original, otherwise 0. The gate gets no gradient.
+/// L_LM of each slot, from the gate's logits `[M]`, the softmax's -log p `[M]` of the original, and `kept`
+/// `[M]`: 1 where the token read is the original, otherwise 0. The gate gets no gradient.
 fn correction_losses(correction: Correction, gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let gate = gate.detach();
     match correction {
@@ -215,8 +219,13 @@ mod tests {
 
     use super::*;
 
-    /// The gate is 3/4 and the softmax gives the original 1/5. By the paper a kept token costs -ln(3/4 +
-    /// 1/4·1/5) = -ln 0.8 and a replaced one -ln(1/4·1/5) = ln 20. By the released code both cost 1/4·ln 5.
+    /// The gate is 3/4 and the softmax gives the original 1/5. By the released code a kept and a replaced
+    /// token both cost 1/4·ln 5. By the paper:
+    ///
+    /// ```text
+    /// kept      -ln(3/4 + 1/4·1/5) = -ln 0.8
+    /// replaced  -ln(1/4·1/5) = ln 20
+    /// ```
     #[test]
     fn corrections_by_hand() {
         let gate = Var::new(&[3f32.ln(), 3f32.ln()], &Device::Cpu).unwrap();

@@ -1,7 +1,7 @@
-//! Sequence contrastive learning: telling texts apart by their [CLS] vectors (COCO-LM §4.2).
+//! Sequence contrastive learning: telling texts apart by their `[CLS]` vectors (COCO-LM §4.2).
 //!
-//! Every text of a batch has two views: the corrupted text, and a crop of the original. A crop keeps [CLS],
-//! the last [SEP] and a contiguous run of the tokens between them. The loss pulls a view towards the other
+//! Every text of a batch has two views: the corrupted text, and a crop of the original. A crop keeps `[CLS]`,
+//! the last `[SEP]` and a contiguous run of the tokens between them. The loss pulls a view towards the other
 //! view of its text, by cosine, and away from the views of the other texts. Must never: know what else the
 //! encoder learns. Next: `coco_lm.rs`.
 

@@ -8,11 +8,11 @@ use super::deferred_metrics::DeferredMetrics;
 use super::metrics::{Metrics, area_under_curve};
 use crate::error::Result;
 
-/// Adds the share of replaced tokens, and metrics of the logits [T] for "replaced".
+/// Adds the share of replaced tokens, and metrics of the logits `[T]` for "replaced".
 ///
 /// They are `disc_accuracy` over all tokens, over the replaced and over the original ones, precision and
 /// recall of "replaced" (the recall is the accuracy on the replaced ones), and `disc_auc`, the area under the
-/// ROC curve. The area is a mean over micro-batches. `replaced` [T] is 1 or 0.
+/// ROC curve. The area is a mean over micro-batches. `replaced` `[T]` is 1 or 0.
 pub fn measure_detection(logits: &Tensor, replaced: &Tensor, metrics: &mut DeferredMetrics) -> Result<()> {
     metrics.defer(&[logits, replaced], |resolved, metrics| {
         measure(&resolved[0].to_vec1()?, &is_replaced(&resolved[1])?, metrics);
@@ -20,7 +20,7 @@ pub fn measure_detection(logits: &Tensor, replaced: &Tensor, metrics: &mut Defer
     })
 }
 
-/// Whether each of the labels [T], 1 or 0, is 1. Waits for their device.
+/// Whether each of the labels `[T]`, 1 or 0, is 1. Waits for their device.
 pub fn is_replaced(replaced: &Tensor) -> Result<Vec<bool>> {
     Ok(replaced.to_vec1::<f32>()?.into_iter().map(|label| label > 0.5).collect())
 }

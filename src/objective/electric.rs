@@ -2,11 +2,17 @@
 //! estimation.
 //!
 //! Let e^-E be the unnormalised probability of a token in its context, and q the probability that a noise
-//! distribution gives to it. Of n tokens k are noise. A token is noise with probability k·q / ((n - k)·e^-E +
-//! k·q) = sigmoid(E + log q + log(k / (n - k))) (§2.2 and algorithm 1). The loss is the binary cross-entropy
-//! of that probability over all tokens, and q is a constant to it. q is computed from the text, the energies
-//! from the text with the noise in it. q learns by cross-entropy at every token that could be noise (§2.3).
-//! Next: `rtd.rs`, which has no q and labels a sample that equals the original as original.
+//! distribution gives to it. Of n tokens k are noise. A token is noise with this probability (§2.2 and
+//! algorithm 1):
+//!
+//! ```text
+//! k·q / ((n - k)·e^-E + k·q) = sigmoid(E + log q + log(k / (n - k)))
+//! ```
+//!
+//! The loss is the binary cross-entropy of that probability over all tokens, and q is a constant to it. q is
+//! computed from the text, the energies from the text with the noise in it. q learns by cross-entropy at
+//! every token that could be noise (§2.3). Next: `rtd.rs`, which has no q and labels a sample that equals the
+//! original as original.
 
 use candle_core::{Device, Tensor};
 
@@ -59,7 +65,8 @@ impl Electric {
     }
 }
 
-/// Logits [T] that tokens are noise, from their energies [T] and their log q: E + log q + log(k / (n - k)).
+/// Logits `[T]` that tokens are noise, from their energies E `[T]` and their log q:
+/// E + log q + log(k / (n - k)).
 fn noise_logits(energies: &Tensor, log_q: &[f32], noise_fraction: f64) -> Result<Tensor> {
     let log_odds = (noise_fraction / (1.0 - noise_fraction)).ln() as f32;
     let shifts: Vec<f32> = log_q.iter().map(|log_q| log_q + log_odds).collect();
@@ -148,10 +155,15 @@ mod tests {
 
     use super::*;
 
-    /// One token in five is noise, so k / (n - k) = 1/4. A token of the text with e^-E = 1/2 and q = 1/4 is
-    /// noise with probability (1/4·1/4) / (1/2 + 1/4·1/4) = 1/9 and costs ln(9/8). A noise token with e^-E =
-    /// 1/10 and q = 4/5 is noise with probability (1/4·4/5) / (1/10 + 1/4·4/5) = 2/3 and costs ln(3/2). The
-    /// gradient of each energy is that probability minus the label, divided by the two tokens: training
+    /// One token in five is noise, so k / (n - k) = 1/4.
+    ///
+    /// ```text
+    /// token       e^-E  q    probability of noise                    cost
+    /// of the text  1/2  1/4  (1/4·1/4) / (1/2 + 1/4·1/4)  = 1/9      ln(9/8)
+    /// noise       1/10  4/5  (1/4·4/5) / (1/10 + 1/4·4/5) = 2/3      ln(3/2)
+    /// ```
+    ///
+    /// The gradient of each energy is that probability minus the label, divided by the two tokens: training
     /// raises the energy of noise.
     #[test]
     fn noise_contrastive_estimation_by_hand() {

@@ -11,14 +11,15 @@ use crate::rng::{Purpose, Stream};
 /// A distribution over the vocabulary.
 #[derive(Clone, Debug)]
 pub struct Frequencies {
-    /// Summed weight of all tokens up to and including each one, [V].
+    /// Summed weight of all tokens up to and including each one, `[V]`.
     cumulative: Vec<f64>,
 }
 
 impl Frequencies {
     /// Each token as often as in the training text. A temperature T raises the frequencies to the power 1/T.
     ///
-    /// Errors: no token that may be drawn occurs in the text.
+    /// # Errors
+    /// No token that may be drawn occurs in the text.
     pub fn unigram(vocabulary: &Vocabulary, temperature: f64) -> Result<Self> {
         let weight = |token: usize| match vocabulary.counts.get(token) {
             None | Some(0) => 0.0,

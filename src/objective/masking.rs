@@ -3,11 +3,11 @@
 //! There are two rules (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py). [`Masker::new`]
 //! alone turns them into behaviour:
 //!
-//! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. [CLS] and [SEP] count in
-//!   the number of tokens but are never chosen. The objective sets the probabilities of [MASK] and of a
-//!   random token.
+//! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. `[CLS]` and `[SEP]`
+//!   count in the number of tokens but are never chosen. The objective sets the probabilities of `[MASK]` and
+//!   of a random token.
 //! - `released_code`: at most int((fraction + 0.005) × sequence length) draws, each among all candidates, so
-//!   that a position may be drawn twice. Every draw writes [MASK] with probability 0.85 and otherwise
+//!   that a position may be drawn twice. Every draw writes `[MASK]` with probability 0.85 and otherwise
 //!   nothing. Each draw is a slot of its own in the generator's loss and gets a sample of its own.
 //!
 //! A full batch is masked once per step, and every micro-batch gets its part of that mask.
@@ -28,24 +28,24 @@ const WRITING: u64 = 1 << 32;
 pub struct Vocabulary {
     /// Number of tokens.
     pub size: usize,
-    /// The [MASK] token.
+    /// The `[MASK]` token.
     pub mask: u32,
-    /// Tokens that are never masked: [CLS], [SEP], [MASK], [PAD].
+    /// Tokens that are never masked: `[CLS]`, `[SEP]`, `[MASK]`, `[PAD]`.
     pub never_masked: Vec<u32>,
-    /// How often each token occurs in the training text, [V]. Empty if the objective does not need it.
+    /// How often each token occurs in the training text, `[V]`. Empty if the objective does not need it.
     pub counts: Vec<u64>,
 }
 
-/// What is written into a slot: [MASK], a random token, or otherwise nothing.
+/// What is written into a slot: `[MASK]`, a random token, or otherwise nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskProbabilities {
-    /// Probability of [MASK].
+    /// Probability of `[MASK]`.
     pub mask: f64,
     /// Probability of a token drawn uniformly from the vocabulary.
     pub random: f64,
 }
 
-/// The released code writes [MASK] or nothing, for every objective.
+/// The released code writes `[MASK]` or nothing, for every objective.
 const RELEASED_CODE: MaskProbabilities = MaskProbabilities { mask: 0.85, random: 0.0 };
 
 /// How the positions of a sequence are drawn.
@@ -61,11 +61,11 @@ enum Draw {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Masked {
     /// Index of each slot's token in the batch, ascending. Equal ones where a position was drawn more than
-    /// once. [M]
+    /// once. `[M]`
     pub positions: Vec<u32>,
-    /// The token that each slot hides. [M]
+    /// The token that each slot hides. `[M]`
     pub originals: Vec<u32>,
-    /// What the network reads. [T]
+    /// What the network reads. `[T]`
     pub input_ids: Vec<u32>,
     /// Slots of the full batch.
     pub full_batch: SlotCounts,

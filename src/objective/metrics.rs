@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Sums and weights by name. A name without weight has no value.
+/// Sums and weights by name. A name whose weights sum to 0 has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics(BTreeMap<String, Entry>);
 
@@ -52,13 +52,14 @@ impl Metrics {
         }
     }
 
-    /// The means. Names without weight are absent.
+    /// The means. Names whose weights sum to 0 are absent.
     pub fn values(&self) -> BTreeMap<String, f64> {
         let defined = self.0.iter().filter(|(_, entry)| entry.weight > 0.0);
         defined.map(|(name, entry)| (name.clone(), entry.sum / entry.weight)).collect()
     }
 
-    /// One mean; None without weight.
+    /// One mean; None if the name is unknown or its weights sum to 0.
+    #[cfg(test)]
     pub fn value(&self, name: &str) -> Option<f64> {
         self.0.get(name).filter(|entry| entry.weight > 0.0).map(|entry| entry.sum / entry.weight)
     }

@@ -1,8 +1,8 @@
 //! Masked language modelling, the baseline of ELECTRA §3.5: some tokens are hidden and predicted by
 //! cross-entropy.
 //!
-//! `masking.rs` hides them. Under the paper's rule the chosen tokens are treated as in BERT (80, 10 and 10
-//! %).
+//! `masking.rs` hides them. Under the paper's rule the chosen tokens are treated as in BERT: `[MASK]` for
+//! 80 %, a random token for 10 %, no change for 10 %.
 
 use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
@@ -17,7 +17,7 @@ use crate::model::{EncoderNetwork, MaskedLm};
 use crate::nn::Parameters;
 use crate::text::Batch;
 
-/// Of the chosen tokens 80 % become [MASK], 10 % a random token, and 10 % stay (BERT).
+/// Of the chosen tokens 80 % become `[MASK]`, 10 % a random token, and 10 % stay (BERT).
 pub const PAPER: MaskProbabilities = MaskProbabilities { mask: 0.8, random: 0.1 };
 
 /// One encoder trained to restore the chosen tokens.
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    /// Facts, section 2.2: with slots at 2, 2 and 3, position 2 counts twice.
+    /// With slots at 2, 2 and 3, position 2 counts twice.
     #[test]
     fn the_loss_is_a_mean_over_slots() {
         let (objective, batch) = (objective(Masking::ReleasedCode), batch());

@@ -1,6 +1,6 @@
 //! Pre-training objectives: from a batch of tokens to a loss to minimise and metrics to report.
 //!
-//! Every objective has a file of its own and implements [`Objective`] (`interface.rs`). [`build`] alone turns
+//! Every objective has a file of its own and implements [`Objective`] (`interface.rs`). `build` alone turns
 //! the `objective` of a specification into one of them. What several objectives need has files too: which
 //! tokens are hidden (`masking.rs`), what a masked language model predicts there (`prediction.rs`), what
 //! replaces them (`proposals.rs`), and how a micro-batch counts within its full batch (`batch_share.rs`).
@@ -31,10 +31,10 @@ mod two_stage;
 
 pub use build::build;
 pub use deferred_metrics::{DeferredMetrics, number};
-pub use interface::{Objective, StageSpan};
+pub use interface::Objective;
 pub use masking::Vocabulary;
 pub use metrics::{Metrics, f64_bits};
-pub use step::{Losses, StepContext, StepTrace};
+pub use step::{Losses, StepContext};
 pub use tokens::tokens;
 
 #[cfg(test)]

@@ -17,20 +17,20 @@ use crate::ops::softmax_stats::{SoftmaxStats, softmax_stats};
 
 /// What was predicted at the M slots, and the loss.
 pub struct Prediction {
-    /// [M, V], if a trace wants them or if they exist anyway.
+    /// `[M, V]`, if a trace wants them or if they exist anyway.
     logits: Option<Tensor>,
     /// Mean cross-entropy over the slots: a position that was drawn twice counts twice. []
     pub loss: Tensor,
-    /// The most probable tokens. [M], u32
+    /// The most probable tokens. `[M]`, u32
     best: Tensor,
-    /// Tokens drawn from the softmax, if there is a sampler. [M], u32
+    /// Tokens drawn from the softmax, if there is a sampler. `[M]`, u32
     samples: Option<Tensor>,
     /// Mean entropy of the softmax, in nats. []
     entropy: Tensor,
 }
 
 impl Prediction {
-    /// From logits [M, V] at the slots of `masked`.
+    /// From logits `[M, V]` at the slots of `masked`.
     pub fn of_logits(logits: &Tensor, masked: &Masked, sampler: Option<Sampler>) -> Result<Self> {
         Ok(Self::new(softmax_stats(logits, &masked.originals, sampler)?, Some(logits.detach())))
     }
@@ -40,7 +40,7 @@ impl Prediction {
         Self { logits, loss, best, samples, entropy }
     }
 
-    /// The drawn tokens. [M], u32
+    /// The drawn tokens. `[M]`, u32
     pub fn samples(&self) -> Result<&Tensor> {
         self.samples.as_ref().ok_or_else(|| Error::internal("samples were asked for and none were drawn"))
     }
@@ -62,7 +62,7 @@ impl Prediction {
     }
 }
 
-/// Adds the share of `predicted` tokens [M], u32, that are the originals.
+/// Adds the share of `predicted` tokens `[M]`, u32, that are the originals.
 pub fn measure_hits(
     name: &'static str,
     predicted: &Tensor,
@@ -89,12 +89,12 @@ pub fn predict(
     trace: bool,
 ) -> Result<Prediction> {
     let hidden = hidden_at_slots(network, input, masked, mode)?;
-    let stats = network.head.read(&hidden, &masked.originals, sampler)?;
+    let stats = network.head.softmax_stats(&hidden, &masked.originals, sampler)?;
     let logits = trace.then(|| network.head.forward(&hidden.detach())).transpose()?;
     Ok(Prediction::new(stats, logits.map(|logits| logits.detach())))
 }
 
-/// Hidden states of the last layer at the slots of `masked`, [M, H].
+/// Hidden states of the last layer at the slots of `masked`, `[M, H]`.
 pub fn hidden_at_slots(network: &MaskedLm, input: &Tokens, masked: &Masked, mode: Mode) -> Result<Tensor> {
     let hidden = network.encoder.forward(input, mode)?;
     Ok(gather(&hidden, &masked.positions)?)

@@ -51,7 +51,7 @@ pub enum Proposer {
 
 /// Proposed tokens.
 pub struct Proposals {
-    /// One per slot. [M], u32
+    /// One per slot. `[M]`, u32
     pub samples: Tensor,
     /// What a network predicted.
     predicted: Option<Prediction>,
@@ -89,7 +89,7 @@ impl Proposer {
     }
 }
 
-/// Samples of logits [M, V] other than the originals. [M], u32
+/// Samples of logits `[M, V]` other than the originals. `[M]`, u32
 fn sample_others(logits: &Tensor, originals: &[u32], sampler: Sampler) -> Result<Tensor> {
     let logits = logits.detach();
     let (rows, device) = (originals.len(), logits.device());
@@ -130,11 +130,11 @@ impl Proposals {
     }
 }
 
-/// What the next network reads: the original tokens with the samples [M], u32, at the masked positions.
+/// What the next network reads: the original tokens with the samples `[M]`, u32, at the masked positions.
 pub struct Replacements {
     /// The batch with the samples in it.
     pub tokens: Tokens,
-    /// 1 for every token that now differs from the original, otherwise 0; on the networks' device. [T]
+    /// 1 for every token that now differs from the original, otherwise 0; on the networks' device. `[T]`
     pub replaced: Tensor,
     corrupted: Corrupted,
 }
@@ -148,12 +148,12 @@ impl Replacements {
         Ok(Self { tokens, replaced: corrupted.replaced.clone(), corrupted })
     }
 
-    /// The tokens with the samples, [T]. Waits for the device that drew them.
+    /// The tokens with the samples, `[T]`. Waits for the device that drew them.
     pub fn ids(&self) -> Result<Vec<u32>> {
         Ok(self.corrupted.ids()?)
     }
 
-    /// Whether each token differs from the original, [T]. Waits for the device that drew them.
+    /// Whether each token differs from the original, `[T]`. Waits for the device that drew them.
     pub fn flags(&self) -> Result<Vec<bool>> {
         is_replaced(&self.replaced)
     }

@@ -2,9 +2,13 @@
 //!
 //! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and
 //! predicts the originals. In Replace MLM it does so at the masked positions, by cross-entropy over the
-//! vocabulary. In All-Tokens MLM it does so at every token with a copy gate: p = D·1[token read] + (1 -
-//! D)·softmax, D = sigmoid of the gate. The generator's loss and the encoder's weighted loss are summed.
-//! Next: `proposals.rs`.
+//! vocabulary. In All-Tokens MLM it does so at every token with a copy gate, whose sigmoid is D:
+//!
+//! ```text
+//! p = D·1[token read] + (1 - D)·softmax
+//! ```
+//!
+//! The generator's loss and the encoder's weighted loss are summed. Next: `proposals.rs`.
 
 use candle_core::Tensor;
 
@@ -49,7 +53,7 @@ pub struct TokenRestoration {
 struct Restored {
     /// Scalar.
     loss: Tensor,
-    /// The token that it would write at each slot. [M]
+    /// The token that it would write at each slot. `[M]`
     written: Vec<u32>,
 }
 
@@ -97,11 +101,11 @@ impl TokenRestoration {
     }
 }
 
-/// -log(D·kept + (1 - D)·softmax) of every token [T].
+/// -log(D·kept + (1 - D)·softmax) of every token `[T]`.
 ///
-/// `gate` are the gate's logits z [T], `nll` the softmax's -log p [T] of the original, and `kept` is 1 where
-/// the token read is the original, otherwise 0 [T]. With log D = -softplus(-z) and log(1 - D) = -softplus(z)
-/// the loss is softplus(z) - log p, minus softplus(z - log p) where the token was kept.
+/// `gate` are the gate's logits z `[T]`, `nll` the softmax's -log p `[T]` of the original, and `kept` is 1
+/// where the token read is the original, otherwise 0 `[T]`. log D is -softplus(-z), and log(1 - D) is
+/// -softplus(z). So the loss is softplus(z) - log p, minus softplus(z - log p) where the token was kept.
 pub fn copy_losses(gate: &Tensor, nll: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let copied = (softplus(&(gate + nll)?)? * kept.to_dtype(gate.dtype())?)?;
     Ok(((softplus(gate)? + nll)? - copied)?)

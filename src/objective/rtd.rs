@@ -1,9 +1,9 @@
 //! Replaced-token detection, ELECTRA's objective (§2, §3.1), and its variant ELECTRA 15% (§3.4).
 //!
 //! A generator predicts the masked tokens, by cross-entropy at the masked positions, and its samples replace
-//! them. The discriminator predicts for every token, [CLS] and [SEP] included, whether it was replaced, by
-//! binary cross-entropy over all tokens (over the masked ones only in ELECTRA 15%). A sample that equals the
-//! original counts as original. The samples are constants: no gradient of the discriminator reaches the
+//! them. The discriminator predicts for every token, `[CLS]` and `[SEP]` included, whether it was replaced,
+//! by binary cross-entropy over all tokens (over the masked ones only in ELECTRA 15%). A sample that equals
+//! the original counts as original. The samples are constants: no gradient of the discriminator reaches the
 //! generator, except through parameters that both share. Without a generator network the discriminator's loss
 //! is the only one.
 
@@ -25,7 +25,7 @@ use crate::ops::binary_cross_entropy::binary_cross_entropy;
 use crate::ops::gather::gather;
 use crate::text::Batch;
 
-/// Every chosen token becomes [MASK].
+/// Every chosen token becomes `[MASK]`.
 pub const PAPER: MaskProbabilities = MaskProbabilities { mask: 1.0, random: 0.0 };
 
 /// Numbers of the objective.
@@ -126,7 +126,7 @@ impl Objective for ReplacedTokenDetection {
     }
 }
 
-/// Mean binary cross-entropy of logits [T] over the masked positions (ascending), and how many positions it
+/// Mean binary cross-entropy of logits `[T]` over the masked positions (ascending), and how many positions it
 /// covers. A position that was drawn twice counts once.
 fn masked_detection_loss(logits: &Tensor, replaced: &Tensor, positions: &[u32]) -> Result<(Tensor, usize)> {
     let mut positions = positions.to_vec();
@@ -206,7 +206,8 @@ mod tests {
         }
     }
 
-    /// Facts, trap 9: the discriminator's loss must not reach the generator's own parameters.
+    /// Trap 9 of `tests/suite/traps.rs`: the discriminator's loss must not reach the generator's own
+    /// parameters.
     #[test]
     fn the_discriminator_does_not_train_the_generator() {
         let objective = objective(Sharing::Embeddings);
@@ -231,8 +232,8 @@ mod tests {
         (replacements.ids().unwrap(), replacements.flags().unwrap())
     }
 
-    /// Facts, traps 8, 10, 11 and 13: a replaced token has label 1, a sample that equals the original label
-    /// 0. No [MASK] is left. Every token has a label, [CLS] and [SEP] too.
+    /// Traps 8, 10, 11 and 13 of `tests/suite/traps.rs`: a replaced token has label 1, and a sample that equals
+    /// the original has label 0. No `[MASK]` is left. Every token has a label, `[CLS]` and `[SEP]` too.
     #[test]
     fn corruption_by_hand() {
         let mut batch = Batch::new();
@@ -254,9 +255,9 @@ mod tests {
         assert_eq!(replaced, [false, true, false, false, false]);
     }
 
-    /// Facts, trap 11: before the discriminator reads the text, samples replace every token that the
-    /// generator read as [MASK] or that the released code drew and left in place. Everything else is the
-    /// original.
+    /// Trap 11 of `tests/suite/traps.rs`: before the discriminator reads the text, samples replace every
+    /// token that the generator read as `[MASK]` or that the released code drew and left in place. Everything
+    /// else is the original.
     #[test]
     fn the_discriminator_reads_samples_where_the_generator_read_masks() {
         for masking in [Masking::Paper, Masking::ReleasedCode] {
@@ -291,8 +292,8 @@ mod tests {
         }
     }
 
-    /// Facts, trap 13: the mean over every real token of the batch, [CLS] and [SEP] too. It is not a mean
-    /// over masked tokens, and not a mean of the sequences' means.
+    /// Trap 13 of `tests/suite/traps.rs`: the mean over every real token of the batch, `[CLS]` and `[SEP]`
+    /// too. It is not a mean over masked tokens, and not a mean of the sequences' means.
     #[test]
     fn the_loss_is_a_mean_over_all_tokens() {
         let mut batch = Batch::new();
@@ -314,7 +315,7 @@ mod tests {
         assert!((ours - mean).abs() < 1e-6, "{ours} against {mean}");
     }
 
-    /// Facts, trap 8: the loss rewards positive logits on replaced tokens.
+    /// Trap 8 of `tests/suite/traps.rs`: the loss rewards positive logits on replaced tokens.
     #[test]
     fn training_raises_the_logits_of_replaced_tokens() {
         let logits = candle_core::Var::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();

@@ -67,16 +67,16 @@ pub struct Losses {
 /// Named tensors for checking a step from outside. They have no gradients, and integers are u32. Shapes: T
 /// tokens in the batch, M masking slots, V vocabulary entries.
 ///
-/// - `masked_positions` [M] (indices into the T tokens), `originals` [M], `generator_input` [T],
-///   `generator_logits` [M, V] and `mlm_loss` [] from every masked language model;
-/// - rtd adds `samples` [M], `discriminator_input` [T], `labels` [T] (1 = replaced), `discriminator_logits`
-///   [T] and `rtd_loss` [];
-/// - adversarial adds the same as rtd without `labels`, and `rewards` [M] and `advantages` [M];
+/// - `masked_positions` `[M]` (indices into the T tokens), `originals` `[M]`, `generator_input` `[T]`,
+///   `generator_logits` `[M, V]` and `mlm_loss` [] from every masked language model;
+/// - rtd adds `samples` `[M]`, `discriminator_input` `[T]`, `labels` `[T]` (1 = replaced),
+///   `discriminator_logits` `[T]` and `rtd_loss` [];
+/// - adversarial adds the same as rtd without `labels`, and `rewards` `[M]` and `advantages` `[M]`;
 /// - two_stage adds `samples`, and once the generator is trained also `discriminator_input` and `rtd_loss`;
-/// - replace_mlm and all_tokens_mlm add `samples` [M], `restorer_input` [T] and `restore_loss` [];
-/// - coco_lm adds `samples` [M] and `restorer_input` [T];
+/// - replace_mlm and all_tokens_mlm add `samples` `[M]`, `restorer_input` `[T]` and `restore_loss` [];
+/// - coco_lm adds `samples` `[M]` and `restorer_input` `[T]`;
 /// - electric has only `masked_positions`, `originals`, `samples`, `discriminator_input`,
-///   `discriminator_logits` and `log_q` [T].
+///   `discriminator_logits` and `log_q` `[T]`.
 ///
 /// The network of masked language modelling uses the generator's names. A generator without a network has
 /// neither logits nor a loss.
@@ -87,7 +87,7 @@ pub(super) fn u32_tensor(values: &[u32]) -> Result<Tensor> {
     Ok(Tensor::from_slice(values, values.len(), &Device::Cpu)?)
 }
 
-/// Values [N] of a tensor on the host, without their gradient. Waits for the tensor's device.
+/// Values `[N]` of a tensor on the host, without their gradient. Waits for the tensor's device.
 pub(super) fn f32_values(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.detach().to_device(&Device::Cpu)?.to_vec1()?)
 }

@@ -170,7 +170,8 @@ fn changed(one: &str, other: &str, sharing: Sharing) -> Vec<String> {
     parts
 }
 
-/// Facts, trap 9, for every objective: the loss of the main network does not reach the generator.
+/// Trap 9 of `tests/suite/traps.rs`, for every objective: the loss of the main network does not reach the
+/// generator.
 #[test]
 fn the_main_loss_reaches_the_generator_in_no_objective() {
     let detect = ["discriminator_head", "embeddings", "encoder"];

@@ -6,7 +6,7 @@ use crate::nn::Tokens;
 use crate::ops::embedding::Indices;
 use crate::text::Batch;
 
-/// The batch as a network reads it, with `input_ids` [T] in place of its own ids.
+/// The batch as a network reads it, with `input_ids` `[T]` in place of its own ids.
 pub fn tokens(batch: &Batch, input_ids: impl Into<Arc<[u32]>>) -> Tokens {
     Tokens {
         indices: Indices {

@@ -1,6 +1,6 @@
 //! Mean entropy of the softmax of rows of logits, in nats.
 //!
-//! logits [M, V] → scalar: mean over rows of -Σ p log p, between 0 and log V. With H a row's entropy, the
+//! logits `[M, V]` → scalar: mean over rows of -Σ p log p, between 0 and log V. With H a row's entropy, the
 //! gradient of logit z is -p (log p + H) / M.
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};

@@ -1,7 +1,13 @@
 //! Cross-entropy of every row through an output matrix over a vocabulary, without keeping the logits.
 //!
-//! x [N, E], w [V, E], b `[V]`, targets of N rows in 0..V → `[N]`: log Σ exp(z) - `z[target]`, where z = x ·
-//! wᵀ + b. `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs
+//! x `[N, E]`, w `[V, E]`, b `[V]`, targets of N rows in 0..V → losses `[N]`:
+//!
+//! ```text
+//! z = x · wᵀ + b
+//! loss = log Σ exp(z) - z[target]
+//! ```
+//!
+//! `CHUNK` rows of logits exist at a time; the backward pass computes them again. Cost: 2·N·E·V FLOPs
 //! forward, 6·N·E·V backward. For the logits of a few masked positions, `fused_linear_softmax_stats` is
 //! cheaper. There is no CUDA kernel: `linear` and `row_cross_entropy` run there.
 

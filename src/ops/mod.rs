@@ -9,7 +9,8 @@
 //! - `cuda.rs`: the calls of the CUDA kernels, over any [`backend::Backend`], and the passes on candle's CUDA
 //!   tensors;
 //! - `kernel.cu`: the CUDA kernels;
-//! - `reference.rs`: the composed reference made of candle's differentiable primitives;
+//! - `reference.rs`: the composed reference made of candle's differentiable primitives (in `encoder_layer/`,
+//!   of the other operations here);
 //! - `tests.rs`: the CPU kernel against the reference, the reference against finite differences in f64, and
 //!   the CUDA kernels, run by the emulator, against the CPU.
 //!
@@ -20,7 +21,7 @@
 //! Every kernel gives the same bits whatever the number of threads: rows are independent, and sums over rows
 //! are taken in fixed blocks, in order (`cpu/rows.rs`).
 //!
-//! Shape suffixes: N tokens of a ragged batch (sequences end to end, no padding), H width, I and O in and out
+//! Shapes in the docs: N tokens of a ragged batch (sequences end to end, no padding), H width, I and O in and out
 //! features, V vocabulary, M masked positions, B sequences, E embedding size.
 
 pub mod adam;

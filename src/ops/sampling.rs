@@ -1,6 +1,6 @@
 //! The most probable class of each row of logits, or one drawn from its softmax. Not differentiable.
 //!
-//! logits [M, V] → M classes.
+//! logits `[M, V]` → M classes.
 
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
@@ -31,7 +31,8 @@ pub fn sample(logits: &Tensor, sampler: Sampler) -> Result<Tensor> {
     })
 }
 
-/// The most probable class of every row of logits [M, V]; the first of equals. Waits for the logits' device.
+/// The most probable class of every row of logits `[M, V]`; the first of equals. Waits for the logits'
+/// device.
 pub fn most_probable(logits: &Tensor) -> Result<Vec<u32>> {
     let (n, classes) = logits.dims2()?;
     if let Some(backend) = CudaBackend::of(logits)? {
@@ -57,8 +58,8 @@ fn on_host(logits: &Tensor) -> Result<Tensor> {
 mod tests {
     use super::*;
 
-    /// Facts, trap 15: one class with half of the probability, 30,521 classes that share the rest.
-    /// Pearson's chi-square over the peak and ten slices of the tail.
+    /// Trap 15 of `tests/suite/traps.rs`: one class with half of the probability, 30,521 classes that share
+    /// the rest. Pearson's chi-square over the peak and ten slices of the tail.
     fn chi_square(temperature: f64) -> f64 {
         let classes = 30_522;
         let peak = (classes as f64 - 1.0).ln() as f32;

@@ -32,7 +32,7 @@ pub enum Seen {
     Text,
     /// In another author's notes or tables.
     Notes,
-    /// From memory, without a source at hand.
+    /// From memory, not checked against the paper.
     Memory,
 }
 

@@ -1,4 +1,4 @@
-//! A trial's folder, `results/<experiment>/<trial-id>/`, with the one reader and the one writer of its
+//! A trial's folder, `results/<experiment>/<trial-id>/`: the only code that reads and writes its JSON
 //! records.
 //!
 //! ```text

@@ -1,9 +1,12 @@
 //! All records as one long polars frame: `electra-lab records` writes it, and every table of a report is made
 //! from it.
 //!
-//! A row is one measurement. A row with `record` = `metrics` is one value of one line of metrics.jsonl: trial
-//! × split × step × measure. A row with `record` = `score` is one fine-tuning run: trial × task × fine-tuning
-//! seed. Every row repeats what is known of its trial: a column per key of the specification under its dotted
+//! A row is one measurement:
+//!
+//! - `record` = `metrics`: one value of one line of metrics.jsonl (trial × split × step × metric);
+//! - `record` = `score`: one fine-tuning run (trial × task × fine-tuning seed).
+//!
+//! Every row repeats what is known of its trial: a column per key of the specification under its dotted
 //! path (`model.generator_ratio`), the provenance (`provenance.device`) and the outcome (`outcome.flops`).
 //! `docs/records.md` describes the columns. Must never: round, summarise, or leave out a trial's measurement.
 
@@ -51,7 +54,7 @@ impl Frames {
     /// Collects the measurements of trials, trial by trial in the given order.
     ///
     /// # Errors
-    /// None but a bug: the columns are of one length and of different names.
+    /// Only a bug causes one: the columns have one length and different names.
     pub fn of(trials: &[FrameTrial]) -> Result<Self> {
         let (mut owners, mut rows) = (Vec::new(), Vec::new());
         for (index, trial) in trials.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! What a trial leaves on disk and reports while it runs: the schema of its records, its folder, its state.
 //!
-//! `folder.rs` is the one reader and the one writer of a trial's records: `run` writes through it, `run` and
-//! `report` read through it. `frame.rs` makes one table of all of them. Must never: train, or judge a number.
+//! `folder.rs` alone reads and writes a trial's JSON records: `run` writes through it, `run` and `report`
+//! read through it. (The lines of metrics.jsonl are written by `events.rs`.) `frame.rs` makes one table of
+//! all of them. Must never: train, or judge a number.
 
 pub(crate) mod checkpoints;
 mod events;

@@ -115,7 +115,7 @@ fn group(trials: &[Trial]) -> Vec<Group> {
 }
 
 /// The swept path that tells the points of a line apart if the x axis is a cost: a number that is swept
-/// beside the words, as a budget is, and not one that changes with them; else the first path that is not the
+/// besides the words, as a budget is, and not one that changes with them; else the first path that is not the
 /// series.
 fn standing_in<'p>(report: &ReportSpec, paths: &'p [String], points: &[Group]) -> Option<&'p String> {
     report.cost_axis()?;

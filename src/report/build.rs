@@ -15,8 +15,9 @@ const COMPARISON_FILES: [&str; 2] = ["paper.csv", "paper.tex"];
 
 /// Builds the tables, the figures and report.md (last) into `input.out`.
 ///
-/// # Errors No finished trial that can be read, a folder that cannot be written. Nothing is written before
-/// all records are read; a damaged trial is left out and named.
+/// # Errors
+/// There is no finished trial that can be read, or the folder cannot be written. Nothing is written before
+/// all records are read. A damaged trial is left out and named.
 pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     let records = PlanRecords::read(input.results, input.trials);
     if records.done.is_empty() {

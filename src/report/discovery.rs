@@ -41,7 +41,7 @@ struct DiscoveredTrial {
 /// Every experiment below `results` that has a trial, in the order of their names.
 ///
 /// # Errors
-/// A folder that cannot be listed. Damaged records are errors of their experiment instead.
+/// A folder cannot be listed. Damaged records are errors of their experiment instead.
 pub fn find(results: &Path) -> Result<Vec<DiscoveredExperiment>> {
     let mut experiments = Vec::new();
     for folder in ExperimentFolder::all(results)? {

@@ -79,7 +79,7 @@ impl Page<'_> {
         let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.frames.trials)?);
         let _ = writeln!(
             page,
-            "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery number is in \
+            "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery score is in \
              [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in \
              [table.tex](table.tex){}.",
             self.input.command,
@@ -289,7 +289,7 @@ mod tests {
         electra-lab report experiments/gen_ratio.yaml --profile quick
         ```
 
-        Every number is in [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
+        Every score is in [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
         "#);
     }
 

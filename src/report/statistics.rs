@@ -168,7 +168,7 @@ pub struct Summary {
 /// Summarises the finished trials.
 ///
 /// # Errors
-/// A frame without the columns of `records/frame.rs`.
+/// A frame lacks the columns of `records/frame.rs`.
 pub fn summarise(report: &ReportSpec, axes: &Axes, frames: &PlanFrames) -> Result<Summary> {
     let quantities = quantities(frames)?;
     let tasks: Vec<TaskName> = in_the_mean(&quantities).filter_map(task_of).collect();
@@ -405,8 +405,8 @@ mod tests {
         for (degrees, value) in printed {
             assert!((student_t(degrees) - value).abs() < 5e-4, "{degrees}: {}", student_t(degrees));
         }
-        // With one degree it is Cauchy's distribution: tan(0.475 π). With two it is 0.95 / √(2 · 0.975 ·
-        // 0.025).
+        // With one degree it is Cauchy's distribution: tan(0.475 π).
+        // With two it is 0.95 / √(2 · 0.975 · 0.025).
         assert!((student_t(1) - (0.475 * std::f64::consts::PI).tan()).abs() < 1e-10);
         assert!((student_t(2) - 0.95 / (2.0f64 * 0.975 * 0.025).sqrt()).abs() < 1e-10);
         assert_eq!(student_t(0), f64::INFINITY);

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn within_the_spread_and_not_seen() {
         let fixture = Fixture::new();
-        // Equal scores but for the seed's noise: the ratios differ by little, the seeds by a point.
+        // Equal scores except for the seed's noise: the ratios differ by little, the seeds by a point.
         let level = |lift: f64| {
             move |index: usize, outcome: &mut Outcome| {
                 let seed_effect = if index.is_multiple_of(2) { 0.0 } else { 1.0 };

@@ -67,7 +67,7 @@ pub enum TrialStatus {
     Busy(Error),
     /// It stopped with an error.
     Failed(Error),
-    /// It saved its state and stopped on request.
+    /// It stopped on request; the same command continues it.
     Interrupted,
     /// It is pre-trained, and the run asked for no more.
     Pretrained,

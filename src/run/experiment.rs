@@ -178,7 +178,7 @@ impl ProgressReporter for DisplayReporter<'_> {
             TrialStatus::Skipped => "done before".into(),
             TrialStatus::Busy(error) => format!("{}; {}", error.message, error.hint),
             TrialStatus::Failed(error) => format!("failed: {}", error.message),
-            TrialStatus::Interrupted => "stopped; its state is saved".into(),
+            TrialStatus::Interrupted => "stopped; the same command continues it".into(),
             TrialStatus::Pretrained => "pre-trained; a run without --pretrain-only fine-tunes it".into(),
             TrialStatus::NotStarted => return,
         };
@@ -188,7 +188,7 @@ impl ProgressReporter for DisplayReporter<'_> {
 
     fn stopping(&self) {
         self.display
-            .say("stopping: running trials save a checkpoint first; press Ctrl-C again to exit at once");
+            .say("stopping: pre-training saves a checkpoint first; press Ctrl-C again to exit at once");
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(summary.sentence(), "1 done, 1 failed, 1 interrupted, 1 not started");
         let text = display.text();
         // When the main thread sees the request to stop depends on the clock.
-        assert!(text.contains("stopping: running trials save a checkpoint first"), "{text}");
+        assert!(text.contains("stopping: pre-training saves a checkpoint first"), "{text}");
         let mut shown: String =
             text.lines().filter(|line| line.starts_with('[')).map(|line| format!("{line}\n")).collect();
         for trial in &experiments[0].trials {
@@ -243,7 +243,7 @@ mod tests {
         insta::assert_snapshot!(shown, @r"
         [1/4] ID seed=1: done in 2m 00s
         [2/4] ID seed=2: failed: the loss is NaN
-        [3/4] ID seed=3: stopped; its state is saved
+        [3/4] ID seed=3: stopped; the same command continues it
         ");
     }
 
@@ -285,7 +285,7 @@ mod tests {
         run_experiments(&experiments, &options, StopFlag::default(), &mock, &display).unwrap();
         let text = display.text();
         assert!(
-            text.contains("; wait for it (`electra-lab status` shows its progress), or stop it"),
+            text.contains("; wait for it (`electra-lab status` shows how far it is), or stop it"),
             "{text}"
         );
     }

@@ -30,7 +30,8 @@ impl StopFlag {
         use signal_hook::flag::{register, register_conditional_shutdown};
         let stop = Self { exits_at_once: Arc::new(AtomicBool::new(true)), ..Self::default() };
         for signal in [SIGINT, SIGTERM] {
-            // They are called in this order: the first signal must not find the flag raised by itself.
+            // Handlers run in the order of registration. The exit handler comes first, so that it does not
+            // see the flag that the same signal raises.
             register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.exits_at_once.clone())
                 .and_then(|_| register(signal, stop.exits_at_once.clone()))
                 .and_then(|_| register(signal, stop.raised.clone()))
@@ -62,7 +63,7 @@ impl StopFlag {
         self.raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// An error of the kind `Interrupted` once the flag is raised: takes a request to stop through `?`.
+    /// An error of the kind `Interrupted` once the flag is raised; lets `?` pass the request on.
     pub fn check(&self) -> Result<()> {
         if !self.is_raised() {
             return Ok(());

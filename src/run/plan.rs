@@ -196,7 +196,7 @@ fn finetuning(experiment: &Experiment) -> Vec<String> {
 /// How fast this machine trains.
 struct Rate<'a> {
     finished: &'a [(&'a TrialSpec, Outcome)],
-    /// Training FLOPs a second, by the exact counter.
+    /// Training FLOPs per second, by the exact counter.
     flops_per_s: f64,
     /// Mean seconds of fine-tuning per trial; None while no trial is finished.
     finetune_s: Option<f64>,

@@ -1,8 +1,8 @@
 //! The data of a run's trials: opened once before the first trial starts, then shared by all of them.
 //!
 //! Its size follows the number of different texts and tasks, not the number of trials: packed corpora are
-//! mapped files, and the weights of published checkpoints are not held. Must never: open anything. Next:
-//! `prepare.rs`, which makes it.
+//! memory-mapped files, and the weights of published checkpoints are not held. Must never: open anything.
+//! Next: `prepare.rs`, which makes it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +18,7 @@ use crate::text::{Corpus, TextOpener, Tokenizer, open_corpus_of};
 
 /// The text of pre-training, packed for one sequence length, with its tokenizer.
 pub struct PreparedText {
-    /// Makes ids of the text.
+    /// Turns text into token ids.
     pub tokenizer: Arc<Tokenizer>,
     /// The packed examples.
     pub corpus: Corpus,
@@ -30,7 +30,7 @@ impl PreparedText {
     /// Opens the corpus for sequences of `seq_len` tokens, and makes it where the cache has none.
     ///
     /// # Errors
-    /// Those of [`TextOpener::tokenizer`] and [`open_corpus_of`].
+    /// Those of `TextOpener::tokenizer` and `open_corpus_of`.
     pub fn open(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> Result<Self> {
         let corpus = open_corpus_of(opener, seq_len, sink)?;
         Ok(Self { tokenizer: opener.tokenizer(sink)?, corpus, token_counts: OnceLock::new() })
@@ -71,7 +71,7 @@ struct TaskKey {
     predict_test: bool,
 }
 
-/// Repository, revision and the most validation questions.
+/// Repository, revision and the largest number of validation questions.
 type SquadKey = (String, String, Option<usize>);
 
 impl TaskKey {

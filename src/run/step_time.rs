@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::TrialContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Budget, ObjectiveSpec, TrialSpec};
+use crate::experiment::{Budget, TrialSpec};
 use crate::flops;
 use crate::objective::{DeferredMetrics, Vocabulary, build};
 use crate::records::RECORD_VERSION;
@@ -90,7 +90,7 @@ pub fn check_steps(spec: &TrialSpec, steps: u64) -> Result<()> {
             (format!("train.amount = {amount} {unit} buys {steps} steps"), "raise train.amount")
         }
     };
-    let is_staged = matches!(spec.objective, ObjectiveSpec::TwoStage { .. });
+    let is_staged = spec.objective.has_stages();
     if is_staged && spec.objective.generator_steps(steps) == 0 {
         let what = format!("{bought}, which leaves none for one of the two stages");
         return Err(Error::new(ErrorKind::Spec, what, raise));

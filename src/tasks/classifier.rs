@@ -1,6 +1,6 @@
 //! The encoder with a classification head for one task.
 //!
-//! The paper's head is dropout and one dense layer on the hidden state of [CLS] (Glorot initialisation, no
+//! The paper's head is dropout and one dense layer on the hidden state of `[CLS]` (Glorot initialisation, no
 //! pooler). The head of transformers' ElectraForSequenceClassification has one more dense layer, with GELU
 //! and dropout between the two. A score is regressed as (y - min) / (max - min) with squared error.
 
@@ -67,7 +67,7 @@ impl ClassificationHead {
         }
     }
 
-    /// Hidden states of [CLS], [B, H] → [B, outputs].
+    /// Hidden states of `[CLS]`, `[B, H]` → [B, outputs].
     fn forward(&self, first: &Tensor, rate: f64, mode: Mode) -> Result<Tensor> {
         match self {
             Self::Paper { dense, site } => dense.forward(&dropout(first, mode.dropout(*site, rate))?),
@@ -93,7 +93,7 @@ impl Classifier {
         Ok(Self { encoder, head, dropout: network.rates.hidden, labels })
     }
 
-    /// Logits or regression outputs, [B, classes] or [B, 1].
+    /// Logits or regression outputs, [B, classes] or `[B, 1]`.
     pub fn outputs(&self, examples: &[&EncodedExample], mode: Mode) -> Result<Tensor> {
         let mut batch = Batch::new();
         for example in examples {

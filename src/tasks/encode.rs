@@ -1,4 +1,4 @@
-//! Tokenises the texts of an example to [CLS] A [SEP], or [CLS] A [SEP] B [SEP].
+//! Tokenises the texts of an example to `[CLS]` A `[SEP]`, or `[CLS]` A `[SEP]` B `[SEP]`.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::text::Tokenizer;
 pub struct EncodedExample {
     /// Its number in the task's own numbering.
     pub idx: i64,
-    /// Token ids with [CLS] and [SEP].
+    /// Token ids with `[CLS]` and `[SEP]`.
     pub input_ids: Vec<u32>,
     /// Segment of each token.
     pub token_type_ids: Vec<u32>,

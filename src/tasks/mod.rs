@@ -22,11 +22,11 @@ pub use classifier::classifier_parameters;
 pub use encode::{EncodedExample, encode, swapped};
 pub use finetune::{Finetuned, Finetuning, Pretrained};
 pub use glue::{
-    ExtraSplit, GlueExample, GluePairs, GlueScores, HIDDEN_LABEL, LeaderboardFile, MetricValue, TaskData,
-    glue_pairs, glue_scores, leaderboard_files, open_task,
+    GlueExample, GlueScores, LeaderboardFile, MetricValue, TaskData, glue_pairs, glue_scores,
+    leaderboard_files, open_task,
 };
 pub(crate) use glue::{split_files, task_files};
-pub use metrics::{SquadIntervals, SquadPredictions, SquadScores, squad_scores};
+pub use metrics::{SquadPredictions, SquadScores, squad_scores};
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};
 pub(crate) use squad::squad_task_files;
@@ -34,4 +34,11 @@ pub use squad::{
     DecodedAnswer, RankedAnswer, SquadData, SquadExample, SquadFinetuned, SquadFinetuning, SquadQuestion,
     open_squad, squad_answers, squad_no_answer, squad_questions, squad_score, tokenize_questions,
 };
-pub use table::{LabelKind, MISMATCHED, Metric, TaskInfo, glue_task, glue_tasks, task_info};
+pub use table::{LabelKind, MISMATCHED, TaskInfo, glue_task, glue_tasks, task_info};
+
+#[cfg(test)]
+pub use glue::{ExtraSplit, HIDDEN_LABEL};
+#[cfg(test)]
+pub use metrics::SquadIntervals;
+#[cfg(test)]
+pub use table::Metric;

@@ -10,8 +10,8 @@ pub mod synthetic;
 mod tokenizer;
 
 pub use batch::Batch;
-pub use corpus::{
-    ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus, open_corpus_of,
-};
+#[cfg(test)]
+pub use corpus::open_corpus;
+pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
 pub(crate) use tokenizer::TOKENIZER_FILE;
 pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};

@@ -9,7 +9,7 @@ use crate::records::folder::TrialFolder;
 /// The folder of the trial that `word` names: its path, or the beginning of its id below `results`.
 ///
 /// # Errors
-/// No trial or several of them.
+/// No trial matches, or several do.
 pub fn find_trial(results: &Path, word: &str) -> Result<TrialFolder> {
     let at = |path: &Path| -> Option<TrialFolder> {
         let id = path.file_name()?.to_str()?;

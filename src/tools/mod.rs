@@ -1,4 +1,4 @@
-//! What a user runs beside an experiment: benchmarks, checks, exports, scores and queries of a model.
+//! What a user runs besides an experiment: benchmarks, checks, exports, scores and queries of a model.
 //!
 //! Must never: print (`cli` does).
 

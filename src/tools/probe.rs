@@ -1,5 +1,5 @@
 //! Queries a published model about a text: the probability that each token was replaced, or the tokens that
-//! fit at each [MASK].
+//! fit at each `[MASK]`.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub const GENERATOR_FOLDER: &str = "generator";
 /// What the model reads.
 #[derive(Clone, Debug)]
 pub enum ProbeInput {
-    /// A text, framed by [CLS] and [SEP]; `[MASK]` in it is the token.
+    /// A text, framed by `[CLS]` and `[SEP]`; `[MASK]` in it is the token.
     Text {
         /// First segment.
         text: String,
@@ -44,16 +44,16 @@ pub struct ProbedToken {
     pub replaced: f64,
 }
 
-/// A [MASK] with the generator's most probable tokens.
+/// A `[MASK]` with the generator's most probable tokens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbedMask {
-    /// Its position among the tokens; [CLS] is 0.
+    /// Its position among the tokens; `[CLS]` is 0.
     pub position: usize,
     /// Most probable first.
     pub fills: Vec<Fill>,
 }
 
-/// A token that may fill a [MASK].
+/// A token that may fill a `[MASK]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fill {
     /// Its id.
@@ -101,7 +101,7 @@ impl Probe {
         Ok(probed.collect())
     }
 
-    /// The `n_fills` most probable tokens at every [MASK].
+    /// The `n_fills` most probable tokens at every `[MASK]`.
     pub fn fill(&self, input: &ProbeInput, n_fills: usize) -> Result<Vec<ProbedMask>> {
         let network = self.published.masked_lm(&Device::Cpu)?;
         let (input_ids, token_type_ids) = self.tokenize(input)?;
@@ -177,7 +177,7 @@ impl Probe {
     }
 }
 
-/// Id of [MASK] in BERT's vocabulary, for models without a tokenizer.
+/// Id of `[MASK]` in BERT's vocabulary, for models without a tokenizer.
 const BERT_MASK: u32 = 103;
 
 fn one_sequence(input_ids: &[u32], token_type_ids: &[u32]) -> Tokens {

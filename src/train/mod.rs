@@ -8,8 +8,8 @@ mod state;
 mod step;
 
 pub use checkpoint::Checkpoint;
-pub use optimizer::{GradientNorm, Optimizer, OptimizerSettings};
+pub use optimizer::{Optimizer, OptimizerSettings};
 pub use pretrain::{BatchSource, Pretraining, TrainOutcome, VALIDATION_BATCH};
 pub use schedule::Schedule;
 pub use state::TrainState;
-pub use step::{Step, Stepper};
+pub use step::Stepper;

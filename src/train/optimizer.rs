@@ -47,7 +47,7 @@ pub enum GradientNorm {
     Resolved(f64),
     /// Still on a device.
     Pending {
-        /// [1], f32.
+        /// `[1]`, f32.
         norm: Tensor,
         /// Number of updates before the step.
         n_updates: u64,
@@ -57,7 +57,8 @@ pub enum GradientNorm {
 impl GradientNorm {
     /// The norm. Waits for the device.
     ///
-    /// Errors: it is not finite. Nothing was updated then.
+    /// # Errors
+    /// The norm is not finite. Nothing was updated then.
     pub fn wait(&self) -> Result<f64> {
         match self {
             Self::Resolved(norm) => Ok(*norm),
@@ -154,8 +155,9 @@ impl Optimizer {
     /// The other parameters keep their values and moments, and need no gradient. Returns the global norm of
     /// the gradients before clipping. Does not wait for a device.
     ///
-    /// Errors: a parameter without a gradient, because an operation dropped it; a norm that is not finite,
-    /// now or when it is resolved. Nothing is updated then.
+    /// # Errors
+    /// A parameter has no gradient, because an operation dropped it; the norm is not finite, now or when it
+    /// is resolved. Nothing is updated then.
     pub fn update_of(
         &mut self,
         parameters: &Parameters,
@@ -292,7 +294,8 @@ mod tests {
     use super::*;
     use crate::nn::Init;
 
-    /// Facts, trap 25: clipping uses the norm of all gradients together. Trap 24: biases do not decay.
+    /// Trap 25 of `tests/suite/traps.rs`: clipping uses the norm of all gradients together. Trap 24: biases
+    /// do not decay.
     #[test]
     fn clips_by_the_global_norm_and_decays_weights_only() {
         let mut parameters = Parameters::new(1, &Device::Cpu);

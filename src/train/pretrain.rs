@@ -1,7 +1,7 @@
 //! The pre-training loop.
 //!
-//! The batch, the masks, the samples and the dropout of step k depend on (seed, k) only, never on how the run
-//! got there. So a resumed run ends with the same bits as one that was never interrupted.
+//! The random numbers of batch, masks, samples and dropout of step k depend on (seed, k) only, never on how
+//! the run got there. So a resumed run ends with the same bits as one that was never interrupted.
 
 use std::path::Path;
 use std::time::Instant;

@@ -27,7 +27,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    /// Facts, trap 23: the released code's values for ELECTRA-Small.
+    /// Trap 23 of `tests/suite/traps.rs`: the released code's values for ELECTRA-Small.
     #[test]
     fn rates_of_electra_small() {
         let schedule = Schedule { peak: 5e-4, warmup: 10_000, total: 1_000_000 };

@@ -38,7 +38,8 @@ pub struct Step {
 impl Step {
     /// All metrics of the step.
     ///
-    /// Errors: a gradient norm that is not finite, now or when the metrics are resolved.
+    /// # Errors
+    /// The gradient norm is not finite, now or when the metrics are resolved.
     pub fn metrics(self) -> Result<DeferredMetrics> {
         let mut metrics = self.losses.metrics;
         self.norm.measure(&mut metrics)?;
@@ -54,7 +55,8 @@ impl Stepper<'_> {
     ///
     /// Does not wait for a device: metrics there stay pending.
     ///
-    /// Errors: a loss or gradients that are not finite. Nothing is updated then. On a device the error
+    /// # Errors
+    /// The loss or a gradient is not finite. Nothing is updated then. On a device the error
     /// appears when the metrics or the norm are resolved.
     pub fn step(&self, optimizer: &mut Optimizer, step: u64, batch: Batch) -> Result<Step> {
         let (objective, parameters) = (self.objective, self.objective.parameters());

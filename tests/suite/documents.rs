@@ -442,8 +442,8 @@ fn has_word(text: &str, name: &str) -> bool {
     })
 }
 
-/// The names that a line places in a file, as `` `name` in `src/file.rs` `` does, each with the file. A list of
-/// names counts: `` `one`, `two` in `src/file.rs` ``.
+/// The names that a line places in a file, as `` `name` in `src/file.rs` `` does, each with the file. A list
+/// of names counts: `` `one`, `two` in `src/file.rs` ``.
 fn placed_names(line: &str) -> Vec<(&str, &str)> {
     let pieces: Vec<&str> = line.split('`').collect();
     let mut placed = Vec::new();

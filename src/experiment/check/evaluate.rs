@@ -3,50 +3,50 @@
 //!
 //! Must never: repeat what the schema states. Next: `check_trial` calls this.
 
-use super::finding::{Finding, finding};
+use super::violation::{Violation, violation};
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
-/// All findings about the evaluation of a trial.
-pub(crate) fn check_evaluate(trial: &TrialSpec) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = recipe(trial).into_iter().collect();
-    findings.extend(intermediate(trial));
-    findings.extend(test_split(trial));
-    findings
+/// All violations of the evaluation of a trial.
+pub(crate) fn check_evaluate(trial: &TrialSpec) -> Vec<Violation> {
+    let mut violations: Vec<Violation> = recipe(trial).into_iter().collect();
+    violations.extend(intermediate(trial));
+    violations.extend(test_split(trial));
+    violations
 }
 
 /// The width of a published checkpoint is not in the experiment file, so its size must be given.
-fn recipe(trial: &TrialSpec) -> Option<Finding> {
+fn recipe(trial: &TrialSpec) -> Option<Violation> {
     let recipe = &trial.evaluate.finetune;
     if recipe.recipe.is_some() && recipe.recipe_size.is_none() && trial.published.is_some() {
         let what =
             "has numbers for three model sizes, and the size of a published checkpoint is not known here";
         let hint = "add recipe_size: small (less than 768 wide), base (768) or large (1024)";
         let with = ["evaluate.finetune.recipe_size", "base.published"];
-        return Some(finding("evaluate.finetune.recipe", &with, what.into(), hint));
+        return Some(violation("evaluate.finetune.recipe", &with, what.into(), hint));
     }
     if recipe.recipe.is_none() && recipe.recipe_size.is_some() {
         let hint = "add recipe: paper or recipe: released_code, or remove recipe_size";
         let (at, with) = ("evaluate.finetune.recipe_size", ["evaluate.finetune.recipe"]);
-        return Some(finding(at, &with, "has no effect without a recipe".into(), hint));
+        return Some(violation(at, &with, "has no effect without a recipe".into(), hint));
     }
     None
 }
 
-fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
+fn intermediate(trial: &TrialSpec) -> Vec<Violation> {
     let evaluate = &trial.evaluate;
     let Some(intermediate) = &evaluate.intermediate else { return Vec::new() };
-    let mut findings = Vec::new();
+    let mut violations = Vec::new();
     let first = intermediate.task;
     if first.is_squad() {
         let what = "trains no classifier to start from".to_string();
         let hint = "use a GLUE task, such as mnli";
-        findings.push(finding("evaluate.intermediate.task", &[], what, hint));
+        violations.push(violation("evaluate.intermediate.task", &[], what, hint));
     } else if evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(&first) {
         let what = format!("the built-in language has no {first}");
         let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
         let hint = format!("use {known}, or set evaluate.source to {{ kind: hub }}");
-        findings.push(finding("evaluate.intermediate.task", &["evaluate.source"], what, hint));
+        violations.push(violation("evaluate.intermediate.task", &["evaluate.source"], what, hint));
     }
     for (index, task) in intermediate.tasks.iter().enumerate() {
         let (what, hint) = if *task == first {
@@ -64,19 +64,19 @@ fn intermediate(trial: &TrialSpec) -> Vec<Finding> {
         } else {
             continue;
         };
-        let mut found = finding("evaluate.intermediate.for", &["evaluate.tasks"], what, hint);
+        let mut found = violation("evaluate.intermediate.for", &["evaluate.tasks"], what, hint);
         found.at = found.at.index(index);
-        findings.push(found);
+        violations.push(found);
     }
-    findings
+    violations
 }
 
-fn test_split(trial: &TrialSpec) -> Option<Finding> {
+fn test_split(trial: &TrialSpec) -> Option<Violation> {
     let evaluate = &trial.evaluate;
     (evaluate.predict_test && evaluate.source.is_synthetic()).then(|| {
         let hint = "remove predict_test, or set evaluate.source to { kind: hub }";
         let what = "asks for test splits, and the built-in language has none".into();
-        finding("evaluate.predict_test", &["evaluate.source"], what, hint)
+        violation("evaluate.predict_test", &["evaluate.source"], what, hint)
     })
 }
 

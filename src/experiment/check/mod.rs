@@ -2,8 +2,8 @@
 
 mod evaluate;
 pub(crate) mod experiment;
-pub(crate) mod finding;
 mod positions;
 mod repository;
 mod squad;
 pub(crate) mod trial;
+pub(crate) mod violation;

@@ -1,19 +1,19 @@
 //! Whether names of hub repositories and their revisions can be right. Must never: ask the hub.
 
-use super::finding::{Finding, finding};
+use super::violation::{Violation, violation};
 
 /// The mistakes in a repository's name and revision; the paths say which values these are.
-pub(crate) fn repository(repo: (&str, &str), revision: (&str, &str)) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(crate) fn repository(repo: (&str, &str), revision: (&str, &str)) -> Vec<Violation> {
+    let mut violations = Vec::new();
     if !is_repo(repo.1) {
         let hint = "write owner/name, as in the repository's address";
-        findings.push(finding(repo.0, &[], "is not the name of a repository".into(), hint));
+        violations.push(violation(repo.0, &[], "is not the name of a repository".into(), hint));
     }
     if !is_revision(revision.1) {
         let hint = "write a branch, a tag or a commit, such as main";
-        findings.push(finding(revision.0, &[], "is not a revision".into(), hint));
+        violations.push(violation(revision.0, &[], "is not a revision".into(), hint));
     }
-    findings
+    violations
 }
 
 fn is_repo(text: &str) -> bool {

@@ -2,25 +2,25 @@
 //!
 //! Must never: look at a trial that is not fine-tuned on SQuAD. Next: `check_trial` calls this.
 
-use super::finding::{Finding, finding};
 use super::positions::too_long;
 use super::repository::repository;
+use super::violation::{Violation, violation};
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
 /// `[CLS]`, the `[SEP]` after the question and the one after the context.
 const SPECIAL_TOKENS: usize = 3;
 
-/// All findings about the section.
-pub(crate) fn check_squad(trial: &TrialSpec) -> Vec<Finding> {
+/// All violations of the section.
+pub(crate) fn check_squad(trial: &TrialSpec) -> Vec<Violation> {
     let evaluate = &trial.evaluate;
     if !evaluate.tasks.iter().any(|task| task.is_squad()) {
         return Vec::new();
     }
     let spec = &evaluate.squad;
-    let mut findings = Vec::new();
+    let mut violations = Vec::new();
     if trial.published.is_none() {
-        findings.extend(too_long(trial, "evaluate.squad.seq_len", spec.seq_len));
+        violations.extend(too_long(trial, "evaluate.squad.seq_len", spec.seq_len));
     }
     if spec.query_len + SPECIAL_TOKENS >= spec.seq_len {
         let what = format!(
@@ -33,27 +33,27 @@ pub(crate) fn check_squad(trial: &TrialSpec) -> Vec<Finding> {
             }
             None => "raise evaluate.squad.seq_len".to_string(),
         };
-        findings.push(finding("evaluate.squad.query_len", &["evaluate.squad.seq_len"], what, hint));
+        violations.push(violation("evaluate.squad.query_len", &["evaluate.squad.seq_len"], what, hint));
     }
     if !evaluate.source.is_synthetic() {
-        findings.extend(repositories(trial));
+        violations.extend(repositories(trial));
     }
-    findings
+    violations
 }
 
-fn repositories(trial: &TrialSpec) -> Vec<Finding> {
+fn repositories(trial: &TrialSpec) -> Vec<Violation> {
     let spec = &trial.evaluate.squad;
     let uses = |task| trial.evaluate.tasks.contains(&task);
-    let mut findings = Vec::new();
+    let mut violations = Vec::new();
     if uses(TaskName::Squad) {
         let paths = ("evaluate.squad.repo", "evaluate.squad.revision");
-        findings.extend(repository((paths.0, &spec.repo), (paths.1, &spec.revision)));
+        violations.extend(repository((paths.0, &spec.repo), (paths.1, &spec.revision)));
     }
     if uses(TaskName::Squad2) {
         let paths = ("evaluate.squad.repo_v2", "evaluate.squad.revision_v2");
-        findings.extend(repository((paths.0, &spec.repo_v2), (paths.1, &spec.revision_v2)));
+        violations.extend(repository((paths.0, &spec.repo_v2), (paths.1, &spec.revision_v2)));
     }
-    findings
+    violations
 }
 
 #[cfg(test)]
@@ -74,8 +74,11 @@ mod tests {
             evaluate: EvaluateSpec { tasks: vec![TaskName::Squad2], ..Default::default() },
         };
         change(&mut spec);
-        let findings = check_squad(&spec).into_iter();
-        findings.map(|one| format!("{}: {} -> {}", one.at, one.what, one.hint)).collect::<Vec<_>>().join("\n")
+        let violations = check_squad(&spec).into_iter();
+        violations
+            .map(|one| format!("{}: {} -> {}", one.at, one.what, one.hint))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Checks that the values of a trial agree: a warm-up not longer than the run, heads that divide the width,
 //! tasks in the language of the text.
 //!
-//! Every function looks at one trial; `expand` reports each distinct finding once. Must never: repeat what
+//! Every function looks at one trial; `expand` reports each distinct violation once. Must never: repeat what
 //! the schema states (types, ranges, words).
 
 mod contrast;
@@ -9,10 +9,10 @@ mod sharing;
 mod stages;
 
 use super::evaluate::check_evaluate;
-use super::finding::{Finding, finding};
 use super::positions::too_long;
 use super::repository::repository;
 use super::squad::check_squad;
+use super::violation::{Violation, violation};
 use crate::experiment::document::value_path::ValuePath;
 use crate::experiment::format::data::{DataSpec, TokenizerSpec};
 use crate::experiment::format::evaluate::TaskSource;
@@ -21,32 +21,32 @@ use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::train::{Budget, TrainSpec};
 use crate::experiment::trial::TrialSpec;
 
-/// All findings of a trial.
-pub(crate) fn check_trial(trial: &TrialSpec) -> Vec<Finding> {
-    let mut findings = Vec::new();
+/// All violations of a trial.
+pub(crate) fn check_trial(trial: &TrialSpec) -> Vec<Violation> {
+    let mut violations = Vec::new();
     // A published checkpoint has its own shape and vocabulary, and is not pre-trained here.
     if trial.published.is_none() {
-        findings.extend(amount(&trial.train));
-        findings.extend(warmup(trial));
-        findings.extend(lengths(trial));
-        findings.extend(heads(&trial.model));
+        violations.extend(amount(&trial.train));
+        violations.extend(warmup(trial));
+        violations.extend(lengths(trial));
+        violations.extend(heads(&trial.model));
         if trial.objective.has_generator() {
-            findings.extend(generator(&trial.model));
+            violations.extend(generator(&trial.model));
         }
-        findings.extend(stages::two_stages(trial));
-        findings.extend(contrast::coco_lm(trial));
-        findings.extend(sharing::sharing(trial));
-        findings.extend(language(trial));
+        violations.extend(stages::two_stages(trial));
+        violations.extend(contrast::coco_lm(trial));
+        violations.extend(sharing::sharing(trial));
+        violations.extend(language(trial));
     }
-    findings.extend(check_squad(trial));
-    findings.extend(sources(trial));
-    findings.extend(tasks_of_the_language(trial));
-    findings.extend(repeated_tasks(trial));
-    findings.extend(check_evaluate(trial));
-    findings
+    violations.extend(check_squad(trial));
+    violations.extend(sources(trial));
+    violations.extend(tasks_of_the_language(trial));
+    violations.extend(repeated_tasks(trial));
+    violations.extend(check_evaluate(trial));
+    violations
 }
 
-fn warmup(trial: &TrialSpec) -> Option<Finding> {
+fn warmup(trial: &TrialSpec) -> Option<Violation> {
     let (warmup, steps) = (trial.train.warmup, trial.train.steps);
     // In units of replaced-token detection, its own budget is `steps` steps; a cheaper objective gets more
     // steps.
@@ -55,36 +55,36 @@ fn warmup(trial: &TrialSpec) -> Option<Finding> {
     (warmup > steps && !may_have_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
-        finding("train.warmup", &["train.steps"], what, hint)
+        violation("train.warmup", &["train.steps"], what, hint)
     })
 }
 
 /// A budget without its amount, or an amount that has no effect.
-fn amount(train: &TrainSpec) -> Option<Finding> {
+fn amount(train: &TrainSpec) -> Option<Violation> {
     match (train.budget.unit(), train.amount) {
         (Some(unit), None) => {
             let what = format!("is a budget of {unit}, and train.amount is missing");
-            Some(finding("train.budget", &["train.amount"], what, "set train.amount"))
+            Some(violation("train.budget", &["train.amount"], what, "set train.amount"))
         }
         (None, Some(_)) => {
             let what = "has no effect: train.steps decides when pre-training ends".into();
             let hint = "remove it, or set train.budget to tokens, flops, paper_flops or seconds";
-            Some(finding("train.amount", &["train.budget"], what, hint))
+            Some(violation("train.amount", &["train.budget"], what, hint))
         }
         _ => None,
     }
 }
 
-fn lengths(trial: &TrialSpec) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
+fn lengths(trial: &TrialSpec) -> Vec<Violation> {
+    let mut violations: Vec<Violation> =
         too_long(trial, "train.seq_len", trial.train.seq_len).into_iter().collect();
     if trial.evaluate.tasks.iter().any(|task| !task.is_squad()) {
-        findings.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
+        violations.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
     }
-    findings
+    violations
 }
 
-fn heads(model: &ModelSpec) -> Option<Finding> {
+fn heads(model: &ModelSpec) -> Option<Violation> {
     let shape = model.discriminator();
     let (hidden, heads) = (shape.hidden, shape.heads);
     if hidden % heads == 0 {
@@ -97,7 +97,7 @@ fn heads(model: &ModelSpec) -> Option<Finding> {
     let near = near.join(" or ");
     Some(if model.heads.is_some() {
         let what = format!("heads do not divide the width, model.hidden ({hidden})");
-        finding(
+        violation(
             "model.heads",
             &["model.hidden", "model.size"],
             what,
@@ -107,11 +107,11 @@ fn heads(model: &ModelSpec) -> Option<Finding> {
         let what = format!("cannot be split into {heads} equal heads (one per 64)");
         let widths: Vec<String> = widths_near(hidden).iter().map(usize::to_string).collect();
         let hint = format!("use {}, or set model.heads to {near}", widths.join(" or "));
-        finding("model.hidden", &["model.heads", "model.size"], what, hint)
+        violation("model.hidden", &["model.heads", "model.size"], what, hint)
     })
 }
 
-fn generator(model: &ModelSpec) -> Option<Finding> {
+fn generator(model: &ModelSpec) -> Option<Violation> {
     let (full, shape) = (model.discriminator(), model.generator());
     let raw = full.hidden as f64 * model.generator_ratio;
     let with = ["model.hidden", "model.size"];
@@ -121,7 +121,7 @@ fn generator(model: &ModelSpec) -> Option<Finding> {
             full.hidden
         );
         let hint = format!("use at least {}", ratio_for(1, full.hidden));
-        return Some(finding("model.generator_ratio", &with, what, hint));
+        return Some(violation("model.generator_ratio", &with, what, hint));
     }
     if shape.hidden % shape.heads == 0 {
         return None;
@@ -133,7 +133,7 @@ fn generator(model: &ModelSpec) -> Option<Finding> {
         "makes the generator {} wide, and its {} heads do not divide that",
         shape.hidden, shape.heads
     );
-    Some(finding("model.generator_ratio", &with, what, format!("use {}", near.join(" or "))))
+    Some(violation("model.generator_ratio", &with, what, format!("use {}", near.join(" or "))))
 }
 
 /// The next smaller and the next larger width that divide into heads, one per 64.
@@ -155,7 +155,7 @@ fn ratio_for(width: usize, full: usize) -> String {
 
 /// The built-in language has its own vocabulary: a model of its text needs tasks of its text, and other
 /// models do not.
-fn language(trial: &TrialSpec) -> Option<Finding> {
+fn language(trial: &TrialSpec) -> Option<Violation> {
     let (text, tasks) = (trial.data.is_synthetic(), trial.evaluate.source.is_synthetic());
     if text == tasks || trial.evaluate.tasks.is_empty() {
         return None;
@@ -165,16 +165,16 @@ fn language(trial: &TrialSpec) -> Option<Finding> {
     Some(if tasks {
         let what = "has tasks of the built-in language, but the model is trained on other text".to_string();
         let hint = "set evaluate.source to { kind: hub }, or data to { kind: language }";
-        finding(at, &with, what, hint)
+        violation(at, &with, what, hint)
     } else {
         let what = "has English tasks, but the model knows only the vocabulary of the built-in language";
         let hint = "set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }";
-        finding(at, &with, what.to_string(), hint)
+        violation(at, &with, what.to_string(), hint)
     })
 }
 
 /// Tasks for which the built-in language has no examples.
-fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
+fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Violation> {
     let evaluate = &trial.evaluate;
     let lacking = evaluate
         .tasks
@@ -186,17 +186,17 @@ fn tasks_of_the_language(trial: &TrialSpec) -> Vec<Finding> {
         let what = format!("the built-in language has no {task}");
         let known = TaskName::IN_THE_LANGUAGE.map(TaskName::as_str).join(", ");
         let hint = format!("use {known}, squad, squad2, or set evaluate.source to {{ kind: hub }}");
-        finding(&format!("evaluate.tasks[{index}]"), &["evaluate.source"], what, hint)
+        violation(&format!("evaluate.tasks[{index}]"), &["evaluate.source"], what, hint)
     };
     lacking.map(report).collect()
 }
 
 /// Names of repositories and files that cannot exist.
-fn sources(trial: &TrialSpec) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn sources(trial: &TrialSpec) -> Vec<Violation> {
+    let mut violations = Vec::new();
     let mut check = |path: &str, repo: &str, revision: &str| {
         let (repo_path, revision_path) = (format!("{path}.repo"), format!("{path}.revision"));
-        findings.extend(repository((&repo_path, repo), (&revision_path, revision)));
+        violations.extend(repository((&repo_path, repo), (&revision_path, revision)));
     };
     if let DataSpec::Hub { repo, revision, .. } = &trial.data {
         check("data", repo, revision);
@@ -213,21 +213,21 @@ fn sources(trial: &TrialSpec) -> Vec<Finding> {
         && (paths.is_empty() || paths.iter().any(String::is_empty))
     {
         let hint = "list text or Parquet files, such as [texts/*.txt]";
-        findings.push(finding("data.paths", &[], "names no file".into(), hint));
+        violations.push(violation("data.paths", &[], "names no file".into(), hint));
     }
     if matches!(&trial.data, DataSpec::Hub { files, .. } if files.is_empty()) {
         let hint = "write a pattern such as **/train-*.parquet, or remove the key";
-        findings.push(finding("data.files", &[], "names no file".into(), hint));
+        violations.push(violation("data.files", &[], "names no file".into(), hint));
     }
-    findings
+    violations
 }
 
-fn repeated_tasks(trial: &TrialSpec) -> Vec<Finding> {
+fn repeated_tasks(trial: &TrialSpec) -> Vec<Violation> {
     let tasks = &trial.evaluate.tasks;
     let repeated =
         tasks.iter().enumerate().filter(|(index, task)| tasks.iter().take(*index).any(|t| t == *task));
     repeated
-        .map(|(index, _)| Finding {
+        .map(|(index, _)| Violation {
             at: ValuePath::of_keys(&["evaluate", "tasks"]).index(index),
             with: Vec::new(),
             what: "is listed twice".into(),
@@ -259,8 +259,8 @@ mod tests {
     pub(crate) fn messages(change: impl FnOnce(&mut TrialSpec)) -> String {
         let mut changed = spec();
         change(&mut changed);
-        let findings = check_trial(&changed).into_iter();
-        findings.map(|found| format!("{}: {} -> {}\n", found.at, found.what, found.hint)).collect()
+        let violations = check_trial(&changed).into_iter();
+        violations.map(|found| format!("{}: {} -> {}\n", found.at, found.what, found.hint)).collect()
     }
 
     #[test]

@@ -86,8 +86,8 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
     },
-    /// As replace_mlm, but the encoder predicts every token, with a copy mechanism: p = D·1[token read] +
-    /// (1 - D)·softmax, where D is a sigmoid of one linear unit (ELECTRA, section 3.4, "All-Tokens MLM").
+    /// As replace_mlm, but the encoder predicts every token, with a copy mechanism (ELECTRA, section 3.4,
+    /// "All-Tokens MLM"): p = D·1[token read] + (1 - D)·softmax, where D is a sigmoid of one linear unit.
     AllTokensMlm {
         /// Weight of the encoder's loss, a mean over all tokens; the generator's, a mean over the masked
         /// tokens, has weight 1. The paper gives none; ours is 1.
@@ -215,16 +215,16 @@ pub enum ObjectiveSpec {
         #[schemars(range(min = 0.01, max = 100.0))]
         temperature: f64,
     },
-    /// Electric (Clark et al. 2020b, "Pre-Training Transformers as Energy-Based Cloze Models", arXiv
-    /// 2012.08561): the discriminator's logit at a token is its energy E, where e^-E is the unnormalised
+    /// Electric (Clark et al. 2020b, arXiv 2012.08561, "Pre-Training Transformers as Energy-Based Cloze
+    /// Models"): the discriminator's logit at a token is its energy E, where e^-E is the unnormalised
     /// probability of the token in its context. It is trained by noise-contrastive estimation: k of n tokens
-    /// are drawn from a noise distribution q, and a token is noise with probability k·q / ((n - k)·e^-E +
-    /// k·q). q is a cloze model with two towers of the generator's shape. One reads from the left and one
-    /// from the right, so that no token sees itself. It is trained at every token except `[CLS]` and `[SEP]`,
-    /// and q is a constant in the energy's loss. As in the released code, k / (n - k) is that of
-    /// `mask_fraction`, and a drawn token counts as noise even if it is the original. Ours: at the ends,
-    /// where a tower has nothing to read, its output is zero; the two towers always share one embedding
-    /// table.
+    /// are drawn from a noise distribution q, and the probability that a token is noise is
+    /// k·q / ((n - k)·e^-E + k·q). q is a cloze model with two towers of the generator's shape. One reads
+    /// from the left and one from the right, so that no token sees itself. It is trained at every token
+    /// except `[CLS]` and `[SEP]`, and q is a constant in the energy's loss. As in the released code,
+    /// k / (n - k) is that of `mask_fraction`, and a drawn token counts as noise even if it is the original.
+    /// Ours: at the ends, where a tower has nothing to read, its output is zero; the two towers always share
+    /// one embedding table.
     Electric {
         /// Weight of the energy's loss; the cloze model's has weight 1 (like ELECTRA's λ in the released
         /// code).
@@ -342,71 +342,156 @@ impl ObjectiveSpec {
 
     /// Whether there is a generator network.
     pub fn has_generator(&self) -> bool {
-        let Self::Rtd { generator, .. } = self else { return !matches!(self, Self::Mlm { .. }) };
-        *generator == GeneratorKind::Network
+        match self {
+            Self::Rtd { generator: GeneratorKind::Network, .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. } => true,
+            Self::Rtd { generator: GeneratorKind::Unigram | GeneratorKind::Uniform, .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 
     /// Whether the generator has two towers, for which transformers has no class.
     pub fn has_two_towers(&self) -> bool {
-        matches!(self, Self::Electric { .. })
+        match self {
+            Self::Electric { .. } => true,
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 
     /// Whether a baseline for the generator's reward is learnt.
     pub fn has_baseline(&self) -> bool {
-        matches!(self, Self::Adversarial { .. })
+        match self {
+            Self::Adversarial { .. } => true,
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 
     /// Whether the heads of [`MainTask::Correct`] are used.
     pub fn corrects(&self) -> bool {
-        matches!(self, Self::CocoLm { clm_weight, .. } if *clm_weight > 0.0)
+        match self {
+            Self::CocoLm { clm_weight, .. } => *clm_weight > 0.0,
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 
     /// Share of a text that its second view keeps; None if there is no second view.
     pub fn crop(&self) -> Option<f64> {
         match self {
-            Self::CocoLm { crop, scl_weight, .. } if *scl_weight > 0.0 => Some(*crop),
-            _ => None,
+            Self::CocoLm { crop, scl_weight, .. } => (*scl_weight > 0.0).then_some(*crop),
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => None,
         }
+    }
+
+    /// Share of the steps that train only the generator, and the learning-rate schedule of the two stages;
+    /// None if every step trains all networks.
+    fn stages(&self) -> Option<(f64, StageSchedule)> {
+        match self {
+            Self::TwoStage { generator_share, schedule, .. } => Some((*generator_share, *schedule)),
+            Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => None,
+        }
+    }
+
+    /// Whether some steps train only the generator and the others only the discriminator.
+    pub fn has_stages(&self) -> bool {
+        self.stages().is_some()
     }
 
     /// The first steps of `n_steps`, which train only the generator; at least one step is left for the rest.
     pub fn generator_steps(&self, n_steps: u64) -> u64 {
-        match self {
-            Self::TwoStage { generator_share, .. } => {
-                let share = (n_steps as f64 * generator_share).round() as u64;
-                share.max(1).min(n_steps.saturating_sub(1))
-            }
-            _ => 0,
-        }
+        let Some((generator_share, _)) = self.stages() else { return 0 };
+        let share = (n_steps as f64 * generator_share).round() as u64;
+        share.max(1).min(n_steps.saturating_sub(1))
     }
 
     /// Steps of the shortest learning-rate schedule in a run of `n_steps`: the shorter stage if each has its
     /// own.
     pub fn shortest_schedule(&self, n_steps: u64) -> u64 {
         let first = self.generator_steps(n_steps);
-        match self {
-            Self::TwoStage { schedule: StageSchedule::Restart, .. } => first.min(n_steps - first),
-            _ => n_steps,
+        match self.stages() {
+            Some((_, StageSchedule::Restart)) => first.min(n_steps - first),
+            Some((_, StageSchedule::Single)) | None => n_steps,
         }
     }
 
     /// The networks that step `step` of `n_steps` trains.
     pub fn stage(&self, step: u64, n_steps: u64) -> Stage {
-        match self {
-            Self::TwoStage { .. } if step < self.generator_steps(n_steps) => Stage::Generator,
-            Self::TwoStage { .. } => Stage::Discriminator,
-            _ => Stage::Joint,
+        if !self.has_stages() {
+            Stage::Joint
+        } else if step < self.generator_steps(n_steps) {
+            Stage::Generator
+        } else {
+            Stage::Discriminator
         }
     }
 
     /// Whether the token frequencies of the training text are needed.
     pub fn needs_token_counts(&self) -> bool {
-        matches!(self, Self::Rtd { generator: GeneratorKind::Unigram, .. })
+        match self {
+            Self::Rtd { generator, .. } => *generator == GeneratorKind::Unigram,
+            Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 
     /// Whether a step costs the unit of the budgets `rtd_flops` and `rtd_paper_flops`, so that they mean
     /// `steps` steps.
     pub fn is_budget_reference(&self) -> bool {
-        matches!(self, Self::Rtd { .. } | Self::Electra15 { .. }) && self.has_generator()
+        match self {
+            Self::Rtd { .. } | Self::Electra15 { .. } => self.has_generator(),
+            Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::TwoStage { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. }
+            | Self::Mlm { .. } => false,
+        }
     }
 }

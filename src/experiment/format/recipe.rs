@@ -156,7 +156,6 @@ evaluate: { tasks: [cola] }
         load_text(FILE, None, sets).unwrap_err().to_string()
     }
 
-    /// Facts, section 3.1.
     #[test]
     fn every_size_of_both_recipes() {
         let sets = [

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4.
+/// `[PAD]` 0, `[UNK]` 1, `[CLS]` 2, `[SEP]` 3, `[MASK]` 4.
 pub fn vocabulary(size: usize) -> Vocabulary {
     Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() }
 }
@@ -25,7 +25,7 @@ fn sentence(n_words: usize) -> Batch {
     batch
 }
 
-/// Facts, trap 18: the number of slots is rounded half to even, and at least one.
+/// Trap 18 of `tests/suite/traps.rs`: the number of slots is rounded half to even, and at least one.
 #[test]
 fn the_number_of_slots_by_hand() {
     for (tokens, expected) in [(3, 1), (10, 2), (30, 4), (50, 8), (70, 10), (90, 14), (128, 19), (512, 77)] {
@@ -63,8 +63,8 @@ fn every_token_is_masked_equally_often_and_each_step_differs() {
     }
 }
 
-/// Facts, trap 16: 19 draws among 126 candidates give 126·(1 - (125/126)^19) = 17.70 different positions, of
-/// which 7.1 % are drawn more than once. The paper's rule gives 19.
+/// Trap 16 of `tests/suite/traps.rs`: 19 draws among 126 candidates give 126·(1 - (125/126)^19) = 17.70
+/// different positions, of which 7.1 % are drawn more than once. The paper's rule gives 19.
 #[test]
 fn draws_of_the_released_code_repeat_with_the_right_probability() {
     let batch = sentence(126);
@@ -88,7 +88,7 @@ fn draws_of_the_released_code_repeat_with_the_right_probability() {
     assert!((share - 0.071).abs() < 0.005, "{share}");
 }
 
-/// Each draw writes [MASK] with probability 0.85, so a position that was drawn k times keeps its token with
+/// Each draw writes `[MASK]` with probability 0.85, so a position that was drawn k times keeps its token with
 /// probability 0.15^k. No other token is ever written.
 #[test]
 fn a_position_keeps_its_token_only_if_every_draw_keeps_it() {
@@ -112,8 +112,8 @@ fn a_position_keeps_its_token_only_if_every_draw_keeps_it() {
     assert!(share(3) < 0.006, "{}", share(3));
 }
 
-/// Facts, trap 20: only the paper's rule with BERT's probabilities writes random tokens. Shares over 20,000
-/// slots.
+/// Trap 20 of `tests/suite/traps.rs`: only the paper's rule with BERT's probabilities writes random tokens.
+/// Shares over 20,000 slots.
 #[test]
 fn bert_masks_80_10_10() {
     let mut batch = Batch::new();

@@ -24,8 +24,8 @@ fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f
     (parameters.iter().enumerate().filter_map(of).collect(), step.losses.metrics.resolve().unwrap())
 }
 
-/// Facts, traps 8 and 13: losses are means over the tokens and slots of the full batch, not means of the
-/// micro-batches' means, and every mask, sample and dropout is that of the full batch.
+/// Traps 8 and 13 of `tests/suite/traps.rs`: losses are means over the tokens and slots of the full batch,
+/// not means of the micro-batches' means, and every mask, sample and dropout is that of the full batch.
 #[test]
 fn micro_batches_add_up_to_the_full_batch() {
     let released_code = |kind: &str| format!(r#"{{"kind": "{kind}", "masking": "released_code"}}"#);

@@ -1,8 +1,13 @@
 //! Adam: one optimizer update of parameters, in place.
 //!
-//! m ← β₁m + (1-β₁)g, v ← β₂v + (1-β₂)g², p ← p - rate·(m·c₁ / (√(v·c₂) + ε) + decay·p), where g is the
-//! gradient times the clipping factor and c₁, c₂ are 1 (the released ELECTRA code: no bias correction) or the
-//! bias corrections of AdamW.
+//! ```text
+//! m ← β₁m + (1-β₁)g
+//! v ← β₂v + (1-β₂)g²
+//! p ← p - rate·(m·c₁ / (√(v·c₂) + ε) + decay·p)
+//! ```
+//!
+//! g is the gradient times the clipping factor. c₁ and c₂ are 1 (the released ELECTRA code: no bias
+//! correction) or the bias corrections of AdamW.
 
 pub mod cpu;
 pub mod cuda;

@@ -29,7 +29,8 @@ fn update_once(parameter: &Var, first: &Var, second: &Var, gradient: &[f32], upd
     adam(parameter, first, second, &HostGradient::of(gradient.to_vec()), &mut alive, update).unwrap();
 }
 
-/// Facts, trap 21: from zero moments the uncorrected first step is 0.1 / √0.001 = 3.16 times the rate.
+/// Trap 21 of `tests/suite/traps.rs`: from zero moments the uncorrected first step is 0.1 / √0.001 = 3.16
+/// times the rate.
 #[test]
 fn the_first_step_has_no_bias_correction() {
     let step = |update: Update| {

@@ -186,7 +186,7 @@ impl<'a> Tasks<'a> {
     }
 }
 
-/// The output [N, H].
+/// The output `[N, H]`.
 pub fn forward(config: &AttentionConfig, qkv: &[f32], hidden: usize) -> Vec<f32> {
     let mut output = vec![0f32; qkv.len() / 3];
     let target = Target::new(&mut output, hidden);

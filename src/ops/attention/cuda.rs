@@ -169,7 +169,8 @@ impl<B: Backend> TiledAttention<B> {
     /// An attention of heads with `width` features over `n` tokens. Any precision but bf16 leaves the factors
     /// as they are.
     ///
-    /// Errors: the heads are too wide, or the tiles are those of another number of tokens.
+    /// # Errors
+    /// The heads are too wide, or the tiles are those of another number of tokens.
     pub fn new(
         tiles: Arc<Tiles<B>>,
         config: &AttentionConfig,
@@ -216,8 +217,8 @@ impl<B: Backend> TiledAttention<B> {
     }
 }
 
-/// Writes the output over `output` [N, H]; returns log Σ exp of the scores of every token and head, [N,
-/// heads].
+/// Writes the output over `output` `[N, H]`; returns log Σ exp of the scores of every token and head,
+/// `[N, heads]`.
 pub fn attention<B: Backend>(
     backend: &B,
     tiled: &TiledAttention<B>,
@@ -239,15 +240,15 @@ pub fn attention<B: Backend>(
 /// What the backward pass reads of the forward pass.
 #[derive(Clone, Copy)]
 pub struct AttentionActivations<'a> {
-    /// [N, 3H].
+    /// `[N, 3H]`.
     pub qkv: DevicePtr<'a, f32>,
-    /// [N, H].
+    /// `[N, H]`.
     pub output: DevicePtr<'a, f32>,
     /// [N, heads].
     pub log_sums: DevicePtr<'a, f32>,
 }
 
-/// Writes the gradient of qkv over `d_qkv` [N, 3H], from that of the output, `grad` [N, H].
+/// Writes the gradient of qkv over `d_qkv` `[N, 3H]`, from that of the output, `grad` `[N, H]`.
 pub fn attention_grad<B: Backend>(
     backend: &B,
     tiled: &TiledAttention<B>,

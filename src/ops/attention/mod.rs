@@ -1,10 +1,16 @@
 //! Multi-head self-attention within each sequence of a ragged batch.
 //!
-//! qkv [N, 3H] (queries, keys and values of all heads side by side) → [N, H]. Per sequence and head, with d =
-//! H / heads: P = softmax(Q·Kᵀ / √d), output = dropout(P) · V. Tokens attend to their own sequence only, to
-//! all of it or to one side ([`AttentionMask`]), so there is no padding. Probabilities are recomputed in the
-//! backward pass, never stored. Cost: 4·T²·H FLOPs for a sequence of T tokens forward, 10·T²·H backward;
-//! masked scores are computed and thrown away.
+//! qkv `[N, 3H]` (queries, keys and values of all heads side by side) → `[N, H]`. Per sequence and head:
+//!
+//! ```text
+//! d = H / heads
+//! P = softmax(Q·Kᵀ / √d)
+//! output = dropout(P) · V
+//! ```
+//!
+//! Tokens attend to their own sequence only, to all of it or to one side ([`AttentionMask`]), so there is no
+//! padding. Probabilities are recomputed in the backward pass, never stored. Cost: 4·T²·H FLOPs for a
+//! sequence of T tokens forward, 10·T²·H backward; masked scores are computed and thrown away.
 
 pub mod config;
 pub mod cpu;

@@ -45,7 +45,7 @@ pub fn reference(
     Tensor::cat(&sequences, 0)
 }
 
-/// The scores [T, T] that are added to mask a sequence: None where nothing is masked.
+/// The scores `[T, T]` that are added to mask a sequence: None where nothing is masked.
 fn mask_scores(mask: AttentionMask, len: usize, like: &Tensor) -> Result<Option<Tensor>> {
     if mask == AttentionMask::Full {
         return Ok(None);
@@ -55,5 +55,5 @@ fn mask_scores(mask: AttentionMask, len: usize, like: &Tensor) -> Result<Option<
     Ok(Some(Tensor::from_vec(scores, (len, len), like.device())?.to_dtype(like.dtype())?))
 }
 
-/// A score whose exponential is zero beside any other.
+/// A score whose exponential is negligible compared with that of any other score.
 const MASKED: f32 = -1e9;

@@ -1,4 +1,4 @@
-//! A CUDA device: kernels compiled at run time, once a process, and cuBLAS.
+//! A CUDA device: kernels compiled at run time, once per process, and cuBLAS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -55,7 +55,8 @@ impl CudaBackend {
 
     /// The device of a tensor.
     ///
-    /// Errors: it lies on no CUDA device.
+    /// # Errors
+    /// The tensor lies on no CUDA device.
     pub fn of_tensor(tensor: &Tensor) -> Result<Self> {
         Ok(Self(tensor.device().as_cuda_device()?.clone()))
     }

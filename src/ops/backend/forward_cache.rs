@@ -28,7 +28,8 @@ impl<T> ForwardCache<T> {
 
     /// Calls `body` with the stored value.
     ///
-    /// Errors: there is none.
+    /// # Errors
+    /// There is no stored value.
     pub fn with<R>(&self, body: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         match &mut *self.lock()? {
             Some(value) => body(value),

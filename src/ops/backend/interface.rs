@@ -9,15 +9,15 @@ use crate::precision::Precision;
 /// c = a · b, or c += a · b; all are dense and row-major.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a> {
-    /// [m, k], or [k, m] where it is read transposed.
+    /// `[m, k]`, or `[k, m]` where it is read transposed.
     pub a: DevicePtr<'a, f32>,
     /// Whether `a` is read transposed.
     pub a_transposed: bool,
-    /// [k, n], or [n, k] where it is read transposed.
+    /// `[k, n]`, or `[n, k]` where it is read transposed.
     pub b: DevicePtr<'a, f32>,
     /// Whether `b` is read transposed.
     pub b_transposed: bool,
-    /// [m, n].
+    /// `[m, n]`.
     pub c: DevicePtr<'a, f32>,
     /// m, n and k.
     pub sizes: [usize; 3],

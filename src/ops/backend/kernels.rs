@@ -2,7 +2,7 @@
 
 /// Declares the kernels of an operation: `SOURCE`, and a function per kernel that builds its call from
 /// arguments of the right types. `x: [f32]` is a pointer that the kernel reads, `y: [mut f32]` one that it
-/// writes, `n: u64` a value. A test holds the declarations to the `.cu` files (`ops/kernel_tests.rs`).
+/// writes, `n: u64` a value. A test compares the declarations with the `.cu` files (`ops/kernel_tests.rs`).
 macro_rules! kernels {
     (
         $source:literal: [$($file:expr),* $(,)?];

@@ -5,7 +5,7 @@
 //! [`CudaBackend`] is a CUDA device (`cuda.rs`); a build without the feature `cuda` has a stand-in of the
 //! same name that has no values (`no_cuda.rs`), so an operation needs no `cfg` and its calls are type-checked
 //! in every build. `CpuEmulator` (`emulator.rs`, in tests) compiles the kernels' own source as C++ and runs
-//! it thread by thread, so a computer without a GPU tests everything but the device.
+//! it thread by thread, so a Linux computer without a GPU tests everything but the device.
 //!
 //! This module must never know an operation: operations import it, not the other way round.
 //!
@@ -49,7 +49,7 @@ pub fn fused(tensor: &Tensor) -> bool {
     tensor.dtype() == DType::F32 && (device.is_cpu() || device.is_cuda())
 }
 
-/// Errors unless a tensor that a kernel reads by address has the shape `expected`.
+/// Checks that a tensor that a kernel reads by address has the shape `expected`.
 pub fn expect_shape(what: &str, got: &Shape, expected: &[usize]) -> Result<()> {
     if got.dims() == expected {
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! Compared with `Tensor::matmul` they take strides without a copy, add to their destination, and run on one
 //! thread inside an already parallel loop. gemm splits rows and columns between threads, never the summed
-//! dimension, so the bits do not depend on the number of threads (a test holds it to that).
+//! dimension, so the bits do not depend on the number of threads (a test checks it).
 
 use gemm::Parallelism;
 use rayon::prelude::*;

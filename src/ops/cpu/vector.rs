@@ -31,7 +31,7 @@ pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
 
 /// Magnitude under which a value counts as zero. Denormal numbers, below 1e-38, cost a hundred times as much
 /// to compute with. Saturated attention and the moments of tokens that do not occur produce them, which
-/// slowed training twentyfold (docs/findings/2026-11-22-denormal-numbers.md).
+/// made training twenty times slower (docs/findings/2026-11-22-denormal-numbers.md).
 const TINY: f32 = 1e-30;
 
 /// The value, or zero where it is tiny.
@@ -40,7 +40,7 @@ pub fn flush(value: f32) -> f32 {
     if value.abs() < TINY { 0.0 } else { value }
 }
 
-/// e^x with a relative error under 2e-7 for x in [-50, 88]; 0 below (2e-22 beside the 1 of a softmax's
+/// e^x with a relative error under 2e-7 for x in [-50, 88]; 0 below (2e-22 against the 1 of a softmax's
 /// largest term, see [`flush`]), saturating above. Range reduction by ln 2 and a degree-6 polynomial of the
 /// remainder (its Taylor series, enough at |r| < 0.35).
 #[inline(always)]

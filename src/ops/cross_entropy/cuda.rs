@@ -44,7 +44,7 @@ pub fn losses<B: Backend>(
     Ok(losses)
 }
 
-/// What a gradient of cross-entropies is made of, beside the logits.
+/// What a gradient of cross-entropies is made of, apart from the logits.
 #[derive(Clone, Copy)]
 pub struct BackwardInputs<'a> {
     /// log Σ exp of every row. `[M]`

@@ -14,8 +14,8 @@ extern "C" __global__ void row_losses(const float* logits, unsigned classes, con
     if (threadIdx.x == 0) *mean = (float)(sum / rows);
 }
 
-// Turns logits, in place, into the gradients of their rows' cross-entropies times grad[row · per_row] /
-// divisor: `per_row` is 0 for a mean and 1 where every row's loss is an output.
+// Turns logits, in place, into the gradients of their rows' cross-entropies times
+// grad[row · per_row] / divisor: `per_row` is 0 for a mean and 1 where every row's loss is an output.
 extern "C" __global__ void cross_entropy_backward_inplace(float* logits, unsigned classes, const float* log_sums, const unsigned* targets,
                                      const float* grad, unsigned per_row, float divisor) {
     float* row = logits + (unsigned long long)blockIdx.x * classes;

@@ -1,7 +1,12 @@
 //! Cross-entropy of rows of logits against one target class each: its mean, or every row's.
 //!
-//! logits [M, V], targets of M rows in 0..V → log Σ exp(logits) - `logits[target]`, `[M]`, or its mean, a
-//! scalar. Probabilities exist one row at a time; the backward pass recomputes them from the kept log-sums.
+//! logits `[M, V]`, targets of M rows in 0..V → losses `[M]`, or their mean, a scalar:
+//!
+//! ```text
+//! loss = log Σ exp(logits) - logits[target]
+//! ```
+//!
+//! Probabilities exist one row at a time; the backward pass recomputes them from the kept log-sums.
 
 pub mod cpu;
 pub mod cuda;
@@ -50,7 +55,7 @@ fn check_logits(logits: &Tensor, targets: &[u32]) -> Result<()> {
     check(rows, classes, targets)
 }
 
-/// Errors unless there is at least one row, and a target among the classes for each.
+/// Checks that there is at least one row, and that the target of each is one of the classes.
 pub fn check(rows: usize, classes: usize, targets: &[u32]) -> Result<()> {
     if rows == 0 || rows != targets.len() || targets.iter().any(|&target| target as usize >= classes) {
         bail!("cross-entropy of {rows} rows of {classes} classes got {} targets", targets.len());

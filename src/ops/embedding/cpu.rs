@@ -58,7 +58,7 @@ pub fn backward(
     ))
 }
 
-/// Adds `grad` [N, E] to N rows of the gradient of a table, or returns that gradient for candle to take.
+/// Adds `grad` `[N, E]` to N rows of the gradient of a table, or returns that gradient for candle to take.
 fn table_grad(table: &Tensor, rows: &[u32], grad: &[f32]) -> Result<Option<Tensor>> {
     if accumulate_grad_rows(table, rows, grad)? {
         return Ok(None);

@@ -26,11 +26,11 @@ const COLUMNS: usize = 128;
 /// The tables of an embedding.
 #[derive(Clone, Copy)]
 pub struct TablePtrs<'a> {
-    /// [V, E].
+    /// `[V, E]`.
     pub word: DevicePtr<'a, f32>,
-    /// [P, E].
+    /// `[P, E]`.
     pub position: DevicePtr<'a, f32>,
-    /// [2, E].
+    /// `[2, E]`.
     pub token_type: DevicePtr<'a, f32>,
     /// The tables that the first two are differences from, or null.
     pub base: [DevicePtr<'a, f32>; 2],
@@ -38,7 +38,7 @@ pub struct TablePtrs<'a> {
     pub width: usize,
 }
 
-/// Writes the sums of the rows of `n` tokens over `out` [n, E]; `ids` are token ids, positions and token
+/// Writes the sums of the rows of `n` tokens over `out` `[n, E]`; `ids` are token ids, positions and token
 /// types.
 pub fn embedding<B: Backend>(
     backend: &B,
@@ -155,8 +155,8 @@ pub fn backward(
     ))
 }
 
-/// Adds `grad` [N, W] to rows of the gradient of `table` [R, W], or returns that gradient for candle to take.
-/// The rows of sampled tokens are read from `device_ids`.
+/// Adds `grad` `[N, W]` to rows of the gradient of `table` `[R, W]`, or returns that gradient for candle to
+/// take. The rows of sampled tokens are read from `device_ids`.
 fn accumulate_rows(
     backend: &CudaBackend,
     table: &Tensor,

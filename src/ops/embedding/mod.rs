@@ -1,8 +1,8 @@
 //! The sum of word, position and token-type embeddings.
 //!
-//! word [V, E], position [P, E], token type [2, E], indices of N tokens → [N, E]. The backward pass on the
-//! CPU adds rows in the order of the tokens, on one thread: 0.5 M additions per step at ELECTRA-Small's size,
-//! not worth a race.
+//! word `[V, E]`, position `[P, E]`, token type `[2, E]`, indices of N tokens → `[N, E]`. The backward pass
+//! on the CPU adds rows in the order of the tokens, on one thread: 0.5 M additions per step at
+//! ELECTRA-Small's size, not worth a race.
 //!
 //! Word and position tables may also be kept as differences from two base tables: then only the rows of the
 //! tokens are summed, never a whole table, and no gradient reaches the base.

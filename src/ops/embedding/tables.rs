@@ -30,21 +30,22 @@ pub struct DeviceIds {
 /// Tables that others are differences from. Neither gets a gradient.
 #[derive(Clone, Debug)]
 pub struct BaseTables {
-    /// [V, E].
+    /// `[V, E]`.
     pub word: Tensor,
-    /// [P, E].
+    /// `[P, E]`.
     pub position: Tensor,
 }
 
 impl BaseTables {
-    /// The tables [V, E] and [P, E]. They may change later: their values are read when the operation runs.
+    /// The tables `[V, E]` and `[P, E]`. They may change later: their values are read when the operation
+    /// runs.
     pub fn new(word: &Tensor, position: &Tensor) -> Self {
         Self { word: word.detach(), position: position.detach() }
     }
 }
 
 impl Indices {
-    /// Errors unless every index lies in its table: word, position and token type.
+    /// Checks that every index lies in its table: word, position and token type.
     pub fn check(&self, [word, position, token_type]: [&Tensor; 3]) -> Result<()> {
         let indices =
             [(word, &self.input_ids), (position, &self.position_ids), (token_type, &self.token_type_ids)];
@@ -57,7 +58,7 @@ impl Indices {
         Ok(())
     }
 
-    /// Errors unless the host knows all token ids.
+    /// Checks that the host knows all token ids.
     pub fn check_on_host(&self) -> Result<()> {
         match &self.device_ids {
             Some(_) => bail!("token ids that a CUDA device sampled can be embedded on that device only"),

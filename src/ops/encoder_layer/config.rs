@@ -10,23 +10,23 @@ use crate::ops::dropout::DropoutKey;
 use crate::ops::layer_norm::config::LayerNormConfig;
 use crate::precision::Precision;
 
-/// Weight [O, I] and bias `[O]` of a dense layer.
+/// Weight `[O, I]` and bias `[O]` of a dense layer.
 pub type Dense = [Tensor; 2];
 
 /// The parameters of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerParameters {
-    /// Queries, keys and values: [3H, H].
+    /// Queries, keys and values: `[3H, H]`.
     pub qkv: Dense,
-    /// [H, H].
+    /// `[H, H]`.
     pub attention_output: Dense,
-    /// γ and β: [2, H].
+    /// γ and β: `[2, H]`.
     pub attention_norm: Tensor,
-    /// [F, H].
+    /// `[F, H]`.
     pub intermediate: Dense,
-    /// [H, F].
+    /// `[H, F]`.
     pub output: Dense,
-    /// γ and β: [2, H].
+    /// γ and β: `[2, H]`.
     pub output_norm: Tensor,
 }
 

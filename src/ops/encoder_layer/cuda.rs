@@ -16,17 +16,17 @@ use crate::precision::Precision;
 /// The addresses of a layer's parameters, as in [`LayerParameters`].
 #[derive(Clone, Copy)]
 pub struct ParameterPtrs<'a> {
-    /// Weight [3H, H] and bias.
+    /// Weight `[3H, H]` and bias.
     qkv: [DevicePtr<'a, f32>; 2],
-    /// Weight [H, H] and bias.
+    /// Weight `[H, H]` and bias.
     attention_output: [DevicePtr<'a, f32>; 2],
-    /// [2, H].
+    /// `[2, H]`.
     attention_norm: DevicePtr<'a, f32>,
-    /// Weight [F, H] and bias.
+    /// Weight `[F, H]` and bias.
     intermediate: [DevicePtr<'a, f32>; 2],
-    /// Weight [H, F] and bias.
+    /// Weight `[H, F]` and bias.
     output: [DevicePtr<'a, f32>; 2],
-    /// [2, H].
+    /// `[2, H]`.
     output_norm: DevicePtr<'a, f32>,
 }
 
@@ -71,25 +71,25 @@ impl<B: Backend> PreparedLayer<B> {
 
 /// What the backward pass reads of the forward pass.
 pub struct Activations<B: Backend> {
-    /// [N, 3H].
+    /// `[N, 3H]`.
     qkv: B::Buffer<f32>,
     /// [N, heads].
     log_sums: B::Buffer<f32>,
-    /// The output of the attention heads. [N, H]
+    /// The output of the attention heads. `[N, H]`
     context: B::Buffer<f32>,
-    /// The attention's output before dropout. [N, H]
+    /// The attention's output before dropout. `[N, H]`
     attended: B::Buffer<f32>,
-    /// After the first LayerNorm. [N, H]
+    /// After the first LayerNorm. `[N, H]`
     middle: B::Buffer<f32>,
-    /// Before GELU. [N, F]
+    /// Before GELU. `[N, F]`
     inner: B::Buffer<f32>,
-    /// Before the second LayerNorm. [N, H]
+    /// Before the second LayerNorm. `[N, H]`
     outer: B::Buffer<f32>,
 }
 
 /// The gradients of a layer's input and parameters.
 pub struct LayerGrads<B: Backend> {
-    /// [N, H].
+    /// `[N, H]`.
     pub x: B::Buffer<f32>,
     /// In the order of [`LayerParameters::all`].
     pub parameters: [B::Buffer<f32>; 10],
@@ -106,7 +106,7 @@ pub struct DeviceLayer<'a, B: Backend> {
 }
 
 impl<B: Backend> DeviceLayer<'_, B> {
-    /// Writes the output over `y` [N, H].
+    /// Writes the output over `y` `[N, H]`.
     pub fn forward(&self, x: DevicePtr<'_, f32>, y: DevicePtr<'_, f32>) -> Result<Activations<B>> {
         let Self { backend, parameters, prepared } = self;
         let backend = *backend;
@@ -130,7 +130,7 @@ impl<B: Backend> DeviceLayer<'_, B> {
         Ok(Activations { qkv, log_sums, context, attended, middle, inner, outer })
     }
 
-    /// The gradients of x and of the parameters, from that of the output, `dy` [N, H].
+    /// The gradients of x and of the parameters, from that of the output, `dy` `[N, H]`.
     pub fn backward(
         &self,
         x: DevicePtr<'_, f32>,

@@ -1,14 +1,17 @@
 //! A whole transformer layer (post-LayerNorm, as BERT's) as one operation.
 //!
-//! a = attention(x · Wqkvᵀ + b) · Woᵀ + b,
-//! h = norm(x + dropout(a)),
-//! y = norm(h + dropout(gelu(h · W1ᵀ + b) · W2ᵀ + b)).
+//! x `[N, H]` → y `[N, H]`, with F features between W1 and W2:
 //!
-//! x [N, H] → y [N, H]; F features between W1 and W2.
+//! ```text
+//! a = attention(x · Wqkvᵀ + b) · Woᵀ + b
+//! h = norm(x + dropout(a))
+//! y = norm(h + dropout(gelu(h · W1ᵀ + b) · W2ᵀ + b))
+//! ```
+//!
 //! Cost: 2·N·H·(4·H + 2·F) FLOPs and attention's forward, twice that and attention's backward.
 //!
-//! The same arithmetic as `linear`, `attention`, `layer_norm` and `gelu` one after the other, and on the CPU
-//! the same bits: a test holds it to them.
+//! The arithmetic is that of `linear`, `attention`, `layer_norm` and `gelu` one after the other. On the CPU
+//! the bits are the same too, and a test compares them.
 //!
 //! There are two versions of the passes. On a device (`cuda.rs`, over any
 //! [`Backend`](super::backend::Backend)) a kernel runs over the whole batch, one after the other. On the CPU

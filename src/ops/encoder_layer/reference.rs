@@ -1,4 +1,8 @@
-//! The layer from the operations of `ops/`, each over the whole batch.
+//! Composes the layer from the operations of `ops/`, for tests and for sizes that the fused one does not
+//! take.
+//!
+//! Each operation runs over the whole batch, with its own fused kernels. So this reference is one of other
+//! fused operations, unlike the `reference.rs` of the other folders, which use candle's primitives.
 
 use candle_core::{Result, Tensor};
 
@@ -8,7 +12,7 @@ use crate::ops::gelu::gelu;
 use crate::ops::layer_norm::residual_layer_norm;
 use crate::ops::linear::linear;
 
-/// `encoder_layer` from other operations.
+/// `encoder_layer`, composed from other operations.
 pub fn reference(x: &Tensor, parameters: &LayerParameters, settings: &LayerSettings) -> Result<Tensor> {
     let LayerSettings { offsets, heads, mask, dropout, epsilon, precision } = settings;
     let dense = |x: &Tensor, [weight, bias]: &Dense| linear(x, weight, bias, *precision);

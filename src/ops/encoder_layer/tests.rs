@@ -1,5 +1,5 @@
-//! The layer against the operations that it is made of, to the bit. Those are held to candle's primitives in
-//! their own files.
+//! The layer against the operations that it is made of, to the bit. Those are compared with candle's
+//! primitives in their own files.
 
 use candle_core::{Tensor, Var};
 

@@ -1,7 +1,7 @@
 //! `linear` over a vocabulary and `softmax_stats` of its output as one operation.
 //!
-//! x [M, E], w [V, E], b `[V]` → the loss and the softmax statistics of the rows of z = x · wᵀ + b, with the
-//! same bits. z is the largest tensor of a step, and nothing reads it twice: it lies in a buffer of this
+//! x `[M, E]`, w `[V, E]`, b `[V]` → the loss and the softmax statistics of the rows of z = x · wᵀ + b, with
+//! the same bits. z is the largest tensor of a step, and nothing reads it twice: it lies in a buffer of this
 //! operation, the backward pass writes its gradient over it, and candle neither copies that gradient nor adds
 //! it to zeros. Cost: 2·M·E·V FLOPs forward, twice that backward.
 
@@ -66,7 +66,7 @@ struct FusedLinearSoftmaxStats {
     targets: Arc<[u32]>,
     sampler: Option<Sampler>,
     precision: Precision,
-    /// The statistics beside the loss, for the caller.
+    /// The statistics other than the loss, for the caller.
     outputs: Arc<ForwardCache<Outputs>>,
     cpu: ForwardCache<cpu::Forward>,
     cuda: ForwardCache<cuda::Forward<CudaBackend>>,

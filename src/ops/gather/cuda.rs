@@ -12,7 +12,7 @@ kernels! {
 }
 
 /// Rows whose sum one block makes: part of the result's identity. A token that stands in a batch ten thousand
-/// times, as [MASK] does, would keep one block busy alone.
+/// times, as `[MASK]` does, would keep one block busy alone.
 const RUN: usize = 128;
 
 /// Writes chosen rows of a table over `out` [n, width].

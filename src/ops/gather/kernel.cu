@@ -6,8 +6,9 @@ extern "C" __global__ void gather_rows(const float* table, const unsigned* rows,
         out[i] = table[(unsigned long long)rows[i / width] * width + i % width];
 }
 
-// Sums of runs of rows: sums [runs, width]. Run r has the rows of `values` that order[starts[r]..starts[r +
-// 1]] names, in that order (where `order` is null, rows starts[r]..starts[r + 1]). A block takes a run.
+// Sums of runs of rows: sums [runs, width]. Run r has the rows of `values` that
+// order[starts[r]..starts[r + 1]] names, in that order (where `order` is null, the rows
+// starts[r]..starts[r + 1]). A block takes a run.
 extern "C" __global__ void sum_runs(const float* values, const unsigned* order, const unsigned* starts, float* sums, unsigned width) {
     for (unsigned column = threadIdx.x; column < width; column += blockDim.x) {
         float sum = 0.0f;

@@ -1,4 +1,4 @@
-//! Chosen rows of a matrix: x [N, H], M row numbers → [M, H]. A row may be chosen more than once.
+//! Chosen rows of a matrix: x `[N, H]`, M row numbers → `[M, H]`. A row may be chosen more than once.
 
 pub mod cuda;
 

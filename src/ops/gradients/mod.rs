@@ -186,7 +186,7 @@ pub fn accumulate_grad_or_return(parameter: &Tensor, gradient: Vec<f32>) -> Resu
     (!accumulated).then(|| Tensor::from_vec(gradient, parameter.shape(), parameter.device())).transpose()
 }
 
-/// Adds `values` [N, W] to N rows of the gradient of `table` [R, W]; false as in [`accumulate_grad`].
+/// Adds `values` `[N, W]` to N rows of the gradient of `table` `[R, W]`; false as in [`accumulate_grad`].
 pub fn accumulate_grad_rows(table: &Tensor, rows: &[u32], values: &[f32]) -> Result<bool> {
     let (_, width) = table.dims2()?;
     Ok(with_host(table, |gradient| gradient.add_rows(table.elem_count(), width, rows, values)))

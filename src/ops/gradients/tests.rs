@@ -18,7 +18,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Word [900, 16] (read by the embedding and, as an output matrix, by a dense layer), position, type, norm,
+/// Word `[900, 16]` (read by the embedding and, as an output matrix, by a dense layer), position, type, norm,
 /// a dense layer's weight and bias, an output bias, and a factor that only candle's own operations see.
 fn parameters() -> Vec<Var> {
     let shapes: [&[usize]; 8] =

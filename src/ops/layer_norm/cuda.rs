@@ -29,11 +29,11 @@ kernels! {
 /// What a LayerNorm reads.
 #[derive(Clone, Copy)]
 pub struct LayerNormInputs<'a> {
-    /// [N, H].
+    /// `[N, H]`.
     pub x: DevicePtr<'a, f32>,
-    /// [N, H], or null where there is none.
+    /// `[N, H]`, or null where there is none.
     pub residual: DevicePtr<'a, f32>,
-    /// γ and β. [2, H]
+    /// γ and β. `[2, H]`
     pub parameters: DevicePtr<'a, f32>,
     /// Between x and the sum.
     pub dropout: DropoutSite,
@@ -45,7 +45,7 @@ pub struct LayerNormInputs<'a> {
     pub width: usize,
 }
 
-/// Writes the output over `y` [N, H].
+/// Writes the output over `y` `[N, H]`.
 pub fn layer_norm<B: Backend>(backend: &B, inputs: LayerNormInputs<'_>, y: DevicePtr<'_, f32>) -> Result<()> {
     let LayerNormInputs { x, residual, parameters, dropout, epsilon, rows, width } = inputs;
     let (n, h) = (rows as u32, width as u32);
@@ -56,15 +56,15 @@ pub fn layer_norm<B: Backend>(backend: &B, inputs: LayerNormInputs<'_>, y: Devic
 
 /// Gradients of a LayerNorm.
 pub struct LayerNormGrads<B: Backend> {
-    /// Of the sum, and so of the residual. [N, H]
+    /// Of the sum, and so of the residual. `[N, H]`
     pub sum: B::Buffer<f32>,
-    /// Of x where there is dropout before the sum; else it equals that of the sum. [N, H]
+    /// Of x where there is dropout before the sum; else it equals that of the sum. `[N, H]`
     pub x: Option<B::Buffer<f32>>,
-    /// Of γ and β. [2, H]
+    /// Of γ and β. `[2, H]`
     pub parameters: B::Buffer<f32>,
 }
 
-/// The gradients from that of the output, `dy` [N, H].
+/// The gradients from that of the output, `dy` `[N, H]`.
 pub fn layer_norm_grads<B: Backend>(
     backend: &B,
     inputs: LayerNormInputs<'_>,

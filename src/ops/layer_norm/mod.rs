@@ -1,10 +1,12 @@
 //! LayerNorm, alone and after a residual connection with dropout.
 //!
+//! ```text
 //! layer_norm:          y = (x - mean) / √(variance + ε) · γ + β, over the last dimension;
 //! residual_layer_norm: y = layer_norm(residual + dropout(x)).
+//! ```
 //!
 //! ε is ELECTRA's 1e-12 (TensorFlow's layer_norm default, not PyTorch's 1e-5), or that of a published model.
-//! x, residual [N, H]; γ and β are the two rows of one parameter [2, H], since candle's custom operations
+//! x, residual `[N, H]`; γ and β are the two rows of one parameter `[2, H]`, since candle's custom operations
 //! take at most three tensors. Neither the sum nor the statistics are kept for the backward pass: recomputing
 //! them costs less than the memory traffic.
 
@@ -22,7 +24,7 @@ use super::gradients::{InputGrads, accumulate_grad_or_return};
 use config::LayerNormConfig;
 pub use reference::{reference, residual_reference};
 
-/// LayerNorm of x [N, H] with parameters [2, H].
+/// LayerNorm of x `[N, H]` with parameters `[2, H]`.
 pub fn layer_norm(x: &Tensor, parameters: &Tensor, epsilon: f64) -> Result<Tensor> {
     if fused(x) {
         let x = x.contiguous()?;

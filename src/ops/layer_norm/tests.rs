@@ -17,7 +17,8 @@ fn layer_norm_agrees_with_the_reference() {
     }
 }
 
-/// Facts, trap 5: ε stands under the root, and ELECTRA's is 1e-12. A row of variance 1e-12 comes out as ±√½.
+/// Trap 5 of `tests/suite/traps.rs`: ε stands under the root, and ELECTRA's is 1e-12. A row of variance 1e-12
+/// comes out as ±√½.
 #[test]
 fn epsilon_by_hand() {
     let x = Tensor::new(&[[1e-6f32, -1e-6]], &candle_core::Device::Cpu).unwrap();

@@ -12,9 +12,9 @@ use crate::ops::gradients::{InputGrads, accumulate_grad, accumulate_grad_or_retu
 /// The numbers that a dense layer reads.
 #[derive(Clone, Copy)]
 pub struct LinearInputs<'a> {
-    /// [N, I].
+    /// `[N, I]`.
     pub x: &'a [f32],
-    /// [O, I].
+    /// `[O, I]`.
     pub weight: View<'a>,
     /// `[O]`.
     pub bias: &'a [f32],
@@ -69,7 +69,7 @@ impl<'a> LinearInputs<'a> {
     }
 }
 
-/// The gradients of x [N, I], weight [O, I] and bias `[O]`, from that of the output [N, O].
+/// The gradients of x `[N, I]`, weight `[O, I]` and bias `[O]`, from that of the output `[N, O]`.
 pub fn backward(x: &Tensor, weight: &Tensor, bias: &Tensor, grad: &[f32]) -> Result<InputGrads> {
     let ((n, i), (o, _)) = (x.dims2()?, weight.dims2()?);
     let g = View::dense(grad, n, o);
@@ -86,8 +86,8 @@ pub fn backward(x: &Tensor, weight: &Tensor, bias: &Tensor, grad: &[f32]) -> Res
     ))
 }
 
-/// Adds the product of its output's gradient [N, O] and its input [N, I], N > 0, to the gradient of a weight
-/// [O, I]; false as in [`accumulate_grad`].
+/// Adds the product of its output's gradient `[N, O]` and its input `[N, I]`, N > 0, to the gradient of a
+/// weight `[O, I]`; false as in [`accumulate_grad`].
 pub fn accumulate_weight_grad(weight: &Tensor, grad: View<'_>, input: View<'_>) -> bool {
     accumulate_grad(weight, |out| weight_grad(grad, input, out))
 }

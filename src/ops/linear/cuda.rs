@@ -10,9 +10,9 @@ use crate::precision::Precision;
 /// The input and the weight of a dense layer.
 #[derive(Clone, Copy)]
 pub struct LinearInputs<'a> {
-    /// [N, I].
+    /// `[N, I]`.
     pub x: DevicePtr<'a, f32>,
-    /// [O, I].
+    /// `[O, I]`.
     pub weight: DevicePtr<'a, f32>,
     /// N, O and I.
     pub sizes: [usize; 3],
@@ -20,7 +20,7 @@ pub struct LinearInputs<'a> {
     pub precision: Precision,
 }
 
-/// Writes x · wᵀ + bias over `y` [N, O].
+/// Writes x · wᵀ + bias over `y` `[N, O]`.
 pub fn linear<B: Backend>(
     backend: &B,
     inputs: LinearInputs<'_>,
@@ -36,7 +36,7 @@ pub fn linear<B: Backend>(
     unsafe { backend.gemm(gemm) }
 }
 
-/// Writes the gradient of x, `dy` [N, O] · w, over `dx` [N, I], or adds it to what `dx` holds.
+/// Writes the gradient of x, `dy` `[N, O]` · w, over `dx` `[N, I]`, or adds it to what `dx` holds.
 pub fn input_grad<B: Backend>(
     backend: &B,
     inputs: LinearInputs<'_>,
@@ -51,7 +51,7 @@ pub fn input_grad<B: Backend>(
     unsafe { backend.gemm(gemm) }
 }
 
-/// The gradients of weight [O, I] and bias `[O]`.
+/// The gradients of weight `[O, I]` and bias `[O]`.
 pub fn parameter_grads<B: Backend>(
     backend: &B,
     inputs: LinearInputs<'_>,
@@ -90,7 +90,7 @@ pub fn backward(
     with_ptrs([&grad.contiguous()?], |[grad]| backward_from(backend, inputs, grad, precision))
 }
 
-/// The same from the address of the output's gradient [N, O].
+/// The same from the address of the output's gradient `[N, O]`.
 pub fn backward_from(
     backend: &CudaBackend,
     [x, weight, bias]: [&Tensor; 3],

@@ -1,6 +1,6 @@
 //! A dense layer: y = x · wᵀ + b.
 //!
-//! x [N, I], w [O, I], b `[O]` → y [N, O]. Cost: 2·N·I·O FLOPs forward, twice that backward.
+//! x `[N, I]`, w `[O, I]`, b `[O]` → y `[N, O]`. Cost: 2·N·I·O FLOPs forward, twice that backward.
 
 pub mod cpu;
 pub mod cuda;

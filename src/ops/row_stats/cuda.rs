@@ -20,7 +20,7 @@ const THREADS: u32 = 256;
 /// Classes that a row may have at most (`kernel.cu`).
 pub const MOST_CLASSES: usize = 256 * 4096;
 
-/// The statistics of every row of logits [M, V].
+/// The statistics of every row of logits `[M, V]`.
 pub struct RowStats<B: Backend> {
     /// log Σ exp. `[M]`
     pub log_sums: B::Buffer<f32>,
@@ -35,7 +35,8 @@ pub struct RowStats<B: Backend> {
 impl<B: Backend> RowStats<B> {
     /// Reads `logits` [`rows`, `classes`].
     ///
-    /// Errors: there are too many classes.
+    /// # Errors
+    /// There are too many classes.
     pub fn new(
         backend: &B,
         logits: DevicePtr<'_, f32>,

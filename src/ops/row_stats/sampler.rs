@@ -1,13 +1,13 @@
 //! How a class is drawn from a row of logits.
 //!
-//! One uniform number of 53 bits per row against the cumulative sum of exp((logit - max) / temperature), so
-//! that every class has its exact probability, however rare (Gumbel noise of limited range never draws the
-//! tail of 30,522 tokens).
+//! Each row compares one uniform number of 53 bits with the cumulative sum of
+//! exp((logit - max) / temperature), so that every class has its exact probability, however rare. (Gumbel
+//! noise of limited range never draws the tail of 30,522 tokens.)
 
 use crate::ops::cpu::vector;
 use crate::rng::{Purpose, Stream};
 
-/// Classes whose weights are summed before the walk looks inside.
+/// Number of classes whose weights are summed first. The search then enters one such block.
 const BLOCK: usize = 256;
 
 /// How a class is drawn for each row: row i takes stream (seed, Sample, step, first + i).
@@ -17,7 +17,7 @@ pub struct Sampler {
     pub temperature: f64,
     /// Seed of the trial.
     pub seed: u64,
-    /// The step, or another number that stands for it.
+    /// The step, or the number of a held-out batch.
     pub step: u64,
     /// Stream of the first row.
     pub first: u64,
@@ -54,7 +54,7 @@ fn pick(weights: &[f32], uniform: f64) -> u32 {
                     return (block * BLOCK + i) as u32;
                 }
             }
-            // Rounding left a sliver of the block's sum: it belongs to its last class.
+            // Rounding can leave a remainder; the block's last class gets it.
             return (block * BLOCK + weights.len() - 1) as u32;
         }
         left -= sum;

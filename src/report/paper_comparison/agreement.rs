@@ -80,7 +80,7 @@ pub struct Pair {
 
 /// What the measured differences say about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Conclusion {
     /// Fewer than three seeds.
     TooFew,
     /// The interval lies above zero.
@@ -105,12 +105,12 @@ impl Pair {
     }
 
     /// What the differences say about the claim.
-    pub fn reading(&self) -> Reading {
+    pub fn conclusion(&self) -> Conclusion {
         match self.interval() {
-            None => Reading::TooFew,
-            Some((low, _)) if low > 0.0 => Reading::Agrees,
-            Some((_, high)) if high < 0.0 => Reading::Contradicts,
-            Some(_) => Reading::Open,
+            None => Conclusion::TooFew,
+            Some((low, _)) if low > 0.0 => Conclusion::Agrees,
+            Some((_, high)) if high < 0.0 => Conclusion::Contradicts,
+            Some(_) => Conclusion::Open,
         }
     }
 }
@@ -178,11 +178,11 @@ mod tests {
     fn paired_intervals_by_hand() {
         let (low, high) = pair(&[1.0, 2.0, 3.0]).interval().unwrap();
         assert!((low + 0.484).abs() < 1e-3 && (high - 4.484).abs() < 1e-3, "{low} {high}");
-        assert_eq!(pair(&[1.0, 2.0, 3.0]).reading(), Reading::Open);
-        assert_eq!(pair(&[2.9, 3.0, 3.1]).reading(), Reading::Agrees);
-        assert_eq!(pair(&[-2.9, -3.0, -3.1]).reading(), Reading::Contradicts);
+        assert_eq!(pair(&[1.0, 2.0, 3.0]).conclusion(), Conclusion::Open);
+        assert_eq!(pair(&[2.9, 3.0, 3.1]).conclusion(), Conclusion::Agrees);
+        assert_eq!(pair(&[-2.9, -3.0, -3.1]).conclusion(), Conclusion::Contradicts);
         for few in [&[][..], &[5.0], &[5.0, 5.1]] {
-            assert_eq!((pair(few).reading(), pair(few).interval()), (Reading::TooFew, None));
+            assert_eq!((pair(few).conclusion(), pair(few).interval()), (Conclusion::TooFew, None));
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::agreement::{FEWEST_SEEDS, Reading};
+use super::agreement::{Conclusion, FEWEST_SEEDS};
 use super::comparison::{Block, PaperComparison};
 use super::row::Row;
 use crate::error::Result;
@@ -17,7 +17,7 @@ use crate::report::table::Table;
 /// How the order and the differences are judged, for the page that shows them.
 pub const RULE: &str = "Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, \
 divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the \
-pre-training seeds that all points share. The probability that a random order does as well is a count over all orders of \
+pre-training seeds that all points share. The probability that a random order does as well is computed over all orders of \
 the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken \
 seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from \
 n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no \
@@ -77,20 +77,20 @@ fn mark(seen: Seen) -> &'static str {
     match seen {
         Seen::Text => "",
         Seen::Notes => " (from notes)",
-        Seen::Memory => " (from memory)",
+        Seen::Memory => " (not checked against the paper)",
     }
 }
 
 /// One row per pair that the paper orders.
 fn claims(comparison: &PaperComparison) -> Table {
     let several = comparison.blocks.len() > 1;
-    let mut header = vec!["the paper has".to_string()];
+    let mut header = vec!["claim".to_string()];
     if several {
         header.insert(0, "at".into());
     }
     let n_text = header.len();
     header.extend(
-        ["paper's difference", "measured difference", "sd", "n", "95 % interval", "reading"]
+        ["paper's difference", "measured difference", "sd", "n", "95 % interval", "conclusion"]
             .map(String::from),
     );
     let mut table = Table::new(header, n_text);
@@ -110,7 +110,7 @@ fn claims(comparison: &PaperComparison) -> Table {
                     .map_or_else(|| "–".into(), |sd| format!("{sd:.2}")),
                 spread.as_ref().map_or(0, |spread| spread.n).to_string(),
                 pair.interval().map_or_else(|| "–".into(), |(low, high)| format!("[{low:+.2}, {high:+.2}]")),
-                reading(pair.reading()).into(),
+                conclusion(pair.conclusion()).into(),
             ]);
             table.row(cells);
         }
@@ -118,12 +118,12 @@ fn claims(comparison: &PaperComparison) -> Table {
     table
 }
 
-fn reading(reading: Reading) -> &'static str {
-    match reading {
-        Reading::TooFew => "too few seeds to conclude",
-        Reading::Agrees => "agrees",
-        Reading::Contradicts => "contradicts",
-        Reading::Open => "open: the interval contains 0",
+fn conclusion(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::TooFew => "too few seeds to conclude",
+        Conclusion::Agrees => "agrees",
+        Conclusion::Contradicts => "contradicts",
+        Conclusion::Open => "open: the interval contains 0",
     }
 }
 
@@ -151,21 +151,21 @@ fn sentence(comparison: &PaperComparison, block: &Block) -> Option<String> {
         chance.unwrap_or_default(),
     );
     let from_memory = block.rows.iter().any(|row| comparison.table.seen(row.paper) == Seen::Memory);
-    let memory = if from_memory { " The published values are from memory." } else { "" };
+    let memory = if from_memory { " The published values are not checked against the paper." } else { "" };
     let n = agreement.n_seeds;
     let Some(interval) = agreement.interval else {
         let fewer = format!("n = {n}, fewer than {FEWEST_SEEDS} seeds");
         return Some(format!("{size}; {fewer}, so nothing can be concluded.{memory}"));
     };
-    let count = |wanted| block.pairs.iter().filter(|pair| pair.reading() == wanted).count();
+    let count = |wanted| block.pairs.iter().filter(|pair| pair.conclusion() == wanted).count();
     Some(format!(
         "{size}; 95 % interval {} over n = {n} seeds. Paired differences: {} of {} agree with the paper beyond the spread of \
          the seeds, {} contradict it, {} are open.{memory}",
         ends(interval),
-        count(Reading::Agrees),
+        count(Conclusion::Agrees),
         block.pairs.len(),
-        count(Reading::Contradicts),
-        count(Reading::Open) + count(Reading::TooFew),
+        count(Conclusion::Contradicts),
+        count(Conclusion::Open) + count(Conclusion::TooFew),
     ))
 }
 

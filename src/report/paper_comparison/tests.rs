@@ -59,11 +59,11 @@ fn a_table_of_values_with_three_seeds() {
     - [1] measured on the built-in language, not on English
     - ELECTRA: Table 1 has 85.1 for ELECTRA-Base
 
-    | the paper has                  | paper's difference | measured difference |   sd |   n |  95 % interval | reading |
-    | ------------------------------ | -----------------: | ------------------: | ---: | --: | -------------: | ------: |
-    | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.00 | 0.00 |   3 | [+5.00, +5.00] |  agrees |
+    | claim                          | paper's difference | measured difference |   sd |   n |  95 % interval | conclusion |
+    | ------------------------------ | -----------------: | ------------------: | ---: | --: | -------------: | ---------: |
+    | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.00 | 0.00 |   3 | [+5.00, +5.00] |     agrees |
 
-    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the pre-training seeds that all points share. The probability that a random order does as well is a count over all orders of the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no correction for looking at several pairs. Nothing is concluded from fewer than three seeds.
+    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the pre-training seeds that all points share. The probability that a random order does as well is computed over all orders of the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no correction for looking at several pairs. Nothing is concluded from fewer than three seeds.
 
     In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50); 95 % interval [1.00, 1.00] over n = 3 seeds. Paired differences: 1 of 1 agree with the paper beyond the spread of the seeds, 0 contradict it, 0 are open.
     "#);
@@ -94,7 +94,10 @@ fn what_is_remembered_is_marked_and_a_row_without_a_point_is_named() {
         ("unigram", json!({"model.generator_ratio": 7})),
     ];
     let page = shown(&fixture, &paper("unigram", &rows));
-    assert!(page.contains("(from memory)") && page.contains("- Not in this sweep: unigram"), "{page}");
+    assert!(
+        page.contains("(not checked against the paper)") && page.contains("- Not in this sweep: unigram"),
+        "{page}"
+    );
 }
 
 /// A path that changes with the rows' own path does not split the comparison; a path that is crossed with it

@@ -115,8 +115,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         Ok(())
     }
 
-    /// A dashed line through positions. `dashes` are lengths of strokes and gaps in turn; without any the
-    /// line is solid.
+    /// A dashed line through positions. `dashes` are lengths of strokes and gaps, alternating; without any
+    /// the line is solid.
     pub fn dashed(&self, places: &[Pixel], color: RGBColor, width: f64, dashes: &[f64]) -> Result<()> {
         for stroke in strokes(places, dashes) {
             self.line(&stroke, color, width)?;

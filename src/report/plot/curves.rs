@@ -26,7 +26,7 @@ struct PointCurves {
     seeds: Vec<Curve>,
 }
 
-/// One panel: a measure over steps.
+/// One panel: a metric over steps.
 struct CurvePanel {
     title: &'static str,
     y_title: &'static str,
@@ -100,7 +100,7 @@ impl<'a> CurveFigure<'a> {
     }
 }
 
-/// The curves of a measure on a split, point by point.
+/// The curves of a metric on a split, point by point.
 fn collect(metrics: &DataFrame, split: Split, measure: &str, factor: f64) -> Result<Vec<PointCurves>> {
     let rows = rows_where(&rows_where(metrics, "split", split.word())?, "measure", measure)?;
     let mut curves = Vec::new();

@@ -1,6 +1,6 @@
 //! Figures as SVG and PNG, from one drawing of each.
 //!
-//! The only folder that knows plotters. Colours are safe for colour-blind readers, and markers tell lines
+//! No other folder uses the crate plotters. Colours are safe for colour-blind readers, and markers tell lines
 //! apart in print. Must never: compute a score.
 
 mod axis;

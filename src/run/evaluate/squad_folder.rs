@@ -5,8 +5,9 @@
 //! nbest.json         {"56ddde…": [{"text", "probability", "start_logit", "end_logit"}, …], …}
 //! record.json        written last, so that its existence means that the answers are complete
 //! ```
-//! The others are in the official formats, which `electra-lab score squad` reads. Must never: score answers
-//! that were not read back from here. Next: `squad.rs`.
+//!
+//! All but record.json are in the official formats, which `electra-lab score squad` reads. Must never: score
+//! answers that were not read back from here. Next: `squad.rs`.
 
 use std::path::PathBuf;
 

@@ -12,10 +12,13 @@ mod splits;
 
 pub(crate) use data::task_files;
 pub use data::{TaskData, open_task};
-pub use examples::{GlueExample, HIDDEN_LABEL};
-pub use files::{GluePairs, glue_pairs};
+pub use examples::GlueExample;
+#[cfg(test)]
+pub use examples::HIDDEN_LABEL;
+pub use files::glue_pairs;
 pub use leaderboard::{LeaderboardFile, leaderboard_files};
 pub use score::{GlueScores, MetricValue, glue_scores};
+#[cfg(test)]
 pub use splits::ExtraSplit;
 pub(crate) use splits::split_files;
 

@@ -25,7 +25,9 @@ mod squad;
 #[cfg(test)]
 pub(super) use answers::exact_match;
 pub use bootstrap::bootstrap_interval;
-pub use squad::{SquadIntervals, SquadPredictions, SquadScores, squad_scores};
+#[cfg(test)]
+pub use squad::SquadIntervals;
+pub use squad::{SquadPredictions, SquadScores, squad_scores};
 
 use classes::{accuracy, f1, matthews};
 use correlation::{pearson, spearman};

@@ -1,7 +1,7 @@
 //! Decodes the answer to a question from the span candidates of its windows, by the rules of the released
 //! code (google-research/electra, finetune/qa/qa_metrics.py).
 //!
-//! A span must not start at [CLS], be outside the context, start where another window shows more of the
+//! A span must not start at `[CLS]`, be outside the context, start where another window shows more of the
 //! context, end before it starts, or be longer than allowed. Must never: see a tensor. Next: `score.rs`.
 
 use super::features::TokenizedQuestion;
@@ -35,7 +35,7 @@ pub struct WindowPrediction {
 pub enum NullScore {
     /// The logit of a classifier, which is the question's score of no answer.
     Classifier(f32),
-    /// The score of the span [CLS]; the question's score of no answer is this minus the score of its best
+    /// The score of the span `[CLS]`; the question's score of no answer is this minus the score of its best
     /// answer.
     ClsSpan(f32),
 }

@@ -1,4 +1,4 @@
-//! Tokenises a question and its context to windows: [CLS] question [SEP] part of the context [SEP].
+//! Tokenises a question and its context to windows: `[CLS]` question `[SEP]` part of the context `[SEP]`.
 //!
 //! A context that is too long for one input is read in windows that overlap. Every token has its byte range
 //! in the original text, so that an answer is a slice of it (google-research/electra, finetune/qa; ELECTRA,
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::experiment::SquadSpec;
 use crate::text::{ByteRange, SpecialIds, Tokenizer};
 
-/// [CLS], the [SEP] after the question and the one after the context.
+/// `[CLS]`, the `[SEP]` after the question and the one after the context.
 const SPECIAL_TOKENS: usize = 3;
 
 /// A tokenised question with its whole context.
@@ -44,10 +44,10 @@ struct Window {
 pub struct WindowInput {
     /// Token ids.
     pub input_ids: Vec<u32>,
-    /// 0 for [CLS], the question and its [SEP], 1 for the context and its [SEP].
+    /// 0 for `[CLS]`, the question and its `[SEP]`, 1 for the context and its `[SEP]`.
     pub token_type_ids: Vec<u32>,
-    /// Position of the gold answer's first token; 0, the position of [CLS], in a window without the complete
-    /// answer.
+    /// Position of the gold answer's first token; 0, the position of `[CLS]`, in a window without the
+    /// complete answer.
     pub start: usize,
     /// Position of its last token.
     pub end: usize,
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(tokens, [&none[..], &[Some(0), Some(1), Some(2), None]].concat());
     }
 
-    /// Trap 35: the target of a window without the answer is [CLS], but the question is not impossible.
+    /// Trap 35: the target of a window without the answer is `[CLS]`, but the question is not impossible.
     #[test]
     fn the_target_of_windows_without_the_answer_is_cls() {
         let spec = SquadSpec { seq_len: 11, query_len: 4, stride: 2, ..Default::default() };

@@ -1,6 +1,6 @@
 //! Fine-tunes a pre-trained encoder on SQuAD with one seed, and answers every validation question.
 //!
-//! Next: `tasks/steps.rs` has the loop, `run/evaluate_squad.rs` saves the answers.
+//! Next: `tasks/steps.rs` has the loop, `run/evaluate/squad.rs` saves the answers.
 
 use candle_core::Device;
 
@@ -33,7 +33,7 @@ pub struct SquadFinetuning<'a> {
     pub spec: &'a SquadSpec,
     /// SQuAD 1.1 or 2.0.
     pub task: TaskName,
-    /// Ids of [CLS] and [SEP].
+    /// Ids of `[CLS]` and `[SEP]`.
     pub special: SpecialIds,
     /// Questions to train on.
     pub train: &'a [TokenizedQuestion],

@@ -26,21 +26,21 @@ const MASKED: f32 = -1000.0;
 pub struct BatchLayout {
     /// First token of each window and, last, N.
     pub offsets: Vec<usize>,
-    /// The mask of each window, which is added to a row of logits over N, [B, N].
+    /// The mask of each window, which is added to a row of logits over N, `[B, N]`.
     mask: Tensor,
-    /// Window of each token, [N].
+    /// Window of each token, `[N]`.
     window_of: Tensor,
-    /// First token of each window, [B].
+    /// First token of each window, `[B]`.
     first_tokens: Tensor,
     starts: Arc<[u32]>,
     ends: Arc<[u32]>,
     is_impossible: Arc<[f32]>,
 }
 
-/// The tokens that a head may predict, in addition to [CLS].
+/// The tokens that a head may predict, in addition to `[CLS]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedTokens {
-    /// The tokens of the context, and the [SEP] after it.
+    /// The tokens of the context, and the `[SEP]` after it.
     Context,
     /// All tokens of the window.
     Window,
@@ -76,12 +76,12 @@ impl BatchLayout {
         })
     }
 
-    /// [N, 1] logits of tokens → [B, N], one row per window.
+    /// `[N, 1]` logits of tokens → `[B, N]`, one row per window.
     fn rows(&self, logits: &Tensor) -> Result<Tensor> {
         Ok(self.mask.broadcast_add(&logits.reshape((1, logits.dim(0)?))?)?)
     }
 
-    /// The mean of the cross-entropies of the start and the end; logits are [B, N].
+    /// The mean of the cross-entropies of the start and the end; logits are `[B, N]`.
     fn span_loss(&self, start_rows: &Tensor, end_rows: &Tensor) -> Result<Tensor> {
         Ok(((cross_entropy(start_rows, &self.starts)? + cross_entropy(end_rows, &self.ends)?)? * 0.5)?)
     }
@@ -107,7 +107,7 @@ impl SimpleHead {
         Ok(Self { outputs })
     }
 
-    /// [N, H] → start and end logits, [N, 1] each.
+    /// `[N, H]` → start and end logits, `[N, 1]` each.
     pub fn logits(&self, hidden: &Tensor) -> Result<[Tensor; 2]> {
         let both = self.outputs.forward(hidden)?;
         Ok([both.narrow(1, 0, 1)?, both.narrow(1, 1, 1)?])
@@ -129,7 +129,7 @@ pub struct PaperHead {
     classifier: Option<AnswerabilityClassifier>,
 }
 
-/// Predicts whether a question has no answer, from the hidden state of [CLS] and the mean of all hidden
+/// Predicts whether a question has no answer, from the hidden state of `[CLS]` and the mean of all hidden
 /// states, weighted by the probability of a start.
 struct AnswerabilityClassifier {
     inner: Linear,
@@ -173,12 +173,13 @@ impl PaperHead {
         Ok((spans + (answerable * classifier.weight)?)?)
     }
 
-    /// Start logits: [N, H] → [N, 1].
+    /// Start logits: `[N, H]` → `[N, 1]`.
     pub fn start_logits(&self, hidden: &Tensor) -> Result<Tensor> {
         self.start.forward(hidden)
     }
 
-    /// End logits of the T tokens of one window for each of K starts, [K, T]; all K × T pairs in one product.
+    /// End logits of the T tokens of one window for each of K starts, `[K, T]`; all K × T pairs in one
+    /// product.
     pub fn end_logits(&self, hidden: &Tensor, starts: &[u32]) -> Result<Tensor> {
         let rows = Tensor::from_slice(starts, starts.len(), hidden.device())?;
         let start_products = self.project_starts(&hidden.index_select(&rows, 0)?)?;
@@ -189,7 +190,7 @@ impl PaperHead {
         Ok(logits.reshape((k, t))?)
     }
 
-    /// Logits of no answer, [B]; None without a classifier.
+    /// Logits of no answer, `[B]`; None without a classifier.
     pub fn null_logits(
         &self,
         hidden: &Tensor,
@@ -220,7 +221,7 @@ impl PaperHead {
 }
 
 impl AnswerabilityClassifier {
-    /// [N, H] and start logits [B, N] → [B].
+    /// `[N, H]` and start logits `[B, N]` → `[B]`.
     fn logits(&self, hidden: &Tensor, start_rows: &Tensor, layout: &BatchLayout) -> Result<Tensor> {
         let starts = softmax(start_rows)?.matmul(hidden)?;
         let first_tokens = hidden.index_select(&layout.first_tokens, 0)?;

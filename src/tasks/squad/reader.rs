@@ -66,7 +66,7 @@ impl Reader {
     /// The span candidates of each window, in order.
     ///
     /// # Errors
-    /// A score that is not finite: training diverged.
+    /// A score is not finite: training diverged.
     pub fn answers(&self, inputs: &[&WindowInput]) -> Result<Vec<WindowPrediction>> {
         let (hidden, layout) = self.encode(inputs, Mode::evaluate())?;
         match &self.head {
@@ -206,7 +206,7 @@ mod tests {
         (reader, parameters)
     }
 
-    /// [CLS] q [SEP] three context tokens [SEP], with and without an answer.
+    /// `[CLS]` q `[SEP]` three context tokens `[SEP]`, with and without an answer.
     fn inputs() -> [WindowInput; 2] {
         let answered = WindowInput {
             input_ids: vec![2, 9, 3, 5, 6, 7, 3],

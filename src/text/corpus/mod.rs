@@ -18,7 +18,9 @@ pub(crate) mod source;
 mod text;
 
 pub use archive::{ArchivedCorpus, export_archive, import_archive};
-pub use reader::{Corpus, open_corpus, open_corpus_of};
+#[cfg(test)]
+pub use reader::open_corpus;
+pub use reader::{Corpus, open_corpus_of};
 pub use text::TextOpener;
 
 #[cfg(test)]

@@ -23,9 +23,9 @@ const SHORTEST: usize = 5;
 /// One training example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedExample {
-    /// Token ids with [CLS] and [SEP]; at most the packing length.
+    /// Token ids with `[CLS]` and `[SEP]`; at most the packing length.
     pub input_ids: Vec<u32>,
-    /// Tokens of type 0: [CLS], the first segment and its [SEP]. The others are of type 1.
+    /// Tokens of type 0: `[CLS]`, the first segment and its `[SEP]`. The others are of type 1.
     pub first_segment_len: usize,
 }
 
@@ -143,8 +143,8 @@ mod tests {
     fn two_segments() {
         // The target is 16, so the first segment's is 6. Line 0 (4 tokens) goes to the first segment. Line 1
         // would make it 7, and the draw 0.5 (not below 0.5) sends it to the second. Line 2 (1) goes to the
-        // first: 5 < 6. Line 3 (8) goes to the second without a draw. 3 + 8 = 11 tokens are cut to 16 - 5 - 3
-        // = 8. The draw 0.05 (not below 0.05) makes the next target the full length.
+        // first: 5 < 6. Line 3 (8) goes to the second without a draw. The second's 3 + 8 = 11 tokens are cut
+        // to 16 - 5 - 3 = 8. The draw 0.05 (not below 0.05) makes the next target the full length.
         assert_eq!(
             scripted(&[4, 3, 1, 8], 16, &[0.1, 0.5, 0.05]),
             [(vec![2, 0, 1, 2, 3, 200, 3, 100, 101, 102, 300, 301, 302, 303, 304, 3], 7)]
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_long_first_line_leaves_no_room_for_a_second_segment() {
-        // The first segment's target is 3, and line 0 (9) exceeds it. Line 1 (4) goes to the second: 10 - 8 -
-        // 3 < 0, dropped.
+        // The first segment's target is 3, and line 0 (9) exceeds it. Line 1 (4) goes to the second and is
+        // dropped, since 10 - 8 - 3 < 0.
         assert_eq!(scripted(&[9, 4], 10, &[0.9, 0.9]), [(vec![2, 0, 1, 2, 3, 4, 5, 6, 7, 3], 10)]);
     }
 

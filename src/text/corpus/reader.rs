@@ -8,7 +8,9 @@ use super::file::CorpusFile;
 use super::shuffle::EpochOrder;
 use super::text::{PretrainingText, TextOpener};
 use crate::error::Result;
+#[cfg(test)]
 use crate::experiment::DataSpec;
+#[cfg(test)]
 use crate::hub::DataEnv;
 use crate::records::{DataProvenance, Sink};
 use crate::text::batch::Batch;
@@ -26,6 +28,7 @@ pub struct Corpus {
 /// # Errors
 /// The text or the tokenizer is not available, the cache cannot be written, or the text is too short for one
 /// example.
+#[cfg(test)]
 pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Sink) -> Result<Corpus> {
     open_corpus_of(&TextOpener::new(spec, env), seq_len, sink)
 }
@@ -57,12 +60,12 @@ impl Corpus {
         self.file.n_train()
     }
 
-    /// Tokens of the training examples, [CLS] and [SEP] included.
+    /// Tokens of the training examples, `[CLS]` and `[SEP]` included.
     pub fn n_tokens(&self) -> u64 {
         self.file.train_tokens()
     }
 
-    /// How often each of `vocab_size` tokens occurs in the training examples, [CLS] and [SEP] included.
+    /// How often each of `vocab_size` tokens occurs in the training examples, `[CLS]` and `[SEP]` included.
     pub fn token_counts(&self, vocab_size: usize) -> Vec<u64> {
         let mut counts = vec![0; vocab_size];
         for index in 0..self.file.n_train() {

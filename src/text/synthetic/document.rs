@@ -2,7 +2,7 @@
 //!
 //! One person is in focus, and every pronoun refers to them: a pronoun is used only if the sentence before
 //! names nobody else of that gender. Facts come from the world, so they are the same in every document.
-//! Events are made up, may be told twice in different words, and may be asked about.
+//! Events are made up, may be described twice in different words, and may be asked about.
 
 use crate::rng::{Purpose, Stream};
 
@@ -165,7 +165,7 @@ impl Story {
         self.topic.places[self.stream.below(4)].phrase()
     }
 
-    /// An event, told twice in different words.
+    /// An event, described twice in different words.
     fn tell_twice(&mut self) {
         let by_focus = self.stream.chance(0.5);
         let subject =

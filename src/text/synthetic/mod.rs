@@ -5,9 +5,9 @@
 //! of the world) decides which one. Numbers measured on it show that the program works, not how well a model
 //! knows English, so reports mark them as synthetic.
 //!
-//! Where to look: [`world`] and [`facts`] for the facts, [`topics`], [`lexicon`] and [`sentiment`] for words,
-//! [`scenes`] and [`grammar`] for events and their sentences, [`document`](self::document()) for documents,
-//! [`tasks`] for the evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`]
+//! Where to look: `world` and `facts` for the facts, `topics`, `lexicon` and `sentiment` for words,
+//! `scenes` and `grammar` for events and their sentences, `document` for documents,
+//! `tasks` for the evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`]
 //! streams of the language's seed.
 
 mod document;

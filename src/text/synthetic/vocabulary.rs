@@ -1,7 +1,7 @@
 //! The language's WordPiece vocabulary: special tokens, punctuation, letters, pieces and words.
 //!
-//! It has all letters, with and without `##`, so that no ASCII text gives [UNK]. A word that is another word
-//! with an ending (`carrying`, `potatoes`, `teacher`, `lighthouse`) is split into pieces.
+//! It has all letters, with and without `##`, so that no ASCII text gives `[UNK]`. A word that is another
+//! word with an ending (`carrying`, `potatoes`, `teacher`, `lighthouse`) is split into pieces.
 
 use std::collections::BTreeSet;
 

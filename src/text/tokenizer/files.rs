@@ -1,7 +1,7 @@
 //! Tokenizers as transformers has them: they read special tokens in the text, and are saved as files.
 //!
-//! Training reads text without special tokens (`wordpiece.rs`). The tokenizer of a published model adds [CLS]
-//! and [SEP], and reads `[MASK]` as the token. This file makes the second from the first.
+//! Training reads text without special tokens (`wordpiece.rs`). The tokenizer of a published model adds
+//! `[CLS]` and `[SEP]`, and reads `[MASK]` as the token. This file makes the second from the first.
 
 use std::path::Path;
 
@@ -93,7 +93,7 @@ impl Tokenizer {
             .into_bytes())
     }
 
-    /// This tokenizer with special tokens, which puts [CLS] and [SEP] around the text.
+    /// This tokenizer with special tokens, which puts `[CLS]` and `[SEP]` around the text.
     fn published(&self) -> Result<tokenizers::Tokenizer> {
         let mut inner = self.inner().clone();
         let broken = |error: tokenizers::Error| {

@@ -26,7 +26,7 @@ use crate::text::corpus::source::TextSource;
 
 /// Increased with every change that changes a vocabulary.
 const VERSION: u32 = 1;
-/// The number of letters that are kept, the most frequent ones; a word with another letter is [UNK].
+/// The number of letters that are kept, the most frequent ones; a word with another letter is `[UNK]`.
 const LETTERS: usize = 400;
 /// The prefix of a piece that continues a word.
 const CONTINUATION: &str = "##";

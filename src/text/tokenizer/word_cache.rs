@@ -13,7 +13,7 @@ use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer
 
 /// The cache of a thread is cleared at this many words: about 10 MB.
 const MAX_WORDS: usize = 1 << 16;
-/// Longer words, in bytes, are not cached: they are seldom repeated.
+/// Longer words, in bytes, are not cached: they are rarely repeated.
 const MAX_WORD_BYTES: usize = 40;
 
 static NEXT_CACHE_ID: AtomicU64 = AtomicU64::new(1);

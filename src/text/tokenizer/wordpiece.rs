@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The file of a model repository that defines its tokenizer.
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 
-/// A longer word becomes [UNK], as in BERT's tokenizer.
+/// A longer word becomes `[UNK]`, as in BERT's tokenizer.
 const MAX_CHARACTERS_PER_WORD: usize = 100;
 
 /// Ids of the special tokens.

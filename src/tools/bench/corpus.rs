@@ -25,7 +25,7 @@ pub struct CorpusResult {
     pub threads: usize,
     /// Seconds from opening the files to the finished corpus.
     pub seconds: f64,
-    /// Tokens of the training examples, [CLS] and [SEP] counted.
+    /// Tokens of the training examples, `[CLS]` and `[SEP]` counted.
     pub tokens: u64,
     /// Tokens per second.
     pub tokens_per_s: f64,

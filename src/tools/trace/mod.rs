@@ -1,7 +1,7 @@
 //! Traces the first steps of a trial: writes all that another framework needs to check them into one file.
 //!
 //! The steps are the ones that `run` takes (same batches, masks, samples, dropout, schedule and optimizer,
-//! through [`Stepper`]); the trial's own folder is neither read nor written. The file is a safetensors file.
+//! through `Stepper`); the trial's own folder is neither read nor written. The file is a safetensors file.
 //! Floating-point tensors are f32, all others int64. k counts steps from 0; T tokens in the batch, B
 //! sequences, M slots of masking, V entries of the vocabulary:
 //!
@@ -83,7 +83,7 @@ struct Header<'a> {
     n_steps: u64,
     /// Steps of the whole trial, over which the learning rate decays.
     total_steps: u64,
-    /// The [MASK] token.
+    /// The `[MASK]` token.
     mask_token: u32,
     /// Tokens that are never masked.
     never_masked: &'a [u32],
@@ -120,12 +120,18 @@ fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Tria
     found.ok_or_else(|| Error::internal("an experiment without trials was loaded"))
 }
 
-/// Refuses an objective that the checker does not know.
+/// Refuses an objective that `scripts/check_trace.py` does not know.
 fn check_objective(trial: &Trial) -> Result<()> {
     let traced = match &trial.spec.objective {
         ObjectiveSpec::Mlm { .. } => true,
-        rtd @ ObjectiveSpec::Rtd { disallow_correct: false, .. } => rtd.has_generator(),
-        _ => false,
+        rtd @ ObjectiveSpec::Rtd { disallow_correct, .. } => rtd.has_generator() && !disallow_correct,
+        ObjectiveSpec::Electra15 { .. }
+        | ObjectiveSpec::ReplaceMlm { .. }
+        | ObjectiveSpec::AllTokensMlm { .. }
+        | ObjectiveSpec::TwoStage { .. }
+        | ObjectiveSpec::Adversarial { .. }
+        | ObjectiveSpec::CocoLm { .. }
+        | ObjectiveSpec::Electric { .. } => false,
     };
     if traced {
         return Ok(());

@@ -73,7 +73,8 @@ fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (TrainOutcome, Trai
     (ended, state, objective.parameters().iter().map(values).collect())
 }
 
-/// Facts, trap 38: an uninterrupted run equals one that was stopped at any step and resumed, to the bit.
+/// Trap 38 of `tests/suite/traps.rs`: an uninterrupted run equals one that was stopped at any step and
+/// resumed, to the bit.
 #[test]
 fn a_stop_at_any_step_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();

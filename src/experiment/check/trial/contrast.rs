@@ -1,28 +1,28 @@
 //! What `coco_lm` needs from the rest of a trial.
 
-use crate::experiment::check::finding::{Finding, finding};
+use crate::experiment::check::violation::{Violation, violation};
 use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::trial::TrialSpec;
 
 /// One of the losses must be on, and the contrastive one needs other texts in the batch.
-pub(crate) fn coco_lm(trial: &TrialSpec) -> Option<Finding> {
+pub(crate) fn coco_lm(trial: &TrialSpec) -> Option<Violation> {
     let ObjectiveSpec::CocoLm { clm_weight, scl_weight, .. } = trial.objective else { return None };
     if clm_weight == 0.0 && scl_weight == 0.0 {
         let what = "is 0, and so is objective.scl_weight: the encoder would learn nothing".into();
         let hint = "set one of the two above 0; 1 is the default of both";
-        return Some(finding("objective.clm_weight", &["objective.scl_weight"], what, hint));
+        return Some(violation("objective.clm_weight", &["objective.scl_weight"], what, hint));
     }
     if scl_weight > 0.0 && trial.train.micro_batch.is_some_and(|most| most < trial.train.batch) {
         let what =
             "splits the batch, and the contrastive loss of coco_lm compares all texts of a batch".into();
         let hint = "remove it and use a smaller train.batch, or set objective.scl_weight to 0";
-        return Some(finding("train.micro_batch", &["objective.kind", "objective.scl_weight"], what, hint));
+        return Some(violation("train.micro_batch", &["objective.kind", "objective.scl_weight"], what, hint));
     }
     (scl_weight > 0.0 && trial.train.batch < 2).then(|| {
         let what =
             "is too small for the contrastive loss of coco_lm, which compares the texts of a batch".into();
         let hint = "use at least 2, or set objective.scl_weight to 0";
-        finding("train.batch", &["objective.kind", "objective.scl_weight"], what, hint)
+        violation("train.batch", &["objective.kind", "objective.scl_weight"], what, hint)
     })
 }
 

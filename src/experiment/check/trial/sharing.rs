@@ -1,53 +1,51 @@
 //! What `model.sharing` needs from the generator and the objective. Next: `stages.rs`, where nothing may be
 //! shared.
 
-use crate::experiment::check::finding::{Finding, finding};
+use crate::experiment::check::violation::{Violation, violation};
 use crate::experiment::format::model::Sharing;
-use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::objective::choices::MainTask;
 use crate::experiment::trial::TrialSpec;
 
 /// A shared encoder needs equal shapes and compatible losses; a table of differences cannot be an output
 /// matrix.
-pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Finding> {
+pub(crate) fn sharing(trial: &TrialSpec) -> Vec<Violation> {
     let (model, objective) = (&trial.model, &trial.objective);
-    let shares_nothing = matches!(objective, ObjectiveSpec::TwoStage { .. });
-    if !objective.has_generator() || shares_nothing {
+    if !objective.has_generator() || objective.has_stages() {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut violations = Vec::new();
     match model.sharing {
         Sharing::None | Sharing::Embeddings => {}
         Sharing::All => {
             if model.generator_layers.is_some_and(|layers| layers != model.discriminator().layers) {
                 let what = "makes the generator's depth differ from the discriminator's, and the two share all weights";
                 let hint = "remove model.generator_layers, or set model.sharing to embeddings";
-                findings.push(finding("model.generator_layers", &["model.sharing"], what.into(), hint));
+                violations.push(violation("model.generator_layers", &["model.sharing"], what.into(), hint));
             } else if model.generator() != model.discriminator() {
                 let what = "makes the generator's shape differ from the discriminator's, and the two share all weights";
                 let hint = "set model.generator_ratio to 1, or model.sharing to embeddings";
-                findings.push(finding("model.generator_ratio", &["model.sharing"], what.into(), hint));
+                violations.push(violation("model.generator_ratio", &["model.sharing"], what.into(), hint));
             }
             if objective.has_two_towers() {
                 let what = "shares all weights with the cloze model, whose two towers each see only one side";
                 let hint = "set model.sharing to embeddings, gdes or none";
-                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+                violations.push(violation("model.sharing", &["objective.kind"], what.into(), hint));
             }
             if objective.has_baseline() {
                 let what = "shares all weights with a generator that is trained against them";
                 let hint = "set model.sharing to embeddings, gdes or none";
-                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+                violations.push(violation("model.sharing", &["objective.kind"], what.into(), hint));
             }
         }
         Sharing::Gdes => {
             if objective.main_task() != MainTask::Detect {
                 let what = "stores the encoder's word embeddings as differences, but this objective needs them as an output matrix";
                 let hint = "set model.sharing to embeddings or none, or objective.kind to rtd";
-                findings.push(finding("model.sharing", &["objective.kind"], what.into(), hint));
+                violations.push(violation("model.sharing", &["objective.kind"], what.into(), hint));
             }
         }
     }
-    findings
+    violations
 }
 
 #[cfg(test)]

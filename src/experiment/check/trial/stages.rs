@@ -1,56 +1,56 @@
 //! What `two_stage` needs from the rest of a trial.
 
-use crate::experiment::check::finding::{Finding, finding};
+use crate::experiment::check::violation::{Violation, violation};
 use crate::experiment::format::model::Sharing;
 use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::train::Budget;
 use crate::experiment::trial::TrialSpec;
 
 /// A frozen generator shares nothing, a copy needs equal shapes, and each stage needs steps for its warm-up.
-pub(crate) fn two_stages(trial: &TrialSpec) -> Vec<Finding> {
+pub(crate) fn two_stages(trial: &TrialSpec) -> Vec<Violation> {
     let ObjectiveSpec::TwoStage { initialise, generator_share: share, .. } = trial.objective else {
         return Vec::new();
     };
     let (model, train) = (&trial.model, &trial.train);
-    let mut findings = Vec::new();
+    let mut violations = Vec::new();
     let kind = ["objective.kind"];
     if model.sharing != Sharing::None {
         let what = match model.sharing {
             Sharing::All => "shares all weights with a generator that two_stage freezes",
             _ => "shares embeddings with a generator that two_stage freezes",
         };
-        findings.push(finding("model.sharing", &kind, what.into(), "set model.sharing to none"));
+        violations.push(violation("model.sharing", &kind, what.into(), "set model.sharing to none"));
     }
     if initialise && model.generator().layers != model.discriminator().layers {
         let what =
             "makes the generator's depth differ from the discriminator's, which starts as its copy".into();
         let hint = "remove model.generator_layers, or set objective.initialise to false";
-        findings.push(finding("model.generator_layers", &kind, what, hint));
+        violations.push(violation("model.generator_layers", &kind, what, hint));
     } else if initialise && model.generator() != model.discriminator() {
         let what =
             "makes the generator's shape differ from the discriminator's, which starts as its copy".into();
         let hint = "set model.generator_ratio to 1, or objective.initialise to false";
-        findings.push(finding("model.generator_ratio", &kind, what, hint));
+        violations.push(violation("model.generator_ratio", &kind, what, hint));
     }
     if train.stop_at <= share {
         let what = format!(
             "stops before the second stage, which begins at {share}: the encoder would not be trained"
         );
-        findings.push(finding("train.stop_at", &kind, what, format!("use more than {share}")));
+        violations.push(violation("train.stop_at", &kind, what, format!("use more than {share}")));
     }
     if train.budget.unit().is_some() {
-        return findings;
+        return violations;
     }
     let shorter = trial.objective.shortest_schedule(train.steps);
     if trial.objective.generator_steps(train.steps) == 0 {
         let what = "is too small for two stages".into();
-        findings.push(finding("train.steps", &kind, what, "use at least 2 steps"));
+        violations.push(violation("train.steps", &kind, what, "use at least 2 steps"));
     } else if train.budget == Budget::Steps && (shorter + 1..=train.steps).contains(&train.warmup) {
         let what = format!("is longer than the shorter of the two stages ({shorter} steps)");
         let hint = format!("lower train.warmup to at most {shorter}, or set objective.schedule to single");
-        findings.push(finding("train.warmup", &["objective.kind", "train.steps"], what, hint));
+        violations.push(violation("train.warmup", &["objective.kind", "train.steps"], what, hint));
     }
-    findings
+    violations
 }
 
 #[cfg(test)]

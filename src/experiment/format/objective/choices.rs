@@ -12,8 +12,8 @@ pub enum Masking {
     /// leaves 10 %.
     #[default]
     Paper,
-    /// The released code's rule for both objectives: a position may be drawn twice; 85 % become `[MASK]`, 15
-    /// % stay.
+    /// The released code's rule for both objectives: a position may be drawn twice; 85 % become `[MASK]`, and
+    /// 15 % stay.
     ReleasedCode,
 }
 

@@ -21,19 +21,19 @@ use crate::ops::linear::cpu::{accumulate_weight_grad, column_sums};
 
 /// Gradients, N rows each; that of a dense layer's output has the layer's name.
 struct RowGrads {
-    /// [N, 3H].
+    /// `[N, 3H]`.
     qkv: Buffer,
-    /// Of the output of the attention heads, [N, H].
+    /// Of the output of the attention heads, `[N, H]`.
     context: Buffer,
-    /// [N, H].
+    /// `[N, H]`.
     attended: Buffer,
-    /// Of x + dropout(attended), [N, H].
+    /// Of x + dropout(attended), `[N, H]`.
     sum: Buffer,
-    /// [N, F].
+    /// `[N, F]`.
     inner: Buffer,
-    /// GELU's output, once more: [N, F].
+    /// GELU's output, once more: `[N, F]`.
     active: Buffer,
-    /// [N, H].
+    /// `[N, H]`.
     output: Buffer,
 }
 

@@ -10,7 +10,7 @@ use crate::ops::cpu::matmul::{View, multiply_add, transpose};
 use crate::ops::gelu::cpu::gelu_into;
 use crate::ops::layer_norm::cpu::forward_rows;
 
-/// A weight [O, I] transposed to [I, O], which products read without rearranging it, and the bias.
+/// A weight `[O, I]` transposed to `[I, O]`, which products read without rearranging it, and the bias.
 struct Transposed<'a> {
     weight: Buffer,
     bias: &'a [f32],

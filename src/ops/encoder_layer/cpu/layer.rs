@@ -59,16 +59,16 @@ impl Weights<'_> {
 /// What the backward pass reads of the forward pass, N rows each.
 #[derive(Debug)]
 pub struct Activations {
-    /// [N, 3H].
+    /// `[N, 3H]`.
     pub qkv: Buffer,
-    /// The output of the attention heads, [N, H].
+    /// The output of the attention heads, `[N, H]`.
     pub context: Buffer,
-    /// The attention's output before dropout, [N, H].
+    /// The attention's output before dropout, `[N, H]`.
     pub attended: Buffer,
-    /// After the first LayerNorm, [N, H].
+    /// After the first LayerNorm, `[N, H]`.
     pub middle: Buffer,
-    /// Before GELU, [N, F].
+    /// Before GELU, `[N, F]`.
     pub inner: Buffer,
-    /// The layer's output before dropout, [N, H].
+    /// The layer's output before dropout, `[N, H]`.
     pub output: Buffer,
 }

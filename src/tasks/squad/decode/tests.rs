@@ -62,8 +62,8 @@ fn invalid_spans_are_left_out() {
     assert_eq!(texts(&decode(&question, CONTEXT, &[two], &few)), ["a"]);
 }
 
-/// Windows a b C d | C d A b. An answer may start at "C" only in the first
-/// and at "d" only in the second, with any scores.
+/// Windows a b C d | C d A b. An answer may start at "C" only in the first and at "d" only in the second,
+/// with any scores.
 #[test]
 fn an_answer_starts_in_the_window_that_shows_most_around_it() {
     let spec = SquadSpec { seq_len: 11, query_len: 4, stride: 2, ..Default::default() };

@@ -30,7 +30,7 @@ fn paper(weight: Option<f64>) -> (PaperHead, Parameters) {
     (head, parameters)
 }
 
-/// Hidden states of n tokens, [n, HIDDEN].
+/// Hidden states of n tokens, `[n, HIDDEN]`.
 fn hidden(n: usize) -> Tensor {
     tensor(&[n, HIDDEN], 5)
 }
@@ -83,8 +83,8 @@ fn the_simple_heads_loss_by_hand() {
     assert!((loss - parts.iter().sum::<f64>() / 4.0).abs() < 1e-6, "{loss} {parts:?}");
 }
 
-/// With weights of zero, all allowed tokens have the same probability: the loss is ln 5 for windows of [CLS],
-/// three context tokens and [SEP], and ln 2 for the classifier.
+/// With weights of zero, all allowed tokens have the same probability: the loss is ln 5 for windows of
+/// `[CLS]`, three context tokens and `[SEP]`, and ln 2 for the classifier.
 #[test]
 fn the_papers_loss_by_hand() {
     let loss = |weight| {

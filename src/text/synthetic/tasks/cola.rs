@@ -1,5 +1,5 @@
-//! CoLA, acceptability: sentences of the grammar (label 1), and sentences that break one of its rules (label
-//! 0).
+//! CoLA, acceptability: sentences of the grammar (label 1), and sentences that break one of its rules
+//! (label 0).
 
 use crate::rng::Stream;
 

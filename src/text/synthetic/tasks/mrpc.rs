@@ -1,5 +1,5 @@
-//! MRPC, paraphrase: the second sentence tells the same event (label 1), or another one in similar words
-//! (label 0).
+//! MRPC, paraphrase: the second sentence describes the same event (label 1) or, in similar words, another
+//! one (label 0).
 
 use crate::rng::Stream;
 
@@ -14,6 +14,7 @@ const EQUIVALENT: f64 = 0.6;
 /// The slots that are changed for label 0.
 const SLOTS: [Slot; 4] = [Slot::Subject, Slot::Verb, Slot::Object, Slot::Place];
 
+/// A pair of sentences that differ in their words, and its label.
 pub fn draw(stream: &mut Stream) -> TaskExample {
     let topic = any_topic(stream);
     let equivalent = stream.chance(EQUIVALENT);

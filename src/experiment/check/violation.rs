@@ -1,10 +1,10 @@
-//! What a check reports: the value that is wrong, those that it disagrees with, and the remedy.
+//! What a check reports: the value that is wrong, the values that it disagrees with, and the remedy.
 
 use crate::experiment::document::value_path::ValuePath;
 
 /// A disagreement between values of a trial.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Finding {
+pub(crate) struct Violation {
     /// The path of the value that the message names.
     pub at: ValuePath,
     /// The paths of the values that it disagrees with.
@@ -15,8 +15,8 @@ pub(crate) struct Finding {
     pub hint: String,
 }
 
-/// A finding about the value at `at`, which disagrees with the values at `with`.
-pub(crate) fn finding(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Finding {
+/// A violation by the value at `at`, which disagrees with the values at `with`.
+pub(crate) fn violation(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Violation {
     let with = with.iter().map(|path| ValuePath::expand(path)).collect();
-    Finding { at: ValuePath::expand(at), with, what, hint: hint.into() }
+    Violation { at: ValuePath::expand(at), with, what, hint: hint.into() }
 }
