@@ -5,6 +5,7 @@ mistake of a trap in a copy of the sources, one edit each, and runs the trap's u
 
     python3 scripts/spring_traps.py             every trap that has an edit below, one build each
     python3 scripts/spring_traps.py 5 21 36     these traps
+    python3 scripts/spring_traps.py --check     only whether every edit still finds its line, without a build
     python3 scripts/spring_traps.py --together  all edits in one build: quicker, and a weaker check, since one mistake
                                                 may make the tests of another trap fail
 
@@ -25,7 +26,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 EDITS = {
     3: ("experiment/format/model.rs", "(hidden / 64).max(1)", "hidden / 64"),
     5: ("ops/layer_norm/cpu.rs", "(variance + epsilon).sqrt()", "(variance + 1e-5).sqrt()"),
-    8: ("ops/corruption/mod.rs", ".map(|(now, id)| f32::from(now != id)).collect();", ".map(|(now, id)| f32::from(now == id)).collect();"),
+    8: (
+        "ops/corruption/mod.rs",
+        "now.iter().zip(input_ids).map(|(now, id)| f32::from(now != id)).collect();",
+        "now.iter().zip(input_ids).map(|(now, id)| f32::from(now == id)).collect();",
+    ),
     10: (
         "ops/corruption/mod.rs",
         "now.iter().zip(input_ids).map(|(now, id)| f32::from(now != id)).collect();",
@@ -56,14 +61,20 @@ def guards():
     return found
 
 
-def spring(tree, trap):
-    """Makes the mistake in a copy of the sources."""
+def sprung(tree, trap):
+    """The file of a trap and its text with the mistake."""
     file, right, mistake = EDITS[trap]
     path = tree / "src" / file
     text = path.read_text()
     if text.count(right) != 1:
         sys.exit(f"trap {trap}: src/{file} has {right!r} {text.count(right)} times, expected once; mend EDITS")
-    path.write_text(text.replace(right, mistake))
+    return path, text.replace(right, mistake)
+
+
+def spring(tree, trap):
+    """Makes the mistake in a copy of the sources."""
+    path, text = sprung(tree, trap)
+    path.write_text(text)
 
 
 def failing(tree, names):
@@ -80,6 +91,7 @@ def failing(tree, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("traps", type=int, nargs="*", help="numbers of traps [default: all that have an edit]")
+    parser.add_argument("--check", action="store_true", help="only whether every edit still finds its line")
     parser.add_argument("--together", action="store_true", help="all edits in one build")
     arguments = parser.parse_args()
     traps = arguments.traps or sorted(EDITS)
@@ -87,6 +99,12 @@ def main():
     if unknown:
         parser.error(f"no edit springs the traps {unknown}; there are edits for {sorted(EDITS)}")
     tests = guards()
+    if arguments.check:
+        for trap in traps:
+            sprung(ROOT, trap)
+            if not tests.get(trap):
+                sys.exit(f"trap {trap}: tests/suite/traps.rs names no unit test")
+        return
     silent = []
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder) / "copy"
