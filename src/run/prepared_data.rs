@@ -1,8 +1,8 @@
 //! The data of a run's trials: opened once before the first trial starts, then shared by all of them.
 //!
 //! Its size follows the number of different texts and tasks, not the number of trials: packed corpora are
-//! memory-mapped files, and the weights of published checkpoints are not held. Must never: hold the same text twice.
-//! Next: `prepare.rs`, which makes it.
+//! memory-mapped files, and the weights of published checkpoints are not held. Must never: hold the same text
+//! twice. Next: `prepare.rs`, which makes it.
 
 use std::sync::{Arc, OnceLock};
 
