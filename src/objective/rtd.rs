@@ -232,8 +232,9 @@ mod tests {
         (replacements.ids().unwrap(), replacements.flags().unwrap())
     }
 
-    /// Traps 8, 10, 11 and 13 of `tests/suite/traps.rs`: a replaced token has label 1, and a sample that equals
-    /// the original has label 0. No `[MASK]` is left. Every token has a label, `[CLS]` and `[SEP]` too.
+    /// Traps 8, 10, 11 and 13 of `tests/suite/traps.rs`: a replaced token has label 1, and a sample that
+    /// equals the original has label 0. No `[MASK]` is left. Every token has a label, `[CLS]` and `[SEP]`
+    /// too.
     #[test]
     fn corruption_by_hand() {
         let mut batch = Batch::new();

@@ -21,8 +21,8 @@
 //! Every kernel gives the same bits whatever the number of threads: rows are independent, and sums over rows
 //! are taken in fixed blocks, in order (`cpu/rows.rs`).
 //!
-//! Shapes in the docs: N tokens of a ragged batch (sequences end to end, no padding), H width, I and O in and out
-//! features, V vocabulary, M masked positions, B sequences, E embedding size.
+//! Shapes in the docs: N tokens of a ragged batch (sequences end to end, no padding), H width, I and O in and
+//! out features, V vocabulary, M masked positions, B sequences, E embedding size.
 
 pub mod adam;
 pub mod attention;
