@@ -25,6 +25,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Trap: (file below src/, the right line or part of it, the mistake). The part must occur once.
 EDITS = {
     3: ("experiment/format/model.rs", "(hidden / 64).max(1)", "hidden / 64"),
+    4: (
+        "ops/gelu/cpu.rs",
+        "0.5 + 0.5 * vector::erf(x * std::f32::consts::FRAC_1_SQRT_2)",
+        "0.5 + 0.5 * (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()",
+    ),
     5: ("ops/layer_norm/cpu.rs", "(variance + epsilon).sqrt()", "(variance + 1e-5).sqrt()"),
     8: (
         "ops/corruption/mod.rs",
@@ -36,15 +41,40 @@ EDITS = {
         "now.iter().zip(input_ids).map(|(now, id)| f32::from(now != id)).collect();",
         "(0..n as u32).map(|at| f32::from(positions.contains(&at))).collect();",
     ),
+    15: (
+        "ops/row_stats/sampler.rs",
+        "self.step, self.first + row as u64).uniform()",
+        "self.step, self.first + row as u64).uniform().clamp(0.02, 0.98)",
+    ),
     16: ("ops/corruption/mod.rs", "(sum / same.len() as u64) as u32", "sum as u32"),
+    12: ("objective/masking.rs", "!self.vocabulary.never_masked.contains(&id)", "id < u32::MAX"),
     14: ("ops/row_stats/sampler.rs", "Stream::new(self.seed, Purpose::Sample, self.step, self.first + row as u64).uniform()", "0.0"),
+    17: ("ops/row_stats/sampler.rs", "1.0 / self.temperature as f32", "1.0 + 0.0 * self.temperature as f32"),
     18: ("objective/masking.rs", "(length as f64 * fraction).round_ties_even()", "(length as f64 * fraction).ceil()"),
+    19: (
+        "objective/masking.rs",
+        "Stream::new(seed, Purpose::Mask, step, sequence as u64)",
+        "Stream::new(seed, Purpose::Mask, 0, sequence as u64)",
+    ),
+    20: (
+        "objective/rtd.rs",
+        "MaskProbabilities { mask: 1.0, random: 0.0 }",
+        "MaskProbabilities { mask: 0.8, random: 0.1 }",
+    ),
+    21: (
+        "train/optimizer.rs",
+        "OptimizerKind::Electra => (1.0, 1.0),",
+        "OptimizerKind::Electra => ((1.0 / (1.0 - beta1.powi(n))) as f32, (1.0 / (1.0 - beta2.powi(n))) as f32),",
+    ),
     22: ("experiment/format/train.rs", "epsilon: 1e-6,", "epsilon: 1e-8,"),
     23: ("train/schedule.rs", "self.peak * decay * warmup", "self.peak * decay.min(warmup)"),
     24: ("nn/parameters.rs", "matches!(init, Init::TruncatedNormal | Init::Glorot | Init::Difference)", "true"),
     25: ("train/optimizer.rs", "(clip_norm / norm.max(clip_norm)) as f32", "(clip_norm / norm.min(clip_norm)) as f32"),
     26: ("tasks/steps.rs", "recipe.layer_decay.powi(exponent)", "recipe.layer_decay.powi(exponent + 1)"),
+    27: ("objective/batch_share.rs", "(mean * (n as f64 / n_full as f64))", "(mean * (1.0 + 0.0 * n as f64))"),
+    28: ("ops/row_stats/sampler.rs", "vector::exp((logit - max) * sharpness)", "vector::exp((logit - 0.0 * max) * sharpness)"),
     31: ("tasks/table.rs", '&["entailment", "neutral", "contradiction"]', '&["contradiction", "entailment", "neutral"]'),
+    32: ("tasks/table.rs", 'Some("validation_matched")', 'Some("validation_mismatched")'),
     33: ("tasks/table.rs", "metric: Spearman,", "metric: Pearson,"),
     36: ("records/median.rs", ".map(|((_, lower), _)| lower)", ".map(|(_, (_, upper))| upper)"),
     37: ("text/corpus/build.rs", '{FORMAT_VERSION}\\n{seq_len}\\n{tokenizer_hash}\\n{identity}', '{FORMAT_VERSION}\\n{seq_len}\\n{identity}'),

@@ -99,6 +99,21 @@ mod tests {
         }
     }
 
+    /// Trap 15 of `tests/suite/traps.rs`: of 100 equal classes the first and the last are drawn as often as
+    /// any. Noise of a limited range never draws them.
+    #[test]
+    fn both_ends_of_the_vocabulary_are_drawn() {
+        let (rows, classes) = (10_000, 100);
+        let logits = Tensor::zeros((rows, classes), DType::F32, &Device::Cpu).unwrap();
+        let drawn = sample(&logits, Sampler { temperature: 1.0, seed: 1, step: 0, first: 0 }).unwrap();
+        let drawn = drawn.to_vec1::<u32>().unwrap();
+        for class in [0, classes as u32 - 1] {
+            let count = drawn.iter().filter(|&&other| other == class).count();
+            // 100 expected, with a standard deviation of 10.
+            assert!((60..140).contains(&count), "class {class} was drawn {count} times of {rows}");
+        }
+    }
+
     #[test]
     fn some_of_the_rows_are_drawn_as_all_are() {
         let logits = crate::ops::testing::tensor(&[40, 900], 3);

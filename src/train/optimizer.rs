@@ -323,6 +323,22 @@ mod tests {
         assert!((after(&weight) - (before * 0.5 - 0.6 / 1000.6)).abs() < 1e-6);
     }
 
+    /// Trap 21 of `tests/suite/traps.rs`: from zero moments ELECTRA's first step is 0.1 / √0.001 = 3.16 times
+    /// the rate, since nothing corrects the moments' bias; AdamW's is the rate.
+    #[test]
+    fn electra_does_not_correct_the_bias_of_the_moments() {
+        for (kind, expected) in [(OptimizerKind::Electra, 3.1623), (OptimizerKind::Adamw, 1.0)] {
+            let mut parameters = Parameters::new(1, &Device::Cpu);
+            let bias = parameters.builder().parameter("bias", &[1], Init::Zeros).unwrap();
+            let spec = TrainSpec { optimizer: kind, weight_decay: 0.0, ..TrainSpec::default() };
+            let mut optimizer = Optimizer::new((&spec).into(), &parameters).unwrap();
+            let loss = (bias.sum_all().unwrap() * 0.5).unwrap();
+            optimizer.step_of(&parameters, &loss, |_| true, |_| 1e-3).unwrap();
+            let moved = -bias.to_vec1::<f32>().unwrap()[0] / 1e-3;
+            assert!((moved - expected).abs() < 1e-3, "{kind:?}: {moved} times the rate");
+        }
+    }
+
     #[test]
     fn a_dropped_gradient_is_an_error() {
         let mut parameters = Parameters::new(1, &Device::Cpu);
