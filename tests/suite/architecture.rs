@@ -3,11 +3,10 @@
 //!
 //! `ARCHITECTURE.md` says why. Nothing is exempt but what a rule names.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source_tree::texts_below;
 
 /// Room → the rooms that its code may import. Every room may import those of [`COMMON`] too.
 const MAY_IMPORT: [(&str, &[&str]); 22] = [
@@ -114,27 +113,6 @@ struct Source {
     tokens: Vec<TokenTree>,
 }
 
-fn files(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { walk(&path, paths) } else { paths.push(path) }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = Vec::new();
-    walk(&root.join(folder), &mut paths);
-    paths.sort();
-    let wanted =
-        |path: &PathBuf| path.extension().is_some_and(|e| extensions.iter().any(|&wanted| e == wanted));
-    let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-    paths
-        .iter()
-        .filter(|path| wanted(path))
-        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
-        .collect()
-}
-
 fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
 }
@@ -210,7 +188,7 @@ fn module_of(name: &str) -> Segments {
 }
 
 fn sources() -> Vec<Source> {
-    let parsed: Vec<(String, Segments, TokenStream)> = files("src", &["rs"])
+    let parsed: Vec<(String, Segments, TokenStream)> = texts_below("src", &["rs"])
         .into_iter()
         .map(|(name, text)| {
             let name = name.trim_start_matches("src/").to_string();
@@ -464,7 +442,7 @@ fn no_files_import_each_other_in_a_circle() {
 #[test]
 fn some_things_have_one_home() {
     let mut wrong = Vec::new();
-    for (name, text) in files("src", &["rs"]) {
+    for (name, text) in texts_below("src", &["rs"]) {
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for (word, homes) in ONE_HOME {
             let used = code.match_indices(word).any(|(at, _)| {
@@ -481,7 +459,7 @@ fn some_things_have_one_home() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for (name, text) in files("src", &["rs"]) {
+    for (name, text) in texts_below("src", &["rs"]) {
         assert!(text.starts_with("//!"), "{name} does not open with what it is for (`//!`)");
     }
 }
@@ -490,7 +468,7 @@ fn every_file_says_what_it_is_for() {
 fn comments_stay_within_the_width() {
     let mut wide = Vec::new();
     for folder in ["src", "tests", "benches"] {
-        for (name, text) in files(folder, &["rs", "cu", "cuh", "h"]) {
+        for (name, text) in texts_below(folder, &["rs", "cu", "cuh", "h"]) {
             for (index, line) in text.lines().enumerate() {
                 if line.trim_start().starts_with("//") && line.chars().count() > WIDTH {
                     wide.push(format!("{name}:{}", index + 1));

@@ -8,6 +8,7 @@ mod records;
 mod resume;
 mod reuse;
 mod score;
+mod source_tree;
 mod squad;
 mod traps;
 mod words;

@@ -4,7 +4,8 @@
 //! renamed, deleted or ignored fails this one.
 
 use std::fs;
-use std::path::Path;
+
+use crate::source_tree::root;
 
 /// `file::test` below src/, or below tests/.
 struct Tests(&'static [&'static str]);
@@ -302,7 +303,7 @@ const TRAPS: [(u32, &str, Tests); 42] = [
 
 #[test]
 fn every_trap_has_its_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     for (index, (number, title, Tests(tests))) in TRAPS.iter().enumerate() {
         assert_eq!(*number as usize, index + 1);
         assert!(!tests.is_empty(), "trap {number} ({title}) has no test");

@@ -1,8 +1,7 @@
 //! Keeps the project's old private words out: the field has terms for these things, and `docs/glossary.md`
 //! lists them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::source_tree::texts_below;
 
 /// Names that code may not use, with the term that it uses instead.
 const COINED_NAMES: [(&str, &str); 24] = [
@@ -44,27 +43,6 @@ const COINED_PHRASES: [&str; 8] = [
     "begins so;",
 ];
 
-fn files(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() { walk(&path, paths) } else { paths.push(path) }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = Vec::new();
-    walk(&root.join(folder), &mut paths);
-    paths.sort();
-    paths
-        .iter()
-        .filter(|path| path.extension().is_some_and(|e| extensions.iter().any(|&wanted| e == wanted)))
-        .map(|path| {
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            (name, fs::read_to_string(path).unwrap())
-        })
-        .collect()
-}
-
 /// Whether `word` stands in `line` by itself.
 fn has_word(line: &str, word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
@@ -77,7 +55,7 @@ fn has_word(line: &str, word: &str) -> bool {
 fn code_uses_the_terms_of_the_field() {
     let mut wrong = Vec::new();
     for folder in ["src", "benches"] {
-        for (name, text) in files(folder, &["rs"]) {
+        for (name, text) in texts_below(folder, &["rs"]) {
             for (index, line) in text.lines().enumerate() {
                 // What an older version wrote is still read, under its old name.
                 let reads_old = line.contains("alias") || line.contains("// old name");
@@ -95,7 +73,9 @@ fn code_uses_the_terms_of_the_field() {
 fn sentences_are_plain_english() {
     let mut wrong = Vec::new();
     let documents = ["docs", "src", "benches", "experiments", "scripts"];
-    for (name, text) in documents.iter().flat_map(|folder| files(folder, &["rs", "md", "yaml", "py", "cu"])) {
+    for (name, text) in
+        documents.iter().flat_map(|folder| texts_below(folder, &["rs", "md", "yaml", "py", "cu"]))
+    {
         for (index, line) in text.lines().enumerate() {
             for phrase in COINED_PHRASES.iter().filter(|phrase| line.contains(**phrase)) {
                 wrong.push(format!("{name}:{}: \"{phrase}\"", index + 1));
