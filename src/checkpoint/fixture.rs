@@ -19,6 +19,15 @@ pub fn a_model() -> ModelSpec {
 pub fn a_pair(vocab: usize) -> TrainedNetworks {
     let (data, train, evaluate) = Default::default();
     let objective = ObjectiveSpec::default();
-    let spec = TrialSpec { seed: 1, model: a_model(), objective, data, train, published: None, evaluate };
+    let spec = TrialSpec {
+        seed: 1,
+        model: a_model(),
+        objective,
+        data,
+        train,
+        published: None,
+        evaluate,
+        control: None,
+    };
     TrainedNetworks::new(&spec, vocab, |_| Ok(())).unwrap()
 }

@@ -67,6 +67,7 @@ pub fn build_and_show(experiment: &Experiment, request: &ReportRequest) -> Resul
         experiment: &experiment.spec,
         profile: &experiment.profile,
         trials: &experiment.trials,
+        controls: &experiment.controls,
         results: &request.results.join(name),
         out: &request.reports.join(name).join(&experiment.profile),
         command: &rebuild_command(experiment, request),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::rebuild_command::{as_typed, rebuild_command_of};
 use super::{exit, output};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Experiment, ExperimentSpec, Trial, load};
+use crate::experiment::{Experiment, ExperimentSpec, Trial, controls, load};
 use crate::report::{DiscoveredExperiment, DiscoveredProfile, ReportInput, ReportSummary, build, find};
 
 /// Folders to read and write.
@@ -85,25 +85,27 @@ fn one(experiment: &DiscoveredExperiment, profile: &DiscoveredProfile, folders: 
     let out = folders.reports.join(&experiment.name).join(&profile.name);
     let file = file_of(&experiment.name, folders);
     let planned = file.as_deref().map(|file| load(file, Some(&profile.name), &[])).transpose()?;
-    let (spec, trials, command) = match planned {
+    let (spec, trials, controls, command) = match planned {
         Some(planned) if profile.n_of(&planned.trials) > 0 => {
             let command = rebuild_command_of(&planned, &[], folders.results, folders.reports);
-            (planned.spec, planned.trials, command)
+            (planned.spec, planned.trials, planned.controls, command)
         }
         planned => {
             let trials = profile.latest();
-            (as_recorded(&experiment.name, planned, &trials), trials, command_for_all(folders))
+            let controls = controls(&trials);
+            (as_recorded(&experiment.name, planned, &trials), trials, controls, command_for_all(folders))
         }
     };
     let summary = build(&ReportInput {
         experiment: &spec,
         profile: &profile.name,
         trials: &trials,
+        controls: &controls,
         results: &results,
         out: &out,
         command: &command,
     })?;
-    Ok(Built { summary, n_left_out: profile.n_trials() - profile.n_of(&trials) })
+    Ok(Built { summary, n_left_out: profile.n_trials() - profile.n_of(trials.iter().chain(&controls)) })
 }
 
 /// The file of an experiment: in the folder of experiments, or written by `evaluate` into its results.

@@ -115,7 +115,7 @@ impl CheckedPoint {
         let point = self.point.iter().map(|setting| (setting.name.clone(), value(setting))).collect();
         let BaseSpec { model, objective, data, train, published } = self.base.clone();
         let evaluate = self.evaluate.clone();
-        let spec = TrialSpec { seed, model, objective, data, train, published, evaluate };
+        let spec = TrialSpec { seed, model, objective, data, train, published, evaluate, control: None };
         Trial { id: spec.id(), point, spec }
     }
 

@@ -37,6 +37,15 @@ pub struct Experiment {
     pub spec: ExperimentSpec,
     /// Every point of the sweep with every seed, without repetitions.
     pub trials: Vec<Trial>,
+    /// The control trials of `trials`, each once.
+    pub controls: Vec<Trial>,
+}
+
+impl Experiment {
+    /// All that a run computes: the controls, then the points of the sweep.
+    pub fn all_trials(&self) -> impl Iterator<Item = &Trial> {
+        self.controls.iter().chain(&self.trials)
+    }
 }
 
 /// Reads an experiment with a profile (the file's first if `None`) and overrides (`path=value`; the last one
@@ -84,7 +93,8 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
         spec.profiles = written;
     }
     let profile = chosen.unwrap_or(DEFAULT_PROFILE).to_string();
-    Ok(Experiment { path: path.to_path_buf(), profile, profiles, spec, trials })
+    let controls = super::controls::controls(&trials);
+    Ok(Experiment { path: path.to_path_buf(), profile, profiles, spec, trials, controls })
 }
 
 fn read_sets(sets: &[String], problems: &mut Problems) -> Vec<Override> {

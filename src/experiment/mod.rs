@@ -10,6 +10,7 @@
 //! of each. Must never: touch a model, a device, the network or the clock.
 
 mod check;
+mod controls;
 mod document;
 mod expand;
 mod format;
@@ -21,18 +22,22 @@ mod sweep_point;
 mod trial;
 
 pub use crate::precision::Precision;
+pub use controls::controls;
 pub use document::schema::schema;
+pub use format::controls::{Control, ControlsSpec};
 pub use format::data::{DataSpec, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
 pub use format::evaluation::{evaluation_file, evaluation_name};
 pub use format::finetune::{FinetuneSpec, HeadKind};
 pub use format::glue_mean::GlueMean;
+pub use format::minimal_pairs::PairSetSpec;
 pub use format::model::{EncoderShape, INITIALIZER_RANGE, ModelSize, ModelSpec, Sharing};
 pub use format::objective::ObjectiveSpec;
 pub use format::objective::choices::{
     Correction, GeneratorKind, MainTask, Masking, Stage, StageSchedule, cropped,
 };
 pub use format::paper::PaperSpec;
+pub use format::probe::ProbeSpec;
 pub use format::published::PublishedSpec;
 pub use format::recipe::LayerDecayRule;
 pub use format::squad::{SquadHead, SquadSpec};

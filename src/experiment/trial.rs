@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::experiment::format::controls::{Control, ControlsSpec};
 use crate::experiment::format::data::DataSpec;
 use crate::experiment::format::evaluate::EvaluateSpec;
 use crate::experiment::format::model::ModelSpec;
@@ -36,6 +37,9 @@ pub struct TrialSpec {
     pub published: Option<PublishedSpec>,
     /// Downstream evaluation.
     pub evaluate: EvaluateSpec,
+    /// What the trial is a control of, if it is one and not a point of the sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
 }
 
 /// Twelve hexadecimal digits: a hash of what changes numbers.
@@ -68,6 +72,7 @@ impl TrialSpec {
         content.train = content.train.without_bookkeeping();
         content.evaluate.finetune.keep_models = false;
         content.evaluate.predict_test = false;
+        content.evaluate.controls = ControlsSpec::default();
         // The numbers that a named recipe filled in are hashed, its name is not.
         (content.evaluate.finetune.recipe, content.evaluate.finetune.recipe_size) = (None, None);
         if content.train.budget.unit().is_some() {
@@ -110,7 +115,9 @@ impl Trial {
     /// The label that distinguishes trials for a reader: `model.generator_ratio=0.25 seed=1`.
     pub fn label(&self) -> String {
         let seed = format!("seed={}", self.spec.seed);
-        if self.point.is_empty() { seed } else { format!("{} {seed}", self.point.label()) }
+        let point = (!self.point.is_empty()).then(|| self.point.label());
+        let control = self.spec.control.map(|control| control.label().to_string());
+        control.into_iter().chain(point).chain([seed]).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -136,7 +143,8 @@ mod tests {
         let trial = |objective: ObjectiveSpec, budget| {
             let train = TrainSpec { budget, ..Default::default() };
             let (model, data, evaluate) = Default::default();
-            TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }.id()
+            TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
+                .id()
         };
         let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         let rtd = ObjectiveSpec::default();

@@ -68,7 +68,16 @@ fn trial(objective: &str, n_steps: u64) -> TrialSpec {
         ..Default::default()
     };
     let data = DataSpec::Language { documents: 2000, seed: 0 };
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate: Default::default() }
+    TrialSpec {
+        seed: 1,
+        model,
+        objective,
+        data,
+        train,
+        published: None,
+        evaluate: Default::default(),
+        control: None,
+    }
 }
 
 /// The built-in language, and what an objective knows about it.

@@ -4,7 +4,8 @@
 //! A row is one measurement:
 //!
 //! - `record` = `metrics`: one value of one line of metrics.jsonl (trial × split × step × metric);
-//! - `record` = `score`: one fine-tuning run (trial × task × fine-tuning seed).
+//! - `record` = `score`: one fine-tuning run (trial × task × fine-tuning seed);
+//! - `record` = `measure`: one value without fine-tuning (trial × measure × baseline).
 //!
 //! Every row repeats what is known of its trial: a column per key of the specification under its dotted
 //! path (`model.generator_ratio`), the provenance (`provenance.device`) and the outcome (`outcome.flops`).
@@ -17,7 +18,7 @@ use polars::prelude::{
 };
 use serde_json::Value;
 
-use super::schema::{Event, Outcome, Score, TrialRecord};
+use super::schema::{Event, Measure, Outcome, Score, TrialRecord};
 use crate::error::{Error, Result};
 use crate::experiment::TaskName;
 
@@ -25,6 +26,8 @@ use crate::experiment::TaskName;
 pub const METRICS: &str = "metrics";
 /// Value of the column `record` for a fine-tuning run.
 pub const SCORE: &str = "score";
+/// Value of the column `record` for a value without fine-tuning.
+pub const MEASURE: &str = "measure";
 
 /// A trial's records, and the names that they are shown under.
 pub struct FrameTrial<'a> {
@@ -78,46 +81,59 @@ impl Frames {
 enum Measurement<'a> {
     Metric { event: &'a Event, measure: &'a str, value: f64 },
     Score { score: &'a Score, trial: &'a FrameTrial<'a> },
+    Measure(&'a Measure),
 }
 
 impl<'a> Measurement<'a> {
     fn event(&self) -> Option<&'a Event> {
         match self {
             Self::Metric { event, .. } => Some(event),
-            Self::Score { .. } => None,
+            Self::Score { .. } | Self::Measure(_) => None,
         }
     }
 
     fn score(&self) -> Option<&'a Score> {
         match self {
-            Self::Metric { .. } => None,
+            Self::Metric { .. } | Self::Measure(_) => None,
             Self::Score { score, .. } => Some(score),
+        }
+    }
+
+    fn measure(&self) -> Option<&'a Measure> {
+        match self {
+            Self::Metric { .. } | Self::Score { .. } => None,
+            Self::Measure(measure) => Some(measure),
         }
     }
 
     /// The task of a fine-tuning run, with the trial's record.
     fn task(&self) -> Option<(TaskName, &'a TrialRecord)> {
         match self {
-            Self::Metric { .. } => None,
+            Self::Metric { .. } | Self::Measure(_) => None,
             Self::Score { score, trial } => Some((score.task, trial.record)),
         }
     }
 }
 
-/// The measurements of a trial: its metrics, then its fine-tuning runs.
+/// The measurements of a trial: its metrics, its fine-tuning runs, then what was measured without them.
 fn measurements<'a>(trial: &'a FrameTrial) -> Vec<Measurement<'a>> {
     let of_event = |event: &'a Event| {
         event.values.iter().map(move |(measure, value)| Measurement::Metric { event, measure, value: *value })
     };
     let scores = trial.outcome.into_iter().flat_map(|outcome| &outcome.scores);
     let scores = scores.map(|score| Measurement::Score { score, trial });
-    trial.events.iter().flat_map(of_event).chain(scores).collect()
+    let measures = trial.outcome.into_iter().flat_map(|outcome| &outcome.measures).map(Measurement::Measure);
+    trial.events.iter().flat_map(of_event).chain(scores).chain(measures).collect()
 }
 
 /// The columns that tell measurements apart.
 fn measurement_columns(rows: &[Measurement]) -> Vec<Column> {
     let mut columns = vec![
-        column("record", rows, |row| if row.event().is_some() { METRICS } else { SCORE }),
+        column("record", rows, |row| match row {
+            Measurement::Metric { .. } => METRICS,
+            Measurement::Score { .. } => SCORE,
+            Measurement::Measure(_) => MEASURE,
+        }),
         column("split", rows, |row| Some(row.event()?.split.word())),
         column("step", rows, |row| Some(row.event()?.step)),
         column("tokens", rows, |row| Some(row.event()?.tokens)),
@@ -126,13 +142,22 @@ fn measurement_columns(rows: &[Measurement]) -> Vec<Column> {
         column("measure", rows, |row| match row {
             Measurement::Metric { measure, .. } => (*measure).to_string(),
             Measurement::Score { score, .. } => score.metric.clone(),
+            Measurement::Measure(measure) => measure.name.clone(),
         }),
         column("value", rows, |row| match row {
             Measurement::Metric { value, .. } => Some(*value),
             Measurement::Score { score, .. } => score.value,
+            Measurement::Measure(measure) => measure.value,
         }),
         column("task", rows, |row| Some(row.score()?.task.as_str())),
-        column("synthetic", rows, |row| Some(row.score()?.synthetic)),
+        column("synthetic", rows, |row| match row {
+            Measurement::Metric { .. } => None,
+            Measurement::Score { score, .. } => Some(score.synthetic),
+            Measurement::Measure(measure) => Some(measure.synthetic),
+        }),
+        column("baseline", rows, |row| row.measure()?.baseline.clone()),
+        column("standard_error", rows, |row| row.measure()?.standard_error),
+        column("chance", rows, |row| row.measure()?.chance),
         column("head", rows, |row| row.task().map(|(task, record)| head(record, task))),
         column("starts_from", rows, |row| {
             let (task, record) = row.task()?;
@@ -142,14 +167,26 @@ fn measurement_columns(rows: &[Measurement]) -> Vec<Column> {
         column("examples_low", rows, |row| Some(row.score()?.interval?[0])),
         column("examples_high", rows, |row| Some(row.score()?.interval?[1])),
         column("majority", rows, |row| Some(row.score()?.majority)),
-        column("n_examples", rows, |row| Some(row.score()?.n_examples as u64)),
+        column("n_examples", rows, |row| match row {
+            Measurement::Metric { .. } => None,
+            Measurement::Score { score, .. } => Some(score.n_examples as u64),
+            Measurement::Measure(measure) => Some(measure.n),
+        }),
         column("n_train", rows, |row| Some(row.score()?.n_train as u64)),
         column("finetune_steps", rows, |row| Some(row.score()?.steps)),
     ];
     let scores = rows.iter().filter_map(Measurement::score);
-    let names: BTreeSet<&String> = scores.flat_map(|score| score.others.keys()).collect();
+    let measures = rows.iter().filter_map(Measurement::measure);
+    let names: BTreeSet<&String> = scores
+        .flat_map(|score| score.others.keys())
+        .chain(measures.flat_map(|measure| measure.others.keys()))
+        .collect();
     for name in names {
-        let value = |row: &Measurement<'_>| row.score()?.others.get(name).copied();
+        let value = |row: &Measurement<'_>| match row {
+            Measurement::Metric { .. } => None,
+            Measurement::Score { score, .. } => score.others.get(name).copied(),
+            Measurement::Measure(measure) => measure.others.get(name).copied(),
+        };
         columns.push(column(&format!("other_{name}"), rows, value));
     }
     columns
@@ -206,7 +243,7 @@ fn described(trial: &FrameTrial) -> serde_json::Result<Vec<(String, Value)>> {
         let mut outcome = serde_json::to_value(outcome)?;
         if let Some(map) = outcome.as_object_mut() {
             // The scores have rows of their own, and the others say nothing about the outcome.
-            map.retain(|key, _| !["record_version", "id", "scores"].contains(&key.as_str()));
+            map.retain(|key, _| !["record_version", "id", "scores", "measures"].contains(&key.as_str()));
         }
         flatten("outcome", outcome, &mut keys);
     }

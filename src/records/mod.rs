@@ -23,8 +23,8 @@ pub use folder::{TrialFolder, TrialRecords};
 pub use median::{median, median_run};
 pub use results::ExperimentFolder;
 pub use schema::{
-    Continuation, DataProvenance, Event, Failure, Outcome, PredictedExample, Predictions, Provenance,
-    RECORD_VERSION, Score, Split, Timing, TrialRecord,
+    Continuation, DataProvenance, Event, Failure, Measure, Outcome, PredictedExample, Predictions,
+    Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
 };
 pub use sink::{Display, Silent, Sink};
 pub use split_predictions::SplitPredictions;

@@ -206,6 +206,9 @@ pub struct Outcome {
     pub validation: BTreeMap<String, f64>,
     /// One entry per task and fine-tuning seed.
     pub scores: Vec<Score>,
+    /// What was measured without fine-tuning; empty in records from before there was such a measure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
     /// Seconds. They are never part of a comparison of numbers.
     pub timing: Timing,
 }
@@ -217,6 +220,34 @@ pub struct Timing {
     pub pretrain_s: f64,
     /// Fine-tuning and scoring.
     pub finetune_s: f64,
+}
+
+/// A value that was measured without fine-tuning: on minimal pairs, by a frozen probe, or by a model of word
+/// counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What is measured, in the words of `report.y`: `pairs.blimp.disc_sum`, `probe.cola`. A baseline has the
+    /// name of what it stands beside: `pairs.blimp` for all scorers of that set, `cola`, `held_out.mlm_loss`.
+    pub name: String,
+    /// The baseline whose value it is, in the words of a table (`trigram`, `bag of words`, `ceiling`); absent
+    /// if it is the encoder's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// The value; shares × 100. Absent if it is undefined.
+    pub value: Option<f64>,
+    /// Standard error over the items, in the unit of the value; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// The value of guessing: 50 for pairs, the majority class for a probe; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// Number of scored items: pairs, examples or tokens.
+    pub n: u64,
+    /// Whether the items are the built-in language's.
+    pub synthetic: bool,
+    /// Further values of the same measurement by name: `ties`, `per_token`, `phenomenon.binding`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, f64>,
 }
 
 /// One fine-tuning run's score.

@@ -88,7 +88,8 @@ impl DiscoveredProfile {
     }
 
     /// How many of a plan's trials it has.
-    pub fn n_of(&self, plan: &[Trial]) -> usize {
+    pub fn n_of<'p>(&self, plan: impl IntoIterator<Item = &'p Trial>) -> usize {
+        let plan: Vec<&Trial> = plan.into_iter().collect();
         self.trials.iter().filter(|found| plan.iter().any(|trial| trial.id == found.trial.id)).count()
     }
 
@@ -97,7 +98,8 @@ impl DiscoveredProfile {
     /// ascending order, and by seed.
     pub fn latest(&self) -> Vec<Trial> {
         let mut kept: Vec<Trial> = Vec::new();
-        for DiscoveredTrial { trial, .. } in &self.trials {
+        let points = self.trials.iter().filter(|found| found.trial.spec.control.is_none());
+        for DiscoveredTrial { trial, .. } in points {
             let first = kept.first();
             let Some(trial) = first.map_or(Some(trial.clone()), |first| at_paths_of(first, trial)) else {
                 continue;

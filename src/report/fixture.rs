@@ -40,6 +40,7 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
         train: TrainSpec { steps, ..TrainSpec::default() },
         published: None,
         evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
+        control: None,
     };
     Trial { id: spec.id(), point: point.into_iter().collect(), spec }
 }
@@ -104,6 +105,7 @@ impl Fixture {
             experiment: &self.experiment,
             profile: "quick",
             trials: &self.trials,
+            controls: &[],
             results: &self.results(),
             out: &self.out(),
             command: "electra-lab report experiments/gen_ratio.yaml --profile quick",
@@ -225,6 +227,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
         n_parameters: 900_000,
         validation: events(trial).last().map(|event| event.values.clone()).unwrap_or_default(),
         scores,
+        measures: Vec::new(),
         timing: Timing { pretrain_s: 30.25, finetune_s: 12.5 },
     }
 }

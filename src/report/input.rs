@@ -13,6 +13,8 @@ pub struct ReportInput<'a> {
     pub profile: &'a str,
     /// The plan; a report shows these trials and no others.
     pub trials: &'a [Trial],
+    /// The plan's control trials.
+    pub controls: &'a [Trial],
     /// Folder of the experiment's results, with one folder per trial.
     pub results: &'a Path,
     /// Folder that receives the report; made if it is missing.

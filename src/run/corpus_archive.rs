@@ -19,7 +19,7 @@ pub fn export_corpus(
     sink: &dyn Sink,
 ) -> Result<Vec<ArchivedCorpus>> {
     let mut texts: Vec<(&DataSpec, Vec<usize>)> = Vec::new();
-    for spec in experiment.trials.iter().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
+    for spec in experiment.all_trials().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
         let seq_len = spec.train.seq_len;
         match texts.iter_mut().find(|(data, _)| *data == &spec.data) {
             Some((_, lengths)) if lengths.contains(&seq_len) => {}

@@ -114,7 +114,7 @@ fn check_names(experiments: &[Experiment]) -> Result<()> {
 /// The trials whose id starts with one of the prefixes of `--only`; all without prefixes.
 fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec<Job<'a>>> {
     let jobs = experiments.iter().flat_map(|experiment| {
-        experiment.trials.iter().map(|trial| Job {
+        experiment.all_trials().map(|trial| Job {
             experiment: &experiment.spec.name,
             profile: &experiment.profile,
             trial,

@@ -13,7 +13,7 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
     let env = DataEnv::new(false)?;
     let mut fetched = Vec::new();
     let mut files: Vec<(String, u64)> = Vec::new();
-    for spec in experiment.trials.iter().map(|trial| &trial.spec) {
+    for spec in experiment.all_trials().map(|trial| &trial.spec) {
         if let Some(published) = &spec.published {
             sink.phase(&format!("fetching {}", published.model));
             model_folder(&published.model, &published.revision, &env)?;

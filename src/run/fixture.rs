@@ -57,6 +57,7 @@ pub fn a_trial(seed: u64) -> Trial {
         train: Default::default(),
         published: None,
         evaluate: Default::default(),
+        control: None,
     };
     Trial { id: spec.id(), point: Default::default(), spec }
 }
@@ -80,7 +81,8 @@ pub fn an_experiment(seeds: &[u64]) -> Experiment {
 /// An experiment with these trials.
 pub fn an_experiment_of(trials: Vec<Trial>) -> Experiment {
     let spec = ExperimentSpec { name: "test".into(), about: "Does it work?".into(), ..Default::default() };
-    Experiment { path: "test.yaml".into(), profile: "quick".into(), profiles: Vec::new(), spec, trials }
+    let (path, profile) = ("test.yaml".into(), "quick".into());
+    Experiment { path, profile, profiles: Vec::new(), spec, trials, controls: Vec::new() }
 }
 
 /// The outcome of a trial.
@@ -95,6 +97,7 @@ pub fn an_outcome(id: &TrialId) -> Outcome {
         n_parameters: 1_000_000,
         validation: [("loss".to_string(), 9.5)].into(),
         scores: Vec::new(),
+        measures: Vec::new(),
         timing: Timing { pretrain_s: 100.0, finetune_s: 20.0 },
     }
 }

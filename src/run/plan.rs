@@ -108,10 +108,11 @@ pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -
 }
 
 fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
-    let texts = Texts::new(&experiment.trials, env);
-    let mut trials = Vec::with_capacity(experiment.trials.len());
+    let planned_trials: Vec<Trial> = experiment.all_trials().cloned().collect();
+    let texts = Texts::new(&planned_trials, env);
+    let mut trials = Vec::with_capacity(planned_trials.len());
     let mut finished = Vec::new();
-    for trial in &experiment.trials {
+    for trial in &planned_trials {
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
         // One unreadable trial must not hide the others.
         let status = match folder.outcome().and_then(|outcome| Ok((outcome, folder.state()?))) {
@@ -142,9 +143,9 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             None => with_cost(planned, &trial.spec, texts.vocab_size(&trial.spec, &Silent)?),
         });
     }
-    share_steps(&mut trials, &experiment.trials);
+    share_steps(&mut trials, &planned_trials);
     let rate = Rate::of(&finished, gemm_rate)?;
-    for (planned, trial) in trials.iter_mut().zip(&experiment.trials) {
+    for (planned, trial) in trials.iter_mut().zip(&planned_trials) {
         planned.left_s = rate.left_s(planned, &trial.spec);
     }
     // A trial that two points of the sweep name runs once.

@@ -57,7 +57,7 @@ pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
     Status {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
-        trials: experiment.trials.iter().map(row).collect(),
+        trials: experiment.all_trials().map(row).collect(),
     }
 }
 

@@ -60,6 +60,7 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
         n_parameters: published.n_encoder_parameters(),
         validation: Default::default(),
         scores,
+        measures: Vec::new(),
         timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
     }))
 }
@@ -95,6 +96,7 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
         n_parameters: flops::n_parameters(spec, vocabulary.size),
         validation: state.validation.values(),
         scores,
+        measures: Vec::new(),
         timing: Timing { pretrain_s: state.elapsed_s, finetune_s: began.elapsed().as_secs_f64() },
     }))
 }

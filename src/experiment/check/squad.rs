@@ -72,6 +72,7 @@ mod tests {
             train: Default::default(),
             published: None,
             evaluate: EvaluateSpec { tasks: vec![TaskName::Squad2], ..Default::default() },
+            control: None,
         };
         change(&mut spec);
         let violations = check_squad(&spec).into_iter();

@@ -253,6 +253,7 @@ mod tests {
             train: TrainSpec::default(),
             published: None,
             evaluate: EvaluateSpec { tasks: vec![TaskName::Cola], ..Default::default() },
+            control: None,
         }
     }
 

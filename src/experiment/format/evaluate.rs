@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::controls::ControlsSpec;
 use super::finetune::FinetuneSpec;
 use super::intermediate::IntermediateSpec;
+use super::minimal_pairs::PairSetSpec;
+use super::probe::ProbeSpec;
 use super::squad::SquadSpec;
 use super::task_name::TaskName;
 
@@ -85,10 +88,23 @@ pub struct EvaluateSpec {
     /// Starts some tasks from the encoder as fine-tuned on another task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intermediate: Option<IntermediateSpec>,
+    /// Sets of minimal pairs, scored without fine-tuning.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub minimal_pairs: Vec<PairSetSpec>,
+    /// A linear classifier on features of the frozen encoder.
+    #[serde(skip_serializing_if = "ProbeSpec::is_empty")]
+    pub probe: ProbeSpec,
+    /// What stands beside the scores; changes no score of a trial, so it is not part of its id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub controls: ControlsSpec,
     /// Also predicts the test splits (both of MNLI, and AX with its models), for `electra-lab submission`;
     /// changes no score.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub predict_test: bool,
+}
+
+fn is_default(controls: &ControlsSpec) -> bool {
+    *controls == ControlsSpec::default()
 }
 
 impl EvaluateSpec {
@@ -146,6 +162,9 @@ impl Default for EvaluateSpec {
             finetune: FinetuneSpec::default(),
             squad: SquadSpec::default(),
             intermediate: None,
+            minimal_pairs: Vec::new(),
+            probe: ProbeSpec::default(),
+            controls: ControlsSpec::default(),
             predict_test: false,
         }
     }
@@ -159,7 +178,17 @@ mod tests {
     #[test]
     fn default_values_are_not_serialised() {
         let text = serde_json::to_string(&EvaluateSpec::default()).unwrap();
-        for key in ["intermediate", "predict_test", "recipe", "keep_models", "double_unordered", "head"] {
+        for key in [
+            "intermediate",
+            "predict_test",
+            "recipe",
+            "keep_models",
+            "double_unordered",
+            "head",
+            "pairs",
+            "probe",
+            "controls",
+        ] {
             assert!(!text.contains(key), "{key} is in {text}");
         }
     }

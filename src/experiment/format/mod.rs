@@ -1,14 +1,17 @@
 //! The types of the experiment file, one file per section.
 
+pub mod controls;
 pub mod data;
 pub mod evaluate;
 pub mod evaluation;
 pub mod finetune;
 pub mod glue_mean;
 pub mod intermediate;
+pub mod minimal_pairs;
 pub mod model;
 pub mod objective;
 pub mod paper;
+pub mod probe;
 pub mod published;
 pub mod recipe;
 pub mod squad;

@@ -186,6 +186,13 @@ impl ModelSpec {
         }
     }
 
+    /// The model of an untrained control: the same encoder, with a generator of its shape, which any encoder
+    /// may have.
+    pub fn untrained(&self) -> Self {
+        let Self { sharing, generator_layers, .. } = Self::default();
+        Self { generator_ratio: 1.0, generator_layers, sharing, ..self.clone() }
+    }
+
     /// Shape of the generator: width `round(hidden × ratio)`, the same embeddings, and the same depth unless
     /// given. Heads and feed-forward layer follow from the width as for the discriminator, or scale with the
     /// ratio if they are given.

@@ -193,7 +193,7 @@ fn trial(options: &BenchOptions) -> TrialSpec {
     let BenchOptions { batch, micro_batch, seq: seq_len, precision, .. } = *options;
     let train = TrainSpec { batch, micro_batch, seq_len, precision, ..Default::default() };
     let (objective, data, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
+    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
 }
 
 fn random_batch(options: &BenchOptions, step: u64) -> Batch {

@@ -23,7 +23,7 @@ fn spec() -> TrialSpec {
     let train =
         TrainSpec { steps: 10, warmup: 2, learning_rate: 1e-2, checkpoint_every: 4, ..Default::default() };
     let (objective, data, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate }
+    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
 }
 
 fn batch(step: u64) -> Batch {

@@ -1,0 +1,117 @@
+//! The control trials of an experiment: untrained encoders, and models of word counts.
+//!
+//! A control's specification keeps only what its numbers depend on, so that all points of a sweep with the
+//! same encoder share one, within an experiment and between experiments. Next: `run/trial.rs` runs them.
+
+use serde_json::Value;
+
+use super::format::controls::{Control, ControlsSpec};
+use super::format::evaluate::EvaluateSpec;
+use super::format::finetune::FinetuneSpec;
+use super::format::model::ModelSpec;
+use super::format::objective::ObjectiveSpec;
+use super::format::task_name::TaskName;
+use super::format::train::TrainSpec;
+use super::sweep_point::SweepPoint;
+use super::trial::{Trial, TrialSpec};
+
+impl TrialSpec {
+    /// The specification of the control of this trial. None where it has none: a published checkpoint has no
+    /// initial values here, and a trial without an evaluation nothing to compare.
+    pub fn control(&self, control: Control) -> Option<Self> {
+        if self.published.is_some() || self.control.is_some() {
+            return None;
+        }
+        let ControlsSpec { untrained, text_models } = self.evaluate.controls;
+        let train = TrainSpec {
+            steps: 0,
+            warmup: 0,
+            seq_len: self.train.seq_len,
+            precision: self.train.precision,
+            ..TrainSpec::default()
+        };
+        let common = Self { train, control: Some(control), ..self.clone() };
+        match control {
+            Control::Untrained if untrained && self.evaluate.has_measures() => {
+                let objective = ObjectiveSpec::default();
+                Some(Self { objective, model: self.model.untrained(), ..common })
+            }
+            Control::TextModels if text_models => {
+                let (model, objective) = (ModelSpec::default(), ObjectiveSpec::default());
+                let train = TrainSpec { precision: TrainSpec::default().precision, ..common.train };
+                let evaluate = self.evaluate.for_text_models();
+                Some(Self { seed: 0, model, objective, train, evaluate, ..common })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The distinct control trials of an experiment's trials, in their order, models of word counts first.
+pub fn controls(trials: &[Trial]) -> Vec<Trial> {
+    let mut controls: Vec<Trial> = Vec::new();
+    for control in [Control::TextModels, Control::Untrained] {
+        let first = controls.len();
+        for trial in trials {
+            let Some(spec) = trial.spec.control(control) else { continue };
+            let id = spec.id();
+            if !controls.iter().any(|known| known.id == id) {
+                controls.push(Trial { id, point: settings_of_controls(&trial.point), spec });
+            }
+        }
+        keep_what_differs(&mut controls[first..]);
+    }
+    controls
+}
+
+/// The swept settings that a control may depend on.
+fn settings_of_controls(point: &SweepPoint) -> SweepPoint {
+    let depends = |path: &str| !path.starts_with("objective") && !path.starts_with("model.generator");
+    point.iter().filter(|(path, _)| depends(path)).cloned().collect()
+}
+
+/// Removes from the points of controls the settings in which no two differ, and those of training.
+fn keep_what_differs(controls: &mut [Trial]) {
+    let Some(first) = controls.first().map(|control| control.point.clone()) else { return };
+    let differs = |path: &str, value: &Value| {
+        controls.iter().any(|control| control.point.value(path).is_none_or(|other| other != value))
+    };
+    let kept: Vec<String> = first
+        .iter()
+        .filter(|(path, value)| {
+            differs(path, value) && (!path.starts_with("train.") || path == "train.seq_len")
+        })
+        .map(|(path, _)| path.clone())
+        .collect();
+    for control in controls {
+        control.point = control.point.iter().filter(|(path, _)| kept.contains(path)).cloned().collect();
+    }
+}
+
+impl EvaluateSpec {
+    /// Whether anything is measured on the encoder after pre-training.
+    pub fn has_measures(&self) -> bool {
+        !self.tasks.is_empty() || !self.minimal_pairs.is_empty() || !self.probe.is_empty()
+    }
+
+    /// The part of the evaluation that models of word counts take part in: the examples of the tasks and the
+    /// pairs, without the settings of fine-tuning.
+    fn for_text_models(&self) -> Self {
+        let mut tasks: Vec<TaskName> = Vec::new();
+        for task in self.tasks.iter().chain(&self.probe.tasks) {
+            if !task.is_squad() && !tasks.contains(task) {
+                tasks.push(*task);
+            }
+        }
+        Self {
+            source: self.source.clone(),
+            tasks,
+            minimal_pairs: self.minimal_pairs.clone(),
+            finetune: FinetuneSpec {
+                max_train_examples: self.finetune.max_train_examples,
+                ..Default::default()
+            },
+            ..Default::default()
+        }
+    }
+}

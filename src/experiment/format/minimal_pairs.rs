@@ -1,0 +1,77 @@
+//! Sets of minimal pairs: a good and a bad sentence that differ in one respect, scored without a label or
+//! fine-tuning.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A set of minimal pairs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PairSetSpec {
+    /// Pairs of the built-in language, which break one rule of its grammar at a time. Balanced in both
+    /// directions, so that a preference for one word is right half the time. Marked synthetic.
+    Language {
+        /// Pairs in all, spread evenly over the rules.
+        #[serde(default = "default_pairs")]
+        #[schemars(range(min = 10, max = 10000000))]
+        pairs: usize,
+    },
+    /// BLiMP (Warstadt et al. 2020): 67 paradigms of 1,000 English pairs, grouped in 12 phenomena.
+    Blimp {
+        /// Repository, `owner/name`.
+        #[serde(default = "default_blimp")]
+        repo: String,
+        /// Branch, tag or commit.
+        #[serde(default = "default_revision")]
+        revision: String,
+        /// Scores only the first pairs of each paradigm.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1))]
+        max_pairs: Option<usize>,
+    },
+    /// Zorro (Huebner et al. 2021): 23 paradigms of 2,000 pairs with the words of child-directed speech.
+    Zorro {
+        /// Repository, `owner/name`.
+        #[serde(default = "default_zorro")]
+        repo: String,
+        /// Branch, tag or commit.
+        #[serde(default = "default_revision")]
+        revision: String,
+        /// Scores only the first pairs of each paradigm.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1))]
+        max_pairs: Option<usize>,
+    },
+}
+
+fn default_pairs() -> usize {
+    4000
+}
+
+fn default_blimp() -> String {
+    "nyu-mll/blimp".into()
+}
+
+fn default_zorro() -> String {
+    "corpora/zorro".into()
+}
+
+fn default_revision() -> String {
+    "main".into()
+}
+
+impl PairSetSpec {
+    /// The word in the experiment file and in the names of its measures, `pairs.WORD.SCORER`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Language { .. } => "language",
+            Self::Blimp { .. } => "blimp",
+            Self::Zorro { .. } => "zorro",
+        }
+    }
+
+    /// Whether the pairs are the built-in language's: their scores are marked synthetic.
+    pub fn is_synthetic(&self) -> bool {
+        matches!(self, Self::Language { .. })
+    }
+}
