@@ -22,6 +22,7 @@ use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::prediction::{Prediction, hidden_at_slots, measure_hits};
 use super::proposals::Replacements;
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -160,6 +161,14 @@ impl Objective for Adversarial {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let Electra { generator, discriminator } = &self.network.electra;
+        TokenScorers {
+            one_pass: vec![OnePassScorer::discriminator(discriminator)],
+            masked: vec![MaskedScorer::generator(generator)],
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use super::masking::{Masked, Masker};
 use super::metrics::area_under_curve;
 use super::prediction::{Prediction, measure_hits};
 use super::proposals::Replacements;
+use super::scoring::{OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -146,6 +147,12 @@ impl Objective for Electric {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let ElectricNetworks { generator, discriminator } = &self.networks;
+        let one_pass = vec![OnePassScorer::energy(discriminator), OnePassScorer::towers(generator)];
+        TokenScorers { one_pass, ..Default::default() }
     }
 }
 

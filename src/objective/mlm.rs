@@ -9,6 +9,7 @@ use super::deferred_metrics::DeferredMetrics;
 use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masked, Masker};
 use super::prediction::predict;
+use super::scoring::{MaskedScorer, TokenScorers};
 use super::step::{Losses, StepContext};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -54,6 +55,10 @@ impl Objective for MaskedLanguageModelling {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        TokenScorers { masked: vec![MaskedScorer::encoder(&self.network)], ..Default::default() }
     }
 }
 

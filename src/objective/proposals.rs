@@ -60,6 +60,14 @@ pub struct Proposals {
 }
 
 impl Proposer {
+    /// The network, if it is one.
+    pub fn network(&self) -> Option<&MaskedLm> {
+        match self {
+            Self::Network(network) => Some(network),
+            Self::Table(_) => None,
+        }
+    }
+
     /// Proposes a token for every slot.
     pub fn propose(
         &self,
