@@ -6,6 +6,7 @@
 
 mod batch;
 mod corpus;
+mod minimal_pair;
 pub mod synthetic;
 mod tokenizer;
 
@@ -13,5 +14,6 @@ pub use batch::Batch;
 #[cfg(test)]
 pub use corpus::open_corpus;
 pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
+pub use minimal_pair::MinimalPair;
 pub(crate) use tokenizer::TOKENIZER_FILE;
 pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};
