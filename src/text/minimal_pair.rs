@@ -1,14 +1,14 @@
-//! A minimal pair: two sentences that differ in one respect, of which one is right.
+//! A minimal pair: a good and a bad sentence that differ in one respect.
 
-/// Two sentences of which a language model should find the good one more probable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A good and a bad sentence. A scorer is right if it prefers the good one (Warstadt et al. 2020, BLiMP).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MinimalPair {
-    /// What the two differ in, in one word: `principle_A_c_command`.
+    /// The rule that the bad sentence breaks, as the set names it.
     pub paradigm: String,
-    /// The group of the paradigm: `binding`.
+    /// The group of paradigms that is reported together.
     pub phenomenon: String,
-    /// The sentence that is right.
+    /// The sentence that follows the rule.
     pub good: String,
-    /// The sentence that is wrong.
+    /// The sentence that breaks it.
     pub bad: String,
 }
