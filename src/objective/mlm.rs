@@ -46,7 +46,7 @@ impl Objective for MaskedLanguageModelling {
         let input = tokens(batch, masked.input_ids.clone());
         let predicted = predict(&self.network, &input, masked, None, context.mode(batch), context.trace)?;
         let mut metrics = DeferredMetrics::default();
-        predicted.measure(&masked.originals, &mut metrics)?;
+        predicted.measure(masked, &mut metrics)?;
         let total = batch_share::scale_slot_mean(&predicted.loss, masked)?;
         metrics.total_loss(&total, batch)?;
         let trace = context.trace(|| predicted.trace(masked))?;
@@ -106,8 +106,8 @@ mod tests {
         let loss = |positions: &[u32]| {
             let originals = positions.iter().map(|&position| batch.input_ids[position as usize]).collect();
             let (full_batch, input_ids) = (SlotCounts::of(positions), batch.input_ids.clone());
-            let positions = positions.into();
-            let masked = Masked { positions, originals, input_ids, full_batch, first_slot: 0 };
+            let (positions, is_hidden) = (positions.into(), vec![false; positions.len()]);
+            let masked = Masked { positions, originals, input_ids, is_hidden, full_batch, first_slot: 0 };
             let input = tokens(&batch, masked.input_ids.clone());
             let predicted =
                 predict(&objective.network, &input, &masked, None, Mode::evaluate(), false).unwrap();
