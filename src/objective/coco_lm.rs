@@ -208,7 +208,10 @@ impl Objective for CocoLm {
 
     fn scorers(&self) -> TokenScorers<'_> {
         let one_pass = vec![OnePassScorer::gate(&self.main.encoder, &self.gate)];
-        TokenScorers { one_pass, masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect() }
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 
     /// Without correction its heads still exist, so that a model's shape does not depend on a weight, but

@@ -174,7 +174,10 @@ impl Objective for TokenRestoration {
 
     fn scorers(&self) -> TokenScorers<'_> {
         let one_pass = vec![OnePassScorer::restorer(&self.restorer, self.gate.as_ref())];
-        TokenScorers { one_pass, masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect() }
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 }
 

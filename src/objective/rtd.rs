@@ -128,7 +128,10 @@ impl Objective for ReplacedTokenDetection {
 
     fn scorers(&self) -> TokenScorers<'_> {
         let one_pass = vec![OnePassScorer::discriminator(&self.discriminator)];
-        TokenScorers { one_pass, masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect() }
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 }
 

@@ -106,7 +106,10 @@ impl Objective for TwoStage {
 
     fn scorers(&self) -> TokenScorers<'_> {
         let one_pass = vec![OnePassScorer::discriminator(&self.discriminator)];
-        TokenScorers { one_pass, masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect() }
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 
     fn stage(&self, step: u64, n_steps: u64) -> StageSpan {

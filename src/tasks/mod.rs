@@ -10,6 +10,7 @@ mod finetune;
 pub(crate) mod fixture;
 mod glue;
 mod metrics;
+mod minimal_pairs;
 mod predict_split;
 mod published;
 mod row_location;
@@ -27,6 +28,10 @@ pub use glue::{
 };
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
+pub use minimal_pairs::{
+    PairScore, PairScoring, PairSet, ScoredSet, measure_of_pairs, open_pairs, pair_files, score_pairs,
+    score_pairs_by_model,
+};
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};
 pub(crate) use squad::squad_task_files;
