@@ -9,6 +9,7 @@ mod finetune;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod glue;
+mod logistic;
 mod metrics;
 mod predict_split;
 mod published;
