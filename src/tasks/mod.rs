@@ -1,9 +1,12 @@
 //! Downstream tasks: their examples, fine-tuning a pre-trained encoder on them, and scoring predictions.
 //!
 //! `table.rs` has one row for every task. `glue/` and `squad/` read examples and files of predictions;
-//! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train.
+//! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train. Without fine-tuning,
+//! `probe.rs` fits a linear model to a frozen encoder, and `bag_of_words.rs` one to the words of a text.
 
+mod bag_of_words;
 mod classifier;
+mod classifier_measure;
 mod encode;
 mod finetune;
 #[cfg(test)]
@@ -12,6 +15,7 @@ mod glue;
 mod logistic;
 mod metrics;
 mod predict_split;
+mod probe;
 mod published;
 mod row_location;
 mod score;
@@ -19,6 +23,7 @@ mod squad;
 mod steps;
 mod table;
 
+pub use bag_of_words::BagOfWords;
 pub use classifier::classifier_parameters;
 pub use encode::{EncodedExample, encode, swapped};
 pub use finetune::{Finetuned, Finetuning, Pretrained};
@@ -28,6 +33,7 @@ pub use glue::{
 };
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
+pub use probe::Probing;
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};
 pub(crate) use squad::squad_task_files;
