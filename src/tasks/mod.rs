@@ -2,7 +2,8 @@
 //!
 //! `table.rs` has one row for every task. `glue/` and `squad/` read examples and files of predictions;
 //! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train. Without fine-tuning,
-//! `probe.rs` fits a linear model to a frozen encoder, and `bag_of_words.rs` one to the words of a text.
+//! `probe.rs` fits a linear model to a frozen encoder, `bag_of_words.rs` one to counts of words, and
+//! `minimal_pairs/` compares sentences.
 
 mod bag_of_words;
 mod classifier;
@@ -14,6 +15,7 @@ pub(crate) mod fixture;
 mod glue;
 mod logistic;
 mod metrics;
+mod minimal_pairs;
 mod predict_split;
 mod probe;
 mod published;
@@ -33,6 +35,7 @@ pub use glue::{
 };
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
+pub use minimal_pairs::{PairAccuracy, PairSummary, measure_of_pairs, summarise_pairs};
 pub use probe::Probing;
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};
