@@ -108,6 +108,7 @@ impl EvaluateSpec {
             tasks,
             minimal_pairs: self.minimal_pairs.clone(),
             finetune: FinetuneSpec {
+                seq_len: self.finetune.seq_len,
                 max_train_examples: self.finetune.max_train_examples,
                 ..Default::default()
             },

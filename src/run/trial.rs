@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::context::{TrialContext, TrialRun};
-use super::evaluate::{Evaluation, finetune_and_score, measure_pairs, measure_text_models};
+use super::evaluate::{Evaluation, finetune_and_score, measure_pairs, measure_text_models, probe};
 use super::prepared_data::PreparedText;
 use super::reuse::PretrainingSource;
 use super::step_time::with_known_steps;
@@ -54,9 +54,11 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
     let began = Instant::now();
     let network = published.config.network;
     let pretrained = Pretrained { network, load: &|parameters| published.load_encoder(parameters) };
+    let measures = probe(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
     let scores = finetune_and_score(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
     Ok(TrialRun::Done(Outcome {
         scores,
+        measures,
         timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
         ..without_pretraining(trial, published.n_encoder_parameters())
     }))
@@ -67,7 +69,7 @@ fn evaluate_text_models(trial: &Trial, context: &TrialContext) -> Result<TrialRu
     let (text, tasks) = (context.data.text(&trial.spec)?, context.data.tasks(&trial.spec)?);
     write_record(trial, context, provenance(context, text.corpus.provenance(), &tasks))?;
     let began = Instant::now();
-    let measures = measure_text_models(context, text, &tasks)?;
+    let measures = measure_text_models(&trial.spec, context, text, &tasks)?;
     Ok(TrialRun::Done(Outcome {
         measures,
         timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
@@ -192,7 +194,8 @@ fn evaluate(
     let load = |parameters: &_| checkpoint.load_parameters(parameters, is_encoder_parameter);
     let network = EncoderNetwork::of_spec(&spec.model, text.tokenizer.vocab_size());
     let pretrained = Pretrained { network, load: &load };
-    let measures = measure_pairs(spec, context, text, tasks, &checkpoint)?;
+    let mut measures = measure_pairs(spec, context, text, tasks, &checkpoint)?;
+    measures.extend(probe(spec, context, &text.tokenizer, tasks, &pretrained)?);
     let scores = finetune_and_score(spec, context, &text.tokenizer, tasks, &pretrained)?;
     Ok(Evaluation { scores, measures })
 }

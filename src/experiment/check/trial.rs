@@ -79,8 +79,9 @@ fn amount(train: &TrainSpec) -> Option<Violation> {
 fn lengths(trial: &TrialSpec) -> Vec<Violation> {
     let mut violations: Vec<Violation> =
         too_long(trial, "train.seq_len", trial.train.seq_len).into_iter().collect();
-    if trial.evaluate.tasks.iter().any(|task| !task.is_squad()) {
-        violations.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
+    let evaluate = &trial.evaluate;
+    if evaluate.tasks.iter().chain(&evaluate.probe.tasks).any(|task| !task.is_squad()) {
+        violations.extend(too_long(trial, "evaluate.finetune.seq_len", evaluate.finetune.seq_len));
     }
     violations
 }
@@ -158,7 +159,7 @@ fn ratio_for(width: usize, full: usize) -> String {
 /// models do not.
 fn language(trial: &TrialSpec) -> Option<Violation> {
     let (text, tasks) = (trial.data.is_synthetic(), trial.evaluate.source.is_synthetic());
-    if text == tasks || trial.evaluate.tasks.is_empty() {
+    if text == tasks || (trial.evaluate.tasks.is_empty() && trial.evaluate.probe.is_empty()) {
         return None;
     }
     let at = "evaluate.source";

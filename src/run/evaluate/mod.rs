@@ -6,6 +6,7 @@
 
 mod finetune_task;
 mod pairs;
+mod probe;
 mod seeds;
 mod squad;
 mod squad_folder;
@@ -20,6 +21,7 @@ use crate::tasks::{MISMATCHED, Pretrained, add_mismatched, score, task_info};
 use crate::text::Tokenizer;
 use finetune_task::{TaskRuns, Weights, is_complete};
 pub use pairs::measure_pairs;
+pub use probe::probe;
 use seeds::{missing_seeds, seeds};
 use squad::evaluate_squad;
 pub use text_models::measure_text_models;

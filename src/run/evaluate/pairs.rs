@@ -10,7 +10,7 @@ use crate::records::Measure;
 use crate::run::context::TrialContext;
 use crate::run::prepared_data::PreparedText;
 use crate::run::tasks::Tasks;
-use crate::tasks::{PairScoring, measure_of_pairs, score_pairs};
+use crate::tasks::{PairScoring, PairSet, measure_of_pairs, score_pairs};
 use crate::train::Checkpoint;
 
 /// The measures of all sets of pairs by all networks of the trial that score text.
@@ -37,15 +37,28 @@ pub fn measure_pairs(
         context.sink.phase(&format!("scoring the minimal pairs {}", set.word));
         for objective in &objectives {
             for scored in score_pairs(set, &objective.scorers(), &scoring)? {
-                measures.push(measure_of_pairs(
-                    &format!("pairs.{}.{}", set.word, scored.scorer),
-                    &scored.scores,
-                    set.synthetic,
-                ));
+                context.folder.write_pair_scores(set.word, scored.scorer, &scored.scores)?;
+                measures.push(saved_measure(context, set, scored.scorer, None)?);
             }
         }
     }
     Ok(measures)
+}
+
+/// The measure of saved scores.
+pub fn saved_measure(
+    context: &TrialContext,
+    set: &PairSet,
+    scorer: &str,
+    baseline: Option<&str>,
+) -> Result<Measure> {
+    let scores = context.folder.pair_scores(set.word, scorer)?;
+    let name = match baseline {
+        None => format!("pairs.{}.{scorer}", set.word),
+        Some(_) => format!("pairs.{}", set.word),
+    };
+    let measure = measure_of_pairs(&name, &scores, set.synthetic);
+    Ok(Measure { baseline: baseline.map(String::from), ..measure })
 }
 
 /// The objectives whose networks score, with the trial's weights. An untrained control scores as a masked

@@ -14,10 +14,10 @@
 //!
 //! Must never: score two sentences of a pair by different rules. Next: `score.rs` compares the sums.
 
-use super::score::PairScore;
 use super::sets::PairSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::objective::{MaskedScorer, OnePassKind, OnePassScorer, TokenScorers};
+use crate::records::PairScore;
 use crate::text::{Batch, MinimalPair, TokenModel, Tokenizer};
 
 /// Tokens per batch, about.
