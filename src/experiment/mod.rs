@@ -28,8 +28,12 @@ pub use format::controls::{Control, ControlsSpec};
 pub use format::data::{DataSpec, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
 pub use format::evaluation::{evaluation_file, evaluation_name};
+pub use format::expect::{
+    Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED,
+};
 pub use format::finetune::{FinetuneSpec, HeadKind};
 pub use format::glue_mean::GlueMean;
+pub use format::measure_name::MeasureName;
 pub use format::minimal_pairs::PairSetSpec;
 pub use format::model::{EncoderShape, INITIALIZER_RANGE, ModelSize, ModelSpec, Sharing};
 pub use format::objective::ObjectiveSpec;
@@ -42,8 +46,8 @@ pub use format::published::PublishedSpec;
 pub use format::recipe::LayerDecayRule;
 pub use format::squad::{SquadHead, SquadSpec};
 pub use format::task_name::TaskName;
-pub use format::top_level::{CostAxis, ExpectSpec, ExperimentSpec, ReportSpec};
+pub use format::top_level::{CostAxis, ExperimentSpec, ReportSpec};
 pub use format::train::{Budget, OptimizerKind, TrainSpec};
 pub use load::{Experiment, load};
-pub use sweep_point::{SweepPoint, same_value, value_label, value_labels};
+pub use sweep_point::{SweepPoint, matches_value, same_value, value_label, value_labels};
 pub use trial::{Trial, TrialId, TrialSpec};
