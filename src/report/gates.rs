@@ -37,7 +37,12 @@ impl Gate {
 ///
 /// # Errors
 /// A frame lacks the columns of `records/frame.rs`.
-pub fn evaluate(gates: &[GateSpec], axes: &Axes, summary: &Summary, frames: &PlanFrames) -> Result<Vec<Gate>> {
+pub fn evaluate(
+    gates: &[GateSpec],
+    axes: &Axes,
+    summary: &Summary,
+    frames: &PlanFrames,
+) -> Result<Vec<Gate>> {
     let evaluate = |gate: &GateSpec| match gate.collapsed {
         Some(_) => collapsed(gate, axes, frames),
         None => Ok(measured(gate, axes, summary)),
@@ -72,7 +77,11 @@ impl Demand {
 
 fn measured(gate: &GateSpec, axes: &Axes, summary: &Summary) -> Gate {
     let Some(demand) = demand(gate) else {
-        return Gate { condition: "no condition".into(), failures: vec!["it has no condition".into()], evidence: vec![] };
+        return Gate {
+            condition: "no condition".into(),
+            failures: vec!["it has no condition".into()],
+            evidence: vec![],
+        };
     };
     let condition = format!("{} {}{}", gate.measure, demand.words(), place(gate));
     let failed = |why: String| Gate { condition: condition.clone(), failures: vec![why], evidence: vec![] };
@@ -162,7 +171,11 @@ fn differences(
         let untrained = controls.untrained_of(point, index);
         let difference = |(seed, value): &(u64, Option<f64>)| Some((*value)? - untrained?.of_seed(*seed)?);
         let found: Vec<f64> = cell.seeds.iter().filter_map(difference).collect();
-        return if found.is_empty() { Err("the untrained encoder was not measured".into()) } else { Ok(found) };
+        return if found.is_empty() {
+            Err("the untrained encoder was not measured".into())
+        } else {
+            Ok(found)
+        };
     }
     match controls.baseline(reference, index) {
         None => Err(format!("{} was not measured", reference.label())),

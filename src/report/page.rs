@@ -156,7 +156,8 @@ impl Page<'_> {
             }
             let mut text = format!("These {what} are not done, and no number below includes them:\n\n");
             for open in &records.open {
-                let _ = writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
+                let _ =
+                    writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
             }
             text + "\n"
         };

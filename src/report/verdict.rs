@@ -165,14 +165,19 @@ fn claim(planned: &Planned, quantity: &Quantity) -> String {
 /// The difference with its interval, n and p.
 fn numbers(contrast: &Tested, estimate: &Estimate, quantity: &Quantity, family: usize) -> String {
     let decimals = quantity.decimals();
-    let what = if contrast.planned.sides.len() == 4 { "the difference of differences" } else { "the difference" };
+    let what =
+        if contrast.planned.sides.len() == 4 { "the difference of differences" } else { "the difference" };
     let tie = if estimate.effect == 0.0 { ", a tie" } else { "" };
     let interval = estimate
         .interval()
         .map(|(low, high)| format!(", 95 % interval [{low:+.decimals$}, {high:+.decimals$}]"));
     let p = match (contrast.adjusted_p, estimate.p()) {
         (Some(adjusted), Some(p)) if family > 1 => {
-            format!(", {}, {} after Holm's correction for {family} contrasts", in_words("p", p), in_words("p", adjusted))
+            format!(
+                ", {}, {} after Holm's correction for {family} contrasts",
+                in_words("p", p),
+                in_words("p", adjusted)
+            )
         }
         (Some(adjusted), _) => format!(", {}", in_words("p", adjusted)),
         _ => String::new(),
@@ -234,18 +239,23 @@ fn undecided(planned: &Planned, estimate: &Estimate, quantity: &Quantity, family
     match estimate.seeds_to_find(effect, LEVEL / family.max(1) as f64) {
         Some(seeds) => {
             let each = if estimate.is_paired() { "" } else { " on each side" };
-            format!(" About {seeds} seeds{each} would decide it (80 % power for {words}, with the measured spread).")
+            format!(
+                " About {seeds} seeds{each} would decide it (80 % power for {words}, with the measured spread)."
+            )
         }
-        None => format!(" More than 1000 seeds would be needed (80 % power for {words}, with the measured spread)."),
+        None => format!(
+            " More than 1000 seeds would be needed (80 % power for {words}, with the measured spread)."
+        ),
     }
 }
 
 /// The best points on the y axis.
 fn best(axes: &Axes, summary: &Summary) -> Option<String> {
     let quantity = summary.y_quantity()?;
-    let cells = axes.points.iter().enumerate().filter_map(|(index, point)| {
-        Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))
-    });
+    let cells =
+        axes.points.iter().enumerate().filter_map(|(index, point)| {
+            Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))
+        });
     let cells: Vec<_> = cells.collect();
     let oriented = |mean: f64| if quantity.lower_is_better() { -mean } else { mean };
     let top = cells.iter().map(|(_, spread)| oriented(spread.mean)).reduce(f64::max)?;

@@ -68,8 +68,13 @@ pub fn draw_all(
         let is_it = |index: &usize| summary.quantities.get(*index).is_some_and(is_shown);
         let quantities: Vec<usize> = (0..summary.quantities.len()).filter(is_it).collect();
         if quantities.len() > 1 || quantities.first().is_some_and(|only| Some(*only) != summary.y) {
-            let figure =
-                ScoreFigure { heading: &heading, axis: &axis, summary, quantities, panel_size: (350.0, 280.0) };
+            let figure = ScoreFigure {
+                heading: &heading,
+                axis: &axis,
+                summary,
+                quantities,
+                panel_size: (350.0, 280.0),
+            };
             save(&figure, input.out, stem, files)?;
             figures.push((stem, format!("{what} over {x}: mean{bars}.")));
         }

@@ -130,11 +130,10 @@ fn contrasts_are_those_of_the_file() {
         by_more_than: Some(PairSpec { better: selector(rtd(200)), than: mlm(200) }),
         ..contrast("larger after more steps", rtd(800), mlm(800))
     };
-    let both = contrast("RTD above MLM", json!({"objective.kind": "rtd"}), json!({"objective.kind": ["mlm"]}));
-    let null = ContrastSpec {
-        smallest_effect: Some(3.0),
-        ..contrast("the second seed set", mlm(200), rtd(200))
-    };
+    let both =
+        contrast("RTD above MLM", json!({"objective.kind": "rtd"}), json!({"objective.kind": ["mlm"]}));
+    let null =
+        ContrastSpec { smallest_effect: Some(3.0), ..contrast("the second seed set", mlm(200), rtd(200)) };
     fixture.experiment.expect.contrasts = vec![interaction, both, null];
     let verdict = fixture.verdict();
     let words: Vec<Word> = verdict.contrasts.iter().map(|contrast| contrast.word).collect();
@@ -198,7 +197,11 @@ fn a_gate_that_does_not_hold_is_said_first_and_leaves_all_open() {
     let mut fixture = Fixture::with_controls();
     fixture.experiment.expect.gates = vec![
         GateSpec { above: Some(Reference::Trigram), ..gate("pairs.language.disc_sum") },
-        GateSpec { at_least: Some(0.99), at: selector(json!({"model.generator_ratio": 1})), ..gate("held_out.disc_auc") },
+        GateSpec {
+            at_least: Some(0.99),
+            at: selector(json!({"model.generator_ratio": 1})),
+            ..gate("held_out.disc_auc")
+        },
         GateSpec { above: Some(Reference::Unigram), ..gate("cola") },
         GateSpec { below: Some(Reference::Unigram), ..gate("held_out.masked_loss") },
     ];

@@ -23,11 +23,8 @@ pub fn measure_text_models(
     context.sink.phase("counting words");
     let models = CountModels::of_corpus(&text.corpus, text.tokenizer.special());
     let named: [(&str, &dyn TokenModel); 2] = [("unigram", &models.unigram), ("trigram", &models.trigram)];
-    let scoring = PairScoring {
-        tokenizer: &text.tokenizer,
-        positions: usize::MAX,
-        stop: &|| context.stop.check(),
-    };
+    let scoring =
+        PairScoring { tokenizer: &text.tokenizer, positions: usize::MAX, stop: &|| context.stop.check() };
     let mut measures = held_out(&models, text);
     for set in tasks.pair_sets() {
         for (name, model) in named {
