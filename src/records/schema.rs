@@ -139,6 +139,10 @@ pub struct DataProvenance {
     pub n_tokens: u64,
     /// Whether the text is the built-in language's.
     pub synthetic: bool,
+    /// Share of the text's tokens that are in packed examples, from 0 to 1; the packer throws the others
+    /// away. Absent in records from before it existed, and for a corpus that was packed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_share: Option<f64>,
 }
 
 /// One line of `metrics.jsonl`.

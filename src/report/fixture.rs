@@ -175,6 +175,7 @@ fn provenance() -> Provenance {
             n_examples: 5000,
             n_tokens: 600_000,
             synthetic: true,
+            kept_share: None,
         },
         tasks_revision: "built-in".into(),
         task_hashes: Default::default(),
