@@ -18,4 +18,4 @@ pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_arch
 pub use minimal_pair::MinimalPair;
 pub use ngram::{CountModels, HeldOutLoss, TokenModel, TrigramModel, UnigramModel};
 pub(crate) use tokenizer::TOKENIZER_FILE;
-pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};
+pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, known_vocab_size, open_tokenizer, tokenizer_in};
