@@ -283,6 +283,15 @@ pub struct Score {
     pub n_train: usize,
     /// Optimizer steps.
     pub steps: u64,
+    /// Training and scored examples that were longer than `evaluate.finetune.seq_len` and lost their last
+    /// tokens; absent if none was, for SQuAD, whose windows see all of a text, and in records from before it
+    /// existed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_cut: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// `predictions/<task>-<finetune seed>.json`: the predictions of a fine-tuned model, before they are scored.
@@ -302,6 +311,9 @@ pub struct Predictions {
     pub steps: u64,
     /// The baseline prediction: the majority class of the training labels, or their mean.
     pub majority: f64,
+    /// Training and validation examples that were cut, as in [`Score::n_cut`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_cut: usize,
     /// Every validation example.
     pub examples: Vec<PredictedExample>,
 }

@@ -215,6 +215,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
                 n_examples: 400,
                 n_train: 1000,
                 steps: 94,
+                n_cut: 0,
             });
         }
     }
