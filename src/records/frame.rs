@@ -345,6 +345,7 @@ mod tests {
             n_examples: 400,
             n_train: 1000,
             steps: 94,
+            n_cut: 0,
         }
     }
 

@@ -139,6 +139,10 @@ pub struct DataProvenance {
     pub n_tokens: u64,
     /// Whether the text is the built-in language's.
     pub synthetic: bool,
+    /// Share of the text's tokens that are in packed examples, from 0 to 1; the packer throws the others
+    /// away. Absent in records from before it existed, and for a corpus that was packed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_share: Option<f64>,
 }
 
 /// One line of `metrics.jsonl`.
@@ -280,6 +284,15 @@ pub struct Score {
     pub n_train: usize,
     /// Optimizer steps.
     pub steps: u64,
+    /// Training and scored examples that were longer than `evaluate.finetune.seq_len` and lost their last
+    /// tokens; absent if none was, for SQuAD, whose windows see all of a text, and in records from before it
+    /// existed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_cut: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// `predictions/<task>-<finetune seed>.json`: the predictions of a fine-tuned model, before they are scored.
@@ -299,6 +312,9 @@ pub struct Predictions {
     pub steps: u64,
     /// The baseline prediction: the majority class of the training labels, or their mean.
     pub majority: f64,
+    /// Training and validation examples that were cut, as in [`Score::n_cut`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_cut: usize,
     /// Every validation example.
     pub examples: Vec<PredictedExample>,
 }

@@ -214,6 +214,7 @@ fn provenance() -> Provenance {
             n_examples: 5000,
             n_tokens: 600_000,
             synthetic: true,
+            kept_share: None,
         },
         tasks_revision: "built-in".into(),
         task_hashes: Default::default(),
@@ -255,6 +256,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
                 n_examples: 400,
                 n_train: 1000,
                 steps: 94,
+                n_cut: 0,
             });
         }
     }

@@ -108,6 +108,7 @@ mod tests {
             paths: vec!["local.txt".into()],
             column: "text".into(),
             max_documents: None,
+            sentences: Default::default(),
             tokenizer: TokenizerSpec::default(),
         };
         let source = TaskSource::Hub { repo: "nyu-mll/glue".into(), revision: "main".into() };

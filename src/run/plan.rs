@@ -1,7 +1,9 @@
 //! What a run would do and cost: state, parameters, FLOPs, tokens and time of each trial.
 //!
 //! Parameters are exact; FLOPs are given by both counters; time is an estimate from the exact counter, and
-//! the plan says what it is based on. Must never: write anything but caches.
+//! the plan says what it is based on. A plan needs neither the text nor the network: where a tokenizer or a
+//! published checkpoint is not on this machine, what depends on it is unknown, and a remark says so. Must
+//! never: write anything, or download.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,15 +11,15 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-use super::prepare::Texts;
 use super::published_model::PublishedModel;
 use crate::error::Result;
-use crate::experiment::{Experiment, Trial, TrialSpec};
+use crate::experiment::{Budget, Control, Experiment, Trial, TrialSpec};
 use crate::flops;
 use crate::hub::DataEnv;
 use crate::records::folder::TrialFolder;
 use crate::records::state::TrialState;
-use crate::records::{Outcome, Silent};
+use crate::records::{DataProvenance, Outcome};
+use crate::text::known_vocab_size;
 
 /// Side of the matrices whose product is timed.
 const GEMM_SIDE: usize = 768;
@@ -43,10 +45,12 @@ pub struct Plan {
     pub total_flops: f64,
     /// Training FLOPs of all trials, by the paper's counter.
     pub total_flops_paper: f64,
-    /// Estimated seconds of the work that remains.
+    /// Estimated seconds of the work that remains, without the trials whose time is not known.
     pub left_s: f64,
     /// What the estimate is based on, in words.
     pub basis: String,
+    /// What the plan does not know and why, and what share of a text its packing keeps, in words.
+    pub remarks: Vec<String>,
     /// The distinct fine-tuning recipes of its trials, in words; empty where no task is evaluated.
     pub finetuning: Vec<String>,
 }
@@ -60,20 +64,22 @@ pub struct PlannedTrial {
     pub label: String,
     /// Done, partial, new, …
     pub status: TrialState,
-    /// Parameters that pre-training updates.
-    pub n_parameters: u64,
-    /// Optimizer steps of pre-training; absent for a budget in seconds.
+    /// Parameters that pre-training updates; absent where the size of the vocabulary is not known.
+    pub n_parameters: Option<u64>,
+    /// Optimizer steps of pre-training; absent for a budget in seconds, and for one in FLOPs where the size
+    /// of the vocabulary is not known.
     pub steps: Option<u64>,
-    /// Tokens at most: steps × batch × longest sequence; 0, like the FLOPs, where the steps are not known.
+    /// Tokens at most: steps × batch × longest sequence; 0 where the steps are not known.
     pub tokens: u64,
-    /// Training FLOPs of pre-training, by the exact counter for full sequences.
-    pub flops: f64,
+    /// Training FLOPs of pre-training, by the exact counter for full sequences; absent where they are not
+    /// known.
+    pub flops: Option<f64>,
     /// Training FLOPs of pre-training, by the paper's counter.
-    pub flops_paper: f64,
+    pub flops_paper: Option<f64>,
     /// Steps that another trial of the plan takes on the same schedule, from which this one continues.
     pub shared_steps: u64,
-    /// Estimated seconds of the work that remains.
-    pub left_s: f64,
+    /// Estimated seconds of the work that remains; absent where the FLOPs are not known.
+    pub left_s: Option<f64>,
 }
 
 impl PlannedTrial {
@@ -88,30 +94,39 @@ impl PlannedTrial {
     }
 }
 
-/// The planned trial with what its pre-training costs.
-fn with_cost(planned: PlannedTrial, spec: &TrialSpec, vocab: usize) -> PlannedTrial {
-    let planned = PlannedTrial { n_parameters: flops::n_parameters(spec, vocab), ..planned };
-    let Some(scheduled) = flops::resolved_steps(spec, vocab) else { return planned };
-    let steps = spec.train.last_step(scheduled);
+/// The planned trial with what its pre-training costs, as far as it is known without the vocabulary's size.
+fn with_cost(planned: PlannedTrial, spec: &TrialSpec, vocab: Option<usize>) -> PlannedTrial {
+    let scheduled = match (vocab, spec.train.budget) {
+        (Some(vocab), _) => flops::resolved_steps(spec, vocab),
+        // These do not depend on the vocabulary.
+        (None, Budget::Steps | Budget::Tokens) => flops::resolved_steps(spec, 1),
+        (None, _) => None,
+    };
+    let steps = scheduled.map(|scheduled| spec.train.last_step(scheduled));
+    let planned = PlannedTrial {
+        n_parameters: vocab.map(|vocab| flops::n_parameters(spec, vocab)),
+        steps,
+        tokens: steps.unwrap_or(0) * (spec.train.batch * spec.train.seq_len) as u64,
+        ..planned
+    };
+    let (Some(vocab), Some(scheduled), Some(steps)) = (vocab, scheduled, steps) else { return planned };
     PlannedTrial {
-        steps: Some(steps),
-        tokens: steps * (spec.train.batch * spec.train.seq_len) as u64,
-        flops: steps as f64 * flops::train_flops_per_step(spec, vocab, scheduled),
-        flops_paper: flops::paper::train_flops_until(spec, vocab, steps, scheduled),
+        flops: Some(steps as f64 * flops::train_flops_per_step(spec, vocab, scheduled)),
+        flops_paper: Some(flops::paper::train_flops_until(spec, vocab, steps, scheduled)),
         ..planned
     }
 }
 
 /// Makes the plan of an experiment whose results are in `results`.
-pub fn plan_experiment(experiment: &Experiment, results: &Path, offline: bool) -> Result<Plan> {
-    plan(experiment, results, &DataEnv::new(offline)?)
+pub fn plan_experiment(experiment: &Experiment, results: &Path) -> Result<Plan> {
+    plan(experiment, results, &DataEnv::new(true)?)
 }
 
 fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> {
     let planned_trials: Vec<Trial> = experiment.all_trials().cloned().collect();
-    let texts = Texts::new(&planned_trials, env);
     let mut trials = Vec::with_capacity(planned_trials.len());
     let mut finished = Vec::new();
+    let mut remarks = Vec::new();
     for trial in &planned_trials {
         let folder = TrialFolder::new(results, &experiment.spec.name, &trial.id);
         // One unreadable trial must not hide the others.
@@ -126,22 +141,18 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             id: trial.id.to_string(),
             label: trial.label(),
             status,
-            n_parameters: 0,
+            n_parameters: None,
             steps: None,
             tokens: 0,
-            flops: 0.0,
-            flops_paper: 0.0,
+            flops: None,
+            flops_paper: None,
             shared_steps: 0,
-            left_s: 0.0,
+            left_s: None,
         };
-        trials.push(match &trial.spec.published {
-            Some(published) => {
-                let model = PublishedModel::open(published, env)?;
-                model.check_positions(&trial.spec.evaluate)?;
-                PlannedTrial { n_parameters: model.n_parameters, steps: Some(0), ..planned }
-            }
-            None => with_cost(planned, &trial.spec, texts.vocab_size(&trial.spec, &Silent)?),
-        });
+        trials.push(with_known_cost(planned, &trial.spec, env, &mut remarks)?);
+        if let Ok(Some(record)) = folder.trial() {
+            note(&mut remarks, kept_share(&record.provenance.corpus, trial.spec.train.seq_len));
+        }
     }
     share_steps(&mut trials, &planned_trials);
     let rate = Rate::of(&finished, gemm_rate)?;
@@ -151,6 +162,9 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
     // A trial that two points of the sweep name runs once.
     let mut seen = std::collections::BTreeSet::new();
     let runs: Vec<&PlannedTrial> = trials.iter().filter(|trial| seen.insert(&trial.id)).collect();
+    let unshared = |flops: fn(&PlannedTrial) -> Option<f64>| -> f64 {
+        runs.iter().map(|trial| flops(trial).unwrap_or(0.0) * trial.unshared_fraction()).sum()
+    };
     Ok(Plan {
         experiment: experiment.spec.name.clone(),
         profile: experiment.profile.clone(),
@@ -158,13 +172,70 @@ fn plan(experiment: &Experiment, results: &Path, env: &DataEnv) -> Result<Plan> 
             .iter()
             .map(|trial| (trial.tokens as f64 * trial.unshared_fraction()).round() as u64)
             .sum(),
-        total_flops: runs.iter().map(|trial| trial.flops * trial.unshared_fraction()).sum(),
-        total_flops_paper: runs.iter().map(|trial| trial.flops_paper * trial.unshared_fraction()).sum(),
-        left_s: runs.iter().map(|trial| trial.left_s).sum(),
+        total_flops: unshared(|trial| trial.flops),
+        total_flops_paper: unshared(|trial| trial.flops_paper),
+        left_s: runs.iter().filter_map(|trial| trial.left_s).sum(),
         basis: rate.basis(),
+        remarks,
         finetuning: finetuning(experiment),
         trials,
     })
+}
+
+/// The planned trial with what is known of its cost; a remark says what is not.
+fn with_known_cost(
+    planned: PlannedTrial,
+    spec: &TrialSpec,
+    env: &DataEnv,
+    remarks: &mut Vec<String>,
+) -> Result<PlannedTrial> {
+    let untrained = |planned: PlannedTrial, n_parameters| PlannedTrial {
+        n_parameters,
+        steps: Some(0),
+        flops: Some(0.0),
+        flops_paper: Some(0.0),
+        ..planned
+    };
+    // Counts have no weights.
+    if spec.control == Some(Control::TextModels) {
+        return Ok(untrained(planned, Some(0)));
+    }
+    if let Some(published) = &spec.published {
+        let n_parameters = match PublishedModel::open(published, env) {
+            Ok(model) => {
+                model.check_positions(&spec.evaluate)?;
+                Some(model.n_parameters)
+            }
+            Err(error) => {
+                let what = format!("the parameters of {} are unknown: {}", published.model, error.message);
+                note(remarks, Some(what));
+                None
+            }
+        };
+        return Ok(untrained(planned, n_parameters));
+    }
+    let vocab = known_vocab_size(&spec.data, env);
+    if vocab.is_none() {
+        let tokenizer = spec.data.tokenizer_name();
+        let what = format!(
+            "the tokenizer {tokenizer} is not on this machine: parameters, FLOPs and time of its trials are \
+             unknown and not in the sums; `electra-lab fetch` downloads it"
+        );
+        note(remarks, Some(what));
+    }
+    Ok(with_cost(planned, spec, vocab))
+}
+
+fn note(remarks: &mut Vec<String>, remark: Option<String>) {
+    if let Some(remark) = remark.filter(|remark| !remarks.contains(remark)) {
+        remarks.push(remark);
+    }
+}
+
+/// What share of a text's tokens a finished or started trial found in its packed examples.
+fn kept_share(data: &DataProvenance, seq_len: usize) -> Option<String> {
+    let share = 100.0 * data.kept_share?;
+    Some(format!("packing keeps {share:.1} % of the tokens of {} at length {seq_len}", data.source))
 }
 
 /// Sets how many steps of each trial another trial of the plan takes on the same schedule, as `reuse.rs`
@@ -216,9 +287,10 @@ impl<'a> Rate<'a> {
         Ok(Self { finished: &[], flops_per_s: measure()? * ASSUMED_SHARE, finetune_s: None })
     }
 
-    fn left_s(&self, planned: &PlannedTrial, spec: &TrialSpec) -> f64 {
+    /// Seconds of the work that remains; None where the FLOPs are needed and not known.
+    fn left_s(&self, planned: &PlannedTrial, spec: &TrialSpec) -> Option<f64> {
         let share = match &planned.status {
-            TrialState::Done => return 0.0,
+            TrialState::Done => return Some(0.0),
             TrialState::Partial { step } => planned.share_after(*step),
             TrialState::Pretrained => 0.0,
             TrialState::New => planned.unshared_fraction(),
@@ -231,11 +303,12 @@ impl<'a> Rate<'a> {
             .map(|(_, outcome)| outcome.timing.pretrain_s / outcome.steps as f64)
             .collect();
         let pretrain_s = match planned.steps {
+            None if spec.train.budget != Budget::Seconds => return None,
             None => spec.train.amount.unwrap_or_default() * spec.train.stop_at,
-            Some(_) if step_s.is_empty() => planned.flops / self.flops_per_s,
+            Some(_) if step_s.is_empty() => planned.flops? / self.flops_per_s,
             Some(steps) => steps as f64 * step_s.iter().sum::<f64>() / step_s.len() as f64,
         };
-        share * pretrain_s + self.finetune_s.unwrap_or(0.0)
+        Some(share * pretrain_s + self.finetune_s.unwrap_or(0.0))
     }
 
     fn basis(&self) -> String {
@@ -291,15 +364,18 @@ mod tests {
         assert_eq!(plan.basis, "from the finished trial: 10 GFLOP/s in training, and its fine-tuning");
         let [done, alike, other] = &plan.trials[..] else { panic!("three trials") };
         assert_eq!(done.status, TrialState::Done);
-        assert_eq!(done.left_s, 0.0);
+        assert_eq!(done.left_s, Some(0.0));
         // 1000 steps took 100 s, and fine-tuning 20 s.
-        assert_eq!(alike.left_s, 120.0);
-        assert!((other.left_s - (other.flops / 1e10 + 20.0)).abs() < 1e-9);
+        assert_eq!(alike.left_s, Some(120.0));
+        assert!((other.left_s.unwrap() - (other.flops.unwrap() / 1e10 + 20.0)).abs() < 1e-9);
         assert_eq!(alike.tokens, 1000 * 32 * 128);
         let vocab = crate::text::synthetic::vocabulary().len();
-        assert_eq!(alike.flops_paper, flops::paper::train_flops(&experiment.trials[1].spec, vocab, 1000));
-        assert_eq!(plan.total_flops_paper, plan.trials.iter().map(|trial| trial.flops_paper).sum::<f64>());
-        assert_eq!(plan.left_s, alike.left_s + other.left_s);
+        let by_paper = flops::paper::train_flops(&experiment.trials[1].spec, vocab, 1000);
+        assert_eq!(alike.flops_paper, Some(by_paper));
+        let all_by_paper: f64 = plan.trials.iter().filter_map(|trial| trial.flops_paper).sum();
+        assert_eq!(plan.total_flops_paper, all_by_paper);
+        assert_eq!(plan.left_s, alike.left_s.unwrap() + other.left_s.unwrap());
+        assert!(plan.remarks.is_empty(), "{:?}", plan.remarks);
 
         std::fs::write(folder.path().join("outcome.json"), "{").unwrap();
         let plan = super::plan(&experiment, results.path(), &an_env()).unwrap();
@@ -315,15 +391,15 @@ mod tests {
             id: String::new(),
             label: String::new(),
             status,
-            n_parameters: 1,
+            n_parameters: Some(1),
             steps: Some(100),
             tokens: 1,
-            flops: 1e10,
-            flops_paper: 1e10,
+            flops: Some(1e10),
+            flops_paper: Some(1e10),
             shared_steps: 0,
-            left_s: 0.0,
+            left_s: None,
         };
-        let left_s = |status| rate.left_s(&planned(status), &trial.spec);
+        let left_s = |status| rate.left_s(&planned(status), &trial.spec).unwrap();
         assert!((left_s(TrialState::New) - 10.0).abs() < 1e-9);
         assert!((left_s(TrialState::Partial { step: 75 }) - 2.5).abs() < 1e-9);
         assert_eq!(left_s(TrialState::Partial { step: 200 }), 0.0);
@@ -345,7 +421,58 @@ mod tests {
         let shared: Vec<u64> = plan.trials.iter().map(|trial| trial.shared_steps).collect();
         assert_eq!(shared, [500, 0, 250, 0]);
         assert_eq!(plan.total_tokens, 2 * 1000 * 32 * 128);
-        assert!((plan.trials[0].left_s - plan.trials[3].left_s / 2.0).abs() < 1e-9);
+        let left_s = |index: usize| plan.trials[index].left_s.unwrap();
+        assert!((left_s(0) - left_s(3) / 2.0).abs() < 1e-9);
+    }
+
+    /// A trial on a text that is not on this machine, with this budget.
+    fn trial_on(tokenizer: &str, train: &str) -> Trial {
+        let mut trial = a_trial(1);
+        let data = format!(r#"{{"kind": "hub", "repo": "no/text", "tokenizer": {tokenizer}}}"#);
+        trial.spec.data = serde_json::from_str(&data).unwrap();
+        trial.spec.train = serde_json::from_str(train).unwrap();
+        Trial { id: trial.spec.id(), ..trial }
+    }
+
+    /// With empty caches and no network there is no error: a vocabulary of the text has the size that the
+    /// file says; that of a tokenizer of the hub is unknown, and so is what depends on it.
+    #[test]
+    fn a_plan_needs_neither_text_nor_network() {
+        let results = tempfile::tempdir().unwrap();
+        let env = DataEnv::at(results.path());
+        let (own, hub) = (r#"{"kind": "own", "size": 1024}"#, r#"{"kind": "hub"}"#);
+        let steps = r#"{"steps": 1000}"#;
+        let trials = vec![
+            trial_on(own, steps),
+            trial_on(hub, steps),
+            trial_on(hub, r#"{"budget": "flops", "amount": 1e12}"#),
+        ];
+        let experiment = an_experiment_of(trials);
+        let plan = plan(&experiment, results.path(), &env).unwrap();
+        let [own, by_steps, by_flops] = &plan.trials[..] else { panic!("three trials") };
+        assert_eq!(own.n_parameters, Some(flops::n_parameters(&experiment.trials[0].spec, 1024)));
+        assert!(own.flops.is_some() && own.left_s.is_some());
+        assert_eq!((by_steps.steps, by_steps.tokens), (Some(1000), own.tokens));
+        assert_eq!((by_steps.n_parameters, by_steps.flops, by_steps.left_s), (None, None, None));
+        assert_eq!((by_flops.steps, by_flops.tokens, by_flops.left_s), (None, 0, None));
+        assert_eq!((plan.total_flops, plan.left_s), (own.flops.unwrap(), own.left_s.unwrap()));
+        insta::assert_snapshot!(plan.remarks.join("\n"), @"the tokenizer google-bert/bert-base-uncased is not on this machine: parameters, FLOPs and time of its trials are unknown and not in the sums; `electra-lab fetch` downloads it");
+        assert_eq!(std::fs::read_dir(results.path()).unwrap().count(), 0, "something was written");
+    }
+
+    #[test]
+    fn a_published_checkpoint_that_is_not_here_has_unknown_parameters() {
+        let results = tempfile::tempdir().unwrap();
+        let mut trial = a_trial(1);
+        trial.spec.published = Some(serde_json::from_str(r#"{"model": "no/model"}"#).unwrap());
+        let experiment = an_experiment_of(vec![Trial { id: trial.spec.id(), ..trial }]);
+        let plan = plan(&experiment, results.path(), &DataEnv::at(results.path())).unwrap();
+        assert_eq!((plan.trials[0].n_parameters, plan.trials[0].steps), (None, Some(0)));
+        assert!(
+            plan.remarks[0].starts_with("the parameters of no/model are unknown: "),
+            "{:?}",
+            plan.remarks
+        );
     }
 
     #[test]

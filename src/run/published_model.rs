@@ -75,6 +75,7 @@ impl PublishedModel {
             n_examples: 0,
             n_tokens: 0,
             synthetic: false,
+            kept_share: None,
         })
     }
 }

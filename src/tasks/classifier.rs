@@ -165,6 +165,7 @@ mod tests {
             input_ids: vec![2, 9, 7, 3, 5, 3],
             token_type_ids: vec![0, 0, 0, 0, 1, 1],
             label,
+            is_cut: false,
         };
         for head in [HeadKind::Paper, HeadKind::Huggingface] {
             let (classifier, parameters) = classifier(head);

@@ -17,6 +17,8 @@ pub struct EncodedExample {
     pub token_type_ids: Vec<u32>,
     /// Class index or score.
     pub label: f32,
+    /// Whether tokens were dropped so that it fits.
+    pub is_cut: bool,
 }
 
 /// Tokenises examples to at most `max_length` tokens each, in parallel and in order.
@@ -46,7 +48,9 @@ fn encode_one(example: &GlueExample, tokenizer: &Tokenizer, max_length: usize) -
         None => Vec::new(),
     };
     let n_special = if example.text_b.is_some() { 3 } else { 2 };
+    let n_tokens = first.len() + second.len();
     truncate(&mut first, &mut second, max_length.saturating_sub(n_special));
+    let is_cut = first.len() + second.len() < n_tokens;
     let special = tokenizer.special();
     let mut input_ids = vec![special.cls];
     input_ids.extend(first);
@@ -57,7 +61,7 @@ fn encode_one(example: &GlueExample, tokenizer: &Tokenizer, max_length: usize) -
         input_ids.push(special.sep);
         token_type_ids.resize(input_ids.len(), 1);
     }
-    Ok(EncodedExample { idx: example.idx, input_ids, token_type_ids, label: example.label })
+    Ok(EncodedExample { idx: example.idx, input_ids, token_type_ids, label: example.label, is_cut })
 }
 
 /// Drops tokens from the end of the longer segment, or of B if both have the same length
@@ -82,6 +86,23 @@ mod tests {
         let single = GlueExample { idx: 4, text_b: None, ..pair.clone() };
         let other = GlueExample { text_a: "b".into(), text_b: Some("a".into()), ..pair.clone() };
         assert_eq!(swapped(&[pair, single.clone()]), [other, single]);
+    }
+
+    #[test]
+    fn examples_know_whether_they_were_cut() {
+        let vocabulary = crate::text::synthetic::vocabulary();
+        let tokenizer = Tokenizer::from_vocabulary(&vocabulary, "the language").unwrap();
+        let text = || "anna has a dog.".to_string();
+        let single = GlueExample { idx: 0, text_a: text(), text_b: None, label: 0.0 };
+        let pair = GlueExample { text_b: Some(text()), ..single.clone() };
+        // 5 tokens and 2 special ones; 10 and 3.
+        for (example, length) in [(single, 7), (pair, 13)] {
+            for (max_length, is_cut) in [(length, false), (length + 1, false), (length - 1, true)] {
+                let encoded = encode(std::slice::from_ref(&example), &tokenizer, max_length).unwrap();
+                assert_eq!(encoded[0].is_cut, is_cut, "{max_length}");
+                assert_eq!(encoded[0].input_ids.len(), length.min(max_length));
+            }
+        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Finetuning<'_> {
         // From all training examples, even with max_train_examples, so that every run of the task has the
         // same baseline.
         let labels = self.train.iter().map(|example| example.label);
+        let used = train.iter().copied().chain(self.validation);
         let predictions = Predictions {
             record_version: RECORD_VERSION,
             task: self.task.task,
@@ -98,6 +99,7 @@ impl Finetuning<'_> {
             n_train: train.len(),
             steps,
             majority: majority(self.task.labels, labels),
+            n_cut: used.filter(|example| example.is_cut).count(),
             examples: self.predict(&classifier, self.validation)?,
         };
         Ok(Finetuned { predictions, parameters })

@@ -34,6 +34,7 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         n_examples: gold.len(),
         n_train: predictions.n_train,
         steps: predictions.steps,
+        n_cut: predictions.n_cut,
     }
 }
 
@@ -96,10 +97,11 @@ mod tests {
             n_train: 10,
             steps: 5,
             majority: 0.0,
+            n_cut: 7,
             examples: (0..100).map(example).collect(),
         };
         let score = score(&task_info(TaskName::Rte), &predictions);
-        assert_eq!((score.value, score.majority), (Some(80.0), 0.0));
+        assert_eq!((score.value, score.majority, score.n_cut), (Some(80.0), 0.0, 7));
         let [low, high] = score.interval.unwrap();
         assert!((70.0..=74.0).contains(&low) && (86.0..=89.0).contains(&high), "{low} {high}");
     }

@@ -5,6 +5,7 @@
 //! of a network; `ngram.rs` models token counts. Must never: know about models or training.
 
 mod batch;
+mod ceiling;
 mod corpus;
 mod minimal_pair;
 mod ngram;
@@ -12,10 +13,11 @@ pub mod synthetic;
 mod tokenizer;
 
 pub use batch::Batch;
+pub use ceiling::{Ceiling, ceiling};
 #[cfg(test)]
 pub use corpus::open_corpus;
 pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
 pub use minimal_pair::MinimalPair;
 pub use ngram::{CountModels, HeldOutLoss, TokenModel, TrigramModel, UnigramModel};
 pub(crate) use tokenizer::TOKENIZER_FILE;
-pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};
+pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, known_vocab_size, open_tokenizer, tokenizer_in};

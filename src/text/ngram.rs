@@ -62,8 +62,8 @@ impl Alphabet {
 
 /// A model that gives each token a probability.
 pub trait TokenModel {
-    /// Log probability in nats of each of the tokens of a sequence, `[T]`; 0 for `[PAD]`, `[CLS]`, `[SEP]` and
-    /// `[MASK]`.
+    /// Log probability in nats of each of the tokens of a sequence, `[T]`; 0 for `[PAD]`, `[CLS]`, `[SEP]`
+    /// and `[MASK]`.
     fn log_probs(&self, ids: &[u32]) -> Vec<f64>;
 }
 

@@ -247,16 +247,16 @@ fn the_page_of_commands_is_the_programs_help() {
     );
 }
 
-/// Loads a file as `plan` does; data that is missing here is no mistake of the file.
+/// Loads a file as `plan` does, which needs no data.
 fn plan(folder: &Path, text: &str) -> Result<(), String> {
     let whole = match text.lines().any(|line| line.starts_with("name:")) {
         true => text.to_string(),
         false => format!("name: snippet\nabout: Does it load?\n{text}"),
     };
     fs::write(folder.join("snippet.yaml"), whole).unwrap();
-    let (code, _, stderr) = super::cli::run(folder, &["plan", "snippet.yaml", "--offline"]);
+    let (code, _, stderr) = super::cli::run(folder, &["plan", "snippet.yaml"]);
     match code {
-        0 | 4 | 5 => Ok(()),
+        0 => Ok(()),
         _ => Err(format!("exit code {code}: {stderr}")),
     }
 }

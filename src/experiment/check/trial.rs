@@ -341,6 +341,7 @@ mod tests {
             validation_files: String::new(),
             column: "text".into(),
             max_documents: None,
+            sentences: Default::default(),
             tokenizer: TokenizerSpec::default(),
         };
         insta::assert_snapshot!(messages(|spec| spec.data = hub("../x", "")), @r"
@@ -352,7 +353,7 @@ mod tests {
             repo: "nyu-mll/glue".into(), revision: "main".into() }), @"evaluate.source: has English tasks, but the model knows only the vocabulary of the built-in language -> set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }");
         insta::assert_snapshot!(messages(|spec| {
             spec.data = DataSpec::Files { paths: vec![], column: "text".into(), max_documents: None,
-                tokenizer: TokenizerSpec::default() };
+                sentences: Default::default(), tokenizer: TokenizerSpec::default() };
             spec.evaluate.tasks.clear();
         }), @"base.data.paths: names no file -> list text or Parquet files, such as [texts/*.txt]");
         insta::assert_snapshot!(messages(|spec| spec.evaluate.tasks.push(TaskName::Cola)), @"evaluate.tasks[1]: is listed twice -> remove one of the two");

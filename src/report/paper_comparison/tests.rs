@@ -162,6 +162,7 @@ fn the_same_text_size_and_length_leave_no_reason() {
         validation_files: String::new(),
         column: "text".into(),
         max_documents,
+        sentences: Default::default(),
         tokenizer: TokenizerSpec::default(),
     };
     spec.data = data("Skylion007/openwebtext", None);

@@ -52,6 +52,14 @@ impl<'a> TaskRuns<'a> {
         if recipe.double_unordered && task_info(data.task).unordered {
             train.extend(encoded(&swapped(&data.train))?);
         }
+        let n_cut = train.iter().chain(&validation).filter(|example| example.is_cut).count();
+        if n_cut > 0 {
+            let n = train.len() + validation.len();
+            let length = recipe.seq_len;
+            context
+                .sink
+                .phase(&format!("{n_cut} of {n} examples of {} are cut to {length} tokens", data.task));
+        }
         let splits = data
             .splits
             .iter()

@@ -45,6 +45,7 @@ fn on_local_text(text: &Path) -> Experiment {
             paths: vec![text.display().to_string()],
             column: "text".into(),
             max_documents: None,
+            sentences: Default::default(),
             tokenizer: TokenizerSpec::Own { size: 200, documents: 100 },
         };
         spec.model =

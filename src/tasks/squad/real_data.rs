@@ -17,6 +17,7 @@ fn bert() -> (DataEnv, DataSpec, Tokenizer) {
         paths: vec!["local.txt".into()],
         column: "text".into(),
         max_documents: None,
+        sentences: Default::default(),
         tokenizer: TokenizerSpec::default(),
     };
     let tokenizer = open_tokenizer(&data, &env, &Silent).unwrap();

@@ -29,6 +29,7 @@ pub fn squad_score(record: &SquadRecord, scores: &SquadScores) -> Result<Score> 
         n_examples: scores.total,
         n_train: record.n_train,
         steps: record.steps,
+        n_cut: 0,
     })
 }
 

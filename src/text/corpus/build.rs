@@ -71,8 +71,9 @@ fn build(
     let mut writer = CorpusWriter::create(path, tokenizer.vocab_size())?;
     let mut held_out: Vec<PackedExample> = Vec::new();
     let mut n_examples = 0u64;
+    let mut tokens = TokenCounts::default();
     let holds_out_documents = source.held_out.is_none();
-    pack_all(&source.documents, tokenizer, seq_len, sink, &mut |index, example| {
+    tokens += pack_all(&source.documents, tokenizer, seq_len, sink, &mut |index, example| {
         if holds_out_documents && index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1 {
             held_out.push(example);
             return Ok(());
@@ -89,12 +90,35 @@ fn build(
     }
     if let Some(documents) = &source.held_out {
         sink.phase(&format!("tokenising the held-out text of {}", source.name));
-        pack_all(documents, tokenizer, seq_len, sink, &mut |_, example| writer.push(&example, true))?;
+        tokens +=
+            pack_all(documents, tokenizer, seq_len, sink, &mut |_, example| writer.push(&example, true))?;
     }
     for example in &held_out {
         writer.push(example, true)?;
     }
-    writer.finish()
+    writer.finish(tokens.kept_share())
+}
+
+/// Tokens of a text without `[CLS]` and `[SEP]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct TokenCounts {
+    /// Of its documents.
+    of_text: u64,
+    /// Of the examples that they were packed into.
+    kept: u64,
+}
+
+impl std::ops::AddAssign for TokenCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.of_text += other.of_text;
+        self.kept += other.kept;
+    }
+}
+
+impl TokenCounts {
+    fn kept_share(self) -> Option<f64> {
+        (self.of_text > 0).then(|| self.kept as f64 / self.of_text as f64)
+    }
 }
 
 /// Calls `each` with every example and its document's index, in order; the documents of a chunk are packed in
@@ -105,17 +129,20 @@ fn pack_all(
     seq_len: usize,
     sink: &dyn Sink,
     each: &mut dyn FnMut(u64, PackedExample) -> Result<()>,
-) -> Result<()> {
+) -> Result<TokenCounts> {
     let total = documents.count()?;
     let mut done = 0u64;
+    let mut tokens = TokenCounts::default();
     documents.read(&mut |chunk| {
-        let packed: Vec<Vec<PackedExample>> = chunk
+        let packed: Vec<PackedDocument> = chunk
             .par_iter()
             .enumerate()
             .map(|(offset, document)| tokenise_and_pack(document, done + offset as u64, tokenizer, seq_len))
             .collect::<Result<_>>()?;
-        for (offset, examples) in packed.into_iter().enumerate() {
-            for example in examples {
+        for (offset, document) in packed.into_iter().enumerate() {
+            tokens.of_text += document.n_tokens;
+            for example in document.examples {
+                tokens.kept += example.n_text_tokens() as u64;
                 each(done + offset as u64, example)?;
             }
         }
@@ -124,7 +151,15 @@ fn pack_all(
             sink.progress(done, total);
         }
         Ok(())
-    })
+    })?;
+    Ok(tokens)
+}
+
+/// The examples of a document.
+pub(super) struct PackedDocument {
+    pub examples: Vec<PackedExample>,
+    /// Tokens of the document.
+    pub n_tokens: u64,
 }
 
 pub(super) fn tokenise_and_pack(
@@ -132,7 +167,8 @@ pub(super) fn tokenise_and_pack(
     index: u64,
     tokenizer: &Tokenizer,
     seq_len: usize,
-) -> Result<Vec<PackedExample>> {
+) -> Result<PackedDocument> {
     let lines: Vec<Vec<u32>> = document.iter().map(|line| tokenizer.encode(line)).collect::<Result<_>>()?;
-    Ok(pack_document(lines, seq_len, tokenizer.special(), index))
+    let n_tokens = lines.iter().map(|line| line.len() as u64).sum();
+    Ok(PackedDocument { examples: pack_document(lines, seq_len, tokenizer.special(), index), n_tokens })
 }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::sentences::sentences;
 use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::SentenceRule;
 use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 use crate::text::synthetic;
 
@@ -40,6 +42,8 @@ pub enum Documents {
         column: String,
         /// At most this many documents.
         limit: Option<u64>,
+        /// Whether lines are split into sentences.
+        sentences: SentenceRule,
         /// Where the files come from, for the remedy if one is damaged.
         origin: FileOrigin,
     },
@@ -77,9 +81,10 @@ impl Documents {
                 }
                 Ok(())
             }
-            Self::Files { paths, column, limit, origin } => {
+            Self::Files { paths, column, limit, sentences, origin } => {
+                let left = limit.unwrap_or(u64::MAX);
                 let mut chunk =
-                    DocumentChunk { documents: Vec::new(), bytes: 0, left: limit.unwrap_or(u64::MAX), each };
+                    DocumentChunk { documents: Vec::new(), bytes: 0, left, sentences: *sentences, each };
                 for path in paths {
                     if is_text(path) {
                         read_text(path, &mut chunk)?;
@@ -98,6 +103,7 @@ struct DocumentChunk<'a> {
     documents: Vec<Document>,
     bytes: usize,
     left: u64,
+    sentences: SentenceRule,
     each: &'a mut dyn FnMut(Vec<Document>) -> Result<()>,
 }
 
@@ -117,8 +123,17 @@ impl DocumentChunk<'_> {
 
     fn flush(&mut self) -> Result<()> {
         self.bytes = 0;
-        (self.each)(std::mem::take(&mut self.documents))
+        let mut documents = std::mem::take(&mut self.documents);
+        if self.sentences == SentenceRule::Split {
+            documents.par_iter_mut().for_each(|document| *document = split(document));
+        }
+        (self.each)(documents)
     }
+}
+
+/// The sentences of a document's lines.
+fn split(document: &Document) -> Document {
+    document.iter().flat_map(|line| sentences(line)).map(String::from).collect()
 }
 
 /// Whether a file is a text file by its name.
@@ -187,7 +202,23 @@ mod tests {
     }
 
     fn files(paths: Vec<PathBuf>, limit: Option<u64>) -> Documents {
-        Documents::Files { paths, column: "text".into(), limit, origin: FileOrigin::Local }
+        let (column, sentences) = ("text".into(), SentenceRule::Line);
+        Documents::Files { paths, column, limit, sentences, origin: FileOrigin::Local }
+    }
+
+    #[test]
+    fn paragraphs_are_split_into_sentences() {
+        let folder = tempfile::tempdir().unwrap();
+        let (text, parquet) = (folder.path().join("a.txt"), folder.path().join("b.parquet"));
+        std::fs::write(&text, "One. Two!\nThree is Mr. X.\n\nFour? five").unwrap();
+        write(&parquet, df!("text" => [Some("A b. C d.\n\ne"), None]).unwrap());
+        let mut documents = files(vec![text, parquet], None);
+        let Documents::Files { sentences, .. } = &mut documents else { panic!("files") };
+        *sentences = SentenceRule::Split;
+        let expected: [&[&str]; 4] =
+            [&["One.", "Two!", "Three is Mr. X."], &["Four? five"], &["A b.", "C d.", "e"], &[]];
+        assert_eq!(all(&documents).unwrap(), expected);
+        assert_eq!(documents.count().unwrap(), None);
     }
 
     #[test]

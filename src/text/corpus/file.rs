@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! header         96 bytes: magic, version, bytes per id, training examples, all examples, training tokens,
-//!                all tokens, checksum (BLAKE3 of the body and of the fields before it), zeros
+//!                all tokens, checksum (BLAKE3 of the body and of the fields before it), the share of the text
+//!                that was kept with a check of its own, or zeros
 //! input ids      u16 or u32 per token, all examples end to end, the held-out ones last
 //! offsets        u64 per example, and one more: its first token's number among all tokens
 //! first lengths  u32 per example: its tokens of type 0
@@ -29,6 +30,9 @@ pub const FORMAT_VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"ELABCORP";
 const FIELDS_BYTES: usize = 48;
 const HEADER_BYTES: usize = 96;
+/// Where the share that was kept is. It is not part of the checksum, which names the corpus in records: files
+/// from before have zeros.
+const KEPT_SHARE_AT: usize = FIELDS_BYTES + 32;
 
 /// The numbers in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +146,9 @@ impl<'a> CorpusWriter<'a> {
         Ok(())
     }
 
-    /// Writes the tables and the header, syncs the file and renames it.
-    pub fn finish(mut self) -> Result<()> {
+    /// Writes the tables and the header, syncs the file and renames it. `kept_share` is the share of the
+    /// text's tokens that the examples have.
+    pub fn finish(mut self, kept_share: Option<f64>) -> Result<()> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
         self.put(&offsets)?;
         let first_segment_lens: Vec<u8> =
@@ -154,7 +159,8 @@ impl<'a> CorpusWriter<'a> {
         let storage = |error: std::io::Error| Error::storage(self.path, "write", error);
         let mut file = self.file.into_inner().map_err(|error| storage(error.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(storage)?;
-        file.write_all(&header).and_then(|()| file.write_all(&checksum)).map_err(storage)?;
+        let kept_share = kept_share.map_or([0; 16], |share| kept_share_bytes(share, &checksum));
+        file.write_all(&[header.as_slice(), &checksum, &kept_share].concat()).map_err(storage)?;
         file.as_file().sync_all().map_err(storage)?;
         file.persist(self.path).map_err(|error| storage(error.error))?;
         Ok(())
@@ -164,6 +170,16 @@ impl<'a> CorpusWriter<'a> {
         self.hasher.update(bytes);
         self.file.write_all(bytes).map_err(|error| Error::storage(self.path, "write", error))
     }
+}
+
+/// The share that was kept, and the first bytes of a hash of it and of the corpus' checksum.
+fn kept_share_bytes(share: f64, checksum: &[u8]) -> [u8; 16] {
+    let share = share.to_le_bytes();
+    let check = blake3::hash(&[checksum, share.as_slice()].concat());
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&share);
+    bytes[8..].copy_from_slice(&check.as_bytes()[..8]);
+    bytes
 }
 
 /// A memory-mapped corpus file.
@@ -224,6 +240,14 @@ impl CorpusFile {
         self.header.train_tokens
     }
 
+    /// The share of the text's tokens that the examples have, from 0 to 1; None if the file does not say it.
+    pub fn kept_share(&self) -> Option<f64> {
+        let checksum = self.map.get(FIELDS_BYTES..KEPT_SHARE_AT)?;
+        let bytes = self.map.get(KEPT_SHARE_AT..HEADER_BYTES)?;
+        let share = f64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+        (bytes == kept_share_bytes(share, checksum)).then_some(share)
+    }
+
     /// BLAKE3 of the content, in hexadecimal.
     pub fn checksum(&self) -> &str {
         &self.checksum
@@ -256,13 +280,38 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, vocab_size: usize) {
+        write_with_share(path, vocab_size, Some(0.75));
+    }
+
+    fn write_with_share(path: &Path, vocab_size: usize, kept_share: Option<f64>) {
         let mut writer = CorpusWriter::create(path, vocab_size).unwrap();
         writer
             .push(&PackedExample { input_ids: vec![2, 258, 3, 9, 3], first_segment_len: 3 }, false)
             .unwrap();
         writer.push(&PackedExample { input_ids: vec![2, 65535, 3], first_segment_len: 3 }, false).unwrap();
         writer.push(&PackedExample { input_ids: vec![2, 7, 8, 3], first_segment_len: 4 }, true).unwrap();
-        writer.finish().unwrap();
+        writer.finish(kept_share).unwrap();
+    }
+
+    /// A file from before the share was written, and one whose share is damaged, say none; they are the same
+    /// corpus.
+    #[test]
+    fn the_kept_share_is_not_part_of_the_corpus() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.corpus");
+        write(&path, 100);
+        let new = CorpusFile::open(&path).unwrap();
+        assert_eq!(new.kept_share(), Some(0.75));
+        let intact = std::fs::read(&path).unwrap();
+        write_with_share(&path, 100, None);
+        let old = CorpusFile::open(&path).unwrap();
+        assert_eq!((old.kept_share(), old.checksum()), (None, new.checksum()));
+        for at in KEPT_SHARE_AT..HEADER_BYTES {
+            let mut bytes = intact.clone();
+            bytes[at] ^= 0x11;
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(CorpusFile::open(&path).unwrap().kept_share(), None, "byte {at}");
+        }
     }
 
     #[test]

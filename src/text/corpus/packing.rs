@@ -29,6 +29,14 @@ pub struct PackedExample {
     pub first_segment_len: usize,
 }
 
+impl PackedExample {
+    /// Its tokens without `[CLS]` and `[SEP]`.
+    pub fn n_text_tokens(&self) -> usize {
+        let n_special = if self.first_segment_len == self.input_ids.len() { 2 } else { 3 };
+        self.input_ids.len().saturating_sub(n_special)
+    }
+}
+
 /// Packs the tokenised lines of document `index` into examples of at most `max_length` tokens.
 pub fn pack_document(
     lines: Vec<Vec<u32>>,
@@ -184,6 +192,19 @@ mod tests {
         assert_eq!(examples[1].0[1], 100);
         assert_eq!(scripted(&[10, 5, 9], 10, &[0.9, 0.0, 0.0, 0.9, 0.9, 0.9])[1].0.len(), 7);
         assert_eq!(scripted(&[10, 9, 9], 10, &[0.9, 0.0, 0.999, 0.9, 0.5]).len(), 2);
+    }
+
+    #[test]
+    fn special_tokens_are_not_of_the_text() {
+        let packed = |lengths: &[usize]| {
+            let mut draws = [0.9, 0.9, 0.9].iter();
+            pack(lines(lengths), 16, SPECIAL, || *draws.next().unwrap())
+        };
+        let counts = |lengths| packed(lengths).iter().map(PackedExample::n_text_tokens).collect::<Vec<_>>();
+        assert_eq!(counts(&[4]), [4]);
+        assert_eq!(counts(&[4, 6]), [10]);
+        // Of 20 tokens, 16 - 3 fit.
+        assert_eq!(counts(&[4, 16]), [13]);
     }
 
     #[test]

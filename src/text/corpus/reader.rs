@@ -50,6 +50,7 @@ pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> R
         n_examples: file.n_train(),
         n_tokens: file.train_tokens(),
         synthetic: opener.data().is_synthetic(),
+        kept_share: file.kept_share(),
     };
     Ok(Corpus { file, provenance })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::documents::{Documents, is_text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::DataSpec;
+use crate::experiment::{DataSpec, SentenceRule};
 use crate::formats::parquet::FileOrigin;
 use crate::hub::{DataEnv, HubFiles, RepoKind, local_files};
 use crate::records::Sink;
@@ -15,6 +15,9 @@ use crate::text::synthetic;
 
 /// Documents of the built-in language that are hashed into its identity.
 const LANGUAGE_SAMPLES: u64 = 64;
+
+/// Names the rules of `sentences.rs`; another name with every change of them.
+const SPLITTING: &str = "sentences 1";
 
 /// The text of a data section, not yet read.
 #[derive(Clone, Debug)]
@@ -35,31 +38,42 @@ pub struct TextSource {
 pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<TextSource> {
     match spec {
         DataSpec::Language { documents, seed } => Ok(language_source(*seed, *documents)),
-        DataSpec::Hub { repo, revision, files, validation_files, column, max_documents, .. } => {
+        DataSpec::Hub {
+            repo, revision, files, validation_files, column, max_documents, sentences, ..
+        } => {
             sink.phase(&format!("finding {files} of {repo}"));
             let found = env.hub.files(RepoKind::Dataset, repo, revision, files)?;
             let mut identity = Identity::new("hub", column, *max_documents);
+            identity.add_rule(*sentences);
             identity.add_hub(repo, &found)?;
+            let documents = |files: HubFiles| Documents::Files {
+                paths: files.into_paths(),
+                column: column.clone(),
+                limit: *max_documents,
+                sentences: *sentences,
+                origin: FileOrigin::Hub,
+            };
             let held_out = if validation_files.is_empty() {
                 None
             } else {
                 let held_out = env.hub.files(RepoKind::Dataset, repo, revision, validation_files)?;
                 identity.add("validation");
                 identity.add_hub(repo, &held_out)?;
-                Some(files_source(held_out.into_paths(), column, *max_documents, FileOrigin::Hub))
+                Some(documents(held_out))
             };
             Ok(TextSource {
                 revision: found.revision.clone(),
-                documents: files_source(found.into_paths(), column, *max_documents, FileOrigin::Hub),
+                documents: documents(found),
                 held_out,
                 identity: identity.finish(),
                 name: format!("{repo} {files}"),
             })
         }
-        DataSpec::Files { paths, column, max_documents, .. } => {
+        DataSpec::Files { paths, column, max_documents, sentences, .. } => {
             sink.phase("reading local files");
             let mut found: Vec<PathBuf> = Vec::new();
             let mut identity = Identity::new("files", column, *max_documents);
+            identity.add_rule(*sentences);
             for path in paths {
                 for file in local_files(path)? {
                     check_ending(&file)?;
@@ -70,7 +84,13 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
                 }
             }
             Ok(TextSource {
-                documents: files_source(found, column, *max_documents, FileOrigin::Local),
+                documents: Documents::Files {
+                    paths: found,
+                    column: column.clone(),
+                    limit: *max_documents,
+                    sentences: *sentences,
+                    origin: FileOrigin::Local,
+                },
                 held_out: None,
                 identity: identity.finish(),
                 name: paths.join(", "),
@@ -78,10 +98,6 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
             })
         }
     }
-}
-
-fn files_source(paths: Vec<PathBuf>, column: &str, limit: Option<u64>, origin: FileOrigin) -> Documents {
-    Documents::Files { paths, column: column.to_string(), limit, origin }
 }
 
 /// Rejects a local file that is neither text nor Parquet by its name.
@@ -126,6 +142,13 @@ impl Identity {
         identity
     }
 
+    /// A rule that is not the default; that one was there before the others.
+    fn add_rule(&mut self, rule: SentenceRule) {
+        if rule == SentenceRule::Split {
+            self.add(SPLITTING);
+        }
+    }
+
     fn add(&mut self, part: &str) {
         self.0.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
@@ -168,21 +191,24 @@ mod tests {
     fn identity_follows_content_not_names() {
         let folder = tempfile::tempdir().unwrap();
         let env = DataEnv::at(folder.path());
-        let open = |name: &str, text: &str, limit: Option<u64>| {
+        let open_by = |name: &str, text: &str, limit: Option<u64>, sentences: SentenceRule| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             let spec = DataSpec::Files {
                 paths: vec![path.display().to_string(), format!("{}/{name}*", folder.path().display())],
                 column: "text".into(),
                 max_documents: limit,
+                sentences,
                 tokenizer: Default::default(),
             };
             open_source(&spec, &env, &Silent).unwrap().identity
         };
+        let open = |name: &str, text: &str, limit| open_by(name, text, limit, SentenceRule::Line);
         let identity = open("a.txt", "One.", None);
         assert_eq!(open("b.txt", "One.", None), identity);
         assert_ne!(open("a.txt", "Two.", None), identity);
         assert_ne!(open("a.txt", "One.", Some(3)), identity);
+        assert_ne!(open_by("a.txt", "One.", None, SentenceRule::Split), identity);
         assert_ne!(language_source(0, 10).identity, language_source(1, 10).identity);
         assert_ne!(language_source(0, 10).identity, language_source(0, 11).identity);
     }

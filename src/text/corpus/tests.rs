@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::build::tokenise_and_pack;
 use super::*;
-use crate::experiment::{DataSpec, TokenizerSpec};
+use crate::experiment::{DataSpec, SentenceRule, TokenizerSpec};
 use crate::hub::{DataEnv, Hub, HubConfig};
 use crate::records::Silent;
 use crate::text::batch::Batch;
@@ -91,6 +91,7 @@ fn every_hundredth_document_is_held_out() {
         expected.extend(
             tokenise_and_pack(&document, index, &tokenizer, 32)
                 .unwrap()
+                .examples
                 .into_iter()
                 .map(|example| example.input_ids),
         );
@@ -142,6 +143,7 @@ fn local_files_with_a_vocabulary() {
         paths,
         column: "text".into(),
         max_documents: None,
+        sentences: Default::default(),
         tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
     };
     let spec = spec(vec![text.display().to_string()]);
@@ -178,6 +180,7 @@ fn other_tokenizers_and_lengths_have_other_caches() {
             paths: vec![text.display().to_string()],
             column: "text".into(),
             max_documents: None,
+            sentences: Default::default(),
             tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
         };
         let corpus = open_corpus(&spec, seq_len, &DataEnv::at(folder.path()), &Silent).unwrap();
@@ -191,22 +194,43 @@ fn other_tokenizers_and_lengths_have_other_caches() {
     assert_ne!(open("a.txt", 32, &words).input_ids, first.input_ids);
 }
 
-#[test]
-#[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
-fn a_slice_of_real_wikipedia() {
+/// A slice of English Wikipedia, whose lines are paragraphs, with BERT's vocabulary.
+fn wikipedia(documents: u64, sentences: SentenceRule, cache: &Path) -> (DataSpec, DataEnv) {
     let hub = crate::hub::test_hub();
-    let folder = tempfile::tempdir().unwrap();
     let config = HubConfig { cache: Some(hub), offline: true, ..HubConfig::default() };
-    let env = DataEnv { hub: Hub::new(config), cache: folder.path().to_path_buf() };
     let spec = DataSpec::Hub {
         repo: "corpora/wikipedia-en-2014-slice".into(),
         revision: "main".into(),
         files: "**/train-00000-*.parquet".into(),
         validation_files: "**/validation-*.parquet".into(),
         column: "text".into(),
-        max_documents: Some(60),
+        max_documents: Some(documents),
+        sentences,
         tokenizer: Default::default(),
     };
+    (spec, DataEnv { hub: Hub::new(config), cache: cache.to_path_buf() })
+}
+
+/// The shares in docs/data.md.
+#[test]
+#[ignore = "needs a slice of Wikipedia in ELECTRA_LAB_TEST_HUB"]
+fn splitting_keeps_more_of_real_wikipedia() {
+    let folder = tempfile::tempdir().unwrap();
+    for seq_len in [32, 64, 128] {
+        let [lines, split] = [SentenceRule::Line, SentenceRule::Split].map(|sentences| {
+            let (spec, env) = wikipedia(2000, sentences, folder.path());
+            open_corpus(&spec, seq_len, &env, &Silent).unwrap().provenance().kept_share.unwrap()
+        });
+        println!("at length {seq_len}: {lines:.3} by lines, {split:.3} by sentences");
+        assert!(split > lines + 0.15, "{lines} {split}");
+    }
+}
+
+#[test]
+#[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
+fn a_slice_of_real_wikipedia() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, env) = wikipedia(60, SentenceRule::Line, folder.path());
     let corpus = open_corpus(&spec, 128, &env, &Silent).unwrap();
     let provenance = corpus.provenance();
     assert_eq!(provenance.vocab_size, 30_522);
@@ -219,4 +243,31 @@ fn a_slice_of_real_wikipedia() {
     // English text has hardly any [UNK] in BERT's vocabulary, and never [MASK].
     let unknown = batch.input_ids.iter().filter(|id| **id == 100).count();
     assert!(unknown * 200 < batch.n_tokens() && !batch.input_ids.contains(&103), "{unknown} unknown");
+}
+
+/// The share that is kept is counted by hand; shorter sentences lose less of the text.
+#[test]
+fn the_kept_share_is_that_of_the_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("a.txt");
+    let paragraph = "Anna has a dog. She has a cat. Boris ate the soup. He has seen the boat. ".repeat(4);
+    std::fs::write(&text, format!("{paragraph}\n{paragraph}\n\n").repeat(120)).unwrap();
+    let share = |sentences| {
+        let tokenizer = TokenizerSpec::Own { size: 200, documents: 100 };
+        let paths = vec![text.display().to_string()];
+        let data =
+            DataSpec::Files { paths, column: "text".into(), max_documents: None, sentences, tokenizer };
+        let env = DataEnv::at(folder.path());
+        let tokenizer = open_tokenizer(&data, &env, &Silent).unwrap();
+        let corpus = open_corpus(&data, 32, &env, &Silent).unwrap();
+        let special = [tokenizer.special().cls, tokenizer.special().sep];
+        let ids = corpus.training_ids().chain(corpus.held_out_ids()).flatten();
+        let kept = ids.filter(|id| !special.contains(id)).count();
+        let all = 240 * tokenizer.encode(&paragraph).unwrap().len();
+        let share = corpus.provenance().kept_share.unwrap();
+        assert!((share - kept as f64 / all as f64).abs() < 1e-12, "{share} {kept} {all}");
+        share
+    };
+    let (lines, split) = (share(SentenceRule::Line), share(SentenceRule::Split));
+    assert!(lines < 0.6 && split > lines + 0.1, "{lines} {split}");
 }

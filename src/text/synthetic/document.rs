@@ -4,7 +4,8 @@
 //! names nobody else of that gender. Facts come from the world, so they are the same in every document.
 //! Events are made up, may be described twice in different words, and may be asked about.
 
-use crate::rng::{Purpose, Stream};
+use super::draws::Draws;
+use crate::rng::Purpose;
 
 use super::facts::{Fact, OF_PEOPLE, Relation};
 use super::grammar::{Asked, Event, Phrase, Tense, sentence};
@@ -23,7 +24,11 @@ const RESTATEMENT: [&str; 3] = ["in other words,", "that is,", "this means that"
 
 /// The sentences of document `index` of the language with this seed.
 pub fn document(seed: u64, index: u64) -> Vec<String> {
-    let mut stream = Stream::new(seed, Purpose::Language, 0, index);
+    write(Draws::new(seed, Purpose::Language, 0, index)).0
+}
+
+/// Writes a document by these draws, which are returned with their record.
+pub fn write(mut stream: Draws) -> (Vec<String>, Draws) {
     let topic = any_topic(&mut stream);
     let mood = if stream.chance(0.5) { Mood::Good } else { Mood::Bad };
     let focus = any_person(&mut stream, topic);
@@ -33,11 +38,11 @@ pub fn document(seed: u64, index: u64) -> Vec<String> {
     while story.lines.len() < min_sentences {
         story.add_sentences();
     }
-    story.lines
+    (story.lines, story.stream)
 }
 
 struct Story {
-    stream: Stream,
+    stream: Draws,
     topic: &'static Topic,
     mood: Mood,
     focus: &'static Person,
@@ -48,7 +53,12 @@ struct Story {
 
 impl Story {
     fn push_sentence(&mut self, text: String) {
-        self.lines.push(text + ".");
+        self.push_line(text + ".");
+    }
+
+    fn push_line(&mut self, line: String) {
+        self.lines.push(line);
+        self.stream.begin_line(self.lines.len());
     }
 
     fn add_sentences(&mut self) {
@@ -182,7 +192,7 @@ impl Story {
         let relation = pick(&mut self.stream, &OF_PEOPLE);
         let fact = Fact::of_person(self.focus, relation);
         let question = fact.question(&mut self.stream);
-        self.lines.push(question);
+        self.push_line(question);
         let pronoun = self.stream.chance(0.5);
         let answer = fact.statement(&mut self.stream, pronoun);
         self.push_sentence(answer);
@@ -195,7 +205,7 @@ impl Story {
         let event = Event { negated: false, passive: false, ..event };
         let asked = pick(&mut self.stream, &[Asked::Subject, Asked::Object, Asked::Place]);
         if let Some((question, _)) = event.question(asked) {
-            self.lines.push(question);
+            self.push_line(question);
         }
         self.push_event(&event, false, "");
     }
@@ -273,7 +283,7 @@ impl Story {
         let place = self.topic.places.get(self.stream.below(self.topic.places.len()));
         let met =
             Event { object, place, tense: Tense::Past, time: None, negated: false, passive: false, ..met };
-        self.lines.push(sentence(&met.words()));
+        self.push_line(sentence(&met.words()));
         self.is_clear = true;
         if self.stream.chance(0.5) {
             self.focus = other;

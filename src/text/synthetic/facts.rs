@@ -5,7 +5,7 @@
 //! article; `{v}` the value, `{a}` its article, `{i}` its preposition if it is a place; `{t}` the pet or the
 //! thing whose colour the fact gives.
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 use super::lexicon::{article, is_mass, pick, plural, synonym};
 use super::topics::{TOPICS, Topic, kind_of};
@@ -199,39 +199,39 @@ impl Fact {
     }
 
     /// Draws a fact about a person.
-    pub fn any_of_people(stream: &mut Stream) -> Self {
+    pub fn any_of_people(stream: &mut Draws) -> Self {
         let person = &PEOPLE[stream.below(PEOPLE.len())];
         Self::of_person(person, pick(stream, &OF_PEOPLE))
     }
 
     /// Draws a fact about an animal.
-    pub fn any_of_animals(stream: &mut Stream) -> Self {
+    pub fn any_of_animals(stream: &mut Draws) -> Self {
         let animal = &ANIMALS[stream.below(ANIMALS.len())];
         Self::of_animal(animal, pick(stream, &OF_ANIMALS))
     }
 
     /// Draws a fact about a thing of the topic that is not a mass noun.
-    pub fn any_of_things(stream: &mut Stream, topic: &Topic) -> Self {
+    pub fn any_of_things(stream: &mut Draws, topic: &Topic) -> Self {
         let nouns = topic.kinds.iter().flat_map(|kind| kind.nouns).copied();
         let counted: Vec<&'static str> = nouns.filter(|noun| !is_mass(noun)).collect();
         Self::of_thing(pick(stream, &counted))
     }
 
     /// The same claim with a false value.
-    pub fn falsified(self, stream: &mut Stream) -> Self {
+    pub fn falsified(self, stream: &mut Draws) -> Self {
         let mut values = self.relation.values();
         values.retain(|value| *value != self.value && synonym(value) != Some(self.value));
         Self { value: pick(stream, &values), ..self }
     }
 
     /// The claim as a sentence without the period; draws one of its templates.
-    pub fn statement(&self, stream: &mut Stream, pronoun: bool) -> String {
+    pub fn statement(&self, stream: &mut Draws, pronoun: bool) -> String {
         let template = pick(stream, &self.relation.templates().statements);
         self.fill(template, pronoun)
     }
 
     /// A question that the claim answers.
-    pub fn question(&self, stream: &mut Stream) -> String {
+    pub fn question(&self, stream: &mut Draws) -> String {
         let template = pick(stream, &self.relation.templates().questions);
         self.fill(template, false).replace(" ?", "?")
     }

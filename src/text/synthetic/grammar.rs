@@ -4,7 +4,7 @@
 //! nothing here draws a content word, except synonyms in [`Event::paraphrase`]. Must never: write a sentence
 //! whose verb and subject disagree, except for `agree_with`.
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 use super::lexicon::{Number, article, gerund, noun_in, participle, past, present, synonym};
 use super::place::Place;
@@ -335,7 +335,7 @@ impl Event {
     }
 
     /// The same meaning in other words: draws synonyms, the other voice, and the time at the other end.
-    pub fn paraphrase(&self, stream: &mut Stream) -> Self {
+    pub fn paraphrase(&self, stream: &mut Draws) -> Self {
         let mut other = self.clone();
         if stream.chance(0.7) {
             other.verb = synonym(self.verb).unwrap_or(self.verb);

@@ -4,7 +4,7 @@
 //! in [`super::topics`], sentiment words in [`super::sentiment`], names and facts in [`super::world`]. Must
 //! never: draw a random number except in [`pick`].
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 /// Grammatical number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,9 @@ impl Number {
 /// Draws an entry of a table, the first ones more often: as in natural text, a few words of every class are
 /// frequent and many are rare. The first of n has the probability 1/√n, the last about 1/2n. The tables of
 /// the language are never empty; the tests read them all.
-pub fn pick<T: Copy>(stream: &mut Stream, table: &[T]) -> T {
-    let share = stream.uniform();
-    table[((share * share * table.len() as f64) as usize).min(table.len() - 1)]
+#[track_caller]
+pub fn pick<T: Copy>(stream: &mut Draws, table: &[T]) -> T {
+    table[stream.first_more_often(table.len())]
 }
 
 /// Past tense and participle of the verbs that do not take `-ed`.

@@ -1,6 +1,6 @@
 //! Draws events of a topic, with people of the world or of the topic's jobs.
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 use super::grammar::{Event, Head, Phrase, Tense, Time};
 use super::lexicon::{
@@ -23,32 +23,32 @@ pub const FOODS: [&str; 5] = ["bread", "soup", "cheese", "pies", "cakes"];
 const MAX_WORDS: usize = 15;
 
 /// Draws a topic.
-pub fn any_topic(stream: &mut Stream) -> &'static Topic {
+pub fn any_topic(stream: &mut Draws) -> &'static Topic {
     &TOPICS[stream.below(TOPICS.len())]
 }
 
 /// Draws another topic.
-pub fn other_topic(stream: &mut Stream, topic: &Topic) -> &'static Topic {
+pub fn other_topic(stream: &mut Draws, topic: &Topic) -> &'static Topic {
     let others: Vec<&'static Topic> = TOPICS.iter().filter(|other| other.name != topic.name).collect();
     pick(stream, &others)
 }
 
 /// Draws a person whose job belongs to the topic or, one time in five, any person.
-pub fn any_person(stream: &mut Stream, topic: &Topic) -> &'static Person {
+pub fn any_person(stream: &mut Draws, topic: &Topic) -> &'static Person {
     let here = people_of(topic);
     if stream.chance(0.8) { pick(stream, &here) } else { &PEOPLE[stream.below(PEOPLE.len())] }
 }
 
 /// Draws one of the topic's kinds.
-pub fn any_kind(stream: &mut Stream, topic: &'static Topic) -> &'static Kind {
+pub fn any_kind(stream: &mut Draws, topic: &'static Topic) -> &'static Kind {
     &topic.kinds[stream.below(topic.kinds.len())]
 }
 
-fn any_number(stream: &mut Stream) -> Number {
+fn any_number(stream: &mut Draws) -> Number {
     if stream.chance(0.6) { Number::One } else { Number::Many }
 }
 
-fn any_determiner(stream: &mut Stream, number: Number) -> &'static str {
+fn any_determiner(stream: &mut Draws, number: Number) -> &'static str {
     match number {
         Number::One => pick(stream, &["the", "the", "a", "this", "that", "one", "every"]),
         Number::Many => pick(stream, &["the", "the", "these", "those", "some", "many", "two"]),
@@ -56,7 +56,7 @@ fn any_determiner(stream: &mut Stream, number: Number) -> &'static str {
 }
 
 /// Draws a person by job: `the old baker near the mills`, `two nurses`.
-pub fn worker(stream: &mut Stream, topic: &Topic) -> Phrase {
+pub fn worker(stream: &mut Draws, topic: &Topic) -> Phrase {
     let number = any_number(stream);
     let mut phrase = Phrase::noun(pick(stream, topic.jobs), number);
     phrase.determiner = any_determiner(stream, number);
@@ -77,7 +77,7 @@ pub fn worker(stream: &mut Stream, topic: &Topic) -> Phrase {
 }
 
 /// Draws a thing of a kind: `a fresh cake`, `the potatoes`.
-pub fn thing(stream: &mut Stream, kind: &Kind) -> Phrase {
+pub fn thing(stream: &mut Draws, kind: &Kind) -> Phrase {
     let noun = pick(stream, kind.nouns);
     let number = if is_mass(noun) { Number::One } else { any_number(stream) };
     let mut phrase = Phrase::noun(noun, number);
@@ -92,11 +92,11 @@ pub fn thing(stream: &mut Stream, kind: &Kind) -> Phrase {
 }
 
 /// Draws a person, named or by job.
-pub fn anyone(stream: &mut Stream, topic: &Topic) -> Phrase {
+pub fn anyone(stream: &mut Draws, topic: &Topic) -> Phrase {
     if stream.chance(0.45) { Phrase::person(any_person(stream, topic)) } else { worker(stream, topic) }
 }
 
-fn any_tense(stream: &mut Stream) -> Tense {
+fn any_tense(stream: &mut Draws) -> Tense {
     match stream.below(20) {
         0..=7 => Tense::Past,
         8..=13 => Tense::Present,
@@ -107,7 +107,7 @@ fn any_tense(stream: &mut Stream) -> Tense {
 }
 
 /// Draws a time that goes with a tense.
-pub fn time_for(stream: &mut Stream, tense: Tense) -> Time {
+pub fn time_for(stream: &mut Draws, tense: Tense) -> Time {
     let text = match tense {
         Tense::Past => pick(stream, &PAST_TIMES),
         Tense::Present => pick(stream, &PRESENT_TIMES),
@@ -120,7 +120,7 @@ pub fn time_for(stream: &mut Stream, tense: Tense) -> Time {
 
 /// Draws an event of the topic with the subject `subject`. Its object is a thing (most often), a person, or
 /// none.
-pub fn event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
+pub fn event(stream: &mut Draws, topic: &'static Topic, subject: Phrase) -> Event {
     match stream.below(10) {
         0 | 1 => social_event(stream, topic, subject),
         2 => {
@@ -132,14 +132,14 @@ pub fn event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Eve
 }
 
 /// Draws an event with a thing as object.
-pub fn thing_event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
+pub fn thing_event(stream: &mut Draws, topic: &'static Topic, subject: Phrase) -> Event {
     let kind = any_kind(stream, topic);
     let (verb, object) = (pick(stream, kind.verbs), thing(stream, kind));
     with_tense_place_and_time(stream, topic, subject, verb, Some(object))
 }
 
 /// Draws an event with another person as object.
-pub fn social_event(stream: &mut Stream, topic: &'static Topic, subject: Phrase) -> Event {
+pub fn social_event(stream: &mut Draws, topic: &'static Topic, subject: Phrase) -> Event {
     let verb = pick(stream, &SOCIAL_VERBS);
     let object = loop {
         let object = anyone(stream, topic);
@@ -159,7 +159,7 @@ fn may_meet(subject: &Phrase, object: &Phrase) -> bool {
 }
 
 fn with_tense_place_and_time(
-    stream: &mut Stream,
+    stream: &mut Draws,
     topic: &'static Topic,
     subject: Phrase,
     verb: &'static str,
@@ -181,7 +181,7 @@ fn with_tense_place_and_time(
 }
 
 /// Draws a plural of each of the topic's two kinds: `boats`, `sacks`.
-pub fn company(stream: &mut Stream, topic: &Topic) -> (String, String) {
+pub fn company(stream: &mut Draws, topic: &Topic) -> (String, String) {
     let [one, other] = &topic.kinds;
     let mut many = |kind: &Kind| loop {
         let noun = pick(stream, kind.nouns);

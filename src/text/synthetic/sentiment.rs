@@ -1,6 +1,6 @@
 //! Sentences of praise and blame. A document has one mood, so that words of the same mood occur together.
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 use super::lexicon::{article, is_mass, past, pick};
 use super::topics::Topic;
@@ -111,7 +111,7 @@ impl Mood {
 
 /// Draws a sentence of the mood, without the period. `who` is the person who judges (a name or a pronoun).
 /// With `negated`, the words are those of the other mood, negated by `not`.
-pub fn opinion(stream: &mut Stream, mood: Mood, topic: &Topic, who: &str, negated: bool) -> String {
+pub fn opinion(stream: &mut Draws, mood: Mood, topic: &Topic, who: &str, negated: bool) -> String {
     let words = mood.words();
     let thing = subject_matter(stream, topic);
     let degree = pick(stream, &DEGREES);
@@ -144,7 +144,7 @@ pub fn opinion(stream: &mut Stream, mood: Mood, topic: &Topic, who: &str, negate
 }
 
 /// Draws an occasion, or a thing of the topic that is not a mass noun.
-fn subject_matter(stream: &mut Stream, topic: &Topic) -> &'static str {
+fn subject_matter(stream: &mut Draws, topic: &Topic) -> &'static str {
     let thing = match topic.kinds.get(stream.below(topic.kinds.len())) {
         Some(kind) if stream.chance(0.5) => pick(stream, kind.nouns),
         _ => pick(stream, &OCCASIONS),

@@ -1,6 +1,6 @@
 //! Statements that can be asked about: a fact of the world or an event.
 
-use crate::rng::Stream;
+use super::draws::Draws;
 
 use super::facts::{Fact, Relation, Subject};
 use super::grammar::{Asked, Event, Head};
@@ -29,7 +29,7 @@ pub struct QuestionAndAnswer {
 
 impl Statement {
     /// Draws a fact of the world (six in ten) or an event of the topic.
-    pub fn draw(stream: &mut Stream, topic: &'static Topic) -> Self {
+    pub fn draw(stream: &mut Draws, topic: &'static Topic) -> Self {
         match stream.below(10) {
             0..=4 => Self::Fact(Fact::any_of_people(stream)),
             5 if stream.chance(0.5) => Self::Fact(Fact::any_of_animals(stream)),
@@ -39,7 +39,7 @@ impl Statement {
     }
 
     /// The sentence without the period; with `pronoun`, a fact names its person by a pronoun.
-    pub fn text(&self, stream: &mut Stream, pronoun: bool) -> String {
+    pub fn text(&self, stream: &mut Draws, pronoun: bool) -> String {
         match self {
             Self::Fact(fact) => fact.statement(stream, pronoun),
             Self::Event(event) => event.text(),
@@ -47,7 +47,7 @@ impl Statement {
     }
 
     /// A question that the sentence answers.
-    pub fn question(&self, stream: &mut Stream) -> QuestionAndAnswer {
+    pub fn question(&self, stream: &mut Draws) -> QuestionAndAnswer {
         match self {
             Self::Fact(fact) => {
                 QuestionAndAnswer { text: fact.question(stream), answer: fact.value.to_string() }
@@ -97,7 +97,7 @@ fn about_same(one: &Fact, two: &Fact) -> bool {
 }
 
 /// Draws an active event that is not negated, so that it can be asked about.
-pub fn told_event(stream: &mut Stream, topic: &'static Topic) -> Event {
+pub fn told_event(stream: &mut Draws, topic: &'static Topic) -> Event {
     let subject = anyone(stream, topic);
     Event { negated: false, passive: false, ..thing_event(stream, topic, subject) }
 }

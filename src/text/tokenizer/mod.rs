@@ -9,8 +9,8 @@ mod word_cache;
 mod wordpiece;
 
 pub use files::tokenizer_in;
-pub use open::open_tokenizer;
 pub(crate) use open::open_tokenizer_with;
+pub use open::{known_vocab_size, open_tokenizer};
 pub(crate) use wordpiece::TOKENIZER_FILE;
 pub use wordpiece::{ByteRange, SpecialIds, Tokenizer};
 

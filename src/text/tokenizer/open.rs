@@ -9,7 +9,7 @@ use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
 use crate::error::{Error, Result};
 use crate::experiment::{DataSpec, TokenizerSpec};
 use crate::hub::{DataEnv, RepoKind};
-use crate::records::Sink;
+use crate::records::{Silent, Sink};
 use crate::text::corpus::imported;
 use crate::text::corpus::source::{TextSource, open_source};
 use crate::text::synthetic;
@@ -36,17 +36,28 @@ pub(crate) fn open_tokenizer_with(
     })
 }
 
+/// The size of a data section's vocabulary without its text and without the network: `env` is offline. One
+/// made from the text has the size that the section asks for, unless the text has too few words. None if the
+/// tokenizer is not on this machine.
+pub fn known_vocab_size(spec: &DataSpec, env: &DataEnv) -> Option<usize> {
+    if let Ok(Some(imported)) = imported::find(spec, env) {
+        return Some(imported.tokenizer.vocab_size());
+    }
+    if let Some(TokenizerSpec::Own { size, .. }) = spec.tokenizer() {
+        return Some(*size);
+    }
+    let no_text = || Err(Error::internal("the size of a vocabulary needs no text"));
+    open(spec, env, &Silent, no_text).ok().map(|tokenizer| tokenizer.vocab_size())
+}
+
 fn open(
     spec: &DataSpec,
     env: &DataEnv,
     sink: &dyn Sink,
     source: impl FnOnce() -> Result<TextSource>,
 ) -> Result<Tokenizer> {
-    let tokenizer = match spec {
-        DataSpec::Language { .. } => {
-            return Tokenizer::from_vocabulary(&synthetic::vocabulary(), "built-in language");
-        }
-        DataSpec::Hub { tokenizer, .. } | DataSpec::Files { tokenizer, .. } => tokenizer,
+    let Some(tokenizer) = spec.tokenizer() else {
+        return Tokenizer::from_vocabulary(&synthetic::vocabulary(), "built-in language");
     };
     match tokenizer {
         TokenizerSpec::Hub { repo, revision } => {

@@ -19,6 +19,7 @@ fn a_text(folder: &Path, n: usize) -> DataSpec {
         paths: vec![path.display().to_string()],
         column: "text".into(),
         max_documents: None,
+        sentences: Default::default(),
         tokenizer: TokenizerSpec::Own { size: 60, documents: 100 },
     }
 }

@@ -1,8 +1,9 @@
-//! Subject and verb agree in number. The subject's determiner is `the`, so that only its noun tells the number.
+//! Subject and verb agree in number. The subject's determiner is `the`, so that only its noun tells the
+//! number.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::grammar::{Asked, Event, Head, Phrase, Tense};
 use crate::text::synthetic::lexicon::{Number, is_mass, noun_in, pick, present};
 use crate::text::synthetic::scenes::{
@@ -28,7 +29,7 @@ fn couple(contrast: impl Fn(Number) -> Option<Contrast>) -> Option<Couple> {
 }
 
 /// `the bakers are | is washing the pot`, `the pot was | were washed by anna`.
-pub fn plain(stream: &mut Stream) -> Option<Couple> {
+pub fn plain(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let agent = worker(stream, topic).bare();
     let event = event(stream, topic, agent);
@@ -46,7 +47,7 @@ pub fn plain(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `the baker near the mills sleeps | sleep`: the noun next to the verb has the other number.
-pub fn across_a_distractor(stream: &mut Stream) -> Option<Couple> {
+pub fn across_a_distractor(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = worker(stream, topic).bare();
     let event = Event { time: None, passive: false, ..event(stream, topic, subject) };
@@ -63,7 +64,7 @@ pub fn across_a_distractor(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `the baker who likes | like soup washed the pot`: the main verb shows no number.
-pub fn in_a_relative_clause(stream: &mut Stream) -> Option<Couple> {
+pub fn in_a_relative_clause(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = worker(stream, topic).bare();
     let event = event(stream, topic, subject);
@@ -79,7 +80,7 @@ pub fn in_a_relative_clause(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `where does | do the baker wash the pot?`
-pub fn in_a_question(stream: &mut Stream) -> Option<Couple> {
+pub fn in_a_question(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = worker(stream, topic).bare();
     let event = Event { negated: false, passive: false, ..thing_event(stream, topic, subject) };

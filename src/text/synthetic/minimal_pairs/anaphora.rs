@@ -1,8 +1,8 @@
 //! Pronouns have the gender and the number of the person that they refer to.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::facts::{Fact, Relation};
 use crate::text::synthetic::lexicon::{Number, REFLEXIVE_VERBS, article, past, pick};
 use crate::text::synthetic::scenes::{any_topic, worker};
@@ -10,17 +10,17 @@ use crate::text::synthetic::topics::Topic;
 use crate::text::synthetic::world::{Gender, PEOPLE, Person};
 
 /// Draws a person of this gender.
-fn person(stream: &mut Stream, gender: Gender) -> &'static Person {
+fn person(stream: &mut Draws, gender: Gender) -> &'static Person {
     let of_gender: Vec<&'static Person> = PEOPLE.iter().filter(|person| person.gender == gender).collect();
     of_gender[stream.below(of_gender.len())]
 }
 
-fn place(stream: &mut Stream, topic: &Topic) -> String {
+fn place(stream: &mut Draws, topic: &Topic) -> String {
     topic.places[stream.below(topic.places.len())].phrase()
 }
 
 /// `anna hurt herself | himself at the inn`.
-pub fn reflexive_gender(stream: &mut Stream) -> Option<Couple> {
+pub fn reflexive_gender(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let (verb, place) = (past(pick(stream, &REFLEXIVE_VERBS)), place(stream, topic));
     let mut contrast = |gender: Gender| {
@@ -32,7 +32,7 @@ pub fn reflexive_gender(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `anna hurt herself | themselves at the inn`, `the bakers hurt themselves | herself at the inn`.
-pub fn reflexive_number(stream: &mut Stream) -> Option<Couple> {
+pub fn reflexive_number(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let (verb, place) = (past(pick(stream, &REFLEXIVE_VERBS)), place(stream, topic));
     let gender = pick(stream, &[Gender::Female, Gender::Male]);
@@ -47,8 +47,9 @@ pub fn reflexive_number(stream: &mut Stream) -> Option<Couple> {
     Some([contrast(one.name, singular, plural)?, contrast(&many.text(), plural, singular)?])
 }
 
-/// `anna has a dog, so she | he has an animal`, `anna works as a baker, and her | his home is in the village`.
-pub fn pronoun_gender(stream: &mut Stream) -> Option<Couple> {
+/// `anna has a dog, so she | he has an animal`, `anna works as a baker, and her | his home is in the
+/// village`.
+pub fn pronoun_gender(stream: &mut Draws) -> Option<Couple> {
     let (woman, man) = (person(stream, Gender::Female), person(stream, Gender::Male));
     let frame = stream.below(3);
     let draws = stream.clone();
@@ -60,7 +61,7 @@ pub fn pronoun_gender(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// Facts of a person, who is named first and then referred to by a pronoun of this gender.
-fn told(frame: usize, person: &'static Person, gender: Gender, stream: &mut Stream) -> String {
+fn told(frame: usize, person: &'static Person, gender: Gender, stream: &mut Draws) -> String {
     let name = person.name;
     match frame {
         0 => {

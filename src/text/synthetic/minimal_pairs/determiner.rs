@@ -1,8 +1,8 @@
 //! Determiner and noun agree in number: `this baker`, `these bakers`. No other word shows the number.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::grammar::{Event, Head, Phrase, Tense};
 use crate::text::synthetic::lexicon::{Number, is_mass, pick};
 use crate::text::synthetic::scenes::{any_topic, event, time_for, worker};
@@ -12,16 +12,16 @@ const DETERMINERS: [(&str, &str); 4] =
     [("this", "these"), ("that", "those"), ("one", "two"), ("every", "many")];
 
 /// `these | this bakers washed the pot`.
-pub fn before_a_noun(stream: &mut Stream) -> Option<Couple> {
+pub fn before_a_noun(stream: &mut Draws) -> Option<Couple> {
     couple(stream, false)
 }
 
 /// `these | this old bakers washed the pot`.
-pub fn before_an_adjective(stream: &mut Stream) -> Option<Couple> {
+pub fn before_an_adjective(stream: &mut Draws) -> Option<Couple> {
     couple(stream, true)
 }
 
-fn couple(stream: &mut Stream, with_adjective: bool) -> Option<Couple> {
+fn couple(stream: &mut Draws, with_adjective: bool) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = worker(stream, topic);
     let event = event(stream, topic, subject);

@@ -1,15 +1,15 @@
 //! Facts of the world, true and false: the false value is another subject's true one.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::facts::{Fact, OF_ANIMALS, OF_PEOPLE};
 use crate::text::synthetic::lexicon::{article, synonym};
 use crate::text::synthetic::scenes::any_topic;
 use crate::text::synthetic::world::{ANIMALS, PEOPLE};
 
 /// `anna works as a baker | sailor`, `ida works as a sailor | baker`.
-pub fn of_people(stream: &mut Stream) -> Option<Couple> {
+pub fn of_people(stream: &mut Draws) -> Option<Couple> {
     let relation = OF_PEOPLE[stream.below(OF_PEOPLE.len())];
     let mut fact = || Fact::of_person(&PEOPLE[stream.below(PEOPLE.len())], relation);
     let (one, other) = (fact(), fact());
@@ -17,7 +17,7 @@ pub fn of_people(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `every fox is a mammal | bird`, `the pot is made of iron | clay`, `a bee is smaller | bigger than a fox`.
-pub fn of_animals_and_things(stream: &mut Stream) -> Option<Couple> {
+pub fn of_animals_and_things(stream: &mut Draws) -> Option<Couple> {
     match stream.below(3) {
         0 => {
             let relation = OF_ANIMALS[stream.below(OF_ANIMALS.len())];
@@ -38,7 +38,7 @@ pub fn of_animals_and_things(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// Two facts of one relation, each beside a false one with the other's value, in the same words.
-fn couple(stream: &mut Stream, one: Fact, other: Fact) -> Option<Couple> {
+fn couple(stream: &mut Draws, one: Fact, other: Fact) -> Option<Couple> {
     if one.relation != other.relation || one.value == other.value || synonym(one.value) == Some(other.value) {
         return None;
     }
@@ -49,7 +49,7 @@ fn couple(stream: &mut Stream, one: Fact, other: Fact) -> Option<Couple> {
 }
 
 /// `a bear is bigger | smaller than a mouse`, `a mouse is smaller | bigger than a bear`.
-fn comparison(stream: &mut Stream) -> Option<Couple> {
+fn comparison(stream: &mut Draws) -> Option<Couple> {
     let [one, other] = [&ANIMALS[stream.below(ANIMALS.len())], &ANIMALS[stream.below(ANIMALS.len())]];
     let (big, small) = match one.size.cmp(&other.size) {
         std::cmp::Ordering::Equal => return None,

@@ -13,6 +13,7 @@
 
 mod agreement;
 mod anaphora;
+mod contrast;
 mod determiner;
 mod fact;
 mod selection;
@@ -20,49 +21,25 @@ mod selection;
 mod tests;
 mod verb;
 
-use crate::rng::{Purpose, Stream};
+use self::contrast::{Contrast, Couple};
+use crate::rng::Purpose;
 use crate::text::minimal_pair::MinimalPair;
+use crate::text::synthetic::draws::Draws;
 
 /// The first number of the pairs in the tasks' random streams; the tasks have smaller ones.
 const FIRST_STEP: u64 = 1 << 16;
-
-/// Most words of a sentence, as in the documents.
-const MAX_WORDS: usize = 16;
-
-/// A good and a bad sentence.
-struct Contrast {
-    good: String,
-    bad: String,
-}
-
-impl Contrast {
-    /// Of words without the period; None if the two are equal or too long.
-    fn of(good: &[String], bad: &[String]) -> Option<Self> {
-        (good != bad && good.len().max(bad.len()) <= MAX_WORDS)
-            .then(|| Self { good: super::grammar::sentence(good), bad: super::grammar::sentence(bad) })
-    }
-
-    /// Of two sentences without the period; None if they are equal or too long.
-    fn of_text(good: &str, bad: &str) -> Option<Self> {
-        let words = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
-        Self::of(&words(good), &words(bad))
-    }
-}
-
-/// Two contrasts with the same swapped words, once in each direction.
-type Couple = [Contrast; 2];
 
 /// A rule, and how a couple of pairs about it is drawn; None if the draw does not show the rule.
 struct Paradigm {
     name: &'static str,
     phenomenon: &'static str,
-    draw: fn(&mut Stream) -> Option<Couple>,
+    draw: fn(&mut Draws) -> Option<Couple>,
 }
 
 const fn paradigm(
     phenomenon: &'static str,
     name: &'static str,
-    draw: fn(&mut Stream) -> Option<Couple>,
+    draw: fn(&mut Draws) -> Option<Couple>,
 ) -> Paradigm {
     Paradigm { name, phenomenon, draw }
 }
@@ -97,7 +74,7 @@ pub fn minimal_pairs(n: usize, seed: u64) -> Vec<MinimalPair> {
 
 /// Couple `round` of a paradigm.
 fn couple(paradigm: &Paradigm, number: usize, round: usize, seed: u64) -> [MinimalPair; 2] {
-    let mut stream = Stream::new(seed, Purpose::LanguageTask, FIRST_STEP + number as u64, round as u64);
+    let mut stream = Draws::new(seed, Purpose::LanguageTask, FIRST_STEP + number as u64, round as u64);
     loop {
         if let Some(couple) = (paradigm.draw)(&mut stream) {
             return couple.map(|Contrast { good, bad }| MinimalPair {

@@ -1,15 +1,15 @@
 //! Verbs select the kind of their object, and people act on things.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::grammar::{Event, Phrase};
 use crate::text::synthetic::lexicon::{Number, is_mass, pick};
 use crate::text::synthetic::scenes::{any_topic, anyone, thing_event};
 use crate::text::synthetic::topics::Kind;
 
 /// `anna ate the soup | plate`, `anna dried the plate | soup`: both kinds belong to the topic.
-pub fn verb_and_object(stream: &mut Stream) -> Option<Couple> {
+pub fn verb_and_object(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let [one, other] = &topic.kinds;
     let subject = anyone(stream, topic);
@@ -35,7 +35,7 @@ pub fn verb_and_object(stream: &mut Stream) -> Option<Couple> {
 /// `anna washed the pot | the pot washed anna`, and in the passive voice. Both sentences have the same words;
 /// in the first the person comes first in the good sentence, in the second in the bad one. Animals are left
 /// out, since they can act too.
-pub fn agent_and_patient(stream: &mut Stream) -> Option<Couple> {
+pub fn agent_and_patient(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let mut subject = anyone(stream, topic).bare();
     let event = thing_event(stream, topic, subject.clone());

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::contrast::MAX_WORDS;
 use super::*;
 use crate::text::synthetic::document;
 use crate::text::synthetic::facts::{Fact, OF_ANIMALS, OF_PEOPLE};
@@ -306,7 +307,7 @@ fn objects_are_of_the_verbs_kind_in_good_sentences_only() {
 
 /// Every statement of a fact that holds.
 fn truths() -> BTreeSet<String> {
-    let mut stream = Stream::new(0, Purpose::Test, 0, 0);
+    let mut stream = Draws::new(0, Purpose::Test, 0, 0);
     let mut truths = BTreeSet::new();
     let people = PEOPLE.iter().flat_map(|person| OF_PEOPLE.map(|relation| Fact::of_person(person, relation)));
     let animals =

@@ -1,8 +1,8 @@
 //! The verb's tense goes with the time, and its form with its auxiliary.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
-use super::{Contrast, Couple};
+use super::contrast::{Contrast, Couple};
 use crate::text::synthetic::grammar::{Event, Tense, Time};
 use crate::text::synthetic::lexicon::pick;
 use crate::text::synthetic::scenes::{any_topic, anyone, event, thing_event};
@@ -20,7 +20,7 @@ const TIMES: [(&str, Tense, &str); 8] = [
 ];
 
 /// `anna washed the pot yesterday | tomorrow`, `anna will wash the pot tomorrow | yesterday`.
-pub fn tense_and_time(stream: &mut Stream) -> Option<Couple> {
+pub fn tense_and_time(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = anyone(stream, topic);
     let event = event(stream, topic, subject);
@@ -34,7 +34,7 @@ pub fn tense_and_time(stream: &mut Stream) -> Option<Couple> {
 }
 
 /// `anna has carried | carrying the pot`, `anna is carrying | carried the pot`.
-pub fn form_after_auxiliary(stream: &mut Stream) -> Option<Couple> {
+pub fn form_after_auxiliary(stream: &mut Draws) -> Option<Couple> {
     let topic = any_topic(stream);
     let subject = anyone(stream, topic);
     let event = Event { time: None, passive: false, ..thing_event(stream, topic, subject) };

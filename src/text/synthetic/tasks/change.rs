@@ -1,6 +1,6 @@
 //! Changes an event into another one, for the tasks on pairs.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use crate::text::synthetic::grammar::{Event, Head, Phrase};
 use crate::text::synthetic::lexicon::{SOCIAL_VERBS, pick, synonym};
@@ -37,7 +37,7 @@ fn same_head(one: &Phrase, other: &Phrase) -> bool {
 
 /// Draws another value for one slot of the event, from the same topic or, half of the time, from another one.
 /// A slot that the event does not have is not changed.
-pub fn changed(stream: &mut Stream, topic: &'static Topic, event: &Event, slot: Slot) -> Event {
+pub fn changed(stream: &mut Draws, topic: &'static Topic, event: &Event, slot: Slot) -> Event {
     let topic = if stream.chance(0.5) { topic } else { other_topic(stream, topic) };
     let mut other = event.clone();
     match slot {
@@ -77,12 +77,12 @@ pub fn changed(stream: &mut Stream, topic: &'static Topic, event: &Event, slot: 
 }
 
 /// The event with one of the slots changed.
-pub fn changed_any(stream: &mut Stream, topic: &'static Topic, event: &Event, slots: &[Slot]) -> Event {
+pub fn changed_any(stream: &mut Draws, topic: &'static Topic, event: &Event, slots: &[Slot]) -> Event {
     let slot = pick(stream, slots);
     changed(stream, topic, event, slot)
 }
 
-fn other_phrase(stream: &mut Stream, old: &Phrase, draw: impl Fn(&mut Stream) -> Phrase) -> Phrase {
+fn other_phrase(stream: &mut Draws, old: &Phrase, draw: impl Fn(&mut Draws) -> Phrase) -> Phrase {
     loop {
         let phrase = draw(stream);
         if !same_head(&phrase, old) {
@@ -91,7 +91,7 @@ fn other_phrase(stream: &mut Stream, old: &Phrase, draw: impl Fn(&mut Stream) ->
     }
 }
 
-fn other_verb(stream: &mut Stream, topic: &'static Topic, old: &str) -> &'static str {
+fn other_verb(stream: &mut Draws, topic: &'static Topic, old: &str) -> &'static str {
     loop {
         let verb = if SOCIAL_VERBS.contains(&old) {
             pick(stream, &SOCIAL_VERBS)

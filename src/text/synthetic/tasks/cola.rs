@@ -1,7 +1,7 @@
 //! CoLA, acceptability: sentences of the grammar (label 1), and sentences that break one of its rules
 //! (label 0).
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::example::TaskExample;
 use crate::text::synthetic::grammar::{Event, Head, Phrase, Tense, sentence};
@@ -12,7 +12,7 @@ use crate::text::synthetic::topics::Topic;
 /// Share of acceptable sentences.
 const ACCEPTABLE: f64 = 0.6;
 
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let topic = any_topic(stream);
     let acceptable = stream.chance(ACCEPTABLE);
     loop {
@@ -30,7 +30,7 @@ pub fn draw(stream: &mut Stream) -> TaskExample {
 }
 
 /// `the nurse blamed herself at the clinic yesterday`, or with a pronoun that does not fit.
-fn reflexive(stream: &mut Stream, topic: &'static Topic, subject: &Phrase, acceptable: bool) -> Vec<String> {
+fn reflexive(stream: &mut Draws, topic: &'static Topic, subject: &Phrase, acceptable: bool) -> Vec<String> {
     let pronoun = match (subject.head, subject.number, acceptable) {
         (Head::Person(person), _, true) => person.gender.reflexive(),
         (Head::Person(person), _, false) if stream.chance(0.5) => person.gender.flipped().reflexive(),
@@ -51,7 +51,7 @@ fn reflexive(stream: &mut Stream, topic: &'static Topic, subject: &Phrase, accep
 }
 
 /// Draws a rule and breaks it; `None` if the rule does not apply to the event.
-fn broken(stream: &mut Stream, event: &Event) -> Option<Vec<String>> {
+fn broken(stream: &mut Draws, event: &Event) -> Option<Vec<String>> {
     let words = event.words();
     let broken = match stream.below(10) {
         0..=2 => wrong_agreement(event),
@@ -73,7 +73,7 @@ fn wrong_agreement(event: &Event) -> Vec<String> {
 }
 
 /// `is carry`, `has carrying`, `will carried`, `did carried`.
-fn wrong_verb_form(stream: &mut Stream, event: &Event) -> Option<Vec<String>> {
+fn wrong_verb_form(stream: &mut Draws, event: &Event) -> Option<Vec<String>> {
     let mut words = event.words();
     let form = event.main_verb();
     let at = words.iter().position(|word| *word == form)?;
@@ -91,7 +91,7 @@ fn wrong_verb_form(stream: &mut Stream, event: &Event) -> Option<Vec<String>> {
 }
 
 /// Puts a determiner after the next word, or the verb at the end.
-fn wrong_order(stream: &mut Stream, event: &Event, mut words: Vec<String>) -> Option<Vec<String>> {
+fn wrong_order(stream: &mut Draws, event: &Event, mut words: Vec<String>) -> Option<Vec<String>> {
     if stream.chance(0.5) {
         let at = determiner_positions(&words);
         let at = *stream.choose(&at)?;
@@ -156,7 +156,7 @@ fn without_determiner(event: &Event, mut words: Vec<String>) -> Option<Vec<Strin
 }
 
 /// Repeats one word.
-fn doubled(stream: &mut Stream, mut words: Vec<String>) -> Vec<String> {
+fn doubled(stream: &mut Draws, mut words: Vec<String>) -> Vec<String> {
     let at = stream.below(words.len());
     if let Some(word) = words.get(at).cloned() {
         words.insert(at, word.trim_end_matches(',').to_string());

@@ -1,7 +1,8 @@
 //! Draws examples until one belongs to the wanted split.
 
 use crate::error::{Error, Result};
-use crate::rng::{Purpose, Stream};
+use crate::rng::Purpose;
+use crate::text::synthetic::draws::Draws;
 
 /// A split of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +26,11 @@ pub fn drawn_in<T>(
     task_number: u64,
     seed: u64,
     index: usize,
-    draw: impl Fn(&mut Stream) -> T,
+    draw: impl Fn(&mut Draws) -> T,
     text: impl Fn(&T) -> String,
 ) -> Result<T> {
     let step = 2 * task_number + u64::from(split == TaskSplit::Validation);
-    let mut stream = Stream::new(seed, Purpose::LanguageTask, step, index as u64);
+    let mut stream = Draws::new(seed, Purpose::LanguageTask, step, index as u64);
     for _ in 0..MAX_DRAWS {
         let drawn = draw(&mut stream);
         if split_of(&text(&drawn)) == split {

@@ -5,12 +5,12 @@ use super::example::TaskExample;
 use super::{cola, mrpc, qnli, rte, sst2, stsb};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 /// Example `index` of a split of a task.
 pub fn example(task: TaskName, split: TaskSplit, seed: u64, index: usize) -> Result<TaskExample> {
     // The number of a task in the random streams. Never renumber them: the examples would change.
-    let (number, draw): (u64, fn(&mut Stream) -> TaskExample) = match task {
+    let (number, draw): (u64, fn(&mut Draws) -> TaskExample) = match task {
         TaskName::Cola => (0, cola::draw),
         TaskName::Sst2 => (1, sst2::draw),
         TaskName::Mrpc => (2, mrpc::draw),

@@ -1,7 +1,7 @@
 //! MRPC, paraphrase: the second sentence describes the same event (label 1) or, in similar words, another
 //! one (label 0).
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::change::{Slot, changed_any};
 use super::example::TaskExample;
@@ -15,7 +15,7 @@ const EQUIVALENT: f64 = 0.6;
 const SLOTS: [Slot; 4] = [Slot::Subject, Slot::Verb, Slot::Object, Slot::Place];
 
 /// A pair of sentences that differ in their words, and its label.
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let topic = any_topic(stream);
     let equivalent = stream.chance(EQUIVALENT);
     loop {

@@ -1,6 +1,6 @@
 //! QNLI: does the sentence answer the question (label 0) or not (label 1)?
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::change::{Slot, changed};
 use super::example::TaskExample;
@@ -14,7 +14,7 @@ use crate::text::synthetic::world::PEOPLE;
 /// Share of events that the sentence tells in other words than the question.
 const REWORDED: f64 = 0.4;
 
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let topic = any_topic(stream);
     let asked = Statement::draw(stream, topic);
     let question = asked.question(stream).text;
@@ -29,7 +29,7 @@ pub fn draw(stream: &mut Stream) -> TaskExample {
 
 /// Draws a statement that does not answer: the same relation of another person, another fact of the same
 /// person, or any statement.
-fn distractor(stream: &mut Stream, topic: &'static Topic, asked: &Statement) -> Statement {
+fn distractor(stream: &mut Draws, topic: &'static Topic, asked: &Statement) -> Statement {
     loop {
         let other = match (asked, stream.below(3)) {
             (Statement::Fact(fact), 0) => {

@@ -4,7 +4,7 @@
 //! thing; and each of two facts. These do not: a changed part, a negation, subject and object exchanged, a
 //! false fact.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::change::{Slot, changed_any};
 use super::example::TaskExample;
@@ -15,7 +15,7 @@ use crate::text::synthetic::scenes::{any_topic, anyone, social_event, thing_even
 use crate::text::synthetic::topics::{Topic, kind_of};
 use crate::text::synthetic::world::PEOPLE;
 
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let entailed = stream.chance(0.5);
     if stream.chance(0.4) { facts(stream, entailed) } else { events(stream, entailed) }
 }
@@ -25,7 +25,7 @@ fn pair(premise: String, hypothesis: String, entailed: bool) -> TaskExample {
 }
 
 /// `anna works as a baker, and she lives in the village` → `anna's home is in the village`.
-fn facts(stream: &mut Stream, entailed: bool) -> TaskExample {
+fn facts(stream: &mut Draws, entailed: bool) -> TaskExample {
     let person = &PEOPLE[stream.below(PEOPLE.len())];
     let mut relations = OF_PEOPLE;
     stream.shuffle(&mut relations);
@@ -36,7 +36,7 @@ fn facts(stream: &mut Stream, entailed: bool) -> TaskExample {
     pair(premise, claim.statement(stream, false) + ".", entailed)
 }
 
-fn events(stream: &mut Stream, entailed: bool) -> TaskExample {
+fn events(stream: &mut Draws, entailed: bool) -> TaskExample {
     let topic = any_topic(stream);
     loop {
         let subject = anyone(stream, topic);
@@ -67,7 +67,7 @@ fn referring(phrase: Phrase) -> Phrase {
     }
 }
 
-fn follows(stream: &mut Stream, core: &Event) -> Event {
+fn follows(stream: &mut Draws, core: &Event) -> Event {
     if stream.chance(0.3)
         && let Some(object) = core.object.as_ref().and_then(kind_phrase)
     {
@@ -85,7 +85,7 @@ fn kind_phrase(object: &Phrase) -> Option<Phrase> {
         .then(|| Phrase { determiner: "a", ..Phrase::noun(kind.name, Number::One) })
 }
 
-fn does_not_follow(stream: &mut Stream, topic: &'static Topic, core: &Event, social: bool) -> Event {
+fn does_not_follow(stream: &mut Draws, topic: &'static Topic, core: &Event, social: bool) -> Event {
     let other = match stream.below(10) {
         0 | 1 => Event { negated: true, ..core.clone() },
         2..=4 if social => core.swapped(),

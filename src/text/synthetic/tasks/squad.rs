@@ -1,7 +1,7 @@
 //! SQuAD 2.0: a context of facts and events, and a question about one of them, or a question that the context
 //! does not answer.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::change::{Slot, changed_any};
 use crate::text::synthetic::facts::{Fact, OF_PEOPLE};
@@ -26,7 +26,7 @@ pub struct ReadingExample {
     pub answer: Option<(String, i32)>,
 }
 
-pub fn draw(stream: &mut Stream) -> ReadingExample {
+pub fn draw(stream: &mut Draws) -> ReadingExample {
     let topic = any_topic(stream);
     loop {
         let statements = draw_statements(stream, topic);
@@ -48,7 +48,7 @@ pub fn draw(stream: &mut Stream) -> ReadingExample {
 }
 
 /// Draws 4 to 7 statements, no two of which answer the same question.
-fn draw_statements(stream: &mut Stream, topic: &'static Topic) -> Vec<Statement> {
+fn draw_statements(stream: &mut Draws, topic: &'static Topic) -> Vec<Statement> {
     let n_statements = 4 + stream.below(4);
     let people = [any_person(stream, topic), any_person(stream, topic)];
     let mut statements: Vec<Statement> = Vec::with_capacity(n_statements);
@@ -66,7 +66,7 @@ fn draw_statements(stream: &mut Stream, topic: &'static Topic) -> Vec<Statement>
 }
 
 /// Writes the context; also returns where, in bytes, the sentence of statement `asked` starts in it.
-fn write(stream: &mut Stream, statements: &[Statement], asked: usize) -> Option<(String, usize)> {
+fn write(stream: &mut Draws, statements: &[Statement], asked: usize) -> Option<(String, usize)> {
     let mut context = String::new();
     let mut start = None;
     let mut named = None;
@@ -99,7 +99,7 @@ fn find_words(text: &str, words: &str) -> Option<usize> {
 
 /// A question like those of the context, but one that it does not answer.
 fn unanswerable(
-    stream: &mut Stream,
+    stream: &mut Draws,
     topic: &'static Topic,
     statement: &Statement,
     context: &[Statement],

@@ -1,6 +1,6 @@
 //! SST-2, sentiment: opinions of good and bad mood, one in four of them negated.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::example::TaskExample;
 use crate::text::synthetic::lexicon::pick;
@@ -11,7 +11,7 @@ use crate::text::synthetic::topics::Topic;
 /// Share of opinions that use a negated word of the other mood.
 const NEGATED: f64 = 0.25;
 
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let topic = any_topic(stream);
     let mood = if stream.chance(0.5) { Mood::Good } else { Mood::Bad };
     let mut text = one_opinion(stream, mood, topic);
@@ -22,7 +22,7 @@ pub fn draw(stream: &mut Stream) -> TaskExample {
     TaskExample::single(text + ".", mood == Mood::Good)
 }
 
-fn one_opinion(stream: &mut Stream, mood: Mood, topic: &Topic) -> String {
+fn one_opinion(stream: &mut Draws, mood: Mood, topic: &Topic) -> String {
     let who = match stream.below(4) {
         0 => any_person(stream, topic).name.to_string(),
         1 => worker(stream, topic).bare().text(),

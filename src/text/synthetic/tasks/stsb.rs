@@ -1,7 +1,7 @@
 //! STS-B, similarity: the second sentence changes some parts of the first event; the score is the weight of
 //! the others.
 
-use crate::rng::Stream;
+use crate::text::synthetic::draws::Draws;
 
 use super::change::{Slot, changed};
 use super::example::TaskExample;
@@ -12,7 +12,7 @@ use crate::text::synthetic::scenes::{any_topic, anyone, thing_event, time_for};
 const WEIGHTS: [(Slot, f32); 5] =
     [(Slot::Subject, 1.25), (Slot::Verb, 1.0), (Slot::Object, 1.5), (Slot::Place, 0.75), (Slot::Time, 0.5)];
 
-pub fn draw(stream: &mut Stream) -> TaskExample {
+pub fn draw(stream: &mut Draws) -> TaskExample {
     let topic = any_topic(stream);
     let subject = anyone(stream, topic);
     let mut first = thing_event(stream, topic, subject);

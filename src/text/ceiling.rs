@@ -1,0 +1,323 @@
+//! The best possible cloze loss on the built-in language, estimated from its grammar.
+//!
+//! The best prediction of a hidden token is its probability given all that can be seen, under the grammar
+//! itself. A held-out document is such a sample: its choices are one draw from their distribution given the
+//! visible tokens. From there a Markov chain walks through other documents that the packer turns into an
+//! example with the same visible tokens. A step takes one choice of the grammar and draws it anew, given all
+//! others: exactly, among the outcomes that keep the other choices and the visible tokens (Gibbs sampling),
+//! or as a proposal that also draws what depends on it anew (Wingate et al. 2011, "Lightweight
+//! implementations of probabilistic programming languages"). The mean, over the steps, of the probability of
+//! the hidden token is its estimated probability; minus its logarithm is the loss.
+//!
+//! The estimate errs on the low side: a chain that has not walked far enough still knows something of the
+//! hidden tokens, so that a model's loss can hardly be below the line but may have to stay above it.
+//! Detection has no such line: the best detector depends on the generator's samples, and has to sum over
+//! which tokens were replaced. Must never: read a trained network.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::corpus::{PackedExample, pack_document};
+use super::synthetic::{Choice, Derivation, vocabulary};
+use super::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
+use crate::rng::{Purpose, Stream};
+
+/// Share of the tokens that are hidden.
+const MASK_FRACTION: f64 = 0.15;
+
+/// The best possible loss of predicting hidden tokens of the built-in language.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ceiling {
+    /// Mean over hidden tokens, in nats: 15 % of the tokens of each packed example are hidden at random, each
+    /// shown as `[MASK]`, as in `masked_loss`.
+    pub mlm_loss: f64,
+    /// Standard error of the mean over examples; the bias of the chains is not in it.
+    pub standard_error: f64,
+}
+
+/// Held-out documents that are looked at, at most; one example of each.
+const MAX_DOCUMENTS: u64 = 200;
+
+/// Sweeps of a chain.
+const N_SWEEPS: usize = 32;
+
+/// Every hundredth document is held out (`corpus/build.rs`).
+const HELD_OUT_EVERY: u64 = 100;
+
+/// The ceiling of a text of the built-in language (`documents` of them with the seed `seed`) that is packed
+/// into sequences of at most `seq_len` tokens, from its held-out documents. None if nothing is held out.
+///
+/// # Errors
+/// Only by an internal error.
+pub fn ceiling(seed: u64, documents: u64, seq_len: usize) -> Result<Option<Ceiling>> {
+    let held_out = (documents / HELD_OUT_EVERY).min(MAX_DOCUMENTS);
+    if held_out == 0 {
+        return Ok(None);
+    }
+    estimate(seed, held_out, seq_len, N_SWEEPS).map(Some)
+}
+
+/// The same, from the first `n_documents` held-out documents by chains of `n_sweeps` sweeps.
+fn estimate(seed: u64, n_documents: u64, seq_len: usize, n_sweeps: usize) -> Result<Ceiling> {
+    let tokenizer = Tokenizer::from_vocabulary(&vocabulary(), "built-in language")?;
+    let losses = (0..n_documents)
+        .into_par_iter()
+        .map(|number| HELD_OUT_EVERY * number + HELD_OUT_EVERY - 1)
+        .map(|document| Chain::new(seed, document, seq_len, &tokenizer)?.losses(n_sweeps))
+        .collect::<Result<Vec<Vec<f64>>>>()?;
+    let n: f64 = losses.iter().map(|losses| losses.len() as f64).sum();
+    let mean = losses.iter().flatten().sum::<f64>() / n;
+    // Of a ratio of two sums over examples.
+    let residual = |losses: &Vec<f64>| losses.iter().map(|loss| loss - mean).sum::<f64>();
+    let variance: f64 = losses.iter().map(|losses| residual(losses).powi(2)).sum();
+    Ok(Ceiling { mlm_loss: mean, standard_error: variance.sqrt() / n })
+}
+
+/// A packed example of a document with hidden tokens.
+struct Cloze<'a> {
+    tokenizer: &'a Tokenizer,
+    seq_len: usize,
+    document: u64,
+    /// Which of the document's examples.
+    example: usize,
+    input_ids: Vec<u32>,
+    first_segment_len: usize,
+    /// Ascending.
+    hidden: Vec<usize>,
+    /// The ids of lines that were seen before.
+    lines: HashMap<String, Vec<u32>>,
+}
+
+impl<'a> Cloze<'a> {
+    /// Hides tokens of a random example of a document.
+    fn new(derivation: &Derivation, document: u64, seq_len: usize, tokenizer: &'a Tokenizer) -> Result<Self> {
+        let mut stream = Stream::new(0, Purpose::Mask, document, seq_len as u64);
+        let mut cloze = Self {
+            tokenizer,
+            seq_len,
+            document,
+            example: 0,
+            input_ids: Vec::new(),
+            first_segment_len: 0,
+            hidden: Vec::new(),
+            lines: HashMap::new(),
+        };
+        let examples = cloze.examples(derivation)?;
+        cloze.example = stream.below(examples.len());
+        let example = examples.into_iter().nth(cloze.example);
+        let example = example.ok_or_else(|| Error::internal("a document of the language has no example"))?;
+        (cloze.input_ids, cloze.first_segment_len) = (example.input_ids, example.first_segment_len);
+        let special = [tokenizer.special().cls, tokenizer.special().sep];
+        let mut places: Vec<usize> =
+            (0..cloze.input_ids.len()).filter(|&at| !special.contains(&cloze.input_ids[at])).collect();
+        let n_hidden = ((MASK_FRACTION * cloze.input_ids.len() as f64).round() as usize).max(1);
+        stream.shuffle(&mut places);
+        places.truncate(n_hidden);
+        places.sort_unstable();
+        cloze.hidden = places;
+        Ok(cloze)
+    }
+
+    /// The examples that the packer makes of a document.
+    fn examples(&mut self, derivation: &Derivation) -> Result<Vec<PackedExample>> {
+        let ids = derivation.lines.iter().map(|line| self.encode(line)).collect::<Result<Vec<_>>>()?;
+        Ok(pack_document(ids, self.seq_len, self.tokenizer.special(), self.document))
+    }
+
+    fn encode(&mut self, line: &str) -> Result<Vec<u32>> {
+        if let Some(ids) = self.lines.get(line) {
+            return Ok(ids.clone());
+        }
+        let ids = self.tokenizer.encode(line)?;
+        self.lines.insert(line.to_string(), ids.clone());
+        Ok(ids)
+    }
+
+    /// What another document has at the hidden places; None if it differs in what is visible.
+    fn read(&mut self, derivation: &Derivation) -> Result<Option<Vec<u32>>> {
+        let examples = self.examples(derivation)?;
+        let Some(other) = examples.get(self.example) else { return Ok(None) };
+        let has_same_shape = other.input_ids.len() == self.input_ids.len()
+            && other.first_segment_len == self.first_segment_len;
+        let is_hidden = |at: &usize| self.hidden.binary_search(at).is_ok();
+        let mut visible = (0..self.input_ids.len()).filter(|at| !is_hidden(at));
+        if !has_same_shape || visible.any(|at| other.input_ids[at] != self.input_ids[at]) {
+            return Ok(None);
+        }
+        Ok(Some(self.hidden.iter().map(|&at| other.input_ids[at]).collect()))
+    }
+
+    /// Which hidden tokens are those of the example.
+    fn correct(&self, ids: &[u32]) -> Vec<f64> {
+        let truth = self.hidden.iter().map(|&at| self.input_ids[at]);
+        truth.zip(ids).map(|(truth, id)| f64::from(truth == *id)).collect()
+    }
+}
+
+/// A Markov chain over the documents that agree with what is visible.
+struct Chain<'a> {
+    cloze: Cloze<'a>,
+    state: Derivation,
+    /// Which hidden tokens of the state are those of the example.
+    correct: Vec<f64>,
+    stream: Stream,
+    n_steps: u64,
+}
+
+impl<'a> Chain<'a> {
+    /// Starts at a document itself.
+    fn new(seed: u64, document: u64, seq_len: usize, tokenizer: &'a Tokenizer) -> Result<Self> {
+        let state = Derivation::of_document(seed, document);
+        let cloze = Cloze::new(&state, document, seq_len, tokenizer)?;
+        let correct = vec![1.0; cloze.hidden.len()];
+        let stream = Stream::new(1, Purpose::Mask, document, seq_len as u64);
+        Ok(Self { cloze, state, correct, stream, n_steps: 0 })
+    }
+
+    /// The document with another outcome of a choice; fresh choices have a stream of their own.
+    fn changed(&mut self, at: usize, outcome: usize) -> (Derivation, bool) {
+        self.n_steps += 1;
+        let stream = Stream::new(2, Purpose::Mask, self.cloze.document, self.n_steps << 16);
+        let changed = self.state.with(at, outcome, stream);
+        (changed.derivation, changed.has_same_choices)
+    }
+
+    /// Draws one choice anew given all others. Returns the probability of the true token at each hidden
+    /// place.
+    fn gibbs_step(&mut self, at: usize) -> Result<Vec<f64>> {
+        let Choice { distribution, outcome: current, .. } = self.state.choices[at];
+        let mut options: Vec<(f64, Derivation, Vec<f64>)> = Vec::new();
+        for outcome in 0..distribution.n_outcomes() {
+            let (derivation, has_same_choices) = match outcome {
+                _ if outcome == current => (self.state.clone(), true),
+                _ => self.changed(at, outcome),
+            };
+            let ids = if has_same_choices { self.cloze.read(&derivation)? } else { None };
+            if let Some(ids) = ids {
+                options.push((distribution.probability(outcome), derivation, self.cloze.correct(&ids)));
+            }
+        }
+        let total: f64 = options.iter().map(|(weight, ..)| weight).sum();
+        let mut expected = vec![0.0; self.correct.len()];
+        for (weight, _, correct) in &options {
+            expected.iter_mut().zip(correct).for_each(|(sum, correct)| *sum += weight / total * correct);
+        }
+        let mut left = self.stream.uniform() * total;
+        let drawn = options.iter().position(|(weight, ..)| {
+            left -= weight;
+            left < 0.0
+        });
+        if let Some((_, derivation, correct)) = drawn.map(|drawn| options.swap_remove(drawn)) {
+            (self.state, self.correct) = (derivation, correct);
+        }
+        Ok(expected)
+    }
+
+    /// Proposes another outcome of a choice together with all that depends on it.
+    fn proposal_step(&mut self, at: usize) -> Result<()> {
+        let outcome = self.state.choices[at].distribution.draw(&mut self.stream);
+        if outcome == self.state.choices[at].outcome {
+            return Ok(());
+        }
+        let (derivation, _) = self.changed(at, outcome);
+        let accepted = self.state.choices.len() as f64 / derivation.choices.len() as f64;
+        if self.stream.uniform() < accepted
+            && let Some(ids) = self.cloze.read(&derivation)?
+        {
+            self.correct = self.cloze.correct(&ids);
+            self.state = derivation;
+        }
+        Ok(())
+    }
+
+    /// Gives as many choices as there are a step of each kind; returns the mean probability of the true
+    /// tokens.
+    fn sweep(&mut self) -> Result<Vec<f64>> {
+        let n = self.state.choices.len();
+        let mut mean = vec![0.0; self.correct.len()];
+        for _ in 0..n {
+            let at = self.stream.below(self.state.choices.len());
+            let expected = self.gibbs_step(at)?;
+            mean.iter_mut().zip(expected).for_each(|(mean, expected)| *mean += expected / n as f64);
+            let at = self.stream.below(self.state.choices.len());
+            self.proposal_step(at)?;
+        }
+        Ok(mean)
+    }
+
+    /// The losses of the hidden tokens, from the second half of so many sweeps.
+    fn losses(mut self, n_sweeps: usize) -> Result<Vec<f64>> {
+        let mut mean = vec![0.0; self.correct.len()];
+        for sweep in 0..n_sweeps {
+            let probabilities = self.sweep()?;
+            if sweep >= n_sweeps / 2 {
+                let n = (n_sweeps - n_sweeps / 2) as f64;
+                mean.iter_mut().zip(probabilities).for_each(|(mean, p)| *mean += p / n);
+            }
+        }
+        // A token that the chain never came back to is rarer than one step in all of them.
+        let least = 1.0 / (n_sweeps * self.state.choices.len()) as f64;
+        Ok(mean.into_iter().map(|probability| -probability.max(least).ln()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a short example only the first token, a name, is visible. The chain's probabilities of the others
+    /// are the shares among documents that are drawn from the grammar until they fit.
+    #[test]
+    fn a_chain_agrees_with_documents_that_are_drawn_until_they_fit() {
+        let tokenizer = Tokenizer::from_vocabulary(&vocabulary(), "built-in language").unwrap();
+        let mut chain = Chain::new(0, 99, 16, &tokenizer).unwrap();
+        let first = chain.cloze.examples(&chain.state).unwrap().swap_remove(0);
+        chain.cloze.example = 0;
+        let special = [tokenizer.special().cls, tokenizer.special().sep];
+        chain.cloze.hidden =
+            (2..first.input_ids.len()).filter(|&at| !special.contains(&first.input_ids[at])).collect();
+        (chain.cloze.input_ids, chain.cloze.first_segment_len) = (first.input_ids, first.first_segment_len);
+        chain.correct = vec![1.0; chain.cloze.hidden.len()];
+
+        let (mut shares, mut n) = (vec![0.0; chain.correct.len()], 0.0);
+        for index in 0..40_000 {
+            if let Some(ids) = chain.cloze.read(&Derivation::of_document(7, index)).unwrap() {
+                shares.iter_mut().zip(chain.cloze.correct(&ids)).for_each(|(sum, correct)| *sum += correct);
+                n += 1.0;
+            }
+        }
+        shares.iter_mut().for_each(|share| *share /= n);
+        assert!(n > 100.0, "only {n} documents fit");
+
+        let n_sweeps = 60;
+        let mut means = vec![0.0; shares.len()];
+        for sweep in 0..2 * n_sweeps {
+            let probabilities = chain.sweep().unwrap();
+            if sweep >= n_sweeps {
+                means.iter_mut().zip(probabilities).for_each(|(mean, p)| *mean += p / n_sweeps as f64);
+            }
+        }
+        println!("{n} {shares:?} {means:?}");
+        for (share, mean) in shares.iter().zip(&means) {
+            let error = (share * (1.0 - share) / n).sqrt().max(0.02);
+            assert!((share - mean).abs() < 4.0 * error, "{shares:?} {means:?}");
+        }
+    }
+
+    /// Prints how the estimate grows with the number of sweeps:
+    /// `cargo test --release --lib ceiling_by_sweeps -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "takes minutes"]
+    fn ceiling_by_sweeps() {
+        for seq_len in [16, 32, 64, 128, 256] {
+            for n_sweeps in [2, 8, 32, 128] {
+                let start = std::time::Instant::now();
+                let Ceiling { mlm_loss, standard_error } = estimate(0, 100, seq_len, n_sweeps).unwrap();
+                let seconds = start.elapsed().as_secs_f64();
+                println!("{seq_len} {n_sweeps} {mlm_loss:.3} ± {standard_error:.3} ({seconds:.1} s)");
+            }
+        }
+    }
+}
