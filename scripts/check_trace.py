@@ -1,11 +1,12 @@
 """Does the steps of a trace again in PyTorch with transformers' ELECTRA, and compares every number.
 
 A trace is what `electra-lab trace` writes (its --help lists the names). From it this script takes the initial
-weights, the batches, the masks and the samples, which are random; all else it computes itself, twice:
+weights, the batches, the masks, the samples and COCO-LM's crops, which are random; all else it computes itself by
+`scripts/twins.py`, which has every objective, twice:
 
 - on its own path, whose weights go through all steps and are never set back to the trace's: losses, the learning
-  rate, clipping, the optimizer, updated weights;
-- at the trace's weights before each step: logits, and gradients by autograd.
+  rate, clipping, the optimizer, updated weights, the copy between the stages of two_stage;
+- at the trace's weights before each step: logits, rewards, and gradients by autograd.
 
 Two frameworks round differently, and training amplifies that, the more the further a step goes: where losses and
 weights drift apart slowly while logits and gradients stay close, look at fewer steps or at a lower learning rate.
@@ -27,13 +28,19 @@ import torch
 import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch.nn import functional
+
+from twins import Networks, generator_steps, losses
 
 FORMAT_VERSION = 1
 
 # Largest deviations: of logits, losses and weights in absolute terms, of gradients the norm of the difference over
 # the gradient's own norm.
 LIMITS = {"logits": 1e-4, "gradient": 1e-4, "loss": 1e-3, "weights": 1e-4}
+
+# What follows from the trace's random numbers without arithmetic.
+EXACT = ("discriminator_input", "labels", "restorer_input")
+# Numbers of tokens and slots that are compared at the trace's weights.
+LOGITS = ("generator_logits", "discriminator_logits", "gate_logits", "rewards", "advantages", "log_q")
 
 # Masking slots whose generator logits go into a golden file: each is as wide as the vocabulary.
 GOLDEN_SLOTS = 2
@@ -68,196 +75,38 @@ class Trace:
         return {name[len(prefix):]: self[name] for name in sorted(self.names) if name.startswith(prefix)}
 
 
-def heads_of(model, hidden, ratio):
-    """Attention heads of an encoder, as `ModelSpec` chooses them."""
-    if model["heads"] is None:
-        return max(1, hidden // 64)
-    return max(1, round(model["heads"] * ratio))
+def written_mistakes(step, header, released):
+    """What is wrong with the tokens that the masked language model reads, in words."""
+    ids, positions, read, mistakes = step["ids"], step["masked_positions"], step["generator_input"], []
+    untouched = torch.ones(len(ids), dtype=torch.bool)
+    untouched[positions] = False
+    if not torch.equal(read[untouched], ids[untouched]):
+        mistakes.append("the generator reads another token where nothing is masked")
+    is_mask = read[positions] == header["mask_token"]
+    if header["spec"]["objective"]["kind"] != "mlm" and not released and not is_mask.all():
+        mistakes.append("a chosen token is not [MASK]")
+    if released and not (is_mask | (read[positions] == ids[positions])).all():
+        mistakes.append("a chosen token is neither [MASK] nor the original")
+    return mistakes
 
 
-def config_of(initial, prefix, model, ratio, word):
-    """transformers' configuration of the encoder whose parameters begin with `prefix`."""
-    hidden = initial[f"{prefix}.layer.0.output.bias"].shape[0]
-    layers = sum(name.startswith(f"{prefix}.layer.") and name.endswith(".intermediate.bias") for name in initial)
-    return transformers.ElectraConfig(
-        vocab_size=word.shape[0],
-        embedding_size=word.shape[1],
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads_of(model, hidden, ratio),
-        intermediate_size=initial[f"{prefix}.layer.0.intermediate.bias"].shape[0],
-        max_position_embeddings=model["positions"],
-        hidden_act="gelu",
-        layer_norm_eps=1e-12,
-        # transformers would keep the gradient from the padding token's embedding; the released code does not, and
-        # the token can be drawn as a replacement.
-        pad_token_id=None,
-        attn_implementation="eager",
-    )
-
-
-def embedding_parts(ours, embeddings):
-    return {
-        f"{ours}.word.weight": [embeddings.word_embeddings.weight],
-        f"{ours}.position.weight": [embeddings.position_embeddings.weight],
-        f"{ours}.type.weight": [embeddings.token_type_embeddings.weight],
-        f"{ours}.norm.weight_and_bias": [embeddings.LayerNorm.weight, embeddings.LayerNorm.bias],
-    }
-
-
-class Difference(torch.nn.Module):
-    """An embedding table that is another one, without its gradient, plus a difference from it."""
-
-    def __init__(self, base):
-        super().__init__()
-        # In a list, so that it is no parameter of this module.
-        self.base = [base]
-        self.delta = torch.nn.Parameter(torch.zeros_like(base))
-
-    def forward(self, ids):
-        return functional.embedding(ids, self.base[0].detach() + self.delta)
-
-
-def disentangle(ours, embeddings, base):
-    """Makes word and position tables of `embeddings` differences from those of `base`; returns the parts."""
-    embeddings.word_embeddings = Difference(base.word_embeddings.weight)
-    embeddings.position_embeddings = Difference(base.position_embeddings.weight)
-    return {
-        f"{ours}.word.delta": [embeddings.word_embeddings.delta],
-        f"{ours}.position.delta": [embeddings.position_embeddings.delta],
-        f"{ours}.type.weight": [embeddings.token_type_embeddings.weight],
-        f"{ours}.norm.weight_and_bias": [embeddings.LayerNorm.weight, embeddings.LayerNorm.bias],
-    }
-
-
-def dense_parts(ours, *layers):
-    return {f"{ours}.{kind}": [getattr(layer, kind) for layer in layers] for kind in ("weight", "bias")}
-
-
-def encoder_parts(ours, electra):
-    parts = {}
-    if hasattr(electra, "embeddings_project"):
-        parts |= dense_parts(f"{ours}.embeddings_project", electra.embeddings_project)
-    for index, layer in enumerate(electra.encoder.layer):
-        name = f"{ours}.layer.{index}"
-        read, written = layer.attention.self, layer.attention.output
-        parts |= dense_parts(f"{name}.attention.qkv", read.query, read.key, read.value)
-        parts |= dense_parts(f"{name}.attention.output", written.dense)
-        parts |= dense_parts(f"{name}.intermediate", layer.intermediate.dense)
-        parts |= dense_parts(f"{name}.output", layer.output.dense)
-        parts[f"{name}.attention.norm.weight_and_bias"] = [written.LayerNorm.weight, written.LayerNorm.bias]
-        norm = layer.output.LayerNorm
-        parts[f"{name}.output.norm.weight_and_bias"] = [norm.weight, norm.bias]
-    return parts
-
-
-def head_parts(ours, network):
-    predictions = network.generator_predictions
-    return dense_parts(f"{ours}.dense", predictions.dense) | {
-        f"{ours}.norm.weight_and_bias": [predictions.LayerNorm.weight, predictions.LayerNorm.bias],
-        f"{ours}.bias": [network.generator_lm_head.bias],
-    }
-
-
-def join(name, tensors):
-    """One tensor of ours from transformers' pieces: γ and β are rows, queries, keys and values are stacked."""
-    return torch.stack(tensors) if name.endswith("weight_and_bias") else torch.cat(tensors)
-
-
-class Networks:
-    """transformers' networks with the trace's initial weights."""
-
-    def __init__(self, trace):
-        initial, spec = trace.parameters("initial"), trace.spec
-        model = spec["model"]
-        word = initial.get("embeddings.word.weight", initial.get("embeddings.word.delta"))
-        full = config_of(initial, "encoder", model, 1.0, word)
-        self.discriminator = None
-        if spec["objective"]["kind"] == "mlm":
-            self.generator = transformers.ElectraForMaskedLM(full)
-            self.parts = embedding_parts("embeddings", self.generator.electra.embeddings)
-            self.parts |= encoder_parts("encoder", self.generator.electra)
-            self.parts |= head_parts("mlm_head", self.generator)
-        else:
-            sharing = model["sharing"]
-            own = "encoder" if sharing == "all" else "generator.encoder"
-            small = config_of(initial, own, model, model["generator_ratio"], word)
-            self.generator = transformers.ElectraForMaskedLM(small)
-            self.discriminator = transformers.ElectraForPreTraining(full)
-            embeddings = self.discriminator.electra.embeddings
-            base = self.generator.electra.embeddings
-            if sharing == "gdes":
-                self.parts = disentangle("embeddings", embeddings, base)
-            else:
-                self.parts = embedding_parts("embeddings", embeddings)
-            if sharing in ("none", "gdes"):
-                self.parts |= embedding_parts("generator.embeddings", base)
-            else:
-                self.generator.electra.embeddings = embeddings
-                self.generator.generator_lm_head.weight = embeddings.word_embeddings.weight
-            self.parts |= encoder_parts("encoder", self.discriminator.electra)
-            if sharing == "all":
-                self.generator.electra = self.discriminator.electra
-            else:
-                self.parts |= encoder_parts("generator.encoder", self.generator.electra)
-            self.parts |= head_parts("generator.mlm_head", self.generator)
-            predictions = self.discriminator.discriminator_predictions
-            self.parts |= dense_parts("discriminator_head.dense", predictions.dense)
-            self.parts |= dense_parts("discriminator_head.prediction", predictions.dense_prediction)
-        self.load(initial)
-
-    def load(self, initial):
-        if self.parts.keys() != initial.keys():
-            sys.exit(f"parameters that only one side has: {sorted(self.parts.keys() ^ initial.keys())}")
-        modules = [module for module in (self.generator, self.discriminator) if module is not None]
-        known = {id(parameter) for pieces in self.parts.values() for parameter in pieces}
-        named = [entry for module in modules for entry in module.named_parameters()]
-        missed = [name for name, parameter in named if id(parameter) not in known]
-        if missed:
-            sys.exit(f"transformers has parameters that the trace does not have: {missed}")
-        with torch.no_grad():
-            for name, pieces in self.parts.items():
-                whole = initial[name]
-                rows = whole.unbind() if name.endswith("weight_and_bias") else whole.chunk(len(pieces))
-                for piece, row in zip(pieces, rows, strict=True):
-                    piece.copy_(row)
-        for module in modules:
-            module.eval()
-
-    def values(self):
-        return {name: join(name, [piece.detach() for piece in pieces]) for name, pieces in self.parts.items()}
-
-    def gradients(self):
-        return {name: join(name, [piece.grad for piece in pieces]) for name, pieces in self.parts.items()}
-
-    def zero_gradients(self):
-        for pieces in self.parts.values():
-            for piece in pieces:
-                piece.grad = None
-
-
-def padded(values, offsets):
-    """Rows of equal length from values laid end to end, and which places are real."""
-    sequences = [values[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
-    rows = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    return rows, torch.arange(rows.shape[1])[None] < lengths[:, None]
-
-
-def run(network, ids, types, offsets):
-    """Logits of the real tokens, end to end again."""
-    rows, real = padded(ids, offsets)
-    kinds, _ = padded(types, offsets)
-    return network(input_ids=rows, attention_mask=real.long(), token_type_ids=kinds).logits[real]
-
-
-def filled(ids, positions, samples):
-    """The tokens with the samples in place; several for one position give the floor of their mean."""
-    out = ids.clone()
-    for position in positions.unique():
-        drawn = samples[positions == position]
-        out[position] = drawn.sum() // len(drawn)
-    return out
+def crop_mistakes(step, share):
+    """What is wrong with the second views of COCO-LM, in words: each is a run of its text's tokens, with both ends."""
+    ids, offsets, views, bounds = (step[name].tolist() for name in ("ids", "offsets", "view_ids", "view_offsets"))
+    texts, n = len(offsets) - 1, len(ids)
+    mistakes = []
+    if views[:n] != step["restorer_input"].tolist() or bounds[: texts + 1] != offsets:
+        mistakes.append("the first views are not the corrupted texts")
+    for text in range(texts if len(bounds) > texts + 1 else 0):
+        whole = ids[offsets[text]:offsets[text + 1]]
+        crop = views[bounds[texts + text]:bounds[texts + text + 1]]
+        between = len(whole) - 2
+        # Half is rounded up, as in Rust.
+        kept = min(max(min(between, 1), int(between * share + 0.5)), between)
+        runs = [whole[:1] + whole[1 + at:1 + at + kept] + whole[-1:] for at in range(between - kept + 1)]
+        if crop not in runs:
+            mistakes.append(f"the crop of text {text} is no run of {kept} of its {between} tokens")
+    return mistakes
 
 
 def masking_mistakes(step, header):
@@ -270,16 +119,12 @@ def masking_mistakes(step, header):
         mistakes.append("originals are not the tokens at the masked positions")
     if torch.isin(ids[positions], torch.tensor(header["never_masked"])).any():
         mistakes.append("a special token is masked")
-    untouched = torch.ones(len(ids), dtype=torch.bool)
-    untouched[positions] = False
-    if not torch.equal(step["generator_input"][untouched], ids[untouched]):
-        mistakes.append("the generator reads another token where nothing is masked")
-    written = step["generator_input"][positions]
-    is_mask = written == header["mask_token"]
-    if objective["kind"] == "rtd" and not released and not is_mask.all():
-        mistakes.append("a chosen token is not [MASK]")
-    if released and not (is_mask | (written == ids[positions])).all():
-        mistakes.append("a chosen token is neither [MASK] nor the original")
+    if objective["kind"] != "electric":
+        mistakes += written_mistakes(step, header, released)
+    if objective.get("disallow_correct") and (step["samples"] == step["originals"]).any():
+        mistakes.append("a sample is the original")
+    if "view_ids" in step:
+        mistakes += crop_mistakes(step, objective["crop"])
     for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         inside = positions[(positions >= start) & (positions < end)]
         candidates = int((~torch.isin(ids[start:end], torch.tensor(header["never_masked"]))).sum())
@@ -298,8 +143,8 @@ def masking_mistakes(step, header):
 class Optimizer:
     """Clipping by the global norm, then ELECTRA's Adam (no bias correction, decoupled decay) or PyTorch's AdamW."""
 
-    def __init__(self, parts, train, total_steps):
-        self.train, self.total_steps, self.k = train, total_steps, 0
+    def __init__(self, parts, train, total_steps, k=0):
+        self.train, self.total_steps, self.k = train, total_steps, k
         groups = {True: [], False: []}
         for name, pieces in parts.items():
             groups[name.endswith((".weight", ".delta"))] += pieces
@@ -323,10 +168,11 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self):
-        """Updates; returns the rate and the norm before clipping."""
+        """Updates what has a gradient; returns the rate and the norm before clipping."""
         train, rate = self.train, self.rate()
-        norm = sum((piece.grad.double() ** 2).sum() for piece, _ in self.decays).sqrt().item()
-        for piece, _ in self.decays:
+        trained = [piece for piece, _ in self.decays if piece.grad is not None]
+        norm = sum((piece.grad.double() ** 2).sum() for piece in trained).sqrt().item()
+        for piece in trained:
             piece.grad *= train["clip_norm"] / max(norm, train["clip_norm"])
         if train["optimizer"] == "adamw":
             for group in self.adamw.param_groups:
@@ -334,6 +180,8 @@ class Optimizer:
             self.adamw.step()
         else:
             for (piece, decay), (first, second) in zip(self.decays, self.moments, strict=True):
+                if piece.grad is None:
+                    continue
                 first.mul_(train["beta1"]).add_(piece.grad, alpha=1 - train["beta1"])
                 second.mul_(train["beta2"]).add_(piece.grad**2, alpha=1 - train["beta2"])
                 piece -= rate * (first / (second.sqrt() + train["epsilon"]) + decay * piece)
@@ -362,70 +210,96 @@ class Deviations:
             yield f"{kind}: {name} deviates by {value:.1e}, the limit is {LIMITS[kind]:.0e}{others}"
 
 
-def losses(networks, step, objective):
-    """Logits and losses of a step, and what the discriminator reads and should say, from the samples."""
-    types, offsets, positions = step["types"], step["offsets"], step["masked_positions"]
-    logits = run(networks.generator, step["generator_input"], types, offsets)[positions]
-    mlm_loss = functional.cross_entropy(logits, step["ids"][positions])
-    mine = {"generator_logits": logits, "mlm_loss": mlm_loss, "loss": mlm_loss}
-    if networks.discriminator is not None:
-        mine["discriminator_input"] = filled(step["ids"], positions, step["samples"])
-        mine["labels"] = (mine["discriminator_input"] != step["ids"]).long()
-        logits = run(networks.discriminator, mine["discriminator_input"], types, offsets)
-        rtd_loss = functional.binary_cross_entropy_with_logits(logits, mine["labels"].to(logits.dtype))
-        mine |= {"discriminator_logits": logits, "rtd_loss": rtd_loss}
-        mine["loss"] = mlm_loss + objective["disc_weight"] * rtd_loss
-    networks.zero_gradients()
-    mine["loss"].backward()
-    return {name: value.detach().clone() for name, value in mine.items()}
+def relative(theirs, mine):
+    """Norm of the difference over the norm of `mine`; 0 if both are zero, as in a network that is saturated."""
+    return (theirs - mine).norm() / mine.norm() if (theirs != 0).any() or (mine != 0).any() else 0.0
 
 
-def check_step(trace, networks, followed, optimizer, k):
-    """Does step k with `networks`, whose path is their own, and at the trace's weights with `followed`.
+class OwnPath:
+    """Networks and optimizer that go through the steps by themselves, stage by stage."""
+
+    def __init__(self, trace):
+        self.networks, self.spec, self.total_steps = Networks(trace), trace.spec, trace.header["total_steps"]
+        self.second = generator_steps(self.spec, self.total_steps)
+        self.optimizer = self.new_optimizer(0)
+
+    def new_optimizer(self, first):
+        """The optimizer of the stage that begins with step `first`."""
+        steps = self.total_steps
+        if self.second and self.spec["objective"]["schedule"] == "restart":
+            steps, first = (self.second if first == 0 else steps - self.second), 0
+        return Optimizer(self.networks.parts, self.spec["train"], steps, first)
+
+    def begins_second_stage(self, k):
+        return k > 0 and k == self.second
+
+    def begin(self, k):
+        """What happens before step k: nothing, but before the second stage of two_stage."""
+        if self.begins_second_stage(k):
+            self.copy(self.networks)
+            self.optimizer = self.new_optimizer(k)
+
+    def copy(self, networks):
+        if self.spec["objective"]["initialise"]:
+            networks.start_from_generator()
+
+
+def check_step(trace, own, followed, k):
+    """Does step k on PyTorch's own path, and at the trace's weights with `followed`.
 
     Returns the step as traced, PyTorch's numbers and gradients, the deviations, and mistakes in words.
     """
-    step = trace.step(k)
-    objective, deviations = trace.spec["objective"], Deviations()
+    step, deviations = trace.step(k), Deviations()
     mistakes = masking_mistakes(step, trace.header)
 
     followed.load(trace.parameters("initial" if k == 0 else f"step.{k - 1}/updated"))
-    mine = losses(followed, step, objective)
-    for name in ("generator_logits", "discriminator_logits"):
+    if own.begins_second_stage(k):
+        own.copy(followed)
+    mine = losses(followed, step, trace.header, k)
+    for name in LOGITS:
         if name in mine:
             deviations.add("logits", name, (step[name] - mine[name]).abs().max())
-    for name in ("discriminator_input", "labels"):
+    for name in EXACT:
         if name in mine and not torch.equal(mine[name], step[name]):
             mistakes.append(f"{name} are not what the samples give")
-    gradients = followed.gradients()
-    for name, theirs in trace.parameters(f"step.{k}/gradient").items():
-        deviations.add("gradient", name, (theirs - gradients[name]).norm() / gradients[name].norm())
+    missed = {name for name in mine if name not in step}
+    if missed:
+        mistakes.append(f"the trace has no {sorted(missed)}")
+    gradients, theirs = followed.gradients(), trace.parameters(f"step.{k}/gradient")
+    if gradients.keys() != theirs.keys():
+        mistakes.append(f"only one side has gradients of {sorted(gradients.keys() ^ theirs.keys())}")
+    for name in gradients.keys() & theirs.keys():
+        deviations.add("gradient", name, relative(theirs[name], gradients[name]))
 
-    mine |= losses(networks, step, objective)
-    gradients = networks.gradients()
-    rate, norm = optimizer.step()
+    own.begin(k)
+    mine |= losses(own.networks, step, trace.header, k)
+    gradients = own.networks.gradients()
+    rate, norm = own.optimizer.step()
     mine |= {"learning_rate": torch.tensor(rate), "gradient_norm": torch.tensor(norm)}
-    for name in ("mlm_loss", "rtd_loss", "loss"):
-        if name in mine:
-            deviations.add("loss", name, (step[name] - mine[name]).abs())
+    for name in loss_names(mine):
+        deviations.add("loss", name, (step[name] - mine[name]).abs())
     if abs(step["learning_rate"].item() - rate) > 1e-6 * rate:
         mistakes.append(f"the learning rate is {step['learning_rate'].item()}, not {rate}")
-    for name, value in networks.values().items():
+    for name, value in own.networks.values().items():
         deviations.add("weights", name, (trace[f"step.{k}/updated/{name}"] - value).abs().max())
     return step, mine, gradients, deviations, mistakes
 
 
-def golden_step(k, step, mine, gradients):
+def loss_names(mine):
+    return [name for name in mine if name == "loss" or name.endswith("_loss")]
+
+
+def golden_step(k, step, mine, gradients, begins_stage):
     """What a golden file keeps of a step: inputs as they were given, results as PyTorch has them."""
-    inputs = ["ids", "masked_positions", "generator_input", "samples"]
+    inputs = ["ids", "masked_positions", "generator_input", "samples", "view_ids", "view_offsets"]
     inputs += ["types", "offsets"] if k == 0 else []
     kept = {name: step[name].to(torch.int16) for name in inputs if name in step}
-    kept |= {name: mine[name].float() for name in ("mlm_loss", "rtd_loss", "loss", "gradient_norm") if name in mine}
-    if k == 0:
-        kept |= {name: mine[name].to(torch.int16) for name in ("discriminator_input", "labels") if name in mine}
-        kept["generator_logits"] = mine["generator_logits"][:GOLDEN_SLOTS].clone()
-        if "discriminator_logits" in mine:
-            kept["discriminator_logits"] = mine["discriminator_logits"]
+    kept |= {name: mine[name].float() for name in [*loss_names(mine), "gradient_norm"]}
+    if begins_stage:
+        kept |= {name: mine[name].to(torch.int16) for name in EXACT if name in mine}
+        kept |= {name: mine[name].float() for name in LOGITS if name in mine and name != "generator_logits"}
+        if "generator_logits" in mine:
+            kept["generator_logits"] = mine["generator_logits"][:GOLDEN_SLOTS].clone()
         kept |= {f"gradient/{name}": gradient.clone() for name, gradient in gradients.items()}
     return {f"step.{k}/{name}": tensor.contiguous() for name, tensor in kept.items()}
 
@@ -442,8 +316,7 @@ def main():
     torch.set_num_threads(1)
     trace = Trace(arguments.trace)
     header = trace.header
-    networks, followed = Networks(trace), Networks(trace)
-    optimizer = Optimizer(networks.parts, trace.spec["train"], header["total_steps"])
+    own, followed = OwnPath(trace), Networks(trace)
     initial = trace.parameters("initial")
     # The first number of each parameter, by name: shows whether a run starts from these weights.
     golden = {"initial_first": torch.stack([initial[name].flatten()[0] for name in sorted(initial)])}
@@ -452,18 +325,18 @@ def main():
     print(f"{'step':>5}{'loss':>12}" + "".join(f"{kind:>12}" for kind in LIMITS) + "  largest gradient deviation")
     complaints, largest = [], dict.fromkeys(LIMITS, 0.0)
     for k in range(header["n_steps"]):
-        step, mine, gradients, deviations, mistakes = check_step(trace, networks, followed, optimizer, k)
+        step, mine, gradients, deviations, mistakes = check_step(trace, own, followed, k)
         values = {kind: deviations.worst[kind][0] for kind in LIMITS}
         largest = {kind: max(largest[kind], values[kind]) for kind in LIMITS}
         print(f"{k:>5}{mine['loss'].item():>12.5f}{line(values)}  {deviations.worst['gradient'][1]}")
         complaints += [f"step {k}: {text}" for text in [*mistakes, *deviations.complaints()]]
-        golden |= golden_step(k, step, mine, gradients)
+        golden |= golden_step(k, step, mine, gradients, k == 0 or own.begins_second_stage(k))
     print(f"{'all':>5}{'':>12}{line(largest)}")
     print(f"{'limit':>5}{'':>12}{line(LIMITS)}")
     for complaint in complaints:
         print(complaint)
     if arguments.write_golden and not complaints:
-        golden |= {f"final/{name}": value.clone() for name, value in networks.values().items()}
+        golden |= {f"final/{name}": value.clone() for name, value in own.networks.values().items()}
         made_by = {
             "made_by": "scripts/check_trace.py --write-golden",
             "torch": torch.__version__.split("+")[0],

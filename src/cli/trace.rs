@@ -21,12 +21,18 @@ pub const ABOUT: &str = "Runs the first steps of a trial like `run` and writes a
     step.<k>/masked_positions, originals       masked slots as indices into the tokens; their original tokens, [M]\n  \
     step.<k>/generator_input                   what the masked language model reads, [T]\n  \
     step.<k>/generator_logits                  and its output, [M, V]\n  \
-    step.<k>/samples                           sampled from these logits, [M] (rtd)\n  \
-    step.<k>/discriminator_input               what the discriminator reads, [T] (rtd)\n  \
-    step.<k>/labels, discriminator_logits      1 = replaced, [T] (rtd)\n  \
-    step.<k>/mlm_loss, rtd_loss, loss          scalars; rtd_loss with rtd only\n  \
+    step.<k>/samples                           drawn from these logits, or from word frequencies, [M]\n  \
+    step.<k>/discriminator_input               what the discriminator reads, [T]\n  \
+    step.<k>/labels, discriminator_logits      1 = replaced, [T]\n  \
+    step.<k>/restorer_input, gate_logits       of the objectives that restore tokens, [T]\n  \
+    step.<k>/rewards, advantages               of adversarial, [M]\n  \
+    step.<k>/log_q                             log of electric's noise distribution, [T]\n  \
+    step.<k>/view_ids, view_types, view_offsets  both views of coco_lm's texts\n  \
+    step.<k>/loss                              what is minimised, a scalar\n  \
+    step.<k>/mlm_loss, rtd_loss, restore_loss, copy_loss, lm_loss, contrast_loss, policy_loss, baseline_loss,\n    \
+    cloze_loss, nce_loss                     its parts before their weights, those that the objective has\n  \
     step.<k>/learning_rate, gradient_norm      scalars; the norm before clipping\n  \
-    step.<k>/gradient/<parameter>              before clipping\n  \
+    step.<k>/gradient/<parameter>              before clipping, of the parameters that the step trains\n  \
     step.<k>/updated/<parameter>               after the step\n\
     Metadata: `trace`, a JSON object: format_version, electra_lab, trial, spec, n_steps, total_steps, \
     mask_token, never_masked.\n\n\

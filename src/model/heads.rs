@@ -90,7 +90,7 @@ impl DiscriminatorHead {
     }
 }
 
-/// Dense(H → 1): the logit that a token is to be copied from the input (ELECTRA §3.4, All-Tokens MLM).
+/// Dense(H → 1): the logit that a token is to be copied from the input (ELECTRA §3.5, All-Tokens MLM).
 #[derive(Clone, Debug)]
 pub struct CopyGate(Linear);
 

@@ -47,7 +47,7 @@ impl AdversarialElectra {
     }
 }
 
-/// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.4; COCO-LM §4).
+/// A generator, and the encoder that restores the tokens that it replaced (ELECTRA §3.5; COCO-LM §4).
 #[derive(Clone, Debug)]
 pub struct Restorer {
     /// The small masked language model that proposes replacements.

@@ -144,8 +144,11 @@ impl Objective for Adversarial {
             trace.extend([
                 ("samples", u32_tensor(samples)?),
                 ("discriminator_input", u32_tensor(&replacements.ids()?)?),
+                ("labels", replacements.labels()?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
+                ("policy_loss", policy.detach()),
+                ("baseline_loss", baseline_loss.detach()),
                 ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),
                 ("advantages", Tensor::from_vec(advantages, masked.positions.len(), &Device::Cpu)?),
             ]);

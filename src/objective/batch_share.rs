@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::text::Batch;
 
 /// Scales a mean over `n` items of a micro-batch by n / `n_full`, so that the micro-batches sum to the mean
-/// over the `n_full` items of the full batch.
+/// over the `n_full` items of the full batch, or to their sum divided by another number `n_full`.
 pub fn scale_to_full_batch(mean: &Tensor, n: usize, n_full: usize) -> Result<Tensor> {
     if n == n_full {
         return Ok(mean.clone());

@@ -11,11 +11,11 @@ use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masker, Vocabulary};
 use super::mlm::{self, MaskedLanguageModelling};
 use super::proposals::Sampling;
-use super::restore::{RestoreWeights, TokenRestoration};
-use super::rtd::{self, ReplacedTokenDetection, RtdWeights};
+use super::restore::{RestoreWeights, Restored, TokenRestoration};
+use super::rtd::{self, Judged, ReplacedTokenDetection, RtdWeights};
 use super::two_stage::{StagePlan, TwoStage};
 use crate::error::Result;
-use crate::experiment::{GeneratorKind, MainTask, Masking, ObjectiveSpec, TrialSpec};
+use crate::experiment::{GeneratorKind, Masking, ObjectiveSpec, TrialSpec};
 use crate::nn::Parameters;
 
 /// The objective of a trial, with freshly initialised networks on `device`.
@@ -35,20 +35,23 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
     Ok(match spec.objective {
         ObjectiveSpec::Rtd { disc_weight, temperature, masking, generator, disallow_correct, .. } => {
             let sampling = Sampling { temperature, disallow_correct };
-            let weights = RtdWeights { discriminator: disc_weight, sampling, masked_only: false };
+            let weights = RtdWeights { discriminator: disc_weight, sampling, judged: Judged::AllTokens };
             let table = frequencies(generator, vocabulary, temperature)?;
             Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, table)?)
         }
-        ObjectiveSpec::Electra15 { disc_weight, temperature, masking, .. } => {
-            let sampling = Sampling::at(temperature);
-            let weights = RtdWeights { discriminator: disc_weight, sampling, masked_only: true };
+        ObjectiveSpec::Electra15 { disc_weight, temperature, masking, normalise, .. } => {
+            let (sampling, judged) = (Sampling::at(temperature), Judged::Masked(normalise));
+            let weights = RtdWeights { discriminator: disc_weight, sampling, judged };
             Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, None)?)
         }
-        ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. }
-        | ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, .. } => {
-            let all_tokens = spec.objective.main_task() == MainTask::RestoreAll;
-            let weights =
-                RestoreWeights { restorer: restore_weight, sampling: Sampling::at(temperature), all_tokens };
+        ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. } => {
+            let (sampling, restored) = (Sampling::at(temperature), Restored::Masked);
+            let weights = RestoreWeights { restorer: restore_weight, sampling, restored };
+            Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
+        }
+        ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, normalise, .. } => {
+            let (sampling, restored) = (Sampling::at(temperature), Restored::AllTokens(normalise));
+            let weights = RestoreWeights { restorer: restore_weight, sampling, restored };
             Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
         ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {

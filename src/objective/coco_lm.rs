@@ -90,14 +90,14 @@ impl CocoLm {
         Ok(Self { generator: Proposer::Network(generator), main, gate, parameters, masker, weights })
     }
 
-    /// L_copy and L_LM of hidden states `[T, H]`.
+    /// L_copy and L_LM of hidden states `[T, H]`, and the gate's logits `[T]`.
     fn correct(
         &self,
         hidden: &Tensor,
         masked: &Masked,
         corrupted: &CorruptedTexts,
         metrics: &mut DeferredMetrics,
-    ) -> Result<[Tensor; 2]> {
+    ) -> Result<[Tensor; 3]> {
         let CorruptedTexts { ids, replaced } = corrupted;
         let gate = self.gate.forward(hidden)?;
         let kept = (1.0 - replaced)?;
@@ -126,7 +126,7 @@ impl CocoLm {
         metrics.loss("lm_loss", &lm_loss, n)?;
         // The loss of the softmax alone, as in replace_mlm, whichever L_LM is trained.
         metrics.loss("restore_loss", &nll.detach().mean_all()?, n)?;
-        Ok([copy_loss, lm_loss])
+        Ok([copy_loss, lm_loss, gate])
     }
 
     /// L_SCL of hidden states `[T, H]`. The first one of every sequence is the vector of a view.
@@ -178,10 +178,16 @@ impl Objective for CocoLm {
             self.main.encoder.forward(&tokens(&views, views.input_ids.clone()), context.mode(&views))?;
 
         let mut metrics = DeferredMetrics::default();
+        let mut traced = Vec::new();
         let mut total = batch_share::scale_slot_mean(generator_loss, masked)?;
         if weights.clm > 0.0 {
             let texts = hidden.narrow(0, 0, batch.n_tokens())?;
-            let [copy, lm] = self.correct(&texts, masked, &corrupted, &mut metrics)?;
+            let [copy, lm, gate] = self.correct(&texts, masked, &corrupted, &mut metrics)?;
+            traced.extend([
+                ("copy_loss", copy.detach()),
+                ("lm_loss", lm.detach()),
+                ("gate_logits", gate.detach()),
+            ]);
             let copy = batch_share::scale_token_mean(&copy, batch)?;
             let loss = ((copy * weights.copy)? + batch_share::scale_slot_mean(&lm, masked)?)?;
             total = (total + (loss * weights.clm)?)?;
@@ -190,13 +196,21 @@ impl Objective for CocoLm {
         }
         if weights.scl > 0.0 {
             let loss = self.contrast(&hidden, &views, &mut metrics)?;
+            traced.push(("contrast_loss", loss.detach()));
             total = (total + (loss * weights.scl)?)?;
         }
         proposals.measure(masked, &mut metrics)?;
         metrics.total_loss(&total, batch)?;
         let trace = context.trace(|| {
             let mut trace = proposals.trace(masked)?;
-            trace.push(("restorer_input", u32_tensor(&corrupted.ids)?));
+            let offsets: Vec<u32> = views.offsets.iter().map(|&offset| offset as u32).collect();
+            trace.extend([
+                ("restorer_input", u32_tensor(&corrupted.ids)?),
+                ("view_ids", u32_tensor(&views.input_ids)?),
+                ("view_types", u32_tensor(&views.token_type_ids)?),
+                ("view_offsets", u32_tensor(&offsets)?),
+            ]);
+            trace.extend(traced);
             Ok(trace)
         })?;
         Ok(Losses { total, metrics, trace })

@@ -136,10 +136,13 @@ impl Objective for Electric {
             Ok(vec![
                 ("masked_positions", u32_tensor(&masked.positions)?),
                 ("originals", u32_tensor(&masked.originals)?),
+                ("generator_logits", logits),
                 ("samples", u32_tensor(samples)?),
                 ("discriminator_input", u32_tensor(&replacements.ids()?)?),
                 ("discriminator_logits", noise_logits.detach()),
                 ("log_q", Tensor::from_vec(log_q, batch.n_tokens(), &Device::Cpu)?),
+                ("cloze_loss", cloze_loss.detach()),
+                ("nce_loss", nce_loss.detach()),
             ])
         })?;
         Ok(Losses { total, metrics, trace })

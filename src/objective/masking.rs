@@ -1,11 +1,12 @@
 //! Which tokens are predicted, and what the network reads in their place.
 //!
-//! There are two rules (facts: ELECTRA §3.1; google-research/electra, pretrain_helpers.py). [`Masker::new`]
-//! alone turns them into behaviour:
+//! There are two rules (ELECTRA §2; google-research/electra, pretrain_helpers.py). [`Masker::new`] alone turns
+//! them into behaviour:
 //!
 //! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. `[CLS]` and `[SEP]`
 //!   count in the number of tokens but are never chosen. The objective sets the probabilities of `[MASK]` and
-//!   of a random token.
+//!   of a random token. The paper draws as many positions independently and uniformly, so that one may be
+//!   drawn twice; ours are drawn without replacement.
 //! - `released_code`: at most int((fraction + 0.005) × sequence length) draws, each among all candidates, so
 //!   that a position may be drawn twice. Every draw writes `[MASK]` with probability 0.85 and otherwise
 //!   nothing. Each draw is a slot of its own in the generator's loss and gets a sample of its own.

@@ -161,6 +161,12 @@ impl Replacements {
         Ok(self.corrupted.ids()?)
     }
 
+    /// 1 for each token that differs from the original, otherwise 0, as u32 of a trace. `[T]`
+    pub fn labels(&self) -> Result<Tensor> {
+        let labels: Vec<u32> = self.flags()?.into_iter().map(u32::from).collect();
+        u32_tensor(&labels)
+    }
+
     /// Whether each token differs from the original, `[T]`. Waits for the device that drew them.
     pub fn flags(&self) -> Result<Vec<bool>> {
         is_replaced(&self.replaced)

@@ -1,4 +1,4 @@
-//! Restoring what a generator replaced (ELECTRA §3.4): Replace MLM and All-Tokens MLM.
+//! Restoring what a generator replaced (ELECTRA §3.5): Replace MLM and All-Tokens MLM.
 //!
 //! A generator is trained and sampled as in replaced-token detection. An encoder reads the samples and
 //! predicts the originals. In Replace MLM it does so at the masked positions, by cross-entropy over the
@@ -21,7 +21,7 @@ use super::proposals::{Proposer, Replacements, Sampling};
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use crate::error::{Error, Result};
-use crate::experiment::ModelSpec;
+use crate::experiment::{ModelSpec, Normalise};
 use crate::model::{CopyGate, MaskedLm, Restorer};
 use crate::nn::Parameters;
 use crate::ops::cross_entropy::cross_entropy;
@@ -36,8 +36,17 @@ pub struct RestoreWeights {
     pub restorer: f64,
     /// How the generator is sampled.
     pub sampling: Sampling,
-    /// Whether every token is predicted, with a copy gate.
-    pub all_tokens: bool,
+    /// The tokens that are predicted.
+    pub restored: Restored,
+}
+
+/// The tokens that the encoder predicts.
+#[derive(Clone, Copy, Debug)]
+pub enum Restored {
+    /// Those at the slots, by a mean.
+    Masked,
+    /// Every token, with a copy gate, by a sum that is divided as the choice says.
+    AllTokens(Normalise),
 }
 
 /// A generator, and the encoder that restores.
@@ -50,8 +59,8 @@ pub struct TokenRestoration {
     weights: RestoreWeights,
 }
 
-/// What the encoder restored.
-struct Restored {
+/// What the encoder predicted.
+struct Restoration {
     /// Scalar.
     loss: Tensor,
     /// The token that it would write at each slot. `[M]`
@@ -66,16 +75,17 @@ impl TokenRestoration {
         masker: Masker,
         weights: RestoreWeights,
     ) -> Result<Self> {
+        let has_gate = matches!(weights.restored, Restored::AllTokens(_));
         let Restorer { generator, restorer, gate } =
-            Restorer::new(&mut parameters, model, masker.vocab_size(), weights.all_tokens)?;
+            Restorer::new(&mut parameters, model, masker.vocab_size(), has_gate)?;
         Ok(Self { generator: Proposer::Network(generator), restorer, gate, parameters, masker, weights })
     }
 
     /// Cross-entropy at the slots.
-    fn restore_slots(&self, hidden: &Tensor, masked: &Masked) -> Result<Restored> {
+    fn restore_slots(&self, hidden: &Tensor, masked: &Masked) -> Result<Restoration> {
         let logits = self.restorer.head.forward(&gather(hidden, &masked.positions)?)?;
         let loss = cross_entropy(&logits, &masked.originals.as_slice().into())?;
-        Ok(Restored { loss, written: most_probable(&logits)? })
+        Ok(Restoration { loss, written: most_probable(&logits)? })
     }
 
     /// Mean over all tokens of -log p of the original, and the gate's logits.
@@ -86,7 +96,7 @@ impl TokenRestoration {
         batch: &Batch,
         masked: &Masked,
         replacements: &Replacements,
-    ) -> Result<(Restored, Tensor)> {
+    ) -> Result<(Restoration, Tensor)> {
         let softmax = self.restorer.head.losses(hidden, &batch.input_ids.as_slice().into())?;
         let gate = gate.forward(hidden)?;
         let kept = (1.0 - &replacements.replaced)?;
@@ -98,7 +108,7 @@ impl TokenRestoration {
             let i = position as usize;
             if gate_logits[i] > 0.0 { corrupted_ids[i] } else { softmax.best[i] }
         };
-        Ok((Restored { loss, written: masked.positions.iter().map(write).collect() }, gate))
+        Ok((Restoration { loss, written: masked.positions.iter().map(write).collect() }, gate))
     }
 }
 
@@ -133,36 +143,38 @@ impl Objective for TokenRestoration {
         let hidden = self.restorer.encoder.forward(&replacements.tokens, mode)?;
 
         let mut metrics = DeferredMetrics::default();
-        let restored = match &self.gate {
+        let (restored, gate_logits) = match &self.gate {
             None => {
                 measure_replaced(&replacements.replaced, &mut metrics)?;
-                self.restore_slots(&hidden, masked)?
+                (self.restore_slots(&hidden, masked)?, None)
             }
             Some(gate) => {
                 let (restored, gate) = self.restore_all(gate, &hidden, batch, masked, &replacements)?;
                 // A token that the gate does not copy counts as detected.
                 measure_detection(&gate.neg()?, &replacements.replaced, &mut metrics)?;
-                restored
+                (restored, Some(gate))
             }
         };
-        let restored_share = match self.weights.all_tokens {
-            true => batch_share::scale_token_mean(&restored.loss, batch)?,
-            false => batch_share::scale_slot_mean(&restored.loss, masked)?,
+        let n = masked.originals.len();
+        let (n_restored, divisor) = match self.weights.restored {
+            Restored::Masked => (n, masked.full_batch.all),
+            Restored::AllTokens(Normalise::Masked) => (batch.n_tokens(), masked.full_batch.all),
+            Restored::AllTokens(Normalise::AllTokens) => (batch.n_tokens(), batch.full_batch().n_tokens()),
         };
+        let restored_share = batch_share::scale_to_full_batch(&restored.loss, n_restored, divisor)?;
         let total = (batch_share::scale_slot_mean(generator_loss, masked)?
             + (restored_share * self.weights.restorer)?)?;
 
         proposals.measure(masked, &mut metrics)?;
-        let n = masked.originals.len() as f64;
         let hits = restored.written.iter().zip(&masked.originals).filter(|(one, other)| one == other);
-        metrics.add("restore_accuracy", hits.count() as f64, n);
-        let weight = if self.weights.all_tokens { batch.n_tokens() as f64 } else { n };
-        metrics.loss("restore_loss", &restored.loss, weight)?;
+        metrics.add("restore_accuracy", hits.count() as f64, n as f64);
+        metrics.loss("restore_loss", &restored.loss, n_restored as f64)?;
         metrics.total_loss(&total, batch)?;
         let trace = context.trace(|| {
             let mut trace = proposals.trace(masked)?;
             trace.push(("restorer_input", u32_tensor(&replacements.ids()?)?));
             trace.push(("restore_loss", restored.loss.detach()));
+            trace.extend(gate_logits.map(|gate| ("gate_logits", gate.detach())));
             Ok(trace)
         })?;
         Ok(Losses { total, metrics, trace })

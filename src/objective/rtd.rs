@@ -1,4 +1,4 @@
-//! Replaced-token detection, ELECTRA's objective (§2, §3.1), and its variant ELECTRA 15% (§3.4).
+//! Replaced-token detection, ELECTRA's objective (§2), and its variant ELECTRA 15% (§3.5).
 //!
 //! A generator predicts the masked tokens, by cross-entropy at the masked positions, and its samples replace
 //! them. The discriminator predicts for every token, `[CLS]` and `[SEP]` included, whether it was replaced,
@@ -19,7 +19,7 @@ use super::proposals::{Proposer, Replacements, Sampling};
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::Result;
-use crate::experiment::ModelSpec;
+use crate::experiment::{ModelSpec, Normalise};
 use crate::model::{Discriminator, Electra, EncoderNetwork};
 use crate::nn::Parameters;
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
@@ -36,8 +36,17 @@ pub struct RtdWeights {
     pub discriminator: f64,
     /// How replacements are drawn.
     pub sampling: Sampling,
-    /// Whether the discriminator's loss covers the masked positions only, each once.
-    pub masked_only: bool,
+    /// The tokens that the discriminator's loss covers.
+    pub judged: Judged,
+}
+
+/// The tokens that the discriminator's loss covers.
+#[derive(Clone, Copy, Debug)]
+pub enum Judged {
+    /// All tokens, by a mean.
+    AllTokens,
+    /// The masked positions, each once, by a sum that is divided as the choice says.
+    Masked(Normalise),
 }
 
 /// Generator and discriminator, trained together.
@@ -87,16 +96,15 @@ impl Objective for ReplacedTokenDetection {
         let device = self.parameters.device();
         let replacements = Replacements::new(batch, &masked.positions, &proposals.samples, device)?;
         let (logits, replaced) = (discriminator.forward(&replacements.tokens, mode)?, &replacements.replaced);
-        let (rtd_loss, n_judged, n_full) = match weights.masked_only {
-            false => {
-                (binary_cross_entropy(&logits, replaced)?, batch.n_tokens(), batch.full_batch().n_tokens())
-            }
-            true => {
-                let (loss, n) = masked_detection_loss(&logits, replaced, &masked.positions)?;
-                (loss, n, masked.full_batch.distinct)
-            }
+        let (rtd_loss, n_judged) = match weights.judged {
+            Judged::AllTokens => (binary_cross_entropy(&logits, replaced)?, batch.n_tokens()),
+            Judged::Masked(_) => masked_detection_loss(&logits, replaced, &masked.positions)?,
         };
-        let rtd_share = batch_share::scale_to_full_batch(&rtd_loss, n_judged, n_full)?;
+        let divisor = match weights.judged {
+            Judged::Masked(Normalise::Masked) => masked.full_batch.distinct,
+            Judged::AllTokens | Judged::Masked(Normalise::AllTokens) => batch.full_batch().n_tokens(),
+        };
+        let rtd_share = batch_share::scale_to_full_batch(&rtd_loss, n_judged, divisor)?;
         let weighted = (rtd_share * weights.discriminator)?;
         let total = match proposals.loss() {
             Some(mlm_loss) => (batch_share::scale_slot_mean(mlm_loss, masked)? + weighted)?,
@@ -109,11 +117,10 @@ impl Objective for ReplacedTokenDetection {
         metrics.total_loss(&total, batch)?;
         measure_detection(&logits, replaced, &mut metrics)?;
         let trace = context.trace(|| {
-            let labels: Vec<u32> = replacements.flags()?.into_iter().map(u32::from).collect();
             let mut trace = proposals.trace(masked)?;
             trace.extend([
                 ("discriminator_input", u32_tensor(&replacements.ids()?)?),
-                ("labels", u32_tensor(&labels)?),
+                ("labels", replacements.labels()?),
                 ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
             ]);
@@ -157,7 +164,7 @@ mod tests {
     const WEIGHTS: RtdWeights = RtdWeights {
         discriminator: 50.0,
         sampling: Sampling { temperature: 1.0, disallow_correct: false },
-        masked_only: false,
+        judged: Judged::AllTokens,
     };
 
     fn masker(masking: Masking, size: usize) -> Masker {

@@ -65,18 +65,23 @@ pub struct Losses {
 }
 
 /// Named tensors for checking a step from outside. They have no gradients, and integers are u32. Shapes: T
-/// tokens in the batch, M masking slots, V vocabulary entries.
+/// tokens in the batch, M masking slots, V vocabulary entries, T' tokens and 2·B sequences of both views of B
+/// texts.
 ///
 /// - `masked_positions` `[M]` (indices into the T tokens), `originals` `[M]`, `generator_input` `[T]`,
 ///   `generator_logits` `[M, V]` and `mlm_loss` [] from every masked language model;
-/// - rtd adds `samples` `[M]`, `discriminator_input` `[T]`, `labels` `[T]` (1 = replaced),
+/// - rtd and electra_15 add `samples` `[M]`, `discriminator_input` `[T]`, `labels` `[T]` (1 = replaced),
 ///   `discriminator_logits` `[T]` and `rtd_loss` [];
-/// - adversarial adds the same as rtd without `labels`, and `rewards` `[M]` and `advantages` `[M]`;
-/// - two_stage adds `samples`, and once the generator is trained also `discriminator_input` and `rtd_loss`;
+/// - two_stage adds `samples`, and once the generator is trained the rest of what rtd adds;
+/// - adversarial adds the same as rtd, `rewards` `[M]`, `advantages` `[M]`, `policy_loss` [] and
+///   `baseline_loss` [];
 /// - replace_mlm and all_tokens_mlm add `samples` `[M]`, `restorer_input` `[T]` and `restore_loss` [];
-/// - coco_lm adds `samples` `[M]` and `restorer_input` `[T]`;
-/// - electric has only `masked_positions`, `originals`, `samples`, `discriminator_input`,
-///   `discriminator_logits` and `log_q` `[T]`.
+///   all_tokens_mlm also `gate_logits` `[T]`;
+/// - coco_lm adds `samples` `[M]`, `restorer_input` `[T]`, and both views as `view_ids` [T'], `view_types` [T']
+///   and `view_offsets` [2·B+1]; with correction `gate_logits` `[T]`, `copy_loss` [] and `lm_loss` [], with
+///   contrast `contrast_loss` [];
+/// - electric has only `masked_positions`, `originals`, `generator_logits`, `samples`, `discriminator_input`,
+///   `discriminator_logits`, `log_q` `[T]`, `cloze_loss` [] and `nce_loss` [].
 ///
 /// The network of masked language modelling uses the generator's names. A generator without a network has
 /// neither logits nor a loss.

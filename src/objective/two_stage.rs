@@ -91,6 +91,8 @@ impl Objective for TwoStage {
         trace.extend(context.trace(|| {
             Ok(vec![
                 ("discriminator_input", u32_tensor(&replacements.ids()?)?),
+                ("labels", replacements.labels()?),
+                ("discriminator_logits", logits.detach()),
                 ("rtd_loss", rtd_loss.detach()),
             ])
         })?);

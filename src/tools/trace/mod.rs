@@ -3,19 +3,16 @@
 //! The steps are the ones that `run` takes (same batches, masks, samples, dropout, schedule and optimizer,
 //! through `Stepper`); the trial's own folder is neither read nor written. The file is a safetensors file.
 //! Floating-point tensors are f32, all others int64. k counts steps from 0; T tokens in the batch, B
-//! sequences, M slots of masking, V entries of the vocabulary:
+//! sequences:
 //!
 //! | name | shape | what |
 //! | --- | --- | --- |
 //! | `initial/<parameter>` | | each parameter before the first step |
 //! | `step.<k>/ids`, `types`, `offsets` | T, T, B+1 | the batch; sequence b begins at `offsets[b]` |
-//! | `step.<k>/masked_positions`, `originals` | M, M | slots as indices into the T tokens; original tokens |
-//! | `step.<k>/generator_input`, `generator_logits` | T; M, V | input and output of the masked LM |
-//! | `step.<k>/samples` | M | tokens drawn from those logits (rtd) |
-//! | `step.<k>/discriminator_input`, `labels`, `discriminator_logits` | T, T, T | 1 = replaced (rtd) |
-//! | `step.<k>/mlm_loss`, `rtd_loss`, `loss` | scalars | `loss` is minimised (`rtd_loss`: rtd) |
+//! | `step.<k>/<traced>` | | what the objective computed: `objective/step.rs` has names and shapes |
+//! | `step.<k>/loss` | scalar | what is minimised |
 //! | `step.<k>/learning_rate`, `gradient_norm` | scalars | the norm of all gradients before clipping |
-//! | `step.<k>/gradient/<parameter>` | | of `loss`, before clipping |
+//! | `step.<k>/gradient/<parameter>` | | of `loss`, before clipping; of the parameters that the step trains |
 //! | `step.<k>/updated/<parameter>` | | after the step |
 //!
 //! The one metadata entry, `trace`, is JSON: see `Header`. `scripts/check_trace.py` repeats the steps of such
@@ -28,7 +25,7 @@ use serde::Serialize;
 
 use crate::disk::{check_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Experiment, ObjectiveSpec, Trial, TrialId, TrialSpec};
+use crate::experiment::{Experiment, Trial, TrialId, TrialSpec};
 use crate::flops;
 use crate::formats::tensor_file::TensorFile;
 use crate::hub::DataEnv;
@@ -120,28 +117,6 @@ fn select<'a>(experiment: &'a Experiment, only: Option<&str>) -> Result<&'a Tria
     found.ok_or_else(|| Error::internal("an experiment without trials was loaded"))
 }
 
-/// Refuses an objective that `scripts/check_trace.py` does not know.
-fn check_objective(trial: &Trial) -> Result<()> {
-    let traced = match &trial.spec.objective {
-        ObjectiveSpec::Mlm { .. } => true,
-        rtd @ ObjectiveSpec::Rtd { disallow_correct, .. } => rtd.has_generator() && !disallow_correct,
-        ObjectiveSpec::Electra15 { .. }
-        | ObjectiveSpec::ReplaceMlm { .. }
-        | ObjectiveSpec::AllTokensMlm { .. }
-        | ObjectiveSpec::TwoStage { .. }
-        | ObjectiveSpec::Adversarial { .. }
-        | ObjectiveSpec::CocoLm { .. }
-        | ObjectiveSpec::Electric { .. } => false,
-    };
-    if traced {
-        return Ok(());
-    }
-    let kind = trial.spec.objective.kind();
-    let what = format!("trial {} has the objective {kind}, whose steps cannot be traced", trial.id);
-    let hint = "trace a trial of mlm, or of rtd with `generator: network` and without `disallow_correct`";
-    Err(Error::new(ErrorKind::Spec, what, hint))
-}
-
 /// Takes the first `n_steps` steps of a trial and returns the file's bytes.
 fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<u8>> {
     let spec = &trial.spec;
@@ -149,7 +124,6 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
         let what = format!("trial {} evaluates {} and pre-trains nothing", trial.id, published.model);
         return Err(Error::new(ErrorKind::Spec, what, "trace a trial without `published`"));
     }
-    check_objective(trial)?;
     let opener = TextOpener::new(&spec.data, env);
     let Some(total_steps) = flops::resolved_steps(spec, opener.tokenizer(sink)?.vocab_size()) else {
         let what = format!("trial {} has a budget in seconds, so its steps depend on a clock", trial.id);
@@ -217,7 +191,8 @@ fn add_step(
         entries.add(format!("step.{k}/{name}"), &Tensor::new(value as f32, &Device::Cpu)?)?;
     }
     for (index, parameter) in stepper.objective.parameters().iter().enumerate() {
-        // A parameter without a gradient has already stopped the step.
+        // One that the step does not train has none. A trained one without a gradient has already stopped the
+        // step.
         if let Some(gradient) = optimizer.gradient(index)? {
             entries.add(format!("step.{k}/gradient/{}", parameter.name), &gradient)?;
         }

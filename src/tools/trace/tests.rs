@@ -157,13 +157,3 @@ fn an_impossible_trace_is_refused_before_anything_is_computed() {
     assert_eq!(select(&experiment, Some(second)).unwrap().spec.seed, 2);
     assert_eq!(select(&experiment, None).unwrap().spec.seed, 1);
 }
-
-#[test]
-fn an_objective_that_the_checker_does_not_know_is_refused() {
-    for objective in [r#"{"kind": "electra_15"}"#, r#"{"kind": "rtd", "generator": "unigram"}"#] {
-        let mut trial = a_trial(1);
-        trial.spec.objective = serde_json::from_str(objective).unwrap();
-        let error = trace(&trial, 1, &Device::Cpu, &an_env(), &Silent).err().unwrap();
-        assert!(error.message.contains("cannot be traced"), "{error}");
-    }
-}

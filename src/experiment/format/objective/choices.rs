@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Masking {
-    /// The paper's rule: different positions, exactly the given share. Replaced-token detection writes
-    /// `[MASK]` into each; masked language modelling writes `[MASK]` into 80 %, a random token into 10 %, and
-    /// leaves 10 %.
+    /// Close to the paper's rule: max(1, round(share × tokens)) different positions of each sequence.
+    /// Replaced-token detection writes `[MASK]` into each; masked language modelling writes `[MASK]` into 80 %,
+    /// a random token into 10 %, and leaves 10 %. The paper draws as many positions independently and uniformly
+    /// (section 2), so that a position may be drawn twice: of 19 draws among 126 tokens, 17.7 differ.
     #[default]
     Paper,
     /// The released code's rule for both objectives: a position may be drawn twice; 85 % become `[MASK]`, and
@@ -43,6 +44,36 @@ impl GeneratorKind {
     /// The default is not serialised, so that the ids of trials from before this key existed do not change.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What a sum of losses is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalise {
+    /// The number of masked positions.
+    Masked,
+    /// The number of all tokens.
+    AllTokens,
+}
+
+/// Two objectives have this key with different defaults. A default is not serialised, so that the ids of trials
+/// from before the key existed do not change.
+impl Normalise {
+    pub(crate) fn masked() -> Self {
+        Self::Masked
+    }
+
+    pub(crate) fn is_masked(&self) -> bool {
+        *self == Self::Masked
+    }
+
+    pub(crate) fn all_tokens() -> Self {
+        Self::AllTokens
+    }
+
+    pub(crate) fn is_all_tokens(&self) -> bool {
+        *self == Self::AllTokens
     }
 }
 

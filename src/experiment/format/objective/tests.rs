@@ -20,6 +20,25 @@ fn the_default_masking_is_not_serialised() {
     }
 }
 
+/// As above, for trials from before `normalise` existed.
+#[test]
+fn the_default_normalisation_is_not_serialised() {
+    for (kind, default, other) in
+        [("electra_15", "masked", "all_tokens"), ("all_tokens_mlm", "all_tokens", "masked")]
+    {
+        let with = |normalise: &str| -> ObjectiveSpec {
+            serde_json::from_str(&format!(r#"{{"kind":"{kind}","normalise":"{normalise}"}}"#)).unwrap()
+        };
+        let without: ObjectiveSpec = serde_json::from_str(&format!(r#"{{"kind":"{kind}"}}"#)).unwrap();
+        assert_eq!(with(default), without);
+        let written = |objective: &ObjectiveSpec| serde_json::to_string(objective).unwrap();
+        assert!(!written(&without).contains("normalise"), "{}", written(&without));
+        let changed = written(&with(other));
+        assert!(changed.ends_with(&format!(r#""normalise":"{other}"}}"#)), "{changed}");
+        assert_eq!(serde_json::from_str::<ObjectiveSpec>(&changed).unwrap(), with(other));
+    }
+}
+
 #[test]
 fn a_kind_needs_no_other_key() {
     for kind in [
