@@ -130,12 +130,13 @@ enum Command {
         electra-lab probe --model /tmp/my-electra --generator --text 'the [MASK] sat on the mat' --json"
     )]
     Probe(probe::ProbeArguments),
-    /// Scores files of predictions for GLUE or SQuAD, without training
+    /// Scores files of predictions for GLUE or SQuAD, or of minimal pairs, without training
     #[command(
-        long_about = "Scores files of predictions for GLUE or SQuAD against files of gold labels, by the \
-        metrics of trials, without training.\n\n\
+        long_about = "Scores files of predictions for GLUE or SQuAD against files of gold labels, and scores of \
+        minimal pairs, by the metrics of trials, without training.\n\n\
         Example:\n  electra-lab score glue --task mrpc --gold dev.tsv --predictions MRPC.tsv\n  \
-        electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json --bootstrap"
+        electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json --bootstrap\n  \
+        electra-lab score pairs scores.csv"
     )]
     Score(score::ScoreArguments),
     /// Writes a trial's test predictions as a zip file for the GLUE leaderboard
@@ -259,7 +260,7 @@ mod tests {
           evaluate     Fine-tunes and scores a published checkpoint; writes records and a report
           export       Writes a trained trial as folders that transformers loads
           probe        Shows which tokens a model takes for replaced, or its predictions at `[MASK]`
-          score        Scores files of predictions for GLUE or SQuAD, without training
+          score        Scores files of predictions for GLUE or SQuAD, or of minimal pairs, without training
           submission   Writes a trial's test predictions as a zip file for the GLUE leaderboard
           bench        Times training steps, or tokenising a corpus, on this machine
           trace        Writes all values of a trial's first steps to a file, for a check in another

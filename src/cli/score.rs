@@ -1,5 +1,6 @@
 //! `electra-lab score`: scores files of predictions, from electra-lab or any other program.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -9,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::{Error, Result};
-use crate::tasks::{GlueScores, MetricValue, SquadScores, glue_task, glue_tasks};
-use crate::tools::{score_glue, score_squad};
+use crate::tasks::{GlueScores, MetricValue, PairAccuracy, SquadScores, glue_task, glue_tasks};
+use crate::tools::{PairAccuracies, score_glue, score_minimal_pairs, score_squad};
 
 /// Arguments of `score`.
 #[derive(Args, Debug)]
@@ -40,6 +41,15 @@ enum ScoreCommand {
         --na-probs na_prob.json --json"
     )]
     Squad(SquadArguments),
+    /// Scores minimal pairs
+    #[command(
+        long_about = "Scores minimal pairs by the scores of their sentences: a pair is right where the good sentence \
+        has the larger score, and a tie counts one half. Per set and scorer of the file: over all pairs, as the mean of \
+        the paradigms (BLiMP's number), and per phenomenon and paradigm, each with its standard error over pairs. Per \
+        token means by the mean over tokens. The table shows shares × 100, --json shows them unscaled.\n\n\
+        Example:\n  electra-lab score pairs results/a/0123456789ab/predictions/pairs-blimp-disc_sum.csv"
+    )]
+    Pairs(PairsArguments),
 }
 
 #[derive(Args, Debug)]
@@ -95,6 +105,18 @@ struct SquadArguments {
 }
 
 #[derive(Args, Debug)]
+struct PairsArguments {
+    /// Scores: a CSV file with the columns set, paradigm, pair, scorer, good and bad, and perhaps phenomenon,
+    /// n_good and n_bad (numbers of tokens), in any order
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Prints JSON [default: a table]
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct OutputArguments {
     /// Adds 95 % confidence intervals: percentiles over N bootstrap resamples of the examples, 1000 if N is
     /// left out [default: none]
@@ -118,6 +140,7 @@ pub fn score(arguments: &ScoreArguments) -> Result<u8> {
     match &arguments.command {
         ScoreCommand::Glue(arguments) => glue(arguments),
         ScoreCommand::Squad(arguments) => squad(arguments),
+        ScoreCommand::Pairs(arguments) => pairs(arguments),
     }
 }
 
@@ -216,6 +239,74 @@ fn squad_text(scores: &SquadScores) -> Result<String> {
     Ok(table(&[words("score"), numbers("value"), words(interval_heading(with_interval))], &rows))
 }
 
+fn pairs(PairsArguments { file, json }: &PairsArguments) -> Result<u8> {
+    let all = score_minimal_pairs(file)?;
+    match json {
+        true => output::json(&pairs_json(&all))?,
+        false => output::data(&pairs_text(&all))?,
+    }
+    Ok(exit::OK)
+}
+
+fn pairs_json(all: &[PairAccuracies]) -> Value {
+    let one = |one: &PairAccuracy| {
+        let PairAccuracy { accuracy, standard_error, per_token, n, ties } = one;
+        json!({ "accuracy": accuracy, "standard_error": standard_error, "per_token": per_token, "n": n, "ties": ties })
+    };
+    let groups = |groups: &BTreeMap<String, PairAccuracy>| -> Map<String, Value> {
+        groups.iter().map(|(name, accuracy)| (name.clone(), one(accuracy))).collect()
+    };
+    let of_scorer = |PairAccuracies { set, scorer, summary }: &PairAccuracies| {
+        let (mean, error) = summary.macro_average;
+        json!({
+            "set": set,
+            "scorer": scorer,
+            "all": one(&summary.all),
+            "macro": { "accuracy": mean, "standard_error": error, "n_paradigms": summary.paradigms.len() },
+            "phenomena": groups(&summary.phenomena),
+            "paradigms": groups(&summary.paradigms),
+        })
+    };
+    json!({ "scores": all.iter().map(of_scorer).collect::<Vec<_>>() })
+}
+
+fn pairs_text(all: &[PairAccuracies]) -> String {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let mut rows: Vec<[String; 8]> = Vec::new();
+    for PairAccuracies { set, scorer, summary } in all {
+        let row = |over: String, one: &PairAccuracy| {
+            [
+                set.clone(),
+                scorer.clone(),
+                over,
+                percent(one.accuracy),
+                percent(one.standard_error),
+                or_dash(one.per_token.map(percent)),
+                one.ties.to_string(),
+                one.n.to_string(),
+            ]
+        };
+        rows.push(row("all pairs".into(), &summary.all));
+        let (accuracy, standard_error) = summary.macro_average;
+        let mean = PairAccuracy { accuracy, standard_error, per_token: None, ..summary.all };
+        rows.push(row(format!("mean of {} paradigms", summary.paradigms.len()), &mean));
+        for (kind, groups) in [("phenomenon", &summary.phenomena), ("paradigm", &summary.paradigms)] {
+            rows.extend(groups.iter().map(|(name, one)| row(format!("{kind} {name}"), one)));
+        }
+    }
+    let columns = [
+        words("set"),
+        words("scorer"),
+        words("over"),
+        numbers("accuracy × 100"),
+        numbers("standard error"),
+        numbers("per token × 100"),
+        numbers("ties"),
+        numbers("n"),
+    ];
+    table(&columns, &rows)
+}
+
 /// Without intervals the last column is empty, and the table trims it off the ends of its lines.
 fn interval_heading(with_interval: bool) -> &'static str {
     if with_interval { "95 % interval" } else { "" }
@@ -229,7 +320,7 @@ fn interval_text(interval: Option<[f64; 2]>, with_interval: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{Metric, SquadIntervals};
+    use crate::tasks::{Metric, PairSummary, SquadIntervals};
 
     fn glue_scores() -> GlueScores {
         let one = |metric, value, interval| MetricValue { metric, value, interval };
@@ -252,6 +343,36 @@ mod tests {
         ");
         insta::assert_snapshot!(glue_json(&glue_scores(), false), @r#"{"task":"mrpc","n":408,"metrics":{"accuracy":0.884313,"f1":null}}"#);
         insta::assert_snapshot!(glue_json(&glue_scores(), true), @r#"{"task":"mrpc","n":408,"metrics":{"accuracy":0.884313,"f1":null},"interval":{"accuracy":[0.85,0.9137],"f1":null}}"#);
+    }
+
+    #[test]
+    fn pairs_are_a_table_or_json() {
+        let one = |accuracy, per_token, n, ties| PairAccuracy {
+            accuracy,
+            standard_error: 0.012_34,
+            per_token,
+            n,
+            ties,
+        };
+        let summary = PairSummary {
+            all: one(0.625, Some(0.5), 40, 2),
+            macro_average: (0.65, 0.0123),
+            phenomena: BTreeMap::from([("binding".into(), one(0.625, Some(0.5), 40, 2))]),
+            paradigms: BTreeMap::from([
+                ("principle_A_c_command".into(), one(0.5, Some(0.25), 10, 2)),
+                ("principle_A_case".into(), one(0.8, None, 30, 0)),
+            ]),
+        };
+        let all = [PairAccuracies { set: "blimp".into(), scorer: "pll".into(), summary }];
+        insta::assert_snapshot!(pairs_text(&all), @r"
+        set    scorer  over                            accuracy × 100  standard error  per token × 100  ties   n
+        blimp  pll     all pairs                                62.50            1.23            50.00     2  40
+        blimp  pll     mean of 2 paradigms                      65.00            1.23                -     2  40
+        blimp  pll     phenomenon binding                       62.50            1.23            50.00     2  40
+        blimp  pll     paradigm principle_A_c_command           50.00            1.23            25.00     2  10
+        blimp  pll     paradigm principle_A_case                80.00            1.23                -     0  30
+        ");
+        insta::assert_snapshot!(pairs_json(&all), @r#"{"scores":[{"set":"blimp","scorer":"pll","all":{"accuracy":0.625,"standard_error":0.01234,"per_token":0.5,"n":40,"ties":2},"macro":{"accuracy":0.65,"standard_error":0.0123,"n_paradigms":2},"phenomena":{"binding":{"accuracy":0.625,"standard_error":0.01234,"per_token":0.5,"n":40,"ties":2}},"paradigms":{"principle_A_c_command":{"accuracy":0.5,"standard_error":0.01234,"per_token":0.25,"n":10,"ties":2},"principle_A_case":{"accuracy":0.8,"standard_error":0.01234,"per_token":null,"n":30,"ties":0}}}]}"#);
     }
 
     #[test]

@@ -34,7 +34,11 @@ const SMALLEST_TOLERANCE: f64 = 1e-13;
 /// Where rounding ends the search, a gradient so many times larger is accepted.
 const LOOSE: f64 = 100.0;
 /// Times that the curvature is computed before giving up.
-const MAX_ROUNDS: usize = 100;
+const MAX_ROUNDS: usize = 50;
+/// Steps with the same curvature where it is computed again.
+const NEWTON_STEPS: usize = 30;
+/// Steps with the same curvature where it is not.
+const MAX_STEPS: usize = 300;
 
 /// What a model predicts.
 #[derive(Clone, Copy, Debug)]
@@ -65,17 +69,19 @@ impl Targets<'_> {
         }
     }
 
-    /// The second derivative of an example's loss by each of its outputs alone: p (1 - p) for a class of
-    /// probability p. Takes the place of the outputs.
-    fn curvatures(&self, row: usize, outputs: &mut [f64]) {
-        self.loss(row, outputs);
-        match self {
-            // The first derivative is p, or p - 1 for the label.
+    /// The second derivative of every example's loss by an output at some parameters: p (1 - p) for a class of
+    /// probability p. For more than two classes that at equal probabilities, where the search begins.
+    fn curvatures(&self, features: &Features, parameters: &[f64]) -> Vec<f64> {
+        let n = self.n_outputs() as f64;
+        let of_row = |row: usize| match self {
+            Self::Classes { .. } if n > 1.0 => (n - 1.0) / (n * n),
             Self::Classes { .. } => {
-                outputs.iter_mut().for_each(|output| *output = output.abs() * (1.0 - output.abs()))
+                let decay = (-output_of(features, row, parameters).abs()).exp();
+                decay / (1.0 + decay).powi(2)
             }
-            Self::Scores(_) => outputs.fill(1.0),
-        }
+            Self::Scores(_) => 1.0,
+        };
+        (0..self.len()).map(of_row).collect()
     }
 
     /// The loss of example `row` in nats, or half its squared error; turns its outputs into the loss's
@@ -146,15 +152,20 @@ impl LinearModel {
         }
         let evaluate = |parameters: &[f64]| value_and_gradient(features, targets, penalty, parameters);
         let tolerance = n as f64 * (TOLERANCE * penalty.min(1.0)).max(SMALLEST_TOLERANCE);
+        // One output's curvature changes on the way, so it is computed again and again: Newton's method. Several
+        // outputs depend on each other too, which the steps find out by themselves.
+        let is_newton = n_outputs == 1 && matches!(features, Features::Dense { .. });
+        let max_steps = if is_newton { NEWTON_STEPS } else { MAX_STEPS };
         let mut parameters = vec![0.0; n_outputs * (width + 1)];
         let mut largest = f64::INFINITY;
         for _ in 0..MAX_ROUNDS {
-            let preconditioner = Preconditioner::new(features, targets, penalty, &parameters)?;
+            let curvatures = targets.curvatures(features, &parameters);
+            let preconditioner = Preconditioner::new(features, &curvatures, penalty)?;
             let precondition = |vector: &mut [f64]| preconditioner.apply(vector);
             let before = largest;
-            (parameters, largest) = minimise(parameters, evaluate, precondition, tolerance);
-            // Two rounds without progress end at the precision of f64.
-            if largest <= tolerance || (largest == before && largest.is_finite()) {
+            (parameters, largest) = minimise(parameters, max_steps, evaluate, precondition, tolerance);
+            // A round without progress ends at the precision of f64.
+            if largest <= tolerance || largest == before {
                 break;
             }
         }

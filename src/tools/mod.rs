@@ -14,6 +14,6 @@ pub mod trace;
 pub use doctor::{Examination, FolderState, examine};
 pub use export::{ExportOptions, export};
 pub use probe::{Fill, Probe, ProbeInput, ProbedMask, ProbedToken};
-pub use score::{score_glue, score_squad};
+pub use score::{PairAccuracies, score_glue, score_minimal_pairs, score_squad};
 pub use submission::{Submission, SubmissionOptions, submission};
 pub use trace::{TraceOptions, trace_experiment};

@@ -1,13 +1,15 @@
 //! Scores predictions in files of any origin. Must never: train or write anything.
 //!
-//! Next: `tasks/glue/files.rs` and `tasks/squad/files.rs` for the formats, `tasks/metrics/` for the numbers.
+//! Next: `tasks/glue/files.rs`, `tasks/squad/files.rs` and `records/pair_scores.rs` for the formats,
+//! `tasks/metrics/` and `tasks/minimal_pairs/` for the numbers.
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::{PairScores, read_pair_scores};
 use crate::tasks::{
-    GlueScores, SquadPredictions, SquadScores, TaskInfo, glue_pairs, glue_scores, squad_answers,
-    squad_no_answer, squad_questions, squad_scores,
+    GlueScores, PairSummary, SquadPredictions, SquadScores, TaskInfo, glue_pairs, glue_scores, squad_answers,
+    squad_no_answer, squad_questions, squad_scores, summarise_pairs,
 };
 
 /// Scores predictions of a GLUE task against its gold labels; `n_resamples` asks for bootstrap intervals.
@@ -37,4 +39,27 @@ pub fn score_squad(
         no_answer_threshold: threshold,
     };
     squad_scores(&questions, &predictions, n_resamples)
+}
+
+/// The accuracies of one set of minimal pairs by one scorer.
+pub struct PairAccuracies {
+    /// The set.
+    pub set: String,
+    /// The scorer.
+    pub scorer: String,
+    /// Its accuracies.
+    pub summary: PairSummary,
+}
+
+/// The accuracies of a file of scores of minimal pairs, per set and scorer in the order of the file.
+pub fn score_minimal_pairs(path: &Path) -> Result<Vec<PairAccuracies>> {
+    let accuracies = read_pair_scores(path)?.into_iter().filter_map(|PairScores { set, scorer, scores }| {
+        Some(PairAccuracies { set, scorer, summary: summarise_pairs(&scores)? })
+    });
+    let accuracies: Vec<PairAccuracies> = accuracies.collect();
+    if accuracies.is_empty() {
+        let what = format!("{} has no pairs", path.display());
+        return Err(Error::new(ErrorKind::Data, what, "write one line per pair below the header"));
+    }
+    Ok(accuracies)
 }

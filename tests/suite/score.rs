@@ -47,6 +47,40 @@ fn glue_predictions_are_scored() {
     assert!(code == 2 && stderr.contains("mnli-mm"), "{stderr}");
 }
 
+#[test]
+fn minimal_pairs_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = "set,paradigm,phenomenon,pair,scorer,good,bad";
+    let rows = "s,a,x,0,pll,-1,-2\ns,a,x,1,pll,-2,-2\ns,b,x,0,pll,-3,-2\ns,b,x,0,disc_sum,-1,-2\n";
+    write(folder.path(), "scores.csv", &format!("{header}\n{rows}"));
+    let (scores, stderr) = scored(folder.path(), &["score", "pairs", "scores.csv", "--json"]);
+    assert_eq!(stderr, "");
+    let [pll, disc_sum] = [&scores["scores"][0], &scores["scores"][1]];
+    assert_eq!(
+        (&pll["set"], &pll["scorer"], &disc_sum["scorer"]),
+        (&json!("s"), &json!("pll"), &json!("disc_sum"))
+    );
+    assert_eq!(
+        (&pll["all"]["accuracy"], &pll["all"]["ties"], &pll["all"]["n"]),
+        (&json!(0.5), &json!(1), &json!(3))
+    );
+    assert_eq!((&pll["macro"]["accuracy"], &pll["all"]["per_token"]), (&json!(0.375), &Value::Null));
+    assert_eq!(pll["paradigms"]["a"]["accuracy"], json!(0.75));
+    let (code, stdout, _) = run(folder.path(), &["score", "pairs", "scores.csv"]);
+    assert!(code == 0 && stdout.lines().count() == 1 + 5 + 4, "{stdout}");
+
+    write(folder.path(), "scores.csv", &format!("{header}\ns,a,x,0,pll,-1,nan\n"));
+    let (code, stdout, stderr) = run(folder.path(), &["score", "pairs", "scores.csv"]);
+    assert_eq!((code, stdout.as_str()), (4, ""));
+    assert!(
+        stderr.starts_with("error: scores.csv line 2: bad is \"nan\", not a finite number\nhint: "),
+        "{stderr}"
+    );
+    write(folder.path(), "scores.csv", header);
+    let (code, _, stderr) = run(folder.path(), &["score", "pairs", "scores.csv"]);
+    assert!(code == 4 && stderr.starts_with("error: scores.csv has no pairs\nhint: "), "{stderr}");
+}
+
 /// Writes the last golden data set with probabilities in the format of the official script.
 #[test]
 fn squad_answers_are_scored_under_the_official_names() {

@@ -2,8 +2,6 @@
 
 use super::features::dot;
 
-/// The largest number of steps, all of which are remembered.
-const MAX_STEPS: usize = 30;
 /// Halvings of one step before giving up.
 const MAX_HALVINGS: usize = 50;
 /// The share of the predicted decrease that a step must reach.
@@ -20,11 +18,12 @@ struct Step {
 }
 
 /// Goes from `start` towards the minimum of a function, until no entry of the gradient is above `tolerance` in
-/// size, a number of steps is made, or rounding hides the way down. `evaluate` returns the function and its
+/// size, `max_steps` steps are made, all of them remembered, or rounding hides the way down. `evaluate` returns the function and its
 /// gradient; `precondition` multiplies a vector by an approximate inverse of the second derivatives. Returns
 /// the place and the largest entry of its gradient.
 pub fn minimise(
     start: Vec<f64>,
+    max_steps: usize,
     evaluate: impl Fn(&[f64]) -> (f64, Vec<f64>),
     precondition: impl Fn(&mut [f64]),
     tolerance: f64,
@@ -32,7 +31,7 @@ pub fn minimise(
     let mut at = start;
     let (mut value, mut gradient) = evaluate(&at);
     let mut memory: Vec<Step> = Vec::new();
-    for _ in 0..MAX_STEPS {
+    for _ in 0..max_steps {
         if largest(&gradient) <= tolerance {
             break;
         }

@@ -1,24 +1,18 @@
-//! The curvature of a linear model's loss at some parameters, inverted: it makes a step of the minimiser nearly
+//! An estimate of the curvature of a linear model's loss, inverted: it makes a step of the minimiser nearly
 //! Newton's.
 //!
-//! The curvature of an output is XᵀCX plus the penalty, where C has each example's second derivative by that
-//! output; what couples two outputs is left out. Dense features have its Cholesky factor, sparse ones only
-//! its diagonal.
+//! The estimate is the same for every output: XᵀCX plus the penalty, where C has each example's second
+//! derivative by an output. What couples two outputs is left out. Dense features have its Cholesky factor,
+//! sparse ones only its diagonal.
 
 use candle_core::{Device, Tensor};
 
 use super::features::{Features, dot};
-use super::{Targets, outputs_of};
 use crate::error::Result;
 
-/// The inverse of the curvature, per output.
+/// The inverse of the curvature.
 pub struct Preconditioner {
     width: usize,
-    outputs: Vec<Curvature>,
-}
-
-/// The curvature of one output.
-struct Curvature {
     weights: Weights,
     intercept: f64,
 }
@@ -30,42 +24,12 @@ enum Weights {
 }
 
 impl Preconditioner {
-    /// The curvature at `parameters`.
-    pub fn new(features: &Features, targets: &Targets, penalty: f64, parameters: &[f64]) -> Result<Self> {
-        let width = features.width();
-        let mut curvatures = vec![Vec::with_capacity(features.len()); targets.n_outputs()];
-        for row in 0..features.len() {
-            let mut outputs = outputs_of(features, row, parameters);
-            targets.curvatures(row, &mut outputs);
-            curvatures.iter_mut().zip(outputs).for_each(|(all, one)| all.push(one));
-        }
-        let outputs = curvatures.iter().map(|of_rows| Curvature::new(features, of_rows, penalty));
-        Ok(Self { width, outputs: outputs.collect::<Result<_>>()? })
-    }
-
-    /// Multiplies a vector of parameters by the inverse.
-    pub fn apply(&self, vector: &mut [f64]) {
-        for (vector, output) in vector.chunks_mut(self.width + 1).zip(&self.outputs) {
-            if let Some((intercept, weights)) = vector.split_last_mut() {
-                *intercept /= output.intercept;
-                match &output.weights {
-                    Weights::Cholesky(factor) => solve(factor, weights),
-                    Weights::Diagonal(diagonal) => {
-                        weights.iter_mut().zip(diagonal).for_each(|(weight, entry)| *weight /= entry);
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Curvature {
-    /// `of_rows` has each example's second derivative.
-    fn new(features: &Features, of_rows: &[f64], penalty: f64) -> Result<Self> {
+    /// `curvatures` has each example's second derivative.
+    pub fn new(features: &Features, curvatures: &[f64], penalty: f64) -> Result<Self> {
         let width = features.width();
         let weights = match features {
             Features::Dense { values, .. } => {
-                let scaled = values.chunks(width.max(1)).zip(of_rows);
+                let scaled = values.chunks(width.max(1)).zip(curvatures);
                 let scaled: Vec<f64> =
                     scaled.flat_map(|(row, factor)| row.iter().map(move |x| x * factor.sqrt())).collect();
                 let x = Tensor::from_vec(scaled, (features.len(), width), &Device::Cpu)?;
@@ -75,7 +39,7 @@ impl Curvature {
             }
             Features::Sparse { rows, .. } => {
                 let mut diagonal = vec![penalty; width];
-                for (row, factor) in rows.iter().zip(of_rows) {
+                for (row, factor) in rows.iter().zip(curvatures) {
                     for &(column, value) in row {
                         if let Some(entry) = diagonal.get_mut(column as usize) {
                             *entry += factor * value * value;
@@ -86,8 +50,23 @@ impl Curvature {
             }
         };
         // An intercept has no penalty, and where all examples are certain no curvature either.
-        let smallest = f64::EPSILON * of_rows.len() as f64;
-        Ok(Self { weights, intercept: of_rows.iter().sum::<f64>().max(smallest) })
+        let smallest = f64::EPSILON * curvatures.len() as f64;
+        Ok(Self { width, weights, intercept: curvatures.iter().sum::<f64>().max(smallest) })
+    }
+
+    /// Multiplies a vector of parameters by the inverse.
+    pub fn apply(&self, vector: &mut [f64]) {
+        for output in vector.chunks_mut(self.width + 1) {
+            if let Some((intercept, weights)) = output.split_last_mut() {
+                *intercept /= self.intercept;
+                match &self.weights {
+                    Weights::Cholesky(factor) => solve(factor, weights),
+                    Weights::Diagonal(diagonal) => {
+                        weights.iter_mut().zip(diagonal).for_each(|(weight, entry)| *weight /= entry);
+                    }
+                }
+            }
+        }
     }
 }
 

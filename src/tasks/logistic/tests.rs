@@ -84,6 +84,26 @@ fn a_class_without_examples_is_never_predicted() {
     }
 }
 
+/// A softmax and two logits of opposite sign are the same model, which shows in the losses and slopes of two
+/// classes.
+#[test]
+fn losses_keep_their_precision_where_they_are_small() {
+    for (margin, loss) in
+        [(-3.0f64, 3.048_587_351_573_742), (0.0, 0.693_147_180_559_945_3), (40.0, (-40.0f64).exp())]
+    {
+        for label in [0, 1] {
+            let logit = if label == 1 { margin } else { -margin };
+            let (mut one, mut two) = ([logit], [1.0, 1.0 + logit]);
+            let losses = [binary_loss(label, &mut one), softmax_loss(label, &mut two)];
+            for found in losses {
+                assert!((found / loss - 1.0).abs() < 1e-12, "{margin}: {found}, not {loss}");
+            }
+            assert!((one[0] / two[1] - 1.0).abs() < 1e-12 && (two[0] / -two[1] - 1.0).abs() < 1e-12);
+        }
+    }
+    assert_eq!(softmax_loss(0, &mut [0.0, 1000.0, -1000.0]), 1000.0);
+}
+
 #[test]
 fn examples_and_targets_must_match() {
     let features = Features::Dense { values: vec![1.0, 2.0], width: 1 };
