@@ -10,7 +10,7 @@ const INTRODUCTION: &str = include_str!("schema_reference/introduction.md");
 
 /// The page of the experiment format, from the schema that `electra-lab schema` prints.
 pub fn reference(schema: &Value) -> String {
-    let mut page = Page { schema, text: INTRODUCTION.into(), sections: Vec::new(), words: Vec::new() };
+    let mut page = Page { text: INTRODUCTION.into(), ..Page::new(schema) };
     page.section("", schema);
     page.text
 }
@@ -22,6 +22,8 @@ struct Page<'s> {
     sections: Vec<(&'s str, String)>,
     /// Definition of every list of words so far.
     words: Vec<&'s str>,
+    /// Paths of the lists of sections so far.
+    lists: Vec<String>,
 }
 
 /// What the value of a key is.
@@ -35,6 +37,11 @@ enum Kind<'s> {
 }
 
 impl<'s> Page<'s> {
+    /// A page without text.
+    fn new(schema: &'s Value) -> Self {
+        Self { schema, text: String::new(), sections: Vec::new(), words: Vec::new(), lists: Vec::new() }
+    }
+
     /// A heading, the keys of a mapping, and the sections below it. `path` is dotted from the top of the
     /// file.
     fn section(&mut self, path: &str, node: &'s Value) {
@@ -63,9 +70,13 @@ impl<'s> Page<'s> {
     }
 
     fn section_below(&mut self, path: &str, declared: &'s Value) {
-        let (path, declared) = match each_is_a_section(declared) {
-            true => (below(path, "NAME"), &declared["additionalProperties"]),
-            false => (path.to_string(), declared),
+        let (path, declared) = match (each_is_a_section(declared), items(declared)) {
+            (true, _) => (below(path, "NAME"), &declared["additionalProperties"]),
+            (false, Some(items)) => {
+                self.lists.push(path.to_string());
+                (path.to_string(), items)
+            }
+            (false, None) => (path.to_string(), declared),
         };
         if let Kind::Section(definition, node) = self.kind(declared)
             && !self.sections.iter().any(|(described, _)| *described == definition)
@@ -187,10 +198,15 @@ impl<'s> Page<'s> {
                 map.insert(key.into(), value);
             }
         }
-        if path.is_empty() || map.is_empty() {
+        // An entry of a list is shown whole, with the sections below it.
+        let is_below_a_list = self.lists.iter().any(|list| path.starts_with(&format!("{list}.")));
+        if path.is_empty() || map.is_empty() || is_below_a_list {
             return None;
         }
         let mut own = Value::Object(map);
+        if self.lists.iter().any(|list| list == path) {
+            own = json!([own]);
+        }
         for key in path.replace("NAME", "quick").rsplit('.') {
             own = json!({ key: own });
         }
@@ -253,6 +269,7 @@ const UNWRITTEN_DEFAULTS: &[(&str, &str)] = &[
     ("evaluate.finetune.head", "\"paper\""),
     ("evaluate.finetune.keep_models", "false"),
     ("evaluate.finetune.layer_decay_rule", "\"paper\""),
+    ("evaluate.minimal_pairs", "[]"),
     ("evaluate.predict_test", "false"),
 ];
 
@@ -283,11 +300,32 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("evaluate.finetune.recipe_size", "\"small\""),
     ("evaluate.intermediate.for", "[\"rte\", \"stsb\", \"mrpc\"]"),
     ("evaluate.intermediate.task", "\"mnli\""),
+    ("evaluate.minimal_pairs", "[{\"kind\": \"language\"}]"),
+    ("evaluate.probe.max_train_examples", "1000"),
+    ("evaluate.probe.tasks", "[\"cola\"]"),
     ("evaluate.squad.max_train_examples", "20000"),
     ("evaluate.squad.max_validation_examples", "3000"),
     ("evaluate.squad.no_answer_threshold", "0.0"),
     ("evaluate.tasks", "[\"cola\", \"sst2\"]"),
     ("expect.best_at", "[0.25, 0.5]"),
+    (
+        "expect.contrasts",
+        "[{\"name\": \"RTD above MLM\", \"better\": {\"objective.kind\": \"rtd\"}, \"than\": {\"objective.kind\": \"mlm\"}}]",
+    ),
+    ("expect.contrasts.better", "{\"objective.kind\": \"rtd\", \"model.hidden\": 64}"),
+    (
+        "expect.contrasts.by_more_than",
+        "{\"better\": {\"objective.kind\": \"rtd\", \"model.hidden\": 256}, \
+          \"than\": {\"objective.kind\": \"mlm\", \"model.hidden\": 256}}",
+    ),
+    ("expect.contrasts.measure", "\"pairs.language.pll\""),
+    ("expect.contrasts.name", "\"RTD gains more in a narrow model\""),
+    ("expect.contrasts.smallest_effect", "1.0"),
+    ("expect.contrasts.than", "{\"objective.kind\": \"mlm\", \"model.hidden\": 64}"),
+    ("expect.gates", "[{\"measure\": \"held_out.disc_auc\", \"at_least\": 0.75}]"),
+    ("expect.gates.above", "\"untrained\""),
+    ("expect.gates.at", "{\"objective.kind\": \"rtd\"}"),
+    ("expect.gates.measure", "\"pairs.language.disc_sum\""),
     (
         "expect.paper.rows",
         "{\"1/4\": {\"model.generator_ratio\": 0.25}, \"1\": {\"model.generator_ratio\": 1.0}}",
@@ -304,6 +342,18 @@ const EXAMPLES: &[(&str, &str)] = &[
 
 /// What an example needs elsewhere in the file: the path of its section, its kind (empty: any), and the rest.
 const NEEDED_BESIDE: &[(&str, &str, &str)] = &[
+    ("expect", "", r#"{"sweep": {"objective.kind": ["rtd", "mlm"]}, "evaluate": {"tasks": ["cola"]}}"#),
+    (
+        "expect.gates",
+        "",
+        r#"{"sweep": {"objective.kind": ["rtd", "mlm"]}, "evaluate": {"minimal_pairs": [{"kind": "language"}]}}"#,
+    ),
+    (
+        "expect.contrasts",
+        "",
+        r#"{"sweep": {"objective.kind": ["rtd", "mlm"], "model.hidden": [64, 256]},
+            "evaluate": {"minimal_pairs": [{"kind": "language"}]}}"#,
+    ),
     ("base.objective", "two_stage", r#"{"base": {"model": {"generator_ratio": 1.0, "sharing": "none"}}}"#),
     ("base.data.tokenizer", "", r#"{"base": {"data": {"kind": "files", "paths": ["text/*.txt"]}}}"#),
     (
@@ -359,6 +409,11 @@ fn kind_of(variant: &Value) -> Option<&str> {
 /// Whether it maps names to sections of one kind.
 fn each_is_a_section(node: &Value) -> bool {
     node.pointer("/additionalProperties/$ref").is_some()
+}
+
+/// The schema of a list's entries, if it is a list.
+fn items(node: &Value) -> Option<&Value> {
+    node.get("items").filter(|items| items.is_object())
 }
 
 /// The type's name, of an optional value that of the value.

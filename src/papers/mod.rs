@@ -5,6 +5,7 @@
 
 pub mod kendall;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 /// Model sizes of ELECTRA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedSize {
     /// 12 layers of width 256.
@@ -47,6 +48,28 @@ pub enum PublishedSplit {
     Test,
 }
 
+/// Whose numbers fine-tuning had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishedRecipe {
+    /// ELECTRA, Table 7.
+    Paper,
+    /// google-research/electra, configure_finetuning.py.
+    ReleasedCode,
+}
+
+/// How ELECTRA's authors pre-trained a model of a size.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedRates {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps with a rising learning rate.
+    pub warmup: u64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+}
+
 /// The tasks in the column `mean`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +98,11 @@ pub struct PaperTable {
     /// Where its numbers were read, unless a row says otherwise.
     #[serde(default)]
     seen: Seen,
+    /// Whose numbers fine-tuning had, where ELECTRA's authors did it; their rates of pre-training are those of
+    /// [`PaperNumbers::rates`]. Absent if no source states them.
+    pub recipe: Option<PublishedRecipe>,
+    /// Fine-tuning runs whose median a score is; absent if no source states it.
+    pub runs: Option<u32>,
     /// The names of the values in a row: tasks, `mean`, `mlm_accuracy`; all × 100.
     pub columns: Vec<String>,
     /// The tasks in `mean`.
@@ -121,6 +149,9 @@ pub struct PaperRow {
     pub generator: Option<f64>,
     /// The hub repository of this checkpoint.
     pub checkpoint: Option<String>,
+    /// Whether authors other than ELECTRA's trained it, whose rates no source here states.
+    #[serde(default)]
+    pub by_others: bool,
     /// A remark for the reader.
     pub note: Option<String>,
 }
@@ -140,7 +171,8 @@ pub struct PaperText {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperNumbers {
-    texts: std::collections::BTreeMap<String, PaperText>,
+    texts: BTreeMap<String, PaperText>,
+    rates: BTreeMap<PublishedSize, PublishedRates>,
     /// The tables, in the order of the file.
     pub tables: Vec<PaperTable>,
 }
@@ -168,6 +200,11 @@ impl PaperNumbers {
     /// A table by its name.
     pub fn table(&self, id: &str) -> Option<&PaperTable> {
         self.tables.iter().find(|table| table.id == id)
+    }
+
+    /// The rates with which ELECTRA's authors pre-trained a model of a size.
+    pub fn rates(&self, size: PublishedSize) -> Option<PublishedRates> {
+        self.rates.get(&size).copied()
     }
 
     /// The text that a row was trained on, if a source states it.

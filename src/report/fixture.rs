@@ -224,11 +224,11 @@ fn provenance() -> Provenance {
 /// How good a generator ratio is in the made-up records, and a number that differs from seed to seed.
 fn quality(trial: &Trial) -> (f64, f64) {
     let ratio = trial.spec.model.generator_ratio;
-    let kind = trial.spec.objective.kind().len() as u64;
+    let kind: u64 = trial.spec.objective.kind().bytes().map(u64::from).sum();
     let index = kind + trial.spec.train.steps;
     let noise = Stream::new(trial.spec.seed, Purpose::Test, ratio.to_bits(), index).normal();
     let objective = if trial.spec.objective.kind() == "mlm" { -5.0 } else { 0.0 };
-    let length = (trial.spec.train.steps as f64 / 200.0).log2();
+    let length = (trial.spec.train.steps.max(1) as f64 / 200.0).log2();
     (objective + length - 8.0 * (ratio.log2() + 1.5).abs() / 1.5, noise)
 }
 

@@ -234,7 +234,8 @@ mod tests {
         let text = table(&fixture);
         let cells = |line: usize| text.lines().nth(line).unwrap().split(',').collect::<Vec<_>>();
         assert_eq!((cells(1)[3], cells(1)[13]), ("0.25", ""));
-        assert_eq!((cells(7)[3], cells(2)[13]), ("tuned", "62.23"));
+        let second = first.scores[1].value.unwrap().to_string();
+        assert_eq!((cells(7)[3], cells(2)[13]), ("tuned", second.as_str()));
     }
 
     #[test]
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!(text.lines().count(), 1 + 1 + 6);
         let cells: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
         assert_eq!(
-            (cells[2], cells[5], cells[7], cells[18]),
+            (cells[2], cells[6], cells[9], cells[22]),
             (fixture.trials[0].id.0.as_str(), "", "true", "200")
         );
     }

@@ -2,10 +2,12 @@
 //!
 //! `plan_records` reads, `axes` lays out the sweep, `frame` makes polars frames of the records. `quantity` says
 //! what is measured, `values`, `statistics`, `controls` and `runs` summarise it. `inference` has the statistics
-//! of differences; `contrast`, `gates`, `verdict` and `paper_comparison` judge by them. `tables`, `page` and
+//! of differences; `contrast`, `gates`, `verdict` and `paper_comparison` judge by them;
+//! `aggregates` sums up several tasks. `tables`, `page` and
 //! `plot` show. `build` puts it together. A report needs results/ and nothing else, so that it can be built on any
 //! machine. Must never: train, load a model, or touch the network or the clock.
 
+mod aggregates;
 mod axes;
 mod build;
 mod contrast;

@@ -12,8 +12,9 @@ use super::plan_records::PlanRecords;
 use super::quantity::Quantity;
 use super::runs::Runs;
 use super::statistics::Summary;
+use super::table::Table;
 use super::verdict::Verdict;
-use super::{provenance, tables, verdict};
+use super::{aggregates, provenance, tables, verdict};
 use crate::error::Result;
 
 /// What the two columns of FLOPs mean.
@@ -94,10 +95,11 @@ impl Page<'_> {
         }
         let _ = writeln!(page, "**Expected.** {}\n", verdict::expectation(&experiment.expect, self.axes));
         let word = self.verdict.word.map_or(String::new(), |word| format!(": {}", word.as_str()));
-        let _ = writeln!(page, "**Verdict{word}.** {}\n", self.sentences.replace('\n', "  \n"));
+        let _ = writeln!(page, "**Verdict{word}.**  \n{}\n", self.sentences.replace('\n', "  \n"));
         page += &self.judged();
         page += &self.open_trials();
         page += &self.results();
+        page += &self.aggregates();
         page += &self.comparison.map(paper_comparison::page).unwrap_or_default();
         page += &self.tasks()?;
         page += &self.runs();
@@ -162,6 +164,15 @@ impl Page<'_> {
             text + "\n"
         };
         list("trials", self.records) + &list("controls", self.controls)
+    }
+
+    /// The aggregates over several tasks, where there are enough of them and of seeds.
+    fn aggregates(&self) -> String {
+        let table = aggregates::table(self.axes, self.summary, &self.verdict.contrasts);
+        let section = |table: Table| {
+            format!("## Aggregates over tasks\n\n{}\n{}\n\n", table.to_markdown(), aggregates::RULE)
+        };
+        table.map_or(String::new(), section)
     }
 
     /// How each task was scored, and the limit on its training examples.
@@ -356,8 +367,8 @@ mod tests {
         let reused =
             "reused from: **2 different values**: no other trial (4 trials); parts/0123456789ab (1 trial)";
         assert!(page.contains(reused), "{page}");
-        assert!(page.contains("(2), 3 undefined"), "{page}");
+        assert!(page.contains("(3), 3 undefined"), "{page}");
         assert!(page.contains("|      3.125e12 |             – |"), "{page}");
-        assert!(page.contains("**Verdict.** Not yet decided (5 of 6 trials done)"));
+        assert!(page.contains("**Verdict: open.**") && page.contains("Open, since 5 of 6 trials are done."));
     }
 }

@@ -187,7 +187,11 @@ fn numbers(contrast: &Tested, estimate: &Estimate, quantity: &Quantity, family: 
         estimate.effect,
         interval.unwrap_or_default(),
         seeds(estimate),
-        if estimate.is_paired() { " paired seeds" } else { " seeds" },
+        match (estimate.is_paired(), estimate.fewest()) {
+            (true, 1) => " paired seed",
+            (true, _) => " paired seeds",
+            (false, _) => " seeds",
+        },
     )
 }
 
@@ -213,9 +217,7 @@ fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
         }
         Obstacle::Unfinished(done, all) => format!("Open, since {done} of {all} trials are done."),
         Obstacle::NoSeed => "No seed has a value on every side.".into(),
-        Obstacle::NoSpread => {
-            "Open, since one seed, or seeds that do not differ, have no spread: run at least two.".into()
-        }
+        Obstacle::NoSpread => "Open, since the seeds show no spread: run more of them.".into(),
     }
 }
 
@@ -267,7 +269,8 @@ fn best(axes: &Axes, summary: &Summary) -> Option<String> {
     let decimals = quantity.decimals();
     let at = match &names[..] {
         [one] => format!("at {one}"),
-        several => format!("at {}, which tie", several.join(" and ")),
+        [most @ .., last] => format!("at {} and {last}, which tie", most.join(", ")),
+        [] => return None,
     };
     let sd = spread.sd.map(|sd| format!(" ± {sd:.decimals$} (sd)")).unwrap_or_default();
     Some(format!("The best {} is {:.decimals$}{sd}, n = {}, {at}.", quantity.label, spread.mean, spread.n))

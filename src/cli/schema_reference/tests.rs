@@ -30,7 +30,7 @@ fn all_paths(schema: &Value) -> Vec<(String, Value)> {
         for variant in std::iter::once(node).chain(variants(node)) {
             for (key, declared) in properties(variant) {
                 let path = below(path, key);
-                let page = Page { schema: page.schema, text: String::new(), sections: vec![], words: vec![] };
+                let page = Page::new(page.schema);
                 match page.kind(declared) {
                     Kind::Section(_, node) => collect(&page, &path, &node.clone(), found),
                     _ => found.push((path, declared.clone())),
@@ -38,7 +38,7 @@ fn all_paths(schema: &Value) -> Vec<(String, Value)> {
             }
         }
     }
-    let page = Page { schema, text: String::new(), sections: vec![], words: vec![] };
+    let page = Page::new(schema);
     let mut found = Vec::new();
     for section in ["base", "evaluate", "report"] {
         let Kind::Section(_, node) = page.kind(&schema["properties"][section]) else { panic!("{section}") };
@@ -72,7 +72,7 @@ fn every_example_is_of_a_key_and_every_key_has_one() {
     {
         assert!(known.iter().any(|(key, _)| key == path), "{path} is no key");
     }
-    let page = Page { schema: &schema, text: String::new(), sections: vec![], words: vec![] };
+    let page = Page::new(&schema);
     for (path, declared) in &known {
         assert!(page.example_value(path, declared).is_some(), "{path} has no example");
     }

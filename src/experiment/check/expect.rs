@@ -175,24 +175,36 @@ pub(crate) fn measure(
 /// The selectors of gates and contrasts that select no point of the sweep.
 pub(crate) fn check_selectors(spec: &ExperimentSpec, trials: &[Trial]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut select = |at: ValuePath, selector: &Map<String, Value>| {
-        problems.extend(selects_nothing(&at, selector, trials));
-    };
     for (gate, at) in spec.expect.gates.iter().zip(entries("gates")) {
-        select(at.key("at"), &gate.at);
+        problems.extend(selects_nothing(&at.key("at"), &gate.at, trials));
     }
     for (contrast, at) in spec.expect.contrasts.iter().zip(entries("contrasts")) {
         let pairs = contrast.by_more_than.as_ref();
         let pairs = pairs.map(|pair| (at.key("by_more_than"), &pair.better, &pair.than));
         let first = (at.clone(), &contrast.better, &contrast.than);
         for (place, better, than) in std::iter::once(first).chain(pairs) {
-            select(place.key("better"), better);
+            problems.extend(selects_nothing(&place.key("better"), better, trials));
             if let Some(than) = than.as_object() {
-                select(place.key("than"), than);
+                problems.extend(selects_nothing(&place.key("than"), than, trials));
+                problems.extend(overlap(&place.key("than"), better, than, trials));
             }
         }
     }
     problems
+}
+
+/// The mistake of two sides that have a point in common.
+fn overlap(
+    at: &ValuePath,
+    better: &Map<String, Value>,
+    than: &Map<String, Value>,
+    trials: &[Trial],
+) -> Option<Problem> {
+    let is_both = |trial: &&Trial| trial.point.is_selected_by(better) && trial.point.is_selected_by(than);
+    let common = trials.iter().find(is_both)?;
+    let what = format!("selects a point that `better` selects, too: {}", common.point.label());
+    let hint = "select points that differ in a value, so that there is something to compare";
+    Some(Problem::of(at, &Value::Object(than.clone()), what, hint))
 }
 
 fn selects_nothing(at: &ValuePath, selector: &Map<String, Value>, trials: &[Trial]) -> Option<Problem> {

@@ -24,10 +24,8 @@ pub struct ExpectSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paper: Option<PaperSpec>,
     /// What must hold before the experiment may conclude. If one does not, the verdict is open.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateSpec>,
     /// The differences that decide; the first is the primary one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contrasts: Vec<ContrastSpec>,
 }
 
@@ -39,7 +37,6 @@ pub struct GateSpec {
     /// What is measured, in the words of `report.y`.
     pub measure: String,
     /// Swept paths and values of the points; a list of values means any of them, `{}` all points.
-    #[serde(skip_serializing_if = "Map::is_empty")]
     pub at: Map<String, Value>,
     /// Holds if the measure is above this by its 95 % interval (Student's t over the seeds; seed by seed for
     /// `untrained`).

@@ -343,6 +343,7 @@ fn a_contrast_selects_points_and_has_a_name_of_its_own() {
     - { name: one, better: { objective.kind: rtd }, than: mlm, smallest_effect: 0 }
     - { name: one, measure: sst2, better: { objective.kind: [rtdd, electric] }, than: { model.hidden: 3 } }
     - { name: three, better: {} }
+    - { name: four, better: {}, than: { objective.kind: mlm } }
 ";
     insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @"");
 }

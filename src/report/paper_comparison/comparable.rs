@@ -3,8 +3,11 @@
 //!
 //! Must never: treat what a source does not state as equal. Next: `compare.rs`.
 
-use crate::experiment::{DataSpec, ModelSpec, ObjectiveSpec, Sharing, TaskName, Trial};
-use crate::papers::{PaperNumbers, PaperRow, PaperTable, PublishedSplit};
+use crate::experiment::{
+    DataSpec, ModelSpec, ObjectiveSpec, OptimizerKind, Recipe, RecipeSize, Sharing, TaskName, Trial,
+    recipe_differences,
+};
+use crate::papers::{PaperNumbers, PaperRow, PaperTable, PublishedRecipe, PublishedSize, PublishedSplit};
 use crate::report::plan_records::DoneTrial;
 use crate::report::quantity::Quantity;
 
@@ -44,7 +47,7 @@ pub fn reason(
         (None, _) => reasons.extend(pretraining(setting, trial, done)),
     }
     if setting.column != "mlm_accuracy" {
-        reasons.extend(finetuning(trial));
+        reasons.extend(finetuning(setting, trial));
     }
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
@@ -102,6 +105,28 @@ fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Ve
         (None, _) => reasons.push(format!("{steps} steps of {batch}, the published length is not stated")),
     }
     reasons.extend(settings(setting.row, trial));
+    reasons.extend(rates(setting, trial));
+    reasons
+}
+
+/// Reasons by the rates of pre-training.
+fn rates(setting: &Setting, trial: &Trial) -> Vec<String> {
+    let rates = setting.row.size.and_then(|size| setting.numbers.rates(size));
+    let Some(rates) = rates.filter(|_| setting.table.recipe.is_some() && !setting.row.by_others) else {
+        return vec!["the published rates of pre-training are not stated".into()];
+    };
+    let train = &trial.spec.train;
+    let named = [
+        ("learning rate", train.learning_rate, rates.learning_rate),
+        ("warm-up", train.warmup as f64, rates.warmup as f64),
+        ("weight decay", train.weight_decay, rates.weight_decay),
+    ];
+    let differs = named.into_iter().filter(|(_, ours, theirs)| (ours - theirs).abs() > 1e-9 * theirs.abs());
+    let mut reasons: Vec<String> =
+        differs.map(|(word, ours, theirs)| format!("{word} {ours}, not {theirs}")).collect();
+    if train.optimizer != OptimizerKind::Electra {
+        reasons.push("another optimizer than ELECTRA's".into());
+    }
     reasons
 }
 
@@ -132,9 +157,34 @@ fn settings(row: &PaperRow, trial: &Trial) -> Vec<String> {
     reasons
 }
 
-/// Reasons by limits on the examples.
-fn finetuning(trial: &Trial) -> Vec<String> {
+/// Reasons by the numbers of fine-tuning, its runs, and limits on the examples.
+fn finetuning(setting: &Setting, trial: &Trial) -> Vec<String> {
     let evaluate = &trial.spec.evaluate;
+    let mut reasons = Vec::new();
+    let recipe = setting.table.recipe.map(|recipe| match recipe {
+        PublishedRecipe::Paper => Recipe::Paper,
+        PublishedRecipe::ReleasedCode => Recipe::ReleasedCode,
+    });
+    let size = setting.row.size.map(|size| match size {
+        PublishedSize::Small => RecipeSize::Small,
+        PublishedSize::Base => RecipeSize::Base,
+        PublishedSize::Large => RecipeSize::Large,
+    });
+    match recipe.zip(size) {
+        None => reasons.push("the published fine-tuning is not stated".to_string()),
+        Some((recipe, size)) => {
+            let differences = recipe_differences(&evaluate.finetune, &evaluate.tasks, recipe, size);
+            if !differences.is_empty() {
+                reasons.push(format!("fine-tuned with {}", differences.join(", ")));
+            }
+        }
+    }
+    let runs = evaluate.finetune_seeds;
+    match setting.table.runs {
+        Some(theirs) if runs >= theirs => {}
+        Some(theirs) => reasons.push(format!("the median of {runs} fine-tuning runs, not of {theirs}")),
+        None => reasons.push("the published number of fine-tuning runs is not stated".into()),
+    }
     let cap = |task: &TaskName| match task.is_squad() {
         true => evaluate.squad.max_train_examples,
         false => evaluate.finetune.max_train_examples,
@@ -143,5 +193,7 @@ fn finetuning(trial: &Trial) -> Vec<String> {
     let capped = capped.map(|cap| format!("fine-tuned on at most {cap} examples a task"));
     let in_part =
         evaluate.tasks.iter().any(|task| task.is_squad()) && evaluate.squad.max_validation_examples.is_some();
-    capped.into_iter().chain(in_part.then(|| "scored on a part of SQuAD's development set".into())).collect()
+    reasons.extend(capped);
+    reasons.extend(in_part.then(|| "scored on a part of SQuAD's development set".into()));
+    reasons
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::compare::block_paths;
 use super::*;
 use crate::experiment::PaperSpec;
-use crate::experiment::{DataSpec, ModelSize, PublishedSpec, ReportSpec, TaskSource, TokenizerSpec};
+use crate::experiment::{
+    DataSpec, FinetuneSpec, LayerDecayRule, ModelSize, PublishedSpec, ReportSpec, TaskSource, TokenizerSpec,
+    Trial,
+};
 use crate::report::fixture::{Fixture, outcome};
 
 fn paper(table: &str, rows: &[(&str, Value)]) -> PaperSpec {
@@ -28,6 +31,20 @@ fn point(kind: &str, steps: u64) -> Vec<(String, Value)> {
 
 fn kinds() -> [(&'static str, Value); 2] {
     [("ELECTRA", json!({"objective.kind": "rtd"})), ("BERT", json!({"objective.kind": "mlm"}))]
+}
+
+/// Fine-tunes as the released code does.
+fn as_released(trial: &mut Trial) {
+    let evaluate = &mut trial.spec.evaluate;
+    evaluate.finetune_seeds = 10;
+    evaluate.finetune = FinetuneSpec {
+        learning_rate: 1e-4,
+        layer_decay_rule: LayerDecayRule::ReleasedCode,
+        epochs_small_tasks: Some(10.0),
+        weight_decay: 0.01,
+        double_unordered: true,
+        ..FinetuneSpec::default()
+    };
 }
 
 /// The fixture's tasks as if they were GLUE's own.
@@ -70,19 +87,19 @@ fn a_table_of_values_with_three_seeds() {
 }
 
 #[test]
-fn two_seeds_conclude_nothing_and_other_sweeps_make_comparisons_of_their_own() {
+fn other_sweeps_make_comparisons_of_their_own() {
     let points = vec![point("rtd", 200), point("mlm", 200), point("rtd", 800), point("mlm", 800)];
     let fixture = Fixture::of(points, &[1, 2], ReportSpec::default());
     let page = shown(&fixture, &paper("figure3_right", &kinds()));
     for steps in ["200", "800"] {
         let sentence = format!(
             "steps {steps}: In the order of ELECTRA, Figure 3 (right) and section 3.2: Kendall's τ of the mean of cola, \
-             rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50); n = 2, \
-             fewer than 3 seeds, so nothing can be concluded."
+             rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50), n = 2; \
+             single seeds range over [1.00, 1.00]."
         );
         assert!(page.contains(&sentence), "{page}");
     }
-    assert!(page.contains("rank 1 |") && page.contains("too few seeds to conclude"), "{page}");
+    assert!(page.contains("rank 1 |"), "{page}");
     assert!(!page.contains("reproduced"));
 }
 
@@ -128,6 +145,11 @@ fn only_the_same_configuration_compares_in_absolute_value() {
     fixture.trials[0].spec.published = published(small);
     as_english(&mut fixture);
     let page = shown(&fixture, &released);
+    let reason = "- [1] fine-tuned with learning rate 0.0003, not 0.0001, layer decay rule paper, not released_code, \
+                  epochs small tasks none, not 10.0, weight decay 0.0, not 0.01; the median of 3 fine-tuning runs, not of 10";
+    assert!(page.contains(reason), "{page}");
+    as_released(&mut fixture.trials[0]);
+    let page = shown(&fixture, &released);
     // (57.0 + 66.7) / 2, and of nothing else.
     assert!(page.contains("61.9") && page.contains("in absolute value"), "{page}");
 
@@ -155,6 +177,7 @@ fn the_same_text_size_and_length_leave_no_reason() {
     let spec = &mut fixture.trials[0].spec;
     spec.model.size = ModelSize::Small;
     (spec.train.steps, spec.train.batch) = (1_000_000, 128);
+    (spec.train.learning_rate, spec.train.warmup, spec.train.weight_decay) = (5e-4, 10_000, 0.01);
     let data = |repo: &str, max_documents| DataSpec::Hub {
         repo: repo.into(),
         revision: "main".into(),
@@ -166,6 +189,7 @@ fn the_same_text_size_and_length_leave_no_reason() {
         tokenizer: TokenizerSpec::default(),
     };
     spec.data = data("Skylion007/openwebtext", None);
+    as_released(&mut fixture.trials[0]);
     let mut whole = outcome(&Fixture::new().trials[0]);
     whole.id = fixture.trials[0].id.clone();
     whole.steps = 1_000_000;
@@ -174,6 +198,9 @@ fn the_same_text_size_and_length_leave_no_reason() {
     std::fs::write(folder.join("outcome.json"), serde_json::to_string(&whole).unwrap()).unwrap();
     let rows = paper("released", &[("ELECTRA-Small-OWT", json!({"train.batch": 128}))]);
     assert!(shown(&fixture, &rows).contains("in absolute value"), "{}", shown(&fixture, &rows));
+    fixture.trials[0].spec.train.learning_rate = 2e-4;
+    assert!(shown(&fixture, &rows).contains("[1] learning rate 0.0002, not 0.0005"));
+    fixture.trials[0].spec.train.learning_rate = 5e-4;
     fixture.trials[0].spec.model.generator_ratio = 1.0;
     assert!(shown(&fixture, &rows).contains("another objective, generator or sharing"));
     fixture.trials[0].spec.model.generator_ratio = 0.25;
@@ -190,7 +217,7 @@ fn a_table_of_another_quantity_takes_the_held_out_one() {
     let rows = [("maximum likelihood", json!({"model.generator_ratio": 0.25}))];
     let page = shown(&fixture, &paper("appendix_f", &rows));
     assert!(
-        page.contains("The held-out mlm accuracy, % of each point") && page.contains(" 65.0 |"),
+        page.contains("The held-out accuracy at [MASK], % of each point") && page.contains(" 65.0 |"),
         "{page}"
     );
     assert_eq!(
@@ -205,7 +232,7 @@ fn the_file_holds_every_number() {
         Fixture::of(vec![point("rtd", 200), point("mlm", 200)], &[1, 2, 3], ReportSpec::default());
     fixture.experiment.expect.paper = Some(paper("table5", &kinds()));
     let summary = fixture.build().unwrap();
-    assert!(summary.verdict.lines().count() == 2, "{}", summary.verdict);
+    assert!(summary.verdict.lines().count() == 3, "{}", summary.verdict);
     let read = |name: &str| std::fs::read_to_string(fixture.out().join(name)).unwrap();
     insta::assert_snapshot!(read("paper.csv"), @r#"
     source,at,row,point,seen,paper,paper_rank,quantity,measured,sd,n,low,high,absolute,reason

@@ -260,4 +260,17 @@ mod tests {
         assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
         assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 1440);
     }
+
+    #[test]
+    fn look_at_the_figures_temporarily() {
+        let mut fixture = Fixture::with_controls();
+        fixture.experiment.report.y = "pairs.language.disc_sum".into();
+        fixture.build().unwrap();
+        let to = std::path::Path::new("/tmp/wt/i-stats-figs");
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(fixture.out()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
 }
