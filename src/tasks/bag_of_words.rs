@@ -120,7 +120,7 @@ mod tests {
             let (a, b) = (text(), text());
             let input_ids = [&[2], a.as_slice(), &[3], &b, &[3]].concat();
             let token_type_ids = [[0; 8].as_slice(), &[1; 7]].concat();
-            EncodedExample { idx: idx as i64, input_ids, token_type_ids, label: label(&a, &b) }
+            EncodedExample { idx: idx as i64, input_ids, token_type_ids, label: label(&a, &b), is_cut: false }
         };
         (0..n).map(example).collect()
     }
@@ -178,6 +178,7 @@ mod tests {
             input_ids: vec![2, 9, 9, 7, 3, 7, 8, 3],
             token_type_ids: vec![0, 0, 0, 0, 0, 1, 1, 1],
             label: 0.0,
+            is_cut: false,
         };
         let expected = [
             (Feature::First(7), 1.0),

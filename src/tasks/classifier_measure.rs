@@ -48,8 +48,13 @@ mod tests {
     use crate::tasks::table::task_info;
 
     fn examples(labels: impl Iterator<Item = f32>) -> Vec<EncodedExample> {
-        let example =
-            |label| EncodedExample { idx: 0, input_ids: vec![2, 3], token_type_ids: vec![0, 0], label };
+        let example = |label| EncodedExample {
+            idx: 0,
+            input_ids: vec![2, 3],
+            token_type_ids: vec![0, 0],
+            label,
+            is_cut: false,
+        };
         labels.map(example).collect()
     }
 

@@ -4,13 +4,13 @@
 
 use super::pairs::saved_measure;
 use crate::error::Result;
-use crate::experiment::TrialSpec;
+use crate::experiment::{DataSpec, TrialSpec};
 use crate::records::Measure;
 use crate::run::context::TrialContext;
 use crate::run::prepared_data::PreparedText;
 use crate::run::tasks::Tasks;
 use crate::tasks::{BagOfWords, PairScoring, encode, score_pairs_by_model, task_info};
-use crate::text::{CountModels, TokenModel};
+use crate::text::{Ceiling, CountModels, TokenModel, ceiling};
 
 /// Measures of every set of pairs by unigrams and trigrams, of the classification tasks by a bag of words, and
 /// of the held-out text.
@@ -26,6 +26,10 @@ pub fn measure_text_models(
     let scoring =
         PairScoring { tokenizer: &text.tokenizer, positions: usize::MAX, stop: &|| context.stop.check() };
     let mut measures = held_out(&models, text);
+    if let DataSpec::Language { documents, seed } = spec.data {
+        context.sink.phase("estimating the best possible loss");
+        measures.extend(ceiling(seed, documents, spec.train.seq_len)?.map(best_possible));
+    }
     for set in tasks.pair_sets() {
         for (name, model) in named {
             let scores = score_pairs_by_model(set, model, &scoring)?;
@@ -49,6 +53,18 @@ pub fn measure_text_models(
         measures.push(bag.run()?);
     }
     Ok(measures)
+}
+
+/// The best loss at `[MASK]` that the grammar of the built-in language allows.
+fn best_possible(found: Ceiling) -> Measure {
+    Measure {
+        name: "held_out.masked_loss".into(),
+        baseline: Some("ceiling".into()),
+        value: Some(found.mlm_loss),
+        standard_error: Some(found.standard_error),
+        synthetic: true,
+        ..Measure::default()
+    }
 }
 
 /// What the models lose on held-out text, beside the loss at `[MASK]`.

@@ -14,7 +14,13 @@ fn examples(n: usize, seed: u64) -> Vec<EncodedExample> {
         input_ids.extend((0..stream.below(9) + 1).map(|_| 5 + stream.below(12) as u32));
         input_ids.push(3);
         let label = f32::from(u8::from(input_ids.contains(&7)));
-        EncodedExample { idx: idx as i64, token_type_ids: vec![0; input_ids.len()], input_ids, label }
+        EncodedExample {
+            idx: idx as i64,
+            token_type_ids: vec![0; input_ids.len()],
+            input_ids,
+            label,
+            is_cut: false,
+        }
     };
     (0..n).map(example).collect()
 }
