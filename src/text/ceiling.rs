@@ -38,7 +38,7 @@ pub struct Ceiling {
 }
 
 /// Held-out documents that are looked at, at most; one example of each.
-const MAX_DOCUMENTS: u64 = 200;
+const MAX_DOCUMENTS: u64 = 100;
 
 /// Sweeps of a chain.
 const N_SWEEPS: usize = 32;
@@ -84,6 +84,8 @@ struct Cloze<'a> {
     example: usize,
     input_ids: Vec<u32>,
     first_segment_len: usize,
+    /// The line of the document after which nothing changes the example.
+    last_line: usize,
     /// Ascending.
     hidden: Vec<usize>,
     /// The ids of lines that were seen before.
@@ -101,6 +103,7 @@ impl<'a> Cloze<'a> {
             example: 0,
             input_ids: Vec::new(),
             first_segment_len: 0,
+            last_line: 0,
             hidden: Vec::new(),
             lines: HashMap::new(),
         };
@@ -108,6 +111,7 @@ impl<'a> Cloze<'a> {
         cloze.example = stream.below(examples.len());
         let example = examples.into_iter().nth(cloze.example);
         let example = example.ok_or_else(|| Error::internal("a document of the language has no example"))?;
+        cloze.last_line = cloze.last_line_of(derivation, &example)?;
         (cloze.input_ids, cloze.first_segment_len) = (example.input_ids, example.first_segment_len);
         let special = [tokenizer.special().cls, tokenizer.special().sep];
         let mut places: Vec<usize> =
@@ -124,6 +128,18 @@ impl<'a> Cloze<'a> {
     fn examples(&mut self, derivation: &Derivation) -> Result<Vec<PackedExample>> {
         let ids = derivation.lines.iter().map(|line| self.encode(line)).collect::<Result<Vec<_>>>()?;
         Ok(pack_document(ids, self.seq_len, self.tokenizer.special(), self.document))
+    }
+
+    /// The last line that the packer reads for an example.
+    fn last_line_of(&mut self, derivation: &Derivation, example: &PackedExample) -> Result<usize> {
+        for n_lines in 1..derivation.lines.len() {
+            let lines = derivation.lines[..n_lines].to_vec();
+            let beginning = Derivation { lines, choices: Vec::new() };
+            if self.examples(&beginning)?.get(self.example) == Some(example) {
+                return Ok(n_lines - 1);
+            }
+        }
+        Ok(derivation.lines.len())
     }
 
     fn encode(&mut self, line: &str) -> Result<Vec<u32>> {
@@ -184,6 +200,11 @@ impl<'a> Chain<'a> {
         (changed.derivation, changed.has_same_choices)
     }
 
+    /// How many choices of a document, the first ones, are made before the example is complete.
+    fn n_choices(&self, derivation: &Derivation) -> usize {
+        derivation.choices.partition_point(|choice| choice.line() <= self.cloze.last_line)
+    }
+
     /// Draws one choice anew given all others. Returns the probability of the true token at each hidden
     /// place.
     fn gibbs_step(&mut self, at: usize) -> Result<Vec<f64>> {
@@ -222,7 +243,7 @@ impl<'a> Chain<'a> {
             return Ok(());
         }
         let (derivation, _) = self.changed(at, outcome);
-        let accepted = self.state.choices.len() as f64 / derivation.choices.len() as f64;
+        let accepted = self.n_choices(&self.state) as f64 / self.n_choices(&derivation) as f64;
         if self.stream.uniform() < accepted
             && let Some(ids) = self.cloze.read(&derivation)?
         {
@@ -235,13 +256,13 @@ impl<'a> Chain<'a> {
     /// Gives as many choices as there are a step of each kind; returns the mean probability of the true
     /// tokens.
     fn sweep(&mut self) -> Result<Vec<f64>> {
-        let n = self.state.choices.len();
+        let n = self.n_choices(&self.state);
         let mut mean = vec![0.0; self.correct.len()];
         for _ in 0..n {
-            let at = self.stream.below(self.state.choices.len());
+            let at = self.stream.below(self.n_choices(&self.state));
             let expected = self.gibbs_step(at)?;
             mean.iter_mut().zip(expected).for_each(|(mean, expected)| *mean += expected / n as f64);
-            let at = self.stream.below(self.state.choices.len());
+            let at = self.stream.below(self.n_choices(&self.state));
             self.proposal_step(at)?;
         }
         Ok(mean)
@@ -258,7 +279,7 @@ impl<'a> Chain<'a> {
             }
         }
         // A token that the chain never came back to is rarer than one step in all of them.
-        let least = 1.0 / (n_sweeps * self.state.choices.len()) as f64;
+        let least = 1.0 / (n_sweeps * self.n_choices(&self.state)) as f64;
         Ok(mean.into_iter().map(|probability| -probability.max(least).ln()).collect())
     }
 }
@@ -280,6 +301,7 @@ mod tests {
             (2..first.input_ids.len()).filter(|&at| !special.contains(&first.input_ids[at])).collect();
         (chain.cloze.input_ids, chain.cloze.first_segment_len) = (first.input_ids, first.first_segment_len);
         chain.correct = vec![1.0; chain.cloze.hidden.len()];
+        chain.cloze.last_line = chain.state.lines.len();
 
         let (mut shares, mut n) = (vec![0.0; chain.correct.len()], 0.0);
         for index in 0..40_000 {
@@ -299,11 +321,19 @@ mod tests {
                 means.iter_mut().zip(probabilities).for_each(|(mean, p)| *mean += p / n_sweeps as f64);
             }
         }
-        println!("{n} {shares:?} {means:?}");
         for (share, mean) in shares.iter().zip(&means) {
             let error = (share * (1.0 - share) / n).sqrt().max(0.02);
             assert!((share - mean).abs() < 4.0 * error, "{shares:?} {means:?}");
         }
+    }
+
+    #[test]
+    fn a_ceiling_is_the_same_every_time() {
+        let short = estimate(0, 12, 16, 4).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(pool.install(|| estimate(0, 12, 16, 4)).unwrap(), short);
+        assert!(short.mlm_loss > 0.05 && short.mlm_loss < 2.0, "{short:?}");
+        assert_eq!(ceiling(0, 99, 16).unwrap(), None, "nothing is held out");
     }
 
     /// Prints how the estimate grows with the number of sweeps:
@@ -311,8 +341,8 @@ mod tests {
     #[test]
     #[ignore = "takes minutes"]
     fn ceiling_by_sweeps() {
-        for seq_len in [16, 32, 64, 128, 256] {
-            for n_sweeps in [2, 8, 32, 128] {
+        for seq_len in [32, 128, 16, 64, 256] {
+            for n_sweeps in [2, 8, 32, 64] {
                 let start = std::time::Instant::now();
                 let Ceiling { mlm_loss, standard_error } = estimate(0, 100, seq_len, n_sweeps).unwrap();
                 let seconds = start.elapsed().as_secs_f64();
