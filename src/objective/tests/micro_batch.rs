@@ -29,8 +29,12 @@ fn step(spec: &TrialSpec, micro_batch: Option<usize>) -> (BTreeMap<String, Vec<f
 #[test]
 fn micro_batches_add_up_to_the_full_batch() {
     let released_code = |kind: &str| format!(r#"{{"kind": "{kind}", "masking": "released_code"}}"#);
-    let kinds =
-        KINDS.map(String::from).into_iter().chain(["rtd", "electra_15", "replace_mlm"].map(released_code));
+    let normalised = [
+        r#"{"kind": "electra_15", "normalise": "all_tokens"}"#,
+        r#"{"kind": "all_tokens_mlm", "normalise": "masked", "masking": "released_code"}"#,
+    ];
+    let kinds = KINDS.into_iter().chain(normalised).map(String::from);
+    let kinds = kinds.chain(["rtd", "electra_15", "replace_mlm"].map(released_code));
     let mut compared = 0;
     for kind in kinds {
         let mut spec = trial(&kind, 10);
@@ -65,7 +69,7 @@ fn micro_batches_add_up_to_the_full_batch() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 28);
+    assert_eq!(compared, 32);
 }
 
 /// Counts how often a batch is masked.
