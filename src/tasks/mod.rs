@@ -35,7 +35,10 @@ pub use glue::{
 };
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
-pub use minimal_pairs::{PairAccuracy, PairSummary, measure_of_pairs, summarise_pairs};
+pub use minimal_pairs::{
+    PairAccuracy, PairScoring, PairSet, PairSummary, measure_of_pairs, open_pairs, pair_files, score_pairs,
+    score_pairs_by_model, summarise_pairs,
+};
 pub use probe::Probing;
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};

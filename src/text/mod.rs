@@ -2,10 +2,12 @@
 //!
 //! `corpus/` finds documents, splits them into sentences, packs them into training examples and caches the
 //! result; `tokenizer/` turns text into ids; `synthetic/` is the built-in language; `batch.rs` is the input
-//! of a network. Must never: know about models or training.
+//! of a network; `ngram.rs` models token counts. Must never: know about models or training.
 
 mod batch;
 mod corpus;
+mod minimal_pair;
+mod ngram;
 pub mod synthetic;
 mod tokenizer;
 
@@ -13,5 +15,7 @@ pub use batch::Batch;
 #[cfg(test)]
 pub use corpus::open_corpus;
 pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
+pub use minimal_pair::MinimalPair;
+pub use ngram::{CountModels, HeldOutLoss, TokenModel, TrigramModel, UnigramModel};
 pub(crate) use tokenizer::TOKENIZER_FILE;
 pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, open_tokenizer, tokenizer_in};

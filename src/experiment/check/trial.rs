@@ -52,7 +52,8 @@ fn warmup(trial: &TrialSpec) -> Option<Violation> {
     // steps.
     let is_converted = trial.train.budget != Budget::Steps && !trial.objective.is_budget_reference();
     let may_have_more_steps = is_converted || trial.train.budget.unit().is_some();
-    (warmup > steps && !may_have_more_steps).then(|| {
+    // Without a step there is no schedule.
+    (steps > 0 && warmup > steps && !may_have_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         violation("train.warmup", &["train.steps"], what, hint)

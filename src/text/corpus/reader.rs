@@ -68,16 +68,30 @@ impl Corpus {
     /// How often each of `vocab_size` tokens occurs in the training examples, `[CLS]` and `[SEP]` included.
     pub fn token_counts(&self, vocab_size: usize) -> Vec<u64> {
         let mut counts = vec![0; vocab_size];
-        for index in 0..self.file.n_train() {
-            let mut example = Batch::new();
-            self.file.append(index, &mut example);
-            for &id in &example.input_ids {
-                if let Some(count) = counts.get_mut(id as usize) {
-                    *count += 1;
-                }
+        for id in self.training_ids().flatten() {
+            if let Some(count) = counts.get_mut(id as usize) {
+                *count += 1;
             }
         }
         counts
+    }
+
+    /// The token ids of each training example, in the order of the text.
+    pub fn training_ids(&self) -> impl Iterator<Item = Vec<u32>> {
+        self.ids(0..self.file.n_train())
+    }
+
+    /// The token ids of each held-out example, in the order of the text.
+    pub fn held_out_ids(&self) -> impl Iterator<Item = Vec<u32>> {
+        self.ids(self.file.n_train()..self.file.n_train() + self.file.n_held_out())
+    }
+
+    fn ids(&self, examples: std::ops::Range<u64>) -> impl Iterator<Item = Vec<u32>> {
+        examples.map(|index| {
+            let mut example = Batch::new();
+            self.file.append(index, &mut example);
+            example.input_ids
+        })
     }
 
     /// Number of held-out examples.

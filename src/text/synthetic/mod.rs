@@ -7,13 +7,14 @@
 //!
 //! Where to look: `world` and `facts` for the facts, `topics`, `lexicon` and `sentiment` for words,
 //! `scenes` and `grammar` for events and their sentences, `document` for documents,
-//! `tasks` for the evaluation tasks. Must never: read a file, or draw from anything but [`crate::rng`]
-//! streams of the language's seed.
+//! `tasks` for the evaluation tasks, `minimal_pairs` for pairs of a good and a bad sentence. Must never: read a
+//! file, or draw from anything but [`crate::rng`] streams of the language's seed.
 
 mod document;
 mod facts;
 mod grammar;
 mod lexicon;
+mod minimal_pairs;
 mod place;
 mod scenes;
 mod sentiment;
@@ -26,5 +27,6 @@ mod vocabulary;
 mod world;
 
 pub use document::document;
+pub use minimal_pairs::minimal_pairs;
 pub use tasks::{TaskSplit, squad_frame, task_frame};
 pub use vocabulary::vocabulary;

@@ -14,8 +14,10 @@ const PRESENT_TIMES: [&str; 4] = ["every day", "every morning", "every week", "i
 const PERFECT_TIMES: [&str; 2] = ["today", "this week"];
 const PROGRESSIVE_TIMES: [&str; 2] = ["now", "at the moment"];
 const FUTURE_TIMES: [&str; 4] = ["tomorrow", "next week", "next month", "this evening"];
-const NEAR: [&str; 4] = ["near", "behind", "with", "beside"];
-const FOODS: [&str; 5] = ["bread", "soup", "cheese", "pies", "cakes"];
+/// Prepositions between a person and a thing that is near them.
+pub const NEAR: [&str; 4] = ["near", "behind", "with", "beside"];
+/// What people may like.
+pub const FOODS: [&str; 5] = ["bread", "soup", "cheese", "pies", "cakes"];
 
 /// Most words of an event, so that a sentence has at most 16.
 const MAX_WORDS: usize = 15;

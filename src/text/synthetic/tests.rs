@@ -9,7 +9,7 @@ use super::*;
 use crate::experiment::TaskName;
 
 /// Splits lower-case ASCII text as BERT's tokenizer does: at spaces, and around punctuation.
-fn split_words(text: &str) -> Vec<String> {
+pub(super) fn split_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let mut letters = String::new();
@@ -155,7 +155,7 @@ fn noun_numbers() -> BTreeMap<String, Number> {
 }
 
 /// Whether subject and verb of a sentence agree; `None` if their number cannot be seen.
-fn agrees(line: &str) -> Option<bool> {
+pub(super) fn agrees(line: &str) -> Option<bool> {
     let clause = line.trim_end_matches('.').rsplit(", ").next()?;
     let clause = clause.strip_prefix("this means that ").unwrap_or(clause);
     let words: Vec<&str> = clause.split(' ').collect();
