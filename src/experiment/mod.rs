@@ -28,9 +28,7 @@ pub use format::controls::{Control, ControlsSpec};
 pub use format::data::{DataSpec, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
 pub use format::evaluation::{evaluation_file, evaluation_name};
-pub use format::expect::{
-    Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED,
-};
+pub use format::expect::{Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED};
 pub use format::finetune::{FinetuneSpec, HeadKind};
 pub use format::glue_mean::GlueMean;
 pub use format::measure_name::MeasureName;

@@ -42,8 +42,7 @@ pub fn probability_of_improvement(first: &[Vec<f64>], second: &[Vec<f64>]) -> Op
     let of_task = |(first, second): (&Vec<f64>, &Vec<f64>)| {
         let n_pairs = first.len() * second.len();
         let wins = first.iter().flat_map(|one| second.iter().map(move |other| one - other));
-        let points: f64 =
-            wins.map(|gap| if gap == 0.0 { 0.5 } else { f64::from(u8::from(gap > 0.0)) }).sum();
+        let points: f64 = wins.map(|gap| if gap == 0.0 { 0.5 } else { f64::from(u8::from(gap > 0.0)) }).sum();
         (n_pairs > 0).then(|| points / n_pairs as f64)
     };
     let of_tasks: Vec<f64> = first.iter().zip(second).map(of_task).collect::<Option<_>>()?;
@@ -53,14 +52,16 @@ pub fn probability_of_improvement(first: &[Vec<f64>], second: &[Vec<f64>]) -> Op
 
 /// 2.5 and 97.5 % of a statistic over stratified bootstraps of its sides. The random numbers are the same for
 /// every statistic, so that a report does not depend on what else is in it.
-pub fn stratified_bootstrap(sides: &[&Scores], statistic: impl Fn(&[Scores]) -> Option<f64>) -> Option<(f64, f64)> {
+pub fn stratified_bootstrap(
+    sides: &[&Scores],
+    statistic: impl Fn(&[Scores]) -> Option<f64>,
+) -> Option<(f64, f64)> {
     let mut stream = Stream::new(0, Purpose::Bootstrap, 1, 0);
     let mut task = |values: &Vec<f64>| -> Vec<f64> {
         values.iter().filter_map(|_| stream.choose(values)).copied().collect()
     };
-    let mut draw = || -> Vec<Scores> {
-        sides.iter().map(|side| side.iter().map(&mut task).collect()).collect()
-    };
+    let mut draw =
+        || -> Vec<Scores> { sides.iter().map(|side| side.iter().map(&mut task).collect()).collect() };
     let mut drawn: Vec<f64> = (0..N_RESAMPLES).filter_map(|_| statistic(&draw())).collect();
     drawn.sort_by(f64::total_cmp);
     Some((*drawn.get(drawn.len() / 40)?, *drawn.get(drawn.len().checked_sub(1 + drawn.len() / 40)?)?))
@@ -170,6 +171,6 @@ mod tests {
         assert!(of(4).is_none());
         let text = of(5).unwrap().to_markdown();
         assert!(text.contains("| 0.25 ") && text.contains("| IQM "), "{text}");
-        assert!(text.contains("| P(improvement) | 1.00 [1.00, 1.00] |"), "{text}");
+        assert!(text.contains("| P(improvement) |    1.00 [1.00, 1.00] |"), "{text}");
     }
 }

@@ -145,7 +145,11 @@ fn in_words(selector: &Map<String, Value>) -> String {
             Value::Array(any) => any.iter().map(value_label).collect::<Vec<_>>().join(" or "),
             one => value_label(one),
         };
-        if value.is_string() || path.ends_with(".kind") { label } else { format!("{} {label}", last_word(path)) }
+        if value.is_string() || path.ends_with(".kind") {
+            label
+        } else {
+            format!("{} {label}", last_word(path))
+        }
     };
     let words: Vec<String> = selector.iter().map(word).collect();
     if words.is_empty() { "all points".into() } else { words.join(", ") }
@@ -173,7 +177,11 @@ fn of_best_points(experiment: &ExperimentSpec, axes: &Axes, summary: &Summary) -
     let contrast = |name: String, points: Vec<(usize, bool)>| {
         let side = |sign: f64, wanted: bool, label: &str| Side {
             sign,
-            points: points.iter().filter(|(_, expected)| *expected == wanted).map(|(point, _)| *point).collect(),
+            points: points
+                .iter()
+                .filter(|(_, expected)| *expected == wanted)
+                .map(|(point, _)| *point)
+                .collect(),
             is_untrained: false,
             label: label.into(),
         };
@@ -186,9 +194,11 @@ fn of_best_points(experiment: &ExperimentSpec, axes: &Axes, summary: &Summary) -
         }
     };
     if expects_a_line(best_at, axes) {
-        let ends = axes.series.iter().enumerate().filter_map(|(line, value)| {
-            Some((axes.end_of(line)?, is_expected(best_at, value)))
-        });
+        let ends = axes
+            .series
+            .iter()
+            .enumerate()
+            .filter_map(|(line, value)| Some((axes.end_of(line)?, is_expected(best_at, value))));
         return vec![contrast(format!("the end of {labels} above the other ends"), ends.collect())];
     }
     let of_line = |(line, name): (usize, &String)| {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::axes::{Axes, Point};
+use super::axes::{Axes, Point, last_word};
 use super::quantity::{Quantity, QuantityKind, is_in_the_mean};
 use super::values::{Cell, Measurements, TrialValues, cells, mean_of, trial_values};
 use crate::error::Result;
-use crate::experiment::{Control, MeasureName, Reference, ReportSpec, Trial, TrialId};
+use crate::experiment::{Control, MeasureName, Reference, ReportSpec, Trial, TrialId, value_label};
 use crate::records::Measure;
 
 /// The controls of a report.
@@ -63,8 +63,12 @@ impl Controls {
 /// Summarises the finished controls.
 pub fn of(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> Result<Controls> {
     let values = trial_values(measurements.control_frames, quantities)?;
-    let untrained: Vec<Trial> =
-        measurements.controls.iter().filter(|one| one.spec.control == Some(Control::Untrained)).cloned().collect();
+    let untrained: Vec<Trial> = measurements
+        .controls
+        .iter()
+        .filter(|one| one.spec.control == Some(Control::Untrained))
+        .cloned()
+        .collect();
     Ok(Controls {
         untrained: untrained_rows(&untrained, &values, quantities.len()),
         baselines: baselines(measurements, quantities),
@@ -82,7 +86,12 @@ fn untrained_rows(trials: &[Trial], values: &[TrialValues], n_quantities: usize)
             values.iter().filter(|one| ids.iter().any(|id| id.0 == one.id)).collect();
         let name = match point.values.is_empty() {
             true => "untrained".into(),
-            false => format!("untrained, {}", axes.point_name(point)),
+            false => {
+                let settings = point.values.iter();
+                let words =
+                    settings.map(|(path, value)| format!("{} {}", last_word(path), value_label(value)));
+                format!("untrained, {}", words.collect::<Vec<_>>().join(", "))
+            }
         };
         UntrainedRow {
             name,
@@ -172,8 +181,9 @@ fn values_of(measures: &[&Measure], quantities: &[Quantity]) -> Vec<Option<f64>>
 /// Whether a baseline of this name stands beside a quantity: `pairs.blimp` beside all scorers of that set,
 /// `cola` beside the fine-tuned and the probed task, the loss at masked words under either of its names.
 fn stands_beside(name: &str, quantity: &Quantity) -> bool {
-    let is_masked_loss =
-        |name: &str| matches!(MeasureName::parse(name), Some(MeasureName::HeldOut("mlm_loss" | "masked_loss")));
+    let is_masked_loss = |name: &str| {
+        matches!(MeasureName::parse(name), Some(MeasureName::HeldOut("mlm_loss" | "masked_loss")))
+    };
     let is_probed = matches!(quantity.kind, QuantityKind::Probe(task) if task.as_str() == name);
     let is_set = quantity.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
     name == quantity.name || is_set || is_probed || (is_masked_loss(name) && is_masked_loss(&quantity.name))
@@ -204,7 +214,8 @@ mod tests {
         for point in 0..summary.points.len() {
             assert_eq!(controls.untrained_of(point, pairs), controls.untrained[0].cells.get(pairs));
         }
-        let seeds: Vec<u64> = controls.untrained[0].cells[pairs].seeds.iter().map(|(seed, _)| *seed).collect();
+        let seeds: Vec<u64> =
+            controls.untrained[0].cells[pairs].seeds.iter().map(|(seed, _)| *seed).collect();
         assert_eq!(seeds, [1, 2, 3]);
     }
 

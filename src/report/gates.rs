@@ -37,7 +37,12 @@ impl Gate {
 ///
 /// # Errors
 /// A frame lacks the columns of `records/frame.rs`.
-pub fn evaluate(gates: &[GateSpec], axes: &Axes, summary: &Summary, frames: &PlanFrames) -> Result<Vec<Gate>> {
+pub fn evaluate(
+    gates: &[GateSpec],
+    axes: &Axes,
+    summary: &Summary,
+    frames: &PlanFrames,
+) -> Result<Vec<Gate>> {
     let evaluate = |gate: &GateSpec| match gate.collapsed {
         Some(_) => collapsed(gate, axes, frames),
         None => Ok(measured(gate, axes, summary)),
@@ -72,7 +77,11 @@ impl Demand {
 
 fn measured(gate: &GateSpec, axes: &Axes, summary: &Summary) -> Gate {
     let Some(demand) = demand(gate) else {
-        return Gate { condition: "no condition".into(), failures: vec!["it has no condition".into()], evidence: vec![] };
+        return Gate {
+            condition: "no condition".into(),
+            failures: vec!["it has no condition".into()],
+            evidence: vec![],
+        };
     };
     let condition = format!("{} {}{}", gate.measure, demand.words(), place(gate));
     let failed = |why: String| Gate { condition: condition.clone(), failures: vec![why], evidence: vec![] };
@@ -89,13 +98,8 @@ fn measured(gate: &GateSpec, axes: &Axes, summary: &Summary) -> Gate {
     for point in selected {
         let name = axes.points.get(point).map(|point| axes.point_name(point)).unwrap_or_default();
         let cell = summary.cell(point, index).filter(|cell| cell.spread.is_some());
-        // A gate for all points passes over those without the measure, such as a detector's AUC without one.
-        let Some(cell) = cell else {
-            if !gate.at.is_empty() {
-                failures.push(format!("{name} has no value"));
-            }
-            continue;
-        };
+        // A point may not have the measure, such as an AUC where nothing is detected; one of them must.
+        let Some(cell) = cell else { continue };
         n_measured += 1;
         match of_point(&demand, cell, (point, index), summary, quantity) {
             Ok(words) => evidence.push(format!("{name}: {words}")),
@@ -162,7 +166,11 @@ fn differences(
         let untrained = controls.untrained_of(point, index);
         let difference = |(seed, value): &(u64, Option<f64>)| Some((*value)? - untrained?.of_seed(*seed)?);
         let found: Vec<f64> = cell.seeds.iter().filter_map(difference).collect();
-        return if found.is_empty() { Err("the untrained encoder was not measured".into()) } else { Ok(found) };
+        return if found.is_empty() {
+            Err("the untrained encoder was not measured".into())
+        } else {
+            Ok(found)
+        };
     }
     match controls.baseline(reference, index) {
         None => Err(format!("{} was not measured", reference.label())),

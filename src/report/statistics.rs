@@ -55,8 +55,12 @@ pub fn summarise(axes: &Axes, measurements: &Measurements) -> Result<Summary> {
     let quantities = quantities(measurements.experiment, frames)?;
     let y = position(&quantities, &measurements.experiment.report.y);
     let trials = trial_values(frames, &quantities)?;
-    let mut points: Vec<PointSummary> =
-        axes.points.iter().enumerate().map(|(index, point)| of_point(index, point, &trials, &quantities)).collect();
+    let mut points: Vec<PointSummary> = axes
+        .points
+        .iter()
+        .enumerate()
+        .map(|(index, point)| of_point(index, point, &trials, &quantities))
+        .collect();
     for trials in groups(&frames.trials, &["point_index"])? {
         let Some(point) = points.get_mut(point_of(&trials)?) else { continue };
         point.flops = mean_of(&numbers(&trials, "outcome.flops")?);

@@ -43,9 +43,9 @@ pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {
         let mut texts = vec![name];
         texts.extend(with_head.then_some(head));
         texts.push(trials);
-        texts.extend(cells.iter().zip(&summary.quantities).map(|(cell, quantity)| {
-            in_cell(cell, quantity.decimals())
-        }));
+        texts.extend(
+            cells.iter().zip(&summary.quantities).map(|(cell, quantity)| in_cell(cell, quantity.decimals())),
+        );
         if with_interval {
             let decimals = summary.y_quantity().map_or(2, Quantity::decimals);
             let text = interval_of(cells).map(|(low, high)| format!("[{low:.decimals$}, {high:.decimals$}]"));
@@ -102,7 +102,8 @@ pub fn terminal(axes: &Axes, summary: &Summary) -> Table {
         table.row(cells);
     }
     for baseline in &summary.controls.baselines {
-        let value = |index: &usize| in_baseline(baseline.values.get(*index).copied().flatten(), decimals(*index));
+        let value =
+            |index: &usize| in_baseline(baseline.values.get(*index).copied().flatten(), decimals(*index));
         let values: Vec<String> = shown.iter().map(value).collect();
         if values.iter().any(|value| !value.is_empty()) {
             let mut cells = vec![baseline.name.clone(), String::new()];
@@ -119,11 +120,10 @@ fn is_brief(summary: &Summary, index: usize) -> bool {
     let before = || summary.quantities.iter().take(index);
     match &quantity.kind {
         QuantityKind::Task(_) | QuantityKind::Mean => true,
-        QuantityKind::HeldOut(name) => {
-            quantity.is_named || name == "masked_accuracy" || name == "disc_auc"
-        }
+        QuantityKind::HeldOut(name) => quantity.is_named || name == "masked_accuracy" || name == "disc_auc",
         kind => {
-            let same_kind = |other: &Quantity| std::mem::discriminant(&other.kind) == std::mem::discriminant(kind);
+            let same_kind =
+                |other: &Quantity| std::mem::discriminant(&other.kind) == std::mem::discriminant(kind);
             quantity.is_named
                 || (!before().any(same_kind)
                     && !summary.quantities.iter().any(|other| other.is_named && same_kind(other)))

@@ -78,7 +78,7 @@ pub fn judge(
     if has_failed {
         contrasts.iter_mut().for_each(|contrast| contrast.word = Word::Open);
     }
-    let mut lines: Vec<String> = gates.iter().filter(|gate| !gate.holds()).map(sentence_of_gate).collect();
+    let mut lines = sentences_of_gates(&gates);
     let family = contrasts.len();
     for (index, contrast) in contrasts.iter().enumerate() {
         let is_primary = index == 0 && family > 1;
@@ -101,7 +101,19 @@ fn sentence_of_gate(gate: &Gate) -> String {
         0 => String::new(),
         n => format!("; and {n} more"),
     };
-    format!("A gate does not hold, so nothing is concluded: {} ({}{more}).", gate.condition, shown.join("; "))
+    format!("Gate that does not hold: {} ({}{more}).", gate.condition, shown.join("; "))
+}
+
+/// What is said first if a gate does not hold.
+fn sentences_of_gates(gates: &[Gate]) -> Vec<String> {
+    let failed: Vec<&Gate> = gates.iter().filter(|gate| !gate.holds()).collect();
+    let first = match (failed.len(), gates.len()) {
+        (0, _) => return Vec::new(),
+        (1, 1) => "Nothing is concluded, since the gate does not hold.".to_string(),
+        (1, all) => format!("Nothing is concluded, since one of {all} gates does not hold."),
+        (n, all) => format!("Nothing is concluded, since {n} of {all} gates do not hold."),
+    };
+    std::iter::once(first).chain(failed.into_iter().map(sentence_of_gate)).collect()
 }
 
 fn no_contrast(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
@@ -165,14 +177,19 @@ fn claim(planned: &Planned, quantity: &Quantity) -> String {
 /// The difference with its interval, n and p.
 fn numbers(contrast: &Tested, estimate: &Estimate, quantity: &Quantity, family: usize) -> String {
     let decimals = quantity.decimals();
-    let what = if contrast.planned.sides.len() == 4 { "the difference of differences" } else { "the difference" };
+    let what =
+        if contrast.planned.sides.len() == 4 { "the difference of differences" } else { "the difference" };
     let tie = if estimate.effect == 0.0 { ", a tie" } else { "" };
     let interval = estimate
         .interval()
         .map(|(low, high)| format!(", 95 % interval [{low:+.decimals$}, {high:+.decimals$}]"));
     let p = match (contrast.adjusted_p, estimate.p()) {
         (Some(adjusted), Some(p)) if family > 1 => {
-            format!(", {}, {} after Holm's correction for {family} contrasts", in_words("p", p), in_words("p", adjusted))
+            format!(
+                ", {}, {} after Holm's correction for {family} contrasts",
+                in_words("p", p),
+                in_words("p", adjusted)
+            )
         }
         (Some(adjusted), _) => format!(", {}", in_words("p", adjusted)),
         _ => String::new(),
@@ -212,9 +229,7 @@ fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
         }
         Obstacle::Unfinished(done, all) => format!("Open, since {done} of {all} trials are done."),
         Obstacle::NoSeed => "No seed has a value on every side.".into(),
-        Obstacle::NoSpread => {
-            "Open, since the seeds show no spread: run more of them.".into()
-        }
+        Obstacle::NoSpread => "Open, since the seeds show no spread: run more of them.".into(),
     }
 }
 
@@ -238,18 +253,23 @@ fn undecided(planned: &Planned, estimate: &Estimate, quantity: &Quantity, family
     match estimate.seeds_to_find(effect, LEVEL / family.max(1) as f64) {
         Some(seeds) => {
             let each = if estimate.is_paired() { "" } else { " on each side" };
-            format!(" About {seeds} seeds{each} would decide it (80 % power for {words}, with the measured spread).")
+            format!(
+                " About {seeds} seeds{each} would decide it (80 % power for {words}, with the measured spread)."
+            )
         }
-        None => format!(" More than 1000 seeds would be needed (80 % power for {words}, with the measured spread)."),
+        None => format!(
+            " More than 1000 seeds would be needed (80 % power for {words}, with the measured spread)."
+        ),
     }
 }
 
 /// The best points on the y axis.
 fn best(axes: &Axes, summary: &Summary) -> Option<String> {
     let quantity = summary.y_quantity()?;
-    let cells = axes.points.iter().enumerate().filter_map(|(index, point)| {
-        Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))
-    });
+    let cells =
+        axes.points.iter().enumerate().filter_map(|(index, point)| {
+            Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))
+        });
     let cells: Vec<_> = cells.collect();
     let oriented = |mean: f64| if quantity.lower_is_better() { -mean } else { mean };
     let top = cells.iter().map(|(_, spread)| oriented(spread.mean)).reduce(f64::max)?;

@@ -139,7 +139,8 @@ pub(crate) fn measure(
             problem("has no value, since no task is evaluated", hint.into())
         }
         Some(MeasureName::Task(task)) if !evaluate.tasks.contains(&task) => {
-            let hint = format!("add {task} to evaluate.tasks, or use glue.mean or one of {}", tasks.join(", "));
+            let hint =
+                format!("add {task} to evaluate.tasks, or use glue.mean or one of {}", tasks.join(", "));
             problem("is a task that is not evaluated", hint)
         }
         Some(MeasureName::Pairs { set, scorer }) => {

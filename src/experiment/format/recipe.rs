@@ -95,7 +95,12 @@ impl Recipe {
 
 /// What fine-tuning does other than a recipe: every number that differs, with the recipe's own. The longer
 /// training of RTE and STS-B counts only if one of them is among the tasks.
-pub fn differences(finetune: &FinetuneSpec, tasks: &[TaskName], recipe: Recipe, size: RecipeSize) -> Vec<String> {
+pub fn differences(
+    finetune: &FinetuneSpec,
+    tasks: &[TaskName],
+    recipe: Recipe,
+    size: RecipeSize,
+) -> Vec<String> {
     let Ok(ours) = serde_json::to_value(finetune) else { return Vec::new() };
     let has_small_tasks = tasks.iter().any(|task| matches!(task, TaskName::Rte | TaskName::Stsb));
     let has_pairs = tasks.iter().any(|task| matches!(task, TaskName::Mrpc | TaskName::Stsb));

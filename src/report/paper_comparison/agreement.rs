@@ -134,8 +134,14 @@ mod tests {
         let worst = [(2, Some(1.0)), (1, Some(2.0)), (3, Some(9.0))];
         let entries = [Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &worst }];
         let agreement = Agreement::of(&entries).unwrap();
-        let expected =
-            Agreement { tau: 1.0, n_pairs: 1, n_points: 2, chance: Some(0.5), n_seeds: 2, range: Some((1.0, 1.0)) };
+        let expected = Agreement {
+            tau: 1.0,
+            n_pairs: 1,
+            n_points: 2,
+            chance: Some(0.5),
+            n_seeds: 2,
+            range: Some((1.0, 1.0)),
+        };
         assert_eq!(agreement, expected);
         let other = [(7, Some(1.0))];
         assert_eq!(Agreement::of(&[Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &other }]), None);

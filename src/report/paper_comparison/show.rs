@@ -152,7 +152,8 @@ fn sentence(comparison: &PaperComparison, block: &Block) -> Option<String> {
     let from_memory = block.rows.iter().any(|row| comparison.table.seen(row.paper) == Seen::Memory);
     let memory = if from_memory { " The published values are not checked against the paper." } else { "" };
     let n = agreement.n_seeds;
-    let range = agreement.range.map_or(String::new(), |range| format!("; single seeds range over {}", ends(range)));
+    let range =
+        agreement.range.map_or(String::new(), |range| format!("; single seeds range over {}", ends(range)));
     let count = |wanted| block.pairs.iter().filter(|pair| pair.word() == wanted).count();
     Some(format!(
         "{size}, n = {n}{range}. Paired differences: {} of {} agree with the paper, {} contradict it, {} are open.{memory}",

@@ -59,14 +59,20 @@ impl<'a> CurveFigure<'a> {
         let shown = [
             ("Training loss", "loss", Split::Train, &["loss"][..]),
             ("Loss at [MASK] on held-out text", "nats", Split::Validation, &["masked_loss"]),
-            ("Accuracy at [MASK] on held-out text", "%", Split::Validation, &["masked_accuracy", "mlm_accuracy"]),
+            (
+                "Accuracy at [MASK] on held-out text",
+                "%",
+                Split::Validation,
+                &["masked_accuracy", "mlm_accuracy"],
+            ),
             ("Discriminator on held-out text", "AUC", Split::Validation, &["disc_auc"]),
         ];
         let mut panels = Vec::new();
         for (title, y_title, split, names) in shown {
             for measure in names {
                 let factor = MeasureName::HeldOut(measure).factor();
-                let curves = collect(metrics, split, measure, if split == Split::Train { 1.0 } else { factor })?;
+                let curves =
+                    collect(metrics, split, measure, if split == Split::Train { 1.0 } else { factor })?;
                 if !curves.is_empty() {
                     let references = references_of(summary, split, names);
                     let y_range = y_range(&curves, split == Split::Train, &references);

@@ -47,7 +47,9 @@ impl Simulated {
         let mut stream = Stream::new(run as u64, Purpose::Test, n_seeds as u64, u64::from(is_paired));
         let shared: Vec<f64> = (0..n_seeds).map(|_| 2.0 * stream.normal()).collect();
         let y = self.summary.y.unwrap();
-        for (point, PointSummary { cells, n_done, n_trials, .. }) in self.summary.points.iter_mut().enumerate() {
+        for (point, PointSummary { cells, n_done, n_trials, .. }) in
+            self.summary.points.iter_mut().enumerate()
+        {
             (*n_done, *n_trials) = (n_seeds, n_seeds);
             let value = |seed: usize| {
                 let common = if is_paired { shared[seed] } else { 0.0 };
@@ -79,7 +81,8 @@ impl Simulated {
 fn without_an_effect_few_experiments_conclude() {
     let mut simulated = Simulated::new();
     for n_expected in 1..RATIOS.len() {
-        simulated.fixture.experiment.expect.best_at = RATIOS[..n_expected].iter().map(|ratio| json!(ratio)).collect();
+        simulated.fixture.experiment.expect.best_at =
+            RATIOS[..n_expected].iter().map(|ratio| json!(ratio)).collect();
         for n_seeds in 2..=8 {
             for is_paired in [true, false] {
                 let (concluded, _) = simulated.shares(n_seeds, &[], is_paired, N_RUNS);
@@ -114,8 +117,12 @@ fn a_family_keeps_the_error_rate() {
         by_more_than: Some(crate::experiment::PairSpec { better: map(at(0.5)), than: at(0.75) }),
         ..contrast("interaction", 0.25, 1.0)
     };
-    simulated.fixture.experiment.expect.contrasts =
-        vec![contrast("one", 0.125, 0.25), contrast("two", 0.5, 0.75), interaction, contrast("four", 0.5, 1.0)];
+    simulated.fixture.experiment.expect.contrasts = vec![
+        contrast("one", 0.125, 0.25),
+        contrast("two", 0.5, 0.75),
+        interaction,
+        contrast("four", 0.5, 1.0),
+    ];
     for n_seeds in 2..=8 {
         let (concluded, _) = simulated.shares(n_seeds, &[], true, N_RUNS);
         assert!(concluded <= LEVEL + tolerance(LEVEL, N_RUNS), "{n_seeds} seeds: {concluded}");
@@ -127,7 +134,8 @@ fn a_family_keeps_the_error_rate() {
 #[test]
 fn the_stated_number_of_seeds_has_its_power() {
     let mut simulated = Simulated::new();
-    simulated.fixture.experiment.report = ReportSpec { y: "glue.mean".into(), ..simulated.fixture.experiment.report };
+    simulated.fixture.experiment.report =
+        ReportSpec { y: "glue.mean".into(), ..simulated.fixture.experiment.report };
     simulated.fixture.experiment.expect.best_at = vec![json!(0.25)];
     // The expected point against the mean of four others: the difference of a seed has variance 1 + 1 / 4.
     let deviation = 1.25f64.sqrt();
@@ -141,7 +149,10 @@ fn the_stated_number_of_seeds_has_its_power() {
         };
         let (enough, too_few) = (power(seeds), power(seeds - 1));
         assert!(enough >= POWER - tolerance(POWER, N_RUNS), "{effect}: {seeds} seeds find it in {enough}");
-        assert!(too_few < POWER + tolerance(POWER, N_RUNS), "{effect}: {seeds} - 1 seeds find it in {too_few}");
+        assert!(
+            too_few < POWER + tolerance(POWER, N_RUNS),
+            "{effect}: {seeds} - 1 seeds find it in {too_few}"
+        );
         let stated = measured.power(effect, LEVEL, seeds);
         assert!((stated - enough).abs() < tolerance(POWER, N_RUNS) + 0.001, "{effect}: {stated}, {enough}");
     }
