@@ -4,7 +4,7 @@
 Reads reports/*/small/report.md (question, expectation, verdict) and paper.csv beside it (the paper's values or ranks
 and ours), and writes the table between the marks `<!-- answers:begin -->` and `<!-- answers:end -->` of README.md.
 Nothing in the table is computed here. The paper's order has signs, `>` and `=`. Ours has none, since the verdict alone
-says whether a difference is more than the spread of the seeds.
+says whether a difference is more than the seeds explain.
 
 Needs: Python 3.9 or later, nothing else.
 Run:   python scripts/answers.py            writes the table
@@ -20,9 +20,11 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BEGIN, END = "<!-- answers:begin -->\n", "<!-- answers:end -->"
-VERDICT = re.compile(
-    r"\*\*Verdict\.\*\* (?P<word>[^(]+?) "
-    r"\(difference (?P<difference>[-+][\d.]+ ± [\d.]+), n = (?P<n>\d+) and (?P<other>\d+)\)"
+# The first row of the table of contrasts, which is the primary one.
+CONTRAST = re.compile(
+    r"^\| contrast .*\n\|[ :|-]+\n\| (?P<name>.+?) +\| (?P<measure>.+?) +\| +(?P<difference>\S+) \| +(?P<interval>.+?) "
+    r"\| +(?P<n>.+?) \| +(?P<p>.+?) \| +(?P<holm>.+?) \| (?P<word>\w+) +\|$",
+    re.MULTILINE,
 )
 
 
@@ -46,7 +48,7 @@ def by_rank(rows):
 def by_mean(rows):
     """Our rows from the highest to the lowest mean."""
     rows = sorted(rows, key=lambda row: -float(row["measured"]))
-    return ", ".join(f"{row['row']}: {float(row['measured']):.2f} ± {float(row['sd']):.2f}" for row in rows)
+    return ", ".join(f"{row['row']}: {float(row['measured']):.2f}" for row in rows)
 
 
 def answer(path):
@@ -56,17 +58,15 @@ def answer(path):
     with open(os.path.join(os.path.dirname(path), "paper.csv"), encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     name = found(r"^# (\w+): ", text, path)[1]
-    claim = found(r"\*\*Expected\.\*\* (.*?); the best mean", text, path)[1]
-    verdict = found(VERDICT, text, path)
-    n = verdict["n"] if verdict["n"] == verdict["other"] else f"{verdict['n']} and {verdict['other']}"
-    too_few = ", too few seeds to conclude" if "fewer than 3 seeds" in text else ""
+    claim = found(r"\*\*Expected\.\*\* (.*?)(?:; the best mean|; planned contrasts|\.\n| \([A-Z])", text, path)[1]
+    contrast = found(CONTRAST, text, path)
     link = os.path.relpath(path, ROOT).replace(os.sep, "/")
     cells = [
         f"{claim} ({rows[0]['source']})",
         by_rank(rows),
         by_mean(rows),
-        n,
-        f"[{verdict['word'].lower()}]({link}) (difference {verdict['difference']}){too_few}",
+        contrast["n"],
+        f"[{contrast['word']}]({link}): {contrast['name']}, {contrast['difference']}, 95 % interval {contrast['interval']}",
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in [f"`{name}`: {cells[0]}", *cells[1:]]) + " |\n"
 
@@ -74,7 +74,7 @@ def answer(path):
 def table():
     """The whole table."""
     paths = sorted(glob.glob(os.path.join(ROOT, "reports", "*", "small", "report.md")))
-    head = "| claim | paper | ours, from the highest mean | n | verdict |\n| --- | --- | --- | ---: | --- |\n"
+    head = "| claim | paper | our means, from the highest | n | verdict on the primary contrast |\n| --- | --- | --- | ---: | --- |\n"
     return head + "".join(answer(path) for path in paths)
 
 

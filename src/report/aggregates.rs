@@ -171,6 +171,6 @@ mod tests {
         assert!(of(4).is_none());
         let text = of(5).unwrap().to_markdown();
         assert!(text.contains("| 0.25 ") && text.contains("| IQM "), "{text}");
-        assert!(text.contains("| P(improvement) | 1.00 [1.00, 1.00] |"), "{text}");
+        assert!(text.contains("| P(improvement) |    1.00 [1.00, 1.00] |"), "{text}");
     }
 }

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::axes::{Axes, Point};
+use super::axes::{Axes, Point, last_word};
 use super::quantity::{Quantity, QuantityKind, is_in_the_mean};
 use super::values::{Cell, Measurements, TrialValues, cells, mean_of, trial_values};
 use crate::error::Result;
-use crate::experiment::{Control, MeasureName, Reference, ReportSpec, Trial, TrialId};
+use crate::experiment::{Control, MeasureName, Reference, ReportSpec, Trial, TrialId, value_label};
 use crate::records::Measure;
 
 /// The controls of a report.
@@ -86,7 +86,12 @@ fn untrained_rows(trials: &[Trial], values: &[TrialValues], n_quantities: usize)
             values.iter().filter(|one| ids.iter().any(|id| id.0 == one.id)).collect();
         let name = match point.values.is_empty() {
             true => "untrained".into(),
-            false => format!("untrained, {}", axes.point_name(point)),
+            false => {
+                let settings = point.values.iter();
+                let words =
+                    settings.map(|(path, value)| format!("{} {}", last_word(path), value_label(value)));
+                format!("untrained, {}", words.collect::<Vec<_>>().join(", "))
+            }
         };
         UntrainedRow {
             name,

@@ -27,7 +27,8 @@ use crate::rng::{Purpose, Stream};
 pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
     let at = |name: &str| point.iter().find(|(path, _)| path == name).map(|(_, value)| value);
     let generator_ratio = at("model.generator_ratio").and_then(Value::as_f64).unwrap_or(0.25);
-    let model = ModelSpec { generator_ratio, ..ModelSpec::default() };
+    let hidden = at("model.hidden").and_then(Value::as_u64).map(|hidden| hidden as usize);
+    let model = ModelSpec { generator_ratio, hidden, ..ModelSpec::default() };
     let objective = match at("objective.kind").and_then(Value::as_str) {
         Some("mlm") => ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper },
         _ => ObjectiveSpec::default(),
@@ -94,7 +95,23 @@ impl Fixture {
     /// Three ratios × three seeds with minimal pairs, a probe and all controls, which the made-up encoders
     /// beat.
     pub fn with_controls() -> Self {
-        let mut fixture = Self::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+        Self::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]).and_controls()
+    }
+
+    /// Two widths × two objectives × three seeds with all controls, so that there are two encoders.
+    pub fn with_widths() -> Self {
+        let point = |kind: &str, hidden: u64| {
+            vec![("objective.kind".to_string(), json!(kind)), ("model.hidden".to_string(), json!(hidden))]
+        };
+        let points = vec![point("rtd", 64), point("mlm", 64), point("rtd", 128), point("mlm", 128)];
+        let report =
+            ReportSpec { x: "model.hidden".into(), series: "objective.kind".into(), ..ReportSpec::default() };
+        Self::of(points, &[1, 2, 3], report).and_controls()
+    }
+
+    /// The same with minimal pairs, a probe and all controls.
+    fn and_controls(self) -> Self {
+        let mut fixture = self;
         for trial in &mut fixture.trials {
             trial.spec.evaluate.minimal_pairs = vec![PairSetSpec::Language { pairs: 4000 }];
             trial.spec.evaluate.probe.tasks = vec![TaskName::Cola];

@@ -218,8 +218,8 @@ mod tests {
         let first: Vec<&str> = text.lines().take(2).collect();
         let id = &fixture.trials[0].id.0;
         insta::assert_snapshot!(first.join("\n").replace(id, "TRIAL"), @r"
-        experiment,profile,trial,model.generator_ratio,seed,task,metric,synthetic,head,starts_from,finetune_seed,value,examples_low,examples_high,majority,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
-        gen_ratio,quick,TRIAL,0.25,1,rte,accuracy,true,paper,,0,61.83,56.83,65.83,52.5,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9065,15.3667,0.466,built-in language@built-in,cpu,0.1.0
+        experiment,profile,trial,model.generator_ratio,seed,control,task,metric,baseline,synthetic,head,starts_from,finetune_seed,value,examples_low,examples_high,standard_error,majority,chance,n_examples,n_train,finetune_steps,steps,tokens,flops,flops_paper,n_parameters,held_out_disc_accuracy,held_out_disc_auc,held_out_loss,held_out_mlm_accuracy,corpus,device,crate_version
+        gen_ratio,quick,TRIAL,0.25,1,,rte,accuracy,,true,paper,,0,64.06,59.06,68.06,,52.5,,400,1000,94,200,800000,3125000000000.0,5000000000000.0,900000,0.9154,0.7463,15.3667,0.466,built-in language@built-in,cpu,0.1.0
         ");
     }
 

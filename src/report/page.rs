@@ -33,7 +33,7 @@ const CELLS: &str = "Cells: mean ± sample standard deviation over pre-training 
     dropout; losses are in nats.";
 
 /// What the measures without fine-tuning are.
-const ZERO_SHOT: &str = "Measures without fine-tuning: of a minimal pair the encoder should prefer the good sentence, by the \
+const ZERO_SHOT: &str = "What is measured without fine-tuning: of a minimal pair the encoder should prefer the good sentence, by the \
     scorer in brackets; a frozen probe is a linear classifier on features of the encoder.";
 
 /// What the controls are.
@@ -239,29 +239,36 @@ mod tests {
 
     #[test]
     fn the_page_of_a_finished_experiment() {
-        insta::assert_snapshot!(page(&Fixture::new()), @r#"
+        insta::assert_snapshot!(page(&Fixture::new()).split("## Rebuild").next().unwrap(), @r"
         # gen_ratio: Does a generator of 1/4 to 1/2 the discriminator's width work best?
 
         Profile `quick`, 6 of 6 trials done.
 
-        > **Synthetic data.** These numbers come from the built-in miniature language and say nothing about English or GLUE: cola (matthews); rte (accuracy); mean of cola, rte; held-out loss; held-out mlm accuracy, %; held-out disc accuracy, %.
+        > **Synthetic data.** These numbers come from the built-in miniature language and say nothing about English or GLUE: cola (matthews); rte (accuracy); mean of cola, rte; held-out accuracy at [MASK], %; held-out AUC of the discriminator.
 
         **Expected.** best at 0.25 to 0.5, worse at 1.0; the best mean is expected at model.generator_ratio = 0.25 or 0.5 (ELECTRA, Figure 3 left).
 
-        **Verdict.** Seen (difference +5.83 ± 0.61, n = 2 and 2): the best mean of cola, rte is 46.67 ± 0.81 (n = 2) at generator ratio 0.5, as expected; the best of the other values is 40.84 ± 0.31 (n = 2) at 1.0.
+        **Verdict: agrees.**  
+        agrees: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +5.73, 95 % interval [+1.09, +10.37], n = 2 paired seeds, p = 0.040.  
+        The best mean of cola, rte is 46.86 ± 0.13 (sd), n = 2, at 0.25.
 
-        How it is reached: the best mean among the expected values is compared with the best mean among the other values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is "within the spread". There is no correction for picking the best of several values.
+        | contrast                   | measure           | difference |   95 % interval |   n |     p | p (Holm) | verdict |
+        | -------------------------- | ----------------- | ---------: | --------------: | --: | ----: | -------: | ------- |
+        | 0.25, 0.5 above the others | mean of cola, rte |      +5.73 | [+1.09, +10.37] |   2 | 0.040 |    0.040 | agrees  |
+
+        How it is reached: Each contrast was named before the run. Its difference is taken seed by seed, since the same seed gives both sides the same text, order and masks; several points of one side are averaged within a seed. The 95 % interval and p are by Student's t over the differences of the seeds (by Welch's t where the sides share no seeds). p is corrected for the number of contrasts by Holm's method; the interval is not. *agrees*: the difference is as claimed and the corrected p is below 0.05. *contradicts*: it is the opposite and the corrected p is below 0.05. *open*: anything else, a gate that does not hold, or a trial that is missing. If nothing is there to be found, at most 5 % of experiments conclude anything. The number of seeds that would decide is the smallest one that finds the effect with a probability of 80 %, if the spread of a seed is the measured one; few seeds know their spread only roughly.
 
         ## Results
 
-        | model.generator_ratio | head  | trials |  cola (matthews) |   rte (accuracy) | mean of cola, rte |    held-out loss | held-out mlm accuracy, % | held-out disc accuracy, % |
-        | --------------------- | ----- | -----: | ---------------: | ---------------: | ----------------: | ---------------: | -----------------------: | ------------------------: |
-        | 0.25                  | paper |    2/2 | 28.20 ± 1.38 (2) | 63.20 ± 1.38 (2) |  45.70 ± 1.38 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.04 ± 0.55 (2) |
-        | 0.5                   | paper |    2/2 | 29.17 ± 0.81 (2) | 64.17 ± 0.81 (2) |  46.67 ± 0.81 (2) | 15.43 ± 0.08 (2) |         46.60 ± 0.00 (2) |          91.43 ± 0.33 (2) |
-        | 1.0                   | paper |    2/2 | 23.34 ± 0.31 (2) | 58.34 ± 0.31 (2) |  40.84 ± 0.31 (2) | 15.96 ± 0.08 (2) |         51.93 ± 0.00 (2) |          90.16 ± 0.13 (2) |
-        | majority class        |       |        |             0.00 |            52.50 |             26.25 |                  |                          |                           |
+        | model.generator_ratio | head  | trials |  cola (matthews) |   rte (accuracy) | mean of cola, rte | held-out accuracy at [MASK], % | held-out AUC of the discriminator | 95 % interval of the mean of cola, rte |
+        | --------------------- | ----- | -----: | ---------------: | ---------------: | ----------------: | -----------------------------: | --------------------------------: | -------------------------------------: |
+        | 0.25                  | paper |    2/2 | 29.37 ± 0.13 (2) | 64.36 ± 0.13 (2) |  46.86 ± 0.13 (2) |               46.60 ± 0.00 (2) |                 0.745 ± 0.002 (2) |                         [45.66, 48.07] |
+        | 0.5                   | paper |    2/2 | 28.80 ± 0.37 (2) | 63.80 ± 0.37 (2) |  46.30 ± 0.37 (2) |               46.60 ± 0.00 (2) |                 0.738 ± 0.004 (2) |                         [42.93, 49.66] |
+        | 1.0                   | paper |    2/2 | 23.35 ± 0.40 (2) | 58.35 ± 0.40 (2) |  40.85 ± 0.40 (2) |               51.93 ± 0.00 (2) |                 0.705 ± 0.005 (2) |                         [37.29, 44.41] |
+        | majority class        |       |        |             0.00 |            52.50 |             26.25 |                                |                                   |                                        |
+        | chance                |       |        |                  |                  |                   |                                |                             0.500 |                                        |
 
-        Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (with n = 3 it is the range of the seeds). Held-out values are measured after the last step, without dropout; losses of different objectives or weights are not on one scale.
+        Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean over tasks is taken within a trial. Cells: mean ± sample standard deviation over pre-training seeds (n of them). The 95 % interval is Student's t of the mean over these seeds, from n = 2 on. Held-out values are measured after the last step, without dropout; losses are in nats.
 
         | task            | head  | examples          | revision | fine-tuning runs | training examples | scored examples |
         | --------------- | ----- | ----------------- | -------- | ---------------: | ----------------: | --------------: |
@@ -276,20 +283,20 @@ mod tests {
 
         | model.generator_ratio | task | head  | seed | runs | median |   sd |     min to max | 95 % over fine-tuning seeds | 95 % over examples |
         | --------------------- | ---- | ----- | ---: | ---: | -----: | ---: | -------------: | --------------------------: | -----------------: |
-        | 0.25                  | cola | paper |    1 |    3 |  27.23 | 0.40 | 26.83 to 27.63 |              [26.83, 27.63] |     [22.23, 31.23] |
-        | 0.25                  | cola | paper |    2 |    3 |  29.18 | 0.40 | 28.78 to 29.58 |              [28.78, 29.58] |     [24.18, 33.18] |
-        | 0.25                  | rte  | paper |    1 |    3 |  62.23 | 0.40 | 61.83 to 62.63 |              [61.83, 62.63] |     [57.23, 66.23] |
-        | 0.25                  | rte  | paper |    2 |    3 |  64.18 | 0.40 | 63.78 to 64.58 |              [63.78, 64.58] |     [59.18, 68.18] |
-        | 0.5                   | cola | paper |    1 |    3 |  28.60 | 0.40 | 28.20 to 29.00 |              [28.20, 29.00] |     [23.60, 32.60] |
-        | 0.5                   | cola | paper |    2 |    3 |  29.74 | 0.40 | 29.34 to 30.14 |              [29.34, 30.14] |     [24.74, 33.74] |
-        | 0.5                   | rte  | paper |    1 |    3 |  63.60 | 0.40 | 63.20 to 64.00 |              [63.20, 64.00] |     [58.60, 67.60] |
-        | 0.5                   | rte  | paper |    2 |    3 |  64.74 | 0.40 | 64.34 to 65.14 |              [64.34, 65.14] |     [59.74, 68.74] |
-        | 1.0                   | cola | paper |    1 |    3 |  23.12 | 0.40 | 22.72 to 23.52 |              [22.72, 23.52] |     [18.12, 27.12] |
-        | 1.0                   | cola | paper |    2 |    3 |  23.56 | 0.40 | 23.16 to 23.96 |              [23.16, 23.96] |     [18.56, 27.56] |
-        | 1.0                   | rte  | paper |    1 |    3 |  58.12 | 0.40 | 57.72 to 58.52 |              [57.72, 58.52] |     [53.12, 62.12] |
-        | 1.0                   | rte  | paper |    2 |    3 |  58.56 | 0.40 | 58.16 to 58.96 |              [58.16, 58.96] |     [53.56, 62.56] |
+        | 0.25                  | cola | paper |    1 |    3 |  29.46 | 0.40 | 29.06 to 29.86 |                           – |     [24.46, 33.46] |
+        | 0.25                  | cola | paper |    2 |    3 |  29.27 | 0.40 | 28.87 to 29.67 |                           – |     [24.27, 33.27] |
+        | 0.25                  | rte  | paper |    1 |    3 |  64.46 | 0.40 | 64.06 to 64.86 |                           – |     [59.46, 68.46] |
+        | 0.25                  | rte  | paper |    2 |    3 |  64.27 | 0.40 | 63.87 to 64.67 |                           – |     [59.27, 68.27] |
+        | 0.5                   | cola | paper |    1 |    3 |  28.53 | 0.40 | 28.13 to 28.93 |                           – |     [23.53, 32.53] |
+        | 0.5                   | cola | paper |    2 |    3 |  29.06 | 0.40 | 28.66 to 29.46 |                           – |     [24.06, 33.06] |
+        | 0.5                   | rte  | paper |    1 |    3 |  63.53 | 0.40 | 63.13 to 63.93 |                           – |     [58.53, 67.53] |
+        | 0.5                   | rte  | paper |    2 |    3 |  64.06 | 0.40 | 63.66 to 64.46 |                           – |     [59.06, 68.06] |
+        | 1.0                   | cola | paper |    1 |    3 |  23.63 | 0.40 | 23.23 to 24.03 |                           – |     [18.63, 27.63] |
+        | 1.0                   | cola | paper |    2 |    3 |  23.07 | 0.40 | 22.67 to 23.47 |                           – |     [18.07, 27.07] |
+        | 1.0                   | rte  | paper |    1 |    3 |  58.63 | 0.40 | 58.23 to 59.03 |                           – |     [53.63, 62.63] |
+        | 1.0                   | rte  | paper |    2 |    3 |  58.07 | 0.40 | 57.67 to 58.47 |                           – |     [53.07, 62.07] |
 
-        One row per trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The reported score is their median, never the best of them. sd: sample standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is a bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash means that there are too few runs, or that the record is older than the interval.
+        One row per trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their seed (head, order of examples, dropout). The reported score is their median, never the best of them. sd: sample standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is an interval of the median by the ranks of the runs, which holds for any distribution and needs 6 runs (of fewer even the whole range covers the median in less than 95 % of cases); *over examples* is a bootstrap of the median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash means that there are too few runs, or that the record is older than the interval.
 
         ![mean of cola, rte over model.generator_ratio: mean, bars: standard deviation over pre-training seeds (n = 2).](score.png)
 
@@ -332,17 +339,21 @@ mod tests {
         - tokenizer's hash: beef
         - vocabulary: 800
         - tasks' revision: built-in
+        ");
+    }
 
-        ## Rebuild
-
+    #[test]
+    fn the_page_ends_with_the_command_that_rebuilds_it() {
+        let page = page(&Fixture::new());
+        insta::assert_snapshot!(page.split("## Rebuild").nth(1).unwrap(), @r"
         From the records in results/ alone:
 
         ```sh
         electra-lab report experiments/gen_ratio.yaml --profile quick
         ```
 
-        Every score is in [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in [table.tex](table.tex).
-        "#);
+        Every score is in [table.csv](table.csv): one row per trial, task and fine-tuning seed, and per measure. The table of results for LaTeX is in [table.tex](table.tex).
+        ");
     }
 
     #[test]

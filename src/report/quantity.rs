@@ -217,7 +217,7 @@ fn measures(frames: &PlanFrames) -> Result<Vec<Quantity>> {
                 chance,
                 ..common(
                     QuantityKind::Pairs,
-                    format!("{set} pairs, % right ({scorer})"),
+                    format!("accuracy on {set} pairs ({scorer}, %)"),
                     format!("{set} {scorer}"),
                 )
             }),

@@ -78,7 +78,7 @@ pub fn judge(
     if has_failed {
         contrasts.iter_mut().for_each(|contrast| contrast.word = Word::Open);
     }
-    let mut lines: Vec<String> = gates.iter().filter(|gate| !gate.holds()).map(sentence_of_gate).collect();
+    let mut lines = sentences_of_gates(&gates);
     let family = contrasts.len();
     for (index, contrast) in contrasts.iter().enumerate() {
         let is_primary = index == 0 && family > 1;
@@ -101,7 +101,19 @@ fn sentence_of_gate(gate: &Gate) -> String {
         0 => String::new(),
         n => format!("; and {n} more"),
     };
-    format!("A gate does not hold, so nothing is concluded: {} ({}{more}).", gate.condition, shown.join("; "))
+    format!("Gate that does not hold: {} ({}{more}).", gate.condition, shown.join("; "))
+}
+
+/// What is said first if a gate does not hold.
+fn sentences_of_gates(gates: &[Gate]) -> Vec<String> {
+    let failed: Vec<&Gate> = gates.iter().filter(|gate| !gate.holds()).collect();
+    let first = match (failed.len(), gates.len()) {
+        (0, _) => return Vec::new(),
+        (1, 1) => "Nothing is concluded, since the gate does not hold.".to_string(),
+        (1, all) => format!("Nothing is concluded, since one of {all} gates does not hold."),
+        (n, all) => format!("Nothing is concluded, since {n} of {all} gates do not hold."),
+    };
+    std::iter::once(first).chain(failed.into_iter().map(sentence_of_gate)).collect()
 }
 
 fn no_contrast(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {

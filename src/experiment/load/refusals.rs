@@ -325,7 +325,35 @@ fn a_gate_has_one_condition_and_a_measure_that_is_measured() {
     - { measure: cola, at_least: 3, at: { objective.knid: rtd } }
     - { measure: cola, at_least: 3, at: { objective.kind: electric } }
 ";
-    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @"");
+    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @r#"
+    a.yaml has 13 mistakes
+     1. a.yaml:7: expect.gates[0].measure = "pairs.language.disc_summ": has a scorer that is not known
+        hint: did you mean disc_sum?
+     2. a.yaml:8: expect.gates[1].measure = "pairs.blimp.pll": is of minimal pairs that are not scored
+        hint: add { kind: blimp } to evaluate.minimal_pairs
+     3. a.yaml:9: expect.gates[2]: needs exactly one condition
+        hint: write one of above, below, at_least, at_most, or collapsed: none; another condition is another gate
+     4. a.yaml:10: expect.gates[3].measure = "probe.rte": is a task that is not probed
+        hint: add rte to evaluate.probe.tasks
+     5. a.yaml:11: expect.gates[4].measure = "held_out.disc_acu": is not a value on held-out text
+        hint: did you mean held_out.disc_auc?
+     6. a.yaml:12: expect.gates[5].measure = "rte": is a task that is not evaluated
+        hint: add rte to evaluate.tasks, or use glue.mean or one of cola
+     7. a.yaml:12: expect.gates[5].above = "unigram": is not measured, since evaluate.controls.text_models is false
+        hint: set evaluate.controls.text_models to true, or remove the gate
+     8. a.yaml:13: expect.gates[6]: the key `measure` is missing
+        hint: add `measure:`; use glue.mean, a task, pairs.SET.SCORER, probe.TASK or held_out.NAME
+     9. a.yaml:14: expect.gates[7].measure = "cola": has no meaning beside collapsed
+        hint: remove the measure: collapsed looks at every fine-tuning run
+    10. a.yaml:15: expect.gates[8].above = "untraind": is not a known word here
+        hint: did you mean untrained? Known are untrained, majority, chance, bag_of_words, unigram, trigram, ceiling
+    11. a.yaml:15: expect.gates[8]: needs exactly one condition
+        hint: write one of above, below, at_least, at_most, or collapsed: none; another condition is another gate
+    12. a.yaml:16: expect.gates[9].at.objective.knid: is not swept
+        hint: did you mean objective.kind?
+    13. a.yaml:17: expect.gates[10].at.objective.kind = "electric": is no value of the sweep
+        hint: the sweep has rtd, mlm
+    "#);
 }
 
 #[test]
@@ -345,7 +373,26 @@ fn a_contrast_selects_points_and_has_a_name_of_its_own() {
     - { name: three, better: {} }
     - { name: four, better: {}, than: { objective.kind: mlm } }
 ";
-    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @"");
+    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @r#"
+    a.yaml has 8 mistakes
+     1. a.yaml:7: expect.contrasts[0].than = "mlm": selects no points
+        hint: write swept paths and values, such as { objective.kind: mlm }, or untrained
+     2. a.yaml:7: expect.contrasts[0].smallest_effect = 0.0: is not above 0
+        hint: write the smallest difference that matters, above 0, or remove the key
+     3. a.yaml:8: expect.contrasts[1].measure = "sst2": is a task that is not evaluated
+        hint: add sst2 to evaluate.tasks, or use glue.mean or one of cola
+     4. a.yaml:8: expect.contrasts[1].name = "one": names another contrast, too
+        hint: give every contrast a name of its own
+     5. a.yaml:8: expect.contrasts[1].better.objective.kind = ["rtdd","electric"]: is no value of the sweep
+        hint: the sweep has rtd, mlm
+     6. a.yaml:8: expect.contrasts[1].than.model.hidden: is not swept
+        hint: use a swept path: objective.kind
+     7. a.yaml:9: expect.contrasts[2]: the key `than` is missing
+        hint: add `than:` (The points that they are better than, in the same form; or `untrained`, the points of `better` before
+        training)
+     8. a.yaml:9: expect.contrasts[2].than = {"objective.kind":"mlm"}: selects a point that `better` selects, too: objective.kind=mlm
+        hint: select points that differ in a value, so that there is something to compare
+    "#);
 }
 
 #[test]

@@ -61,29 +61,29 @@ fn as_english(fixture: &mut Fixture) {
 #[test]
 fn a_table_of_values_with_three_seeds() {
     let fixture = Fixture::of(vec![point("rtd", 200), point("mlm", 200)], &[1, 2, 3], ReportSpec::default());
-    insta::assert_snapshot!(shown(&fixture, &paper("table5", &kinds())), @r#"
+    insta::assert_snapshot!(shown(&fixture, &paper("table5", &kinds())), @r"
     ## Comparison with the paper
 
     ELECTRA, Table 5: what the gain comes from, GLUE development sets.
 
-    The mean of cola, rte of each point: mean over pre-training seeds, sample standard deviation, and, from n = 3 on, a bootstrap interval of the mean.
+    The mean of cola, rte of each point: mean over pre-training seeds, sample standard deviation, and, from n = 2 on, the 95 % interval of the mean by Student's t.
 
     | ELECTRA, Table 5 | point | paper | measured |   sd |   n |  95 % interval |        comparable |
     | ---------------- | ----- | ----: | -------: | ---: | --: | -------------: | ----------------: |
-    | ELECTRA          | rtd   |  85.0 |    46.19 | 1.29 |   3 | [44.73, 47.16] | in shape only [1] |
-    | BERT             | mlm   |  82.2 |    41.19 | 1.29 |   3 | [39.73, 42.16] | in shape only [1] |
+    | ELECTRA          | rtd   |  85.0 |    46.56 | 0.53 |   3 | [45.24, 47.88] | in shape only [1] |
+    | BERT             | mlm   |  82.2 |    41.23 | 0.61 |   3 | [39.72, 42.73] | in shape only [1] |
 
     - [1] measured on the built-in language, not on English
     - ELECTRA: Table 1 has 85.1 for ELECTRA-Base
 
-    | claim                          | paper's difference | measured difference |   sd |   n |  95 % interval | conclusion |
-    | ------------------------------ | -----------------: | ------------------: | ---: | --: | -------------: | ---------: |
-    | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.00 | 0.00 |   3 | [+5.00, +5.00] |     agrees |
+    | claim                          | paper's difference | measured difference |   n |  95 % interval | p (Holm) | conclusion |
+    | ------------------------------ | -----------------: | ------------------: | --: | -------------: | -------: | ---------: |
+    | ELECTRA (rtd) above BERT (mlm) |               +2.8 |               +5.34 |   3 | [+2.83, +7.84] |    0.012 |     agrees |
 
-    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the pre-training seeds that all points share. The probability that a random order does as well is computed over all orders of the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no correction for looking at several pairs. Nothing is concluded from fewer than three seeds.
+    Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the pre-training seeds that all points share. The probability that a random order does as well is computed over all orders of the points. The range of τ is that of single seeds; it is no interval. A difference is taken seed by seed, with the same seed and the same text on both sides. Its 95 % interval and p are by Student's t over the seeds, from n = 2 on; p is corrected for the number of differences by Holm's method, and the last column is *agrees* or *contradicts* where the corrected p is below 0.05. If there are more than ten ordered pairs, only those with the best point have a difference. These differences were not named before the run: the verdict is that of the contrasts above.
 
-    In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50); 95 % interval [1.00, 1.00] over n = 3 seeds. Paired differences: 1 of 1 agree with the paper beyond the spread of the seeds, 0 contradict it, 0 are open.
-    "#);
+    In the order of ELECTRA, Table 5: Kendall's τ of the mean of cola, rte is +1.00 over 1 ordered pair of 2 points (a random order does as well with probability 0.50), n = 3; single seeds range over [1.00, 1.00]. Paired differences: 1 of 1 agree with the paper, 0 contradict it, 0 are open.
+    ");
 }
 
 #[test]
@@ -236,20 +236,20 @@ fn the_file_holds_every_number() {
     let read = |name: &str| std::fs::read_to_string(fixture.out().join(name)).unwrap();
     insta::assert_snapshot!(read("paper.csv"), @r#"
     source,at,row,point,seen,paper,paper_rank,quantity,measured,sd,n,low,high,absolute,reason
-    "ELECTRA, Table 5","",ELECTRA,rtd,text,85.0,1.0,"mean of cola, rte",46.19,1.286973193194017,3,44.73,47.16,false,"measured on the built-in language, not on English"
-    "ELECTRA, Table 5","",BERT,mlm,text,82.2,2.0,"mean of cola, rte",41.19,1.2869731931940156,3,39.73,42.16,false,"measured on the built-in language, not on English"
+    "ELECTRA, Table 5","",ELECTRA,rtd,text,85.0,1.0,"mean of cola, rte",46.56333333333333,0.5310681061157123,3,45.24408702342346,47.882579643243204,false,"measured on the built-in language, not on English"
+    "ELECTRA, Table 5","",BERT,mlm,text,82.2,2.0,"mean of cola, rte",41.22666666666667,0.6058327602014723,3,39.72169466003639,42.73163867329694,false,"measured on the built-in language, not on English"
     "#);
-    insta::assert_snapshot!(read("paper.tex"), @r#"
+    insta::assert_snapshot!(read("paper.tex"), @r"
     % Written by electra-lab, to be read by \input{...}; needs \usepackage{booktabs}.
     \begin{tabular}{@{}llrrrrrr@{}}
     \toprule
     ELECTRA, Table 5 & point & paper & measured & sd & n & 95 \% interval & comparable \\
     \midrule
-    ELECTRA & rtd & 85.0 & 46.19 & 1.29 & 3 & [44.73, 47.16] & in shape only [1] \\
-    BERT & mlm & 82.2 & 41.19 & 1.29 & 3 & [39.73, 42.16] & in shape only [1] \\
+    ELECTRA & rtd & 85.0 & 46.56 & 0.53 & 3 & [45.24, 47.88] & in shape only [1] \\
+    BERT & mlm & 82.2 & 41.23 & 0.61 & 3 & [39.72, 42.73] & in shape only [1] \\
     \bottomrule
     \end{tabular}
-    "#);
+    ");
     fixture.experiment.expect.paper = None;
     fixture.build().unwrap();
     assert!(!fixture.out().join("paper.csv").exists(), "an earlier report's comparison stays");

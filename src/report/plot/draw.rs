@@ -261,16 +261,37 @@ mod tests {
         assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 1440);
     }
 
+    /// The controls are lines with names; a sweep over encoders has the line of its own encoder at each point.
     #[test]
-    fn look_at_the_figures_temporarily() {
+    fn figures_show_the_controls() {
         let mut fixture = Fixture::with_controls();
         fixture.experiment.report.y = "pairs.language.disc_sum".into();
         fixture.build().unwrap();
-        let to = std::path::Path::new("/tmp/wt/i-stats-figs");
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(fixture.out()).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        let read = |name: &str| fs::read_to_string(fixture.out().join(name)).unwrap();
+        for text in
+            ["untrained (band: ± sd)", "chance", "trigram", "accuracy on language pairs (disc_sum, %)"]
+        {
+            assert!(read("score.svg").contains(text), "score.svg lacks {text}");
+        }
+        assert!(read("measures.svg").contains("cola (frozen probe)"));
+        assert!(read("tasks.svg").contains("bag of words"));
+        let curves = read("curves.svg");
+        assert!(curves.contains("AUC") && curves.contains("ceiling") && !curves.contains("untrained"));
+        let fixture = Fixture::with_widths();
+        assert_eq!(fixture.summary().controls.untrained.len(), 2);
+        let lines = super::super::reference::references(&fixture.summary(), 0);
+        let points: Vec<Option<usize>> = lines.iter().map(|line| line.point).collect();
+        assert_eq!(points, [Some(0), Some(1), Some(2), Some(3), None]);
+        fixture.build().unwrap();
+        let page = fs::read_to_string(fixture.out().join("report.md")).unwrap();
+        assert!(page.contains("| untrained, hidden 64 "), "{page}");
+        for (fixture, to) in [(&fixture, "/tmp/wt/i-stats-figs2")] {
+            let to = std::path::Path::new(to);
+            fs::create_dir_all(to).unwrap();
+            for entry in fs::read_dir(fixture.out()).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+            }
         }
     }
 }

@@ -78,7 +78,8 @@ impl Reference {
         x_of: impl Fn(usize) -> Option<f64>,
     ) -> Result<()> {
         let (left, right) = match self.point {
-            None => (panel.frame.0, panel.frame.2),
+            // The band leaves the y axis visible.
+            None => (panel.frame.0 + 1.0, panel.frame.2),
             Some(point) => match x_of(point) {
                 Some(x) => ((x - HALF).max(panel.frame.0), (x + HALF).min(panel.frame.2)),
                 None => return Ok(()),

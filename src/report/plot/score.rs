@@ -157,7 +157,7 @@ impl ScoreFigure<'_> {
 fn titles(quantity: &Quantity, several: bool) -> (&str, String) {
     let unit = match quantity.kind {
         QuantityKind::Task(_) | QuantityKind::Mean | QuantityKind::Probe(_) => "score × 100",
-        QuantityKind::Pairs => "% right",
+        QuantityKind::Pairs => "%",
         QuantityKind::HeldOut(_) => "",
     };
     match (several, &quantity.kind) {

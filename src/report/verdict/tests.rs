@@ -61,39 +61,60 @@ fn the_expected_points_are_held_against_the_others() {
     levels(&fixture, 3, &[60.0, 62.0, 55.0], &deviations);
     let verdict = fixture.verdict();
     assert_eq!(verdict.word, Some(Word::Agrees));
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    agrees: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +5.95, 95 % interval [+5.62, +6.28], n = 3 paired seeds, p < 0.001.
+    The best mean of cola, rte is 61.97 ± 0.15 (sd), n = 3, at 0.5.
+    ");
     levels(&fixture, 3, &[50.0, 51.0, 55.0], &deviations);
     let verdict = fixture.verdict();
     assert_eq!(verdict.word, Some(Word::Contradicts));
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    contradicts: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is -4.55, 95 % interval [-4.88, -4.22], n = 3 paired seeds, p < 0.001.
+    The best mean of cola, rte is 55.10 ± 0.10 (sd), n = 3, at 1.0.
+    ");
     levels(&fixture, 3, &[55.0, 55.0, 54.9], &deviations);
-    insta::assert_snapshot!(fixture.verdict().text, @"");
+    insta::assert_snapshot!(fixture.verdict().text, @r"
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +0.05, 95 % interval [-0.28, +0.38], n = 3 paired seeds, p = 0.580. About 57 seeds would decide it (80 % power for the measured difference, 0.05, with the measured spread).
+    The best mean of cola, rte is 55.13 ± 0.21 (sd), n = 3, at 0.25.
+    ");
 }
 
 #[test]
 fn a_tie_is_called_one() {
     let fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
     levels(&fixture, 3, &[55.0, 55.0, 55.0], &[0.1, -0.1, 0.2]);
-    insta::assert_snapshot!(fixture.verdict().text, @"");
+    insta::assert_snapshot!(fixture.verdict().text, @r"
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +0.00, a tie, n = 3 paired seeds. Open, since the seeds show no spread: run more of them.
+    The best mean of cola, rte is 55.07 ± 0.15 (sd), n = 3, at 0.25, 0.5 and 1.0, which tie.
+    ");
 }
 
 #[test]
 fn one_seed_concludes_nothing() {
-    insta::assert_snapshot!(Fixture::sweep(&[0.25, 1.0], &[1]).verdict().text, @"");
+    insta::assert_snapshot!(Fixture::sweep(&[0.25, 1.0], &[1]).verdict().text, @r"
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +5.83, n = 1 paired seed. Open, since the seeds show no spread: run more of them.
+    The best mean of cola, rte is 46.96, n = 1, at 0.25.
+    ");
 }
 
 #[test]
 fn nothing_is_concluded_while_trials_are_missing() {
     let fixture = Fixture::new();
     fs::remove_file(fixture.results().join(&fixture.trials[0].id.0).join("outcome.json")).unwrap();
-    insta::assert_snapshot!(fixture.verdict().text, @"");
+    insta::assert_snapshot!(fixture.verdict().text, @r"
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +6.09, n = 1 paired seed. Open, since 5 of 6 trials are done.
+    The best mean of cola, rte is 46.77, n = 1, at 0.25.
+    ");
 }
 
 #[test]
 fn expectations_outside_the_sweep_are_open() {
     let mut fixture = Fixture::new();
     fixture.experiment.expect.best_at = vec![json!(0.75)];
-    insta::assert_snapshot!(fixture.verdict().text, @"");
+    insta::assert_snapshot!(fixture.verdict().text, @r"
+    open: 0.75 above the others. No point of this sweep over the generator ratio is 0.75.
+    The best mean of cola, rte is 46.86 ± 0.13 (sd), n = 2, at 0.25.
+    ");
     fixture.experiment.expect.best_at = vec![json!(0.25), json!(0.5), json!(1.0)];
     assert!(fixture.verdict().text.contains("There is no other point to compare with."));
     fixture.experiment.expect.best_at.clear();
@@ -108,7 +129,11 @@ fn every_line_has_a_contrast_of_one_family() {
     let mut fixture = kinds(&[1, 2, 3]);
     let verdict = fixture.verdict();
     assert_eq!(verdict.contrasts.len(), 2);
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    agrees: steps 200: rtd above the others (primary). The mean of cola, rte should be higher at rtd than at the other points; the difference is +5.34, 95 % interval [+2.83, +7.84], n = 3 paired seeds, p = 0.012, p = 0.012 after Holm's correction for 2 contrasts.
+    agrees: steps 800: rtd above the others. The mean of cola, rte should be higher at rtd than at the other points; the difference is +4.96, 95 % interval [+3.69, +6.23], n = 3 paired seeds, p = 0.004, p = 0.007 after Holm's correction for 2 contrasts.
+    The best mean of cola, rte is 48.15 ± 0.32 (sd), n = 3, at rtd, steps 800.
+    ");
     // Over FLOPs the expectation names a line: the ends of the lines are compared.
     fixture.experiment.report =
         ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
@@ -143,7 +168,12 @@ fn contrasts_are_those_of_the_file() {
     let effects: Vec<f64> =
         verdict.contrasts.iter().map(|one| one.estimate.as_ref().unwrap().effect).collect();
     assert!((effects[0] - 5.95).abs() < 0.7 && (effects[1] - 3.0).abs() < 0.5, "{effects:?}");
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    agrees: larger after more steps (primary). The mean of cola, rte should be higher at rtd, steps 800 than at mlm, steps 800, by more than at rtd, steps 200 than at mlm, steps 200; the difference of differences is +6.08, 95 % interval [+5.13, +7.02], n = 4 paired seeds, p < 0.001, p < 0.001 after Holm's correction for 3 contrasts.
+    agrees: RTD above MLM. The mean of cola, rte should be higher at rtd than at mlm; the difference is +2.89, 95 % interval [+2.29, +3.48], n = 4 paired seeds, p < 0.001, p = 0.001 after Holm's correction for 3 contrasts.
+    open: MLM above RTD after few steps. The mean of cola, rte should be higher at mlm, steps 200 than at rtd, steps 200; the difference is +0.15, 95 % interval [-0.57, +0.87], n = 4 paired seeds, p = 0.556, p = 0.556 after Holm's correction for 3 contrasts. The whole interval lies within ± 3, the smallest effect of interest: a difference that matters is unlikely.
+    The best mean of cola, rte is 58.10 ± 0.29 (sd), n = 4, at rtd, steps 800.
+    ");
 }
 
 #[test]
@@ -191,7 +221,10 @@ fn gates_hold_against_the_controls() {
     }];
     let verdict = fixture.verdict();
     assert_eq!(verdict.word, Some(Word::Agrees));
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    agrees: learnt something. The accuracy on language pairs (disc_sum, %) should be higher at all points than before training; the difference is +23.76, 95 % interval [+19.10, +28.42], n = 3 paired seeds, p = 0.002.
+    The best mean of cola, rte is 46.56 ± 0.53 (sd), n = 3, at 0.25.
+    ");
 }
 
 #[test]
@@ -210,7 +243,15 @@ fn a_gate_that_does_not_hold_is_said_first_and_leaves_all_open() {
     let verdict = fixture.verdict();
     assert!(verdict.gates.iter().all(|gate| !gate.holds()));
     assert_eq!(verdict.word, Some(Word::Open));
-    insta::assert_snapshot!(verdict.text, @"");
+    insta::assert_snapshot!(verdict.text, @r"
+    Nothing is concluded, since 4 of 4 gates do not hold.
+    Gate that does not hold: pairs.language.disc_sum above trigram (0.25: -4.34 from trigram, 95 % interval [-5.65, -3.02], n = 3; 0.5: -4.66 from trigram, 95 % interval [-5.36, -3.96], n = 3; 1.0: -10.33 from trigram, 95 % interval [-11.71, -8.95], n = 3).
+    Gate that does not hold: held_out.disc_auc at least 0.99 at model.generator_ratio = 1 (1.0: 0.702, n = 3).
+    Gate that does not hold: cola above unigram (0.25: unigram was not measured; 0.5: unigram was not measured; 1.0: unigram was not measured).
+    Gate that does not hold: held_out.masked_loss below unigram (no finished trial has held_out.masked_loss).
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +5.83, 95 % interval [+4.83, +6.82], n = 3 paired seeds, p = 0.002. Open, since a gate does not hold.
+    The best mean of cola, rte is 46.56 ± 0.53 (sd), n = 3, at 0.25.
+    ");
 }
 
 #[test]
