@@ -64,7 +64,7 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
     }))
 }
 
-/// Measures models of word counts on the tasks, the pairs and the text of a trial.
+/// Evaluates models of word counts on the tasks, the pairs and the text of a trial.
 fn evaluate_text_models(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
     let (text, tasks) = (context.data.text(&trial.spec)?, context.data.tasks(&trial.spec)?);
     write_record(trial, context, provenance(context, text.corpus.provenance(), &tasks))?;

@@ -309,7 +309,7 @@ mod tests {
         base.model.generator_ratio [7] is out of range -> use a number from 0.01 to 4; the default is 0.25
         base.train.optimizer ["sgd"] is not a known word here -> write one of electra, adamw; the default is electra
         base.train.epsilon [0] is out of range -> use a number from 1e-12 to 1; the default is 1e-6
-        base.train.steps [-1] is out of range -> use a number from 1 to 1000000000; the default is 1000
+        base.train.steps [-1] is out of range -> use a number from 0 to 1000000000; the default is 1000
         evaluate.tasks[1] ["mlni"] is not a known word here -> did you mean mnli? Known are cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli, squad, squad2
         profiles.Big [] cannot name a profile, which has a folder of that name under reports/ -> use up to 64 lower-case letters, digits, `_` and `-`, a letter or digit first, such as gen_ratio
         "#);
@@ -344,7 +344,7 @@ mod tests {
         "#);
         insta::assert_snapshot!(list("{base: {objective: {mask_fraction: 2, x: 1}}}", Completeness::Part), @r"
             base.objective.mask_fraction [2] is out of range -> use a number from 0.01 to 0.9; the default is 0.15
-            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus, clm_weight, copy_weight, correction, scl_weight, scl_temperature, crop
+            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, normalise, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus, clm_weight, copy_weight, correction, scl_weight, scl_temperature, crop
         ");
     }
 }

@@ -12,7 +12,7 @@ use crate::run::tasks::Tasks;
 use crate::tasks::{BagOfWords, PairScoring, encode, score_pairs_by_model, task_info};
 use crate::text::{Ceiling, CountModels, TokenModel, ceiling};
 
-/// Measures of every set of pairs by unigrams and trigrams, of the classification tasks by a bag of words, and
+/// Scores of every set of pairs by unigrams and trigrams, of the classification tasks by a bag of words, and
 /// of the held-out text.
 pub fn measure_text_models(
     spec: &TrialSpec,
