@@ -36,6 +36,6 @@ pub struct ReportSummary {
     pub errors: Vec<Error>,
     /// The summary as fixed-width text.
     pub table: String,
-    /// What was expected and whether it was seen.
+    /// The verdict in sentences, one a line.
     pub verdict: String,
 }
