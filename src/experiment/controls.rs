@@ -108,10 +108,84 @@ impl EvaluateSpec {
             tasks,
             minimal_pairs: self.minimal_pairs.clone(),
             finetune: FinetuneSpec {
+                seq_len: self.finetune.seq_len,
                 max_train_examples: self.finetune.max_train_examples,
                 ..Default::default()
             },
             ..Default::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::experiment::load::load;
+    use crate::experiment::{Control, Experiment};
+
+    fn experiment(text: &str) -> Experiment {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controls.yaml");
+        let common = "name: controls\nabout: What are the controls?\nseeds: [1, 2]\n";
+        std::fs::write(&path, format!("{common}{text}")).unwrap();
+        load(&path, None, &[]).unwrap()
+    }
+
+    fn labels(experiment: &Experiment) -> Vec<String> {
+        experiment.controls.iter().map(|control| control.label()).collect()
+    }
+
+    #[test]
+    fn points_with_the_same_encoder_share_their_controls() {
+        let ratios = experiment(
+            "sweep: { model.generator_ratio: [0.25, 0.5], objective.kind: [rtd, mlm], train.steps: [100, 200] }
+evaluate: { tasks: [cola] }",
+        );
+        assert_eq!(labels(&ratios), ["text models seed=0", "untrained seed=1", "untrained seed=2"]);
+        assert_eq!(ratios.all_trials().count(), 3 + 16);
+        // A trial knows its controls: the report finds them by their ids.
+        for trial in &ratios.trials {
+            let own = trial.spec.control(Control::Untrained).unwrap();
+            assert_eq!((own.train.steps, own.seed), (0, trial.spec.seed));
+            assert!(ratios.controls.iter().any(|control| control.id == own.id()), "{}", trial.label());
+        }
+    }
+
+    #[test]
+    fn encoders_that_differ_have_their_own() {
+        let sizes = experiment(
+            "sweep: { model.hidden: [128, 256], objective.kind: [rtd, mlm] }\nevaluate: { tasks: [cola] }",
+        );
+        assert_eq!(
+            labels(&sizes),
+            [
+                "text models seed=0",
+                "untrained model.hidden=128 seed=1",
+                "untrained model.hidden=128 seed=2",
+                "untrained model.hidden=256 seed=1",
+                "untrained model.hidden=256 seed=2",
+            ]
+        );
+    }
+
+    #[test]
+    fn controls_can_be_turned_off_and_change_no_id() {
+        let with = experiment("evaluate: { tasks: [cola] }");
+        let without =
+            experiment("evaluate: { tasks: [cola], controls: { untrained: false, text_models: false } }");
+        assert_eq!((with.controls.len(), without.controls.len()), (3, 0));
+        assert_eq!(with.trials[0].id, without.trials[0].id);
+        // Nothing is measured on an encoder, but the text's losses have anchors.
+        assert_eq!(labels(&experiment("evaluate: { tasks: [] }")), ["text models seed=0"]);
+        let published = experiment("base: { published: { model: a/b } }\nevaluate: { tasks: [cola], source: { kind: hub } }");
+        assert!(published.controls.is_empty(), "a published checkpoint has no initial values here");
+    }
+
+    #[test]
+    fn the_recipe_of_fine_tuning_changes_no_model_of_word_counts() {
+        let text_models = |rate: &str| {
+            let text = format!("evaluate: {{ tasks: [cola], finetune: {{ learning_rate: {rate} }} }}");
+            experiment(&text).controls[0].id.clone()
+        };
+        assert_eq!(text_models("1e-4"), text_models("2e-4"));
     }
 }

@@ -12,6 +12,7 @@ use super::overrides::Override;
 use super::trial::Trial;
 use super::{expand, overrides};
 use crate::error::{Error, Result};
+use crate::experiment::check::expect::check_selectors;
 use crate::experiment::check::experiment::check_experiment;
 use crate::experiment::document::problem::{Origin, Problem, Problems};
 use crate::experiment::document::schema::Schema;
@@ -82,6 +83,11 @@ pub fn load(path: &Path, profile: Option<&str>, sets: &[String]) -> Result<Exper
     let loaded = read.map(|mut spec| {
         layers.report(check_experiment(&spec, &effective, &overrides), &mut problems);
         let trials = expand::trials(&schema, &spec, &layers, &doubtful, &mut problems);
+        let sweep = ValuePath::of_keys(&["sweep"]);
+        // An overridden sweep may lack the points that the file speaks of.
+        if !trials.is_empty() && !overrides.iter().any(|set| set.path.overlaps(&sweep)) {
+            layers.report(check_selectors(&spec, &trials), &mut problems);
+        }
         match_expectation(&mut spec, &trials);
         (spec, trials)
     });

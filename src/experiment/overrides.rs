@@ -67,7 +67,7 @@ pub(crate) fn apply_profile(schema: &Schema, document: &mut Value, profile: &Val
         if value.is_null() || !is_profile_section(section) {
             continue;
         }
-        if ["base", "evaluate", "report"].contains(&section.as_str()) {
+        if ["expect", "base", "evaluate", "report"].contains(&section.as_str()) {
             merge(schema, &ValuePath::of_keys(&[section]), document, section, value);
         } else {
             document.insert(section.clone(), value.clone());

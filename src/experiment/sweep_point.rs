@@ -4,7 +4,7 @@
 //! not matter. Must never: hold the seed, which is no part of a point.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Swept paths and their values, in the order of the sweep; empty where nothing is swept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,6 +25,18 @@ impl SweepPoint {
     /// What a path is set to; None where it is not swept.
     pub fn value(&self, path: &str) -> Option<&Value> {
         self.0.iter().find(|(swept, _)| swept == path).map(|(_, value)| value)
+    }
+
+    /// Whether the point has the values of a selector: every path is swept and has the value, or one of a list
+    /// of values. An empty selector selects every point.
+    pub fn is_selected_by(&self, selector: &Map<String, Value>) -> bool {
+        let has = |wanted: &Value, actual: &Value| match wanted {
+            Value::Array(any) => {
+                same_value(wanted, actual) || any.iter().any(|one| matches_value(one, actual))
+            }
+            one => matches_value(one, actual),
+        };
+        selector.iter().all(|(path, wanted)| self.value(path).is_some_and(|actual| has(wanted, actual)))
     }
 
     /// Whether nothing is swept.
@@ -68,6 +80,18 @@ pub fn same_value(a: &Value, b: &Value) -> bool {
                 && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_value(value, other)))
         }
         _ => a == b,
+    }
+}
+
+/// Whether a written value names a value of the sweep: by the same value, by the `kind` of a mapping, or by
+/// some of a mapping's entries.
+pub fn matches_value(wanted: &Value, actual: &Value) -> bool {
+    match (wanted, actual) {
+        (Value::String(_), Value::Object(actual)) => actual.get("kind") == Some(wanted),
+        (Value::Object(wanted), Value::Object(actual)) => {
+            wanted.iter().all(|(key, value)| actual.get(key).is_some_and(|other| same_value(value, other)))
+        }
+        _ => same_value(wanted, actual),
     }
 }
 
@@ -133,6 +157,19 @@ mod tests {
             rtd(r#"{"kind": "rtd", "disc_weight": 50}"#),
             rtd(r#"{"disc_weight": 50.0, "kind": "rtd"}"#)
         );
+    }
+
+    #[test]
+    fn a_selector_names_values_or_lists_of_them() {
+        let heavy = json!({"kind": "rtd", "disc_weight": 50, "temperature": 1.0});
+        assert!(matches_value(&json!("rtd"), &heavy));
+        assert!(matches_value(&json!({"kind": "rtd", "disc_weight": 50.0}), &heavy));
+        assert!(!matches_value(&json!({"kind": "rtd", "disc_weight": 1}), &heavy));
+        assert!(matches_value(&json!(1), &json!(1.0)));
+        let at = point(&[("model.hidden", json!(128)), ("objective", heavy)]);
+        let selects = |selector: Value| at.is_selected_by(selector.as_object().unwrap());
+        assert!(selects(json!({})) && selects(json!({"model.hidden": [64, 128.0], "objective": "rtd"})));
+        assert!(!selects(json!({"model.hidden": [64, 256]})) && !selects(json!({"train.steps": 1})));
     }
 
     /// trial.json holds a point as a list of pairs.

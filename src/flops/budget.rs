@@ -20,6 +20,7 @@ pub fn resolved_steps(spec: &TrialSpec, vocab: usize) -> Option<u64> {
     let by_paper = |n: u64| paper::train_flops(spec, vocab, n) / n as f64;
     let bought = match train.budget {
         Budget::Steps => return Some(train.steps),
+        Budget::RtdFlops | Budget::RtdPaperFlops if train.steps == 0 => return Some(0),
         Budget::RtdFlops => {
             steps * (train_flops_per_step(&with_rtd(spec), vocab, train.steps) / exact(train.steps))
         }

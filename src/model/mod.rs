@@ -14,4 +14,4 @@ pub use encoder_network::{EncoderNetwork, encoder, is_encoder_parameter};
 pub use heads::CopyGate;
 pub use joint::{AdversarialElectra, Electra, Restorer};
 pub use single::{Discriminator, MaskedLm};
-pub use two_towers::ElectricNetworks;
+pub use two_towers::{ElectricNetworks, TwoTowers};

@@ -70,14 +70,32 @@ impl Encoder {
 
     /// Hidden states of the last layer, `[N, H]`.
     pub fn forward(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
-        let mut hidden = self.embeddings.forward(tokens, self.embedding_site, mode)?;
-        if let Some(project) = &self.project {
-            hidden = project.forward(&hidden)?;
-        }
+        let mut hidden = self.embed(tokens, mode)?;
         for layer in &self.layers {
             hidden = layer.forward(&hidden, tokens, self.mask, mode)?;
         }
         Ok(hidden)
+    }
+
+    /// The input of the first layer, then the output of every layer, `[N, H]` each: transformers'
+    /// `hidden_states`. The last one is what [`Self::forward`] returns.
+    pub fn hidden_states(&self, tokens: &Tokens, mode: Mode) -> Result<Vec<Tensor>> {
+        let mut hidden = self.embed(tokens, mode)?;
+        let mut states = vec![hidden.clone()];
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden, tokens, self.mask, mode)?;
+            states.push(hidden.clone());
+        }
+        Ok(states)
+    }
+
+    /// The input of the first layer, `[N, H]`: the embeddings, projected if the widths differ.
+    fn embed(&self, tokens: &Tokens, mode: Mode) -> Result<Tensor> {
+        let embedded = self.embeddings.forward(tokens, self.embedding_site, mode)?;
+        match &self.project {
+            Some(project) => project.forward(&embedded),
+            None => Ok(embedded),
+        }
     }
 }
 

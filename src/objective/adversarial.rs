@@ -17,11 +17,12 @@ use candle_core::{Device, Tensor};
 
 use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
-use super::detection::measure_detection;
+use super::detection::{measure_detection, softplus};
 use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::prediction::{Prediction, hidden_at_slots, measure_hits};
 use super::proposals::Replacements;
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -67,11 +68,6 @@ impl Adversarial {
         let network = AdversarialElectra::new(&mut parameters, model, masker.vocab_size())?;
         Ok(Self { network, parameters, masker, weights })
     }
-}
-
-/// log(1 + e^x).
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// The discriminator's loss at a position, from its logit that the token was replaced.
@@ -132,7 +128,7 @@ impl Objective for Adversarial {
         }
 
         let mut metrics = DeferredMetrics::default();
-        predicted.measure(&masked.originals, &mut metrics)?;
+        predicted.measure(masked, &mut metrics)?;
         let n = rewards.len() as f64;
         measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut metrics)?;
         metrics.add("reward", rewards.iter().sum(), n);
@@ -160,6 +156,14 @@ impl Objective for Adversarial {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let Electra { generator, discriminator } = &self.network.electra;
+        TokenScorers {
+            one_pass: vec![OnePassScorer::discriminator(discriminator)],
+            masked: vec![MaskedScorer::generator(generator)],
+        }
     }
 }
 

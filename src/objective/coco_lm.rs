@@ -26,6 +26,7 @@ use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
 use super::restore::copy_losses;
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use super::tokens::tokens;
 use crate::error::{Error, Result};
@@ -203,6 +204,14 @@ impl Objective for CocoLm {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let one_pass = vec![OnePassScorer::gate(&self.main.encoder, &self.gate)];
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 
     /// Without correction its heads still exist, so that a model's shape does not depend on a weight, but

@@ -21,9 +21,10 @@ use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
 use super::interface::Objective;
 use super::masking::{Masked, Masker};
-use super::metrics::area_under_curve;
+use super::metrics::Ranking;
 use super::prediction::{Prediction, measure_hits};
 use super::proposals::Replacements;
+use super::scoring::{OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -116,7 +117,7 @@ impl Objective for Electric {
         let total = (cloze_share + (batch_share::scale_token_mean(&nce_loss, batch)? * weight)?)?;
 
         let mut metrics = DeferredMetrics::default();
-        predicted.measure(&masked.originals, &mut metrics)?;
+        predicted.measure(masked, &mut metrics)?;
         measure_hits("sample_accuracy", predicted.samples()?, &masked.originals, &mut metrics)?;
         metrics.loss("cloze_loss", &cloze_loss, candidates.len() as f64)?;
         metrics.loss("nce_loss", &nce_loss, batch.n_tokens() as f64)?;
@@ -126,7 +127,7 @@ impl Objective for Electric {
         measure_detection(&noise_logits, &noise, &mut metrics)?;
         metrics.defer(&[&energies, &noise], |resolved, metrics| {
             let (energies, noise): (Vec<f32>, Vec<f32>) = (resolved[0].to_vec1()?, resolved[1].to_vec1()?);
-            if let Some(area) = area_under_curve(&energies, |i| noise[i] > 0.5) {
+            if let Some(area) = Ranking::new(&energies, |i| noise[i] > 0.5).area() {
                 metrics.mean("energy_auc", area, 1.0);
             }
             Ok(())
@@ -146,6 +147,12 @@ impl Objective for Electric {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let ElectricNetworks { generator, discriminator } = &self.networks;
+        let one_pass = vec![OnePassScorer::energy(discriminator), OnePassScorer::towers(generator)];
+        TokenScorers { one_pass, ..Default::default() }
     }
 }
 

@@ -116,6 +116,7 @@ mod tests {
         Masked {
             originals: originals.into(),
             input_ids: Vec::new(),
+            is_hidden: vec![true; originals.len()],
             full_batch: SlotCounts::of(&positions),
             first_slot: 0,
             positions,

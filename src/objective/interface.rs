@@ -4,6 +4,7 @@
 //! calls them.
 
 use super::masking::{Masked, Masker};
+use super::scoring::TokenScorers;
 use super::step::{Losses, StepContext};
 use crate::error::Result;
 use crate::nn::Parameters;
@@ -25,6 +26,11 @@ pub trait Objective: Send {
     /// Masks a full batch and computes its loss and metrics.
     fn losses(&self, batch: &Batch, context: StepContext) -> Result<Losses> {
         self.masked_losses(batch, &self.mask(batch, context), context)
+    }
+
+    /// The networks that score the tokens of a text. None by default.
+    fn scorers(&self) -> TokenScorers<'_> {
+        TokenScorers::default()
     }
 
     /// Every parameter that is trained at some step.

@@ -67,6 +67,8 @@ pub struct Masked {
     pub originals: Vec<u32>,
     /// What the network reads. `[T]`
     pub input_ids: Vec<u32>,
+    /// Whether the network reads `[MASK]` at each slot. `[M]`
+    pub is_hidden: Vec<bool>,
     /// Slots of the full batch.
     pub full_batch: SlotCounts,
     /// Number of slots of the full batch before these.
@@ -101,6 +103,7 @@ impl Masked {
             positions: self.positions[slots.clone()].iter().map(|position| position - start as u32).collect(),
             originals: self.originals[slots.clone()].to_vec(),
             input_ids: self.input_ids[start..end].to_vec(),
+            is_hidden: self.is_hidden[slots.clone()].to_vec(),
             full_batch: self.full_batch,
             first_slot: slots.start,
         }
@@ -177,7 +180,9 @@ impl Masker {
             }
         }
         let full_batch = SlotCounts::of(&positions);
-        Masked { positions, originals, input_ids, full_batch, first_slot: 0 }
+        let is_mask = |&position: &u32| input_ids[position as usize] == self.vocabulary.mask;
+        let is_hidden = positions.iter().map(is_mask).collect();
+        Masked { positions, originals, input_ids, is_hidden, full_batch, first_slot: 0 }
     }
 }
 

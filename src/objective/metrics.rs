@@ -4,6 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Share of the tokens whose label is "replaced".
+pub const REPLACED_SHARE: &str = "replaced_share";
+/// Mean cross-entropy, in nats, of the label "replaced" over all tokens.
+pub const DETECTION_LOSS: &str = "disc_loss";
+/// [`DETECTION_LOSS`] over the entropy of the label at the base rate [`REPLACED_SHARE`]. Both are means that
+/// merge exactly, so the ratio is that of all merged tokens. A detector that knows the base rate alone has 1.
+pub const DETECTION_LOSS_RATIO: &str = "rtd_loss_ratio";
+
+/// Entropy of a label that is 1 with probability `share`, in nats.
+fn binary_entropy(share: f64) -> f64 {
+    [share, 1.0 - share].into_iter().filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
+}
+
 /// Sums and weights by name. A name whose weights sum to 0 has no value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics(BTreeMap<String, Entry>);
@@ -52,36 +65,75 @@ impl Metrics {
         }
     }
 
-    /// The means. Names whose weights sum to 0 are absent.
+    /// The means, and [`DETECTION_LOSS_RATIO`] if it is defined. Names whose weights sum to 0 are absent.
     pub fn values(&self) -> BTreeMap<String, f64> {
         let defined = self.0.iter().filter(|(_, entry)| entry.weight > 0.0);
-        defined.map(|(name, entry)| (name.clone(), entry.sum / entry.weight)).collect()
+        let mut values: BTreeMap<String, f64> =
+            defined.map(|(name, entry)| (name.clone(), entry.sum / entry.weight)).collect();
+        if let (Some(loss), Some(share)) = (values.get(DETECTION_LOSS), values.get(REPLACED_SHARE)) {
+            let ratio = loss / binary_entropy(*share);
+            if ratio.is_finite() {
+                values.insert(DETECTION_LOSS_RATIO.into(), ratio);
+            }
+        }
+        values
     }
 
-    /// One mean; None if the name is unknown or its weights sum to 0.
+    /// One value; None if the name is unknown or its weights sum to 0.
     #[cfg(test)]
     pub fn value(&self, name: &str) -> Option<f64> {
-        self.0.get(name).filter(|entry| entry.weight > 0.0).map(|entry| entry.sum / entry.weight)
+        self.values().get(name).copied()
     }
 }
 
-/// Area under the ROC curve: the probability that a random positive scores higher than a random negative,
-/// with ties counted half. Computed by ranks; None unless both classes occur.
-pub fn area_under_curve(scores: &[f32], positive: impl Fn(usize) -> bool) -> Option<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-    let (mut rank_sum, mut n_positive) = (0.0, 0usize);
-    let mut start = 0;
-    while start < order.len() {
-        let tied = order[start..].iter().take_while(|&&i| scores[i] == scores[order[start]]).count().max(1);
-        let rank = start as f64 + (tied as f64 + 1.0) / 2.0;
-        let positives = order[start..start + tied].iter().filter(|&&i| positive(i)).count();
-        rank_sum += rank * positives as f64;
-        n_positive += positives;
-        start += tied;
+/// Positives and negatives ordered by their scores.
+pub struct Ranking {
+    /// How many positives and negatives have each score, from the highest score to the lowest.
+    groups: Vec<[usize; 2]>,
+}
+
+impl Ranking {
+    /// Ranks items by their scores. Item i is positive where `positive(i)`.
+    pub fn new(scores: &[f32], positive: impl Fn(usize) -> bool) -> Self {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let tied = order.chunk_by(|&a, &b| scores[a] == scores[b]);
+        let count = |group: &[usize]| {
+            let n_positive = group.iter().filter(|&&i| positive(i)).count();
+            [n_positive, group.len() - n_positive]
+        };
+        Self { groups: tied.map(count).collect() }
     }
-    let (p, n) = (n_positive as f64, (scores.len() - n_positive) as f64);
-    (p > 0.0 && n > 0.0).then(|| (rank_sum - p * (p + 1.0) / 2.0) / (p * n))
+
+    /// Numbers of positives and negatives.
+    fn totals(&self) -> [usize; 2] {
+        self.groups.iter().fold([0; 2], |[p, n], [positives, negatives]| [p + positives, n + negatives])
+    }
+
+    /// Area under the ROC curve: the probability that a random positive scores higher than a random negative,
+    /// with ties counted half. None unless both classes occur.
+    pub fn area(&self) -> Option<f64> {
+        let [n_positive, n_negative] = self.totals();
+        let (mut below, mut wins) = (n_negative, 0.0);
+        for &[positives, negatives] in &self.groups {
+            below -= negatives;
+            wins += positives as f64 * (below as f64 + negatives as f64 / 2.0);
+        }
+        (n_positive > 0 && n_negative > 0).then(|| wins / (n_positive as f64 * n_negative as f64))
+    }
+
+    /// The most positives at or above one threshold such that at least the share `precision` of all items
+    /// there are positive; 0 if no threshold reaches it.
+    pub fn found_at_precision(&self, precision: f64) -> usize {
+        let (mut found, mut most) = ([0, 0], 0);
+        for [positives, negatives] in &self.groups {
+            found = [found[0] + positives, found[1] + negatives];
+            if found[0] as f64 >= precision * (found[0] + found[1]) as f64 {
+                most = found[0];
+            }
+        }
+        most
+    }
 }
 
 #[cfg(test)]
@@ -112,11 +164,50 @@ mod tests {
     }
 
     #[test]
-    fn area_by_hand() {
+    fn areas_by_hand() {
         let labels = [false, false, true, true];
+        let area = |scores: [f32; 4]| Ranking::new(&scores, |i| labels[i]).area();
         // The example of scikit-learn's roc_auc_score: 0.75.
-        assert_eq!(area_under_curve(&[0.1, 0.4, 0.35, 0.8], |i| labels[i]), Some(0.75));
-        assert_eq!(area_under_curve(&[1.0; 4], |i| labels[i]), Some(0.5));
-        assert_eq!(area_under_curve(&[1.0; 4], |_| true), None);
+        assert_eq!(area([0.1, 0.4, 0.35, 0.8]), Some(0.75));
+        assert_eq!(area([1.0; 4]), Some(0.5));
+        // The first positive ties with one of the negatives.
+        assert_eq!(area([0.1, 0.4, 0.4, 0.8]), Some(0.875));
+        assert_eq!(Ranking::new(&[1.0; 4], |_| true).area(), None);
+    }
+
+    /// From the highest score on, with the precision behind each:
+    ///
+    /// ```text
+    /// + 1   - 1/2   - 1/3   + 2/4   + and - together 3/6   - 3/7
+    /// ```
+    #[test]
+    fn recall_at_a_precision_by_hand() {
+        let scores = [6.0, 5.0, 4.0, 3.0, 2.0, 2.0, 1.0];
+        let labels = [true, false, false, true, true, false, false];
+        let ranking = Ranking::new(&scores, |i| labels[i]);
+        let found = |precision| ranking.found_at_precision(precision);
+        assert_eq!([found(0.5), found(0.51), found(0.4), found(1.0)], [3, 1, 3, 1]);
+        let last = Ranking::new(&scores, |i| i == 6);
+        assert_eq!([last.found_at_precision(0.5), last.found_at_precision(1.0 / 7.0)], [0, 1]);
+    }
+
+    /// Three tokens in four are original, so the label has an entropy of 2·ln 2 - 3/4·ln 3 = 0.5623 nats. Two
+    /// batches of other sizes and base rates merge to the ratio of all their tokens.
+    #[test]
+    fn the_loss_over_the_entropy_of_the_label_by_hand() {
+        let batch = |loss: f64, replaced: f64, n: f64| {
+            let mut metrics = Metrics::default();
+            metrics.add(DETECTION_LOSS, loss, n);
+            metrics.add(REPLACED_SHARE, replaced, n);
+            metrics
+        };
+        let entropy = 2.0 * 2f64.ln() - 0.75 * 3f64.ln();
+        let mut merged = batch(1.0, 0.0, 4.0);
+        assert_eq!(merged.value(DETECTION_LOSS_RATIO), None, "a label without entropy");
+        merged.merge(&batch(5.0, 4.0, 12.0));
+        let ratio = merged.value(DETECTION_LOSS_RATIO).unwrap();
+        assert!((ratio - 6.0 / 16.0 / entropy).abs() < 1e-12, "{ratio}");
+        let constant = batch(16.0 * entropy, 4.0, 16.0).value(DETECTION_LOSS_RATIO).unwrap();
+        assert!((constant - 1.0).abs() < 1e-12, "{constant}");
     }
 }

@@ -9,6 +9,7 @@ use super::deferred_metrics::DeferredMetrics;
 use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masked, Masker};
 use super::prediction::predict;
+use super::scoring::{MaskedScorer, TokenScorers};
 use super::step::{Losses, StepContext};
 use super::tokens::tokens;
 use crate::error::Result;
@@ -45,7 +46,7 @@ impl Objective for MaskedLanguageModelling {
         let input = tokens(batch, masked.input_ids.clone());
         let predicted = predict(&self.network, &input, masked, None, context.mode(batch), context.trace)?;
         let mut metrics = DeferredMetrics::default();
-        predicted.measure(&masked.originals, &mut metrics)?;
+        predicted.measure(masked, &mut metrics)?;
         let total = batch_share::scale_slot_mean(&predicted.loss, masked)?;
         metrics.total_loss(&total, batch)?;
         let trace = context.trace(|| predicted.trace(masked))?;
@@ -54,6 +55,10 @@ impl Objective for MaskedLanguageModelling {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        TokenScorers { masked: vec![MaskedScorer::encoder(&self.network)], ..Default::default() }
     }
 }
 
@@ -101,8 +106,8 @@ mod tests {
         let loss = |positions: &[u32]| {
             let originals = positions.iter().map(|&position| batch.input_ids[position as usize]).collect();
             let (full_batch, input_ids) = (SlotCounts::of(positions), batch.input_ids.clone());
-            let positions = positions.into();
-            let masked = Masked { positions, originals, input_ids, full_batch, first_slot: 0 };
+            let (positions, is_hidden) = (positions.into(), vec![false; positions.len()]);
+            let masked = Masked { positions, originals, input_ids, is_hidden, full_batch, first_slot: 0 };
             let input = tokens(&batch, masked.input_ids.clone());
             let predicted =
                 predict(&objective.network, &input, &masked, None, Mode::evaluate(), false).unwrap();

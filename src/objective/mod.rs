@@ -25,6 +25,7 @@ mod prediction;
 mod proposals;
 mod restore;
 mod rtd;
+mod scoring;
 mod step;
 mod tokens;
 mod two_stage;
@@ -34,6 +35,7 @@ pub use deferred_metrics::{DeferredMetrics, number};
 pub use interface::Objective;
 pub use masking::Vocabulary;
 pub use metrics::{Metrics, f64_bits};
+pub use scoring::{MaskedScorer, OnePassKind, OnePassScorer, TokenScorers};
 pub use step::{Losses, StepContext};
 pub use tokens::tokens;
 

@@ -60,6 +60,14 @@ pub struct Proposals {
 }
 
 impl Proposer {
+    /// The network, if it is one.
+    pub fn network(&self) -> Option<&MaskedLm> {
+        match self {
+            Self::Network(network) => Some(network),
+            Self::Table(_) => None,
+        }
+    }
+
     /// Proposes a token for every slot.
     pub fn propose(
         &self,
@@ -106,7 +114,7 @@ impl Proposals {
     }
 
     /// Adds `sample_accuracy`, the share of slots whose sample is the original, and `generator_entropy`
-    /// (nats). A network also adds `mlm_loss` and `mlm_accuracy`.
+    /// (nats). A network also adds what [`Prediction::measure`] does.
     pub fn measure(&self, masked: &Masked, metrics: &mut DeferredMetrics) -> Result<()> {
         let n = masked.originals.len() as f64;
         measure_hits("sample_accuracy", &self.samples, &masked.originals, metrics)?;
@@ -114,7 +122,7 @@ impl Proposals {
             metrics.mean("generator_entropy", entropy, n);
         }
         if let Some(prediction) = &self.predicted {
-            prediction.measure(&masked.originals, metrics)?;
+            prediction.measure(masked, metrics)?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::detection::{measure_detection, measure_replaced};
 use super::interface::Objective;
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, f32_values, u32_tensor};
 use crate::error::{Error, Result};
 use crate::experiment::ModelSpec;
@@ -169,6 +170,14 @@ impl Objective for TokenRestoration {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let one_pass = vec![OnePassScorer::restorer(&self.restorer, self.gate.as_ref())];
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::frequencies::Frequencies;
 use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::Result;
 use crate::experiment::ModelSpec;
@@ -123,6 +124,14 @@ impl Objective for ReplacedTokenDetection {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let one_pass = vec![OnePassScorer::discriminator(&self.discriminator)];
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 }
 

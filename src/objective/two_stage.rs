@@ -13,6 +13,7 @@ use super::detection::measure_detection;
 use super::interface::{Objective, StageSpan};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
+use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelSpec, StageSchedule};
@@ -101,6 +102,14 @@ impl Objective for TwoStage {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn scorers(&self) -> TokenScorers<'_> {
+        let one_pass = vec![OnePassScorer::discriminator(&self.discriminator)];
+        TokenScorers {
+            one_pass,
+            masked: self.generator.network().map(MaskedScorer::generator).into_iter().collect(),
+        }
     }
 
     fn stage(&self, step: u64, n_steps: u64) -> StageSpan {

@@ -168,6 +168,9 @@ fn cuda_losses_and_softmax_stats() {
     let integers = |tensor: &Tensor| tensor.to_vec1::<u32>().unwrap();
     let samples = |stats: &SoftmaxStats| integers(stats.samples.as_ref().unwrap());
     assert_eq!((integers(&got.best), samples(&got)), (integers(&expected.best), samples(&expected)));
+    for (one, other) in values(&got.losses).iter().zip(values(&expected.losses)) {
+        assert!((one - other).abs() < 1e-4, "loss of a row {one} against {other}");
+    }
     let entropy = |stats: &SoftmaxStats| stats.entropy.to_scalar::<f32>().unwrap();
     assert!((entropy(&got) - entropy(&expected)).abs() < 1e-4);
 }

@@ -5,7 +5,8 @@
 //! trial.json      the specification and its provenance
 //! metrics.jsonl   one line per logged step (see `events.rs`)
 //! checkpoints/    step-000000500.safetensors, …, final.safetensors
-//! predictions/    one file per task and fine-tuning seed; SQuAD has a folder
+//! predictions/    one file per task and fine-tuning seed; SQuAD has a folder; one file of scores per set of
+//!                 minimal pairs and scorer
 //! finetuned/      one file of weights per task and fine-tuning seed: kept if the specification asks for it,
 //!                 and while other tasks start from it
 //! throughput.json the number of steps that a budget in seconds was measured to buy; once called pace.json
@@ -26,6 +27,7 @@ use serde_json::Value;
 use super::checkpoints::{FINAL, file_name, steps};
 use super::events::read_events;
 use super::lock::{FolderLock, LOCK_FILE, is_locked};
+use super::pair_scores::{PairScore, read_pair_scores, to_csv};
 use super::schema::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialRecord};
 use super::state::TrialState;
 use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_error, write_whole};
@@ -117,6 +119,38 @@ impl TrialFolder {
         create_folder(&self.path.join(PREDICTIONS))?;
         let name = Self::predictions_name(predictions.task, predictions.finetune_seed);
         self.write(&format!("{name}.json"), predictions)
+    }
+
+    /// The file of the scores of a set of minimal pairs by one scorer.
+    pub fn pair_scores_file(&self, set: &str, scorer: &str) -> PathBuf {
+        self.path.join(PREDICTIONS).join(format!("pairs-{set}-{scorer}.csv"))
+    }
+
+    /// Saves the scores of a set of minimal pairs by one scorer, before they become a measure.
+    ///
+    /// # Errors
+    /// A score is not finite, or the file cannot be written.
+    pub fn write_pair_scores(&self, set: &str, scorer: &str, scores: &[PairScore]) -> Result<()> {
+        let text = to_csv(set, scorer, scores)?;
+        create_folder(&self.path.join(PREDICTIONS))?;
+        write_whole(&self.pair_scores_file(set, scorer), text.as_bytes())
+    }
+
+    /// The saved scores of a set of minimal pairs by one scorer.
+    ///
+    /// # Errors
+    /// The file is missing or damaged, or holds the scores of another set or scorer.
+    pub fn pair_scores(&self, set: &str, scorer: &str) -> Result<Vec<PairScore>> {
+        let path = self.pair_scores_file(set, scorer);
+        let mut read = read_pair_scores(&path)
+            .map_err(|error| Error::new(ErrorKind::Storage, error.message, self.hint()))?;
+        match (read.pop(), read.is_empty()) {
+            (Some(only), true) if only.set == set && only.scorer == scorer => Ok(only.scores),
+            _ => {
+                let what = format!("{} has not the scores of {set} by {scorer} alone", path.display());
+                Err(Error::new(ErrorKind::Storage, what, self.hint()))
+            }
+        }
     }
 
     /// Makes the folder, locks it for this process, and deletes files that a killed process had half written.
@@ -425,6 +459,31 @@ mod tests {
         folder.write_trial(&a_trial_record(&folder.id)).unwrap();
         let records = folder.records().unwrap().unwrap();
         assert_eq!((records.outcome, records.events.len()), (Some(an_outcome(&folder.id)), 0));
+    }
+
+    #[test]
+    fn scores_of_pairs_are_those_of_their_file() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        let score = |pair| PairScore {
+            paradigm: "adjunct_island".into(),
+            phenomenon: "island_effects".into(),
+            pair,
+            good: -1.0 / 3.0,
+            bad: -2.0,
+            n_good: 5,
+            n_bad: 5,
+        };
+        let scores = vec![score(0), score(1)];
+        folder.write_pair_scores("blimp", "disc_sum", &scores).unwrap();
+        assert_eq!(folder.pair_scores("blimp", "disc_sum").unwrap(), scores);
+        let (file, other) =
+            (folder.pair_scores_file("blimp", "disc_sum"), folder.pair_scores_file("blimp", "pll"));
+        assert!(file.ends_with("predictions/pairs-blimp-disc_sum.csv"));
+        std::fs::rename(&file, &other).unwrap();
+        let error = folder.pair_scores("blimp", "pll").unwrap_err();
+        assert!(error.message.ends_with("has not the scores of blimp by pll alone"), "{error}");
+        assert!(folder.pair_scores("blimp", "disc_sum").unwrap_err().hint.contains("--force"));
     }
 
     #[test]

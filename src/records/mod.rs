@@ -10,6 +10,7 @@ pub(crate) mod folder;
 pub(crate) mod frame;
 mod lock;
 mod median;
+mod pair_scores;
 mod results;
 mod schema;
 mod sink;
@@ -21,6 +22,7 @@ mod tee;
 pub use events::{Jsonl, truncate_after};
 pub use folder::{TrialFolder, TrialRecords};
 pub use median::{median, median_run};
+pub use pair_scores::{PairScore, PairScores, read_pair_scores};
 pub use results::ExperimentFolder;
 pub use schema::{
     Continuation, DataProvenance, Event, Failure, Measure, Outcome, PredictedExample, Predictions,

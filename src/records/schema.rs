@@ -158,9 +158,10 @@ pub struct Event {
     pub flops: f64,
     /// Seconds of pre-training so far, over all resumptions.
     pub elapsed_s: f64,
-    /// Named values: `loss`, `mlm_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`, `sample_accuracy`,
-    /// `restore_accuracy`, `generator_entropy`, `replaced_share`, `disc_accuracy`, `disc_accuracy_replaced`,
-    /// `disc_accuracy_original`, `disc_precision`, `disc_recall`, `disc_auc`, `reward`, `baseline`,
+    /// Named values: `loss`, `mlm_loss`, `masked_loss`, `rtd_loss`, `restore_loss`, `mlm_accuracy`,
+    /// `masked_accuracy`, `sample_accuracy`, `restore_accuracy`, `generator_entropy`, `replaced_share`,
+    /// `disc_accuracy`, `disc_accuracy_replaced`, `disc_accuracy_original`, `disc_precision`, `disc_recall`,
+    /// `disc_recall_at_50`, `disc_auc`, `disc_loss`, `rtd_loss_ratio`, `reward`, `baseline`,
     /// `baseline_loss`, `policy_loss`, `copy_loss`, `lm_loss`, `contrast_loss`, `contrast_accuracy`,
     /// `cloze_loss`, `nce_loss`, `energy_auc`, `gradient_norm`, `learning_rate`; a value that is undefined is
     /// absent.

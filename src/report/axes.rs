@@ -3,7 +3,7 @@
 //!
 //! Must never: look at a score. Next: `statistics.rs`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::experiment::{ReportSpec, SweepPoint, Trial, same_value, value_labels};
 
@@ -15,6 +15,8 @@ pub struct Point {
     pub line: usize,
     /// Indices into the plan's trials.
     pub trials: Vec<usize>,
+    /// The swept paths and their values.
+    pub values: SweepPoint,
 }
 
 /// The sweep, laid out for a figure.
@@ -66,7 +68,7 @@ impl Axes {
                     keys.push(key);
                     keys.len() - 1
                 });
-                Point { x, line, trials }
+                Point { x, line, trials, values }
             })
             .collect();
         let x_labels =
@@ -82,6 +84,12 @@ impl Axes {
     pub fn end_of(&self, line: usize) -> Option<usize> {
         let of_line = self.points.iter().enumerate().filter(|(_, point)| point.line == line);
         of_line.max_by_key(|(_, point)| point.x).map(|(index, _)| index)
+    }
+
+    /// The points that a selector names.
+    pub fn selected(&self, selector: &Map<String, Value>) -> Vec<usize> {
+        let points = self.points.iter().enumerate();
+        points.filter(|(_, point)| point.values.is_selected_by(selector)).map(|(index, _)| index).collect()
     }
 
     /// The label of a point on the x axis.
@@ -198,18 +206,6 @@ fn same_values(a: &[Value], b: &[Value]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
 }
 
-/// Whether `expect.best_at` names a value of the sweep: by the same value, by the `kind` of a mapping, or by
-/// some of a mapping's entries.
-pub fn matches_expected(expected: &Value, actual: &Value) -> bool {
-    match (expected, actual) {
-        (Value::String(_), Value::Object(actual)) => actual.get("kind") == Some(expected),
-        (Value::Object(expected), Value::Object(actual)) => {
-            expected.iter().all(|(key, value)| actual.get(key).is_some_and(|other| same_value(value, other)))
-        }
-        _ => same_value(expected, actual),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -275,14 +271,5 @@ mod tests {
         );
         assert_eq!(axes.lines, [""]);
         assert_eq!(axes.x_labels, ["x", "y"]);
-    }
-
-    #[test]
-    fn an_expectation_names_a_mapping_by_kind_or_by_entries() {
-        let heavy = json!({"kind": "rtd", "disc_weight": 50, "temperature": 1.0});
-        assert!(matches_expected(&json!("rtd"), &heavy));
-        assert!(matches_expected(&json!({"kind": "rtd", "disc_weight": 50.0}), &heavy));
-        assert!(!matches_expected(&json!({"kind": "rtd", "disc_weight": 1}), &heavy));
-        assert!(matches_expected(&json!(1), &json!(1.0)));
     }
 }

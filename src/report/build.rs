@@ -6,7 +6,8 @@ use super::axes::Axes;
 use super::frame::{PlanFrames, table_csv};
 use super::input::{ReportInput, ReportSummary};
 use super::page::Page;
-use super::plan_records::PlanRecords;
+use super::plan_records::{DoneTrial, PlanRecords};
+use super::values::Measurements;
 use super::{paper_comparison, plot, runs, statistics, tables, verdict, write};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,20 +25,32 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         let damage = records.errors.first().cloned();
         return Err(damage.unwrap_or_else(|| nothing_done(input, &records)));
     }
-    let report = &input.experiment.report;
-    let axes = Axes::new(report, input.trials);
-    let frames = PlanFrames::of(input, &axes, &records)?;
-    let summary = statistics::summarise(report, &axes, &frames)?;
+    let controls = PlanRecords::read(input.results, input.controls);
+    let axes = Axes::new(&input.experiment.report, input.trials);
+    let frames = PlanFrames::of(input, &axes, &records.done.iter().collect::<Vec<_>>())?;
+    let control_frames = PlanFrames::of(input, &axes, &controls.done.iter().collect::<Vec<_>>())?;
+    let summary = statistics::summarise(
+        &axes,
+        &Measurements {
+            experiment: input.experiment,
+            trials: input.trials,
+            frames: &frames,
+            controls: input.controls,
+            control_records: &controls,
+            control_frames: &control_frames,
+        },
+    )?;
     let runs = runs::of(&axes, &frames)?;
-    let expect = &input.experiment.expect;
-    let comparison = match &expect.paper {
+    let comparison = match &input.experiment.expect.paper {
         Some(paper) => paper_comparison::compare(paper, &axes, &summary, input.trials, &records)?,
         None => None,
     };
     let ordered = comparison.as_ref().map(paper_comparison::sentences).filter(|text| !text.is_empty());
-    let verdict = verdict::judge(expect, &axes, &summary);
-    let verdict = [Some(verdict), ordered].into_iter().flatten().collect::<Vec<_>>().join("\n");
-    let csv = table_csv(&records, &frames)?;
+    let verdict = verdict::judge(input.experiment, &axes, &summary, &frames)?;
+    let text = [Some(verdict.text.clone()), ordered].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    let everything: Vec<&DoneTrial> = records.done.iter().chain(&controls.done).collect();
+    let all_frames = PlanFrames::of(input, &axes, &everything)?;
+    let csv = table_csv(&everything, &all_frames)?;
 
     fs::create_dir_all(input.out).map_err(|error| Error::storage(input.out, "make the folder", error))?;
     let mut files = vec![write::bytes(input.out, "table.csv", &csv)?];
@@ -55,8 +68,11 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         summary: &summary,
         runs: &runs,
         records: &records,
+        controls: &controls,
         frames: &frames,
+        all_frames: &all_frames,
         verdict: &verdict,
+        sentences: &text,
         comparison: comparison.as_ref(),
         figures: &figures,
     };
@@ -68,8 +84,8 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
         n_done: records.done.len(),
         n_trials: input.trials.len(),
         table: tables::terminal(&axes, &summary).to_text(),
-        verdict,
-        errors: records.errors,
+        verdict: text,
+        errors: records.errors.into_iter().chain(controls.errors).collect(),
     })
 }
 

@@ -11,12 +11,14 @@ use super::frame::PlanFrames;
 use super::input::{ReportInput, ReportSummary};
 use super::plan_records::PlanRecords;
 use super::statistics::{Summary, summarise};
+use super::values::Measurements;
+use super::verdict::{Verdict, judge};
 use crate::experiment::{
-    DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, Masking, ModelSpec, ObjectiveSpec, ReportSpec,
-    TaskName, TrainSpec, Trial, TrialSpec,
+    Control, DataSpec, EvaluateSpec, ExpectSpec, ExperimentSpec, Masking, ModelSpec, ObjectiveSpec,
+    PairSetSpec, ReportSpec, TaskName, TrainSpec, Trial, TrialSpec, controls,
 };
 use crate::records::{
-    DataProvenance, Event, Jsonl, Outcome, Provenance, RECORD_VERSION, Score, Sink, Split, Timing,
+    DataProvenance, Event, Jsonl, Measure, Outcome, Provenance, RECORD_VERSION, Score, Sink, Split, Timing,
     TrialFolder, TrialRecord,
 };
 use crate::rng::{Purpose, Stream};
@@ -50,6 +52,7 @@ pub struct Fixture {
     folder: tempfile::TempDir,
     pub experiment: ExperimentSpec,
     pub trials: Vec<Trial>,
+    pub controls: Vec<Trial>,
 }
 
 impl Fixture {
@@ -72,7 +75,7 @@ impl Fixture {
                 shape: "best at 0.25 to 0.5, worse at 1.0".into(),
                 best_at: vec![json!(0.25), json!(0.5)],
                 source: "ELECTRA, Figure 3 left".into(),
-                paper: None,
+                ..ExpectSpec::default()
             },
             seeds: seeds.to_vec(),
             report,
@@ -80,9 +83,26 @@ impl Fixture {
         };
         let trials: Vec<Trial> =
             points.iter().flat_map(|point| seeds.iter().map(|seed| trial(*seed, point.clone()))).collect();
-        let fixture = Self { folder: tempfile::tempdir().unwrap(), experiment, trials };
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = Self { folder, experiment, trials, controls: Vec::new() };
         for trial in &fixture.trials {
             fixture.write(trial, &outcome(trial));
+        }
+        fixture
+    }
+
+    /// Three ratios × three seeds with minimal pairs, a probe and all controls, which the made-up encoders
+    /// beat.
+    pub fn with_controls() -> Self {
+        let mut fixture = Self::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+        for trial in &mut fixture.trials {
+            trial.spec.evaluate.minimal_pairs = vec![PairSetSpec::Language { pairs: 4000 }];
+            trial.spec.evaluate.probe.tasks = vec![TaskName::Cola];
+            trial.id = trial.spec.id();
+        }
+        fixture.controls = controls(&fixture.trials);
+        for trial in fixture.trials.iter().chain(&fixture.controls) {
+            fixture.write(trial, &measured(trial));
         }
         fixture
     }
@@ -105,7 +125,7 @@ impl Fixture {
             experiment: &self.experiment,
             profile: "quick",
             trials: &self.trials,
-            controls: &[],
+            controls: &self.controls,
             results: &self.results(),
             out: &self.out(),
             command: "electra-lab report experiments/gen_ratio.yaml --profile quick",
@@ -124,12 +144,31 @@ impl Fixture {
 
     /// The same as frames.
     pub fn frames(&self) -> PlanFrames {
-        self.with_input(|input| PlanFrames::of(input, &self.axes(), &self.records()).unwrap())
+        self.frames_of(&self.records())
+    }
+
+    fn frames_of(&self, records: &PlanRecords) -> PlanFrames {
+        let done: Vec<_> = records.done.iter().collect();
+        self.with_input(|input| PlanFrames::of(input, &self.axes(), &done).unwrap())
     }
 
     /// The numbers of the report.
     pub fn summary(&self) -> Summary {
-        summarise(&self.experiment.report, &self.axes(), &self.frames()).unwrap()
+        let control_records = PlanRecords::read(&self.results(), &self.controls);
+        let measurements = Measurements {
+            experiment: &self.experiment,
+            trials: &self.trials,
+            frames: &self.frames(),
+            controls: &self.controls,
+            control_records: &control_records,
+            control_frames: &self.frames_of(&control_records),
+        };
+        summarise(&self.axes(), &measurements).unwrap()
+    }
+
+    /// The verdict of the report.
+    pub fn verdict(&self) -> Verdict {
+        judge(&self.experiment, &self.axes(), &self.summary(), &self.frames()).unwrap()
     }
 
     pub fn write(&self, trial: &Trial, outcome: &Outcome) {
@@ -185,7 +224,9 @@ fn provenance() -> Provenance {
 /// How good a generator ratio is in the made-up records, and a number that differs from seed to seed.
 fn quality(trial: &Trial) -> (f64, f64) {
     let ratio = trial.spec.model.generator_ratio;
-    let noise = Stream::new(trial.spec.seed, Purpose::Test, ratio.to_bits(), 0).normal();
+    let kind = trial.spec.objective.kind().len() as u64;
+    let index = kind + trial.spec.train.steps;
+    let noise = Stream::new(trial.spec.seed, Purpose::Test, ratio.to_bits(), index).normal();
     let objective = if trial.spec.objective.kind() == "mlm" { -5.0 } else { 0.0 };
     let length = (trial.spec.train.steps as f64 / 200.0).log2();
     (objective + length - 8.0 * (ratio.log2() + 1.5).abs() / 1.5, noise)
@@ -234,6 +275,49 @@ pub fn outcome(trial: &Trial) -> Outcome {
     }
 }
 
+/// What a finished trial with measures leaves: a trained one, or a control.
+fn measured(trial: &Trial) -> Outcome {
+    let mut outcome = outcome(trial);
+    let measure = |name: &str, baseline: Option<&str>, value: f64, chance: Option<f64>| Measure {
+        name: name.into(),
+        baseline: baseline.map(String::from),
+        value: Some(value),
+        standard_error: Some(0.5),
+        chance,
+        n: 4000,
+        synthetic: true,
+        others: BTreeMap::new(),
+    };
+    let (quality, noise) = quality(trial);
+    let of_encoder = |pairs: f64, probe: f64| {
+        vec![
+            measure("pairs.language.disc_sum", None, pairs, Some(50.0)),
+            measure("probe.cola", None, probe, Some(0.0)),
+        ]
+    };
+    outcome.measures = match trial.spec.control {
+        None => of_encoder(78.0 + quality + 0.5 * noise, 15.0 + quality + 0.5 * noise),
+        Some(Control::Untrained) => of_encoder(50.0 + noise, 2.0 + noise),
+        Some(Control::TextModels) => vec![
+            measure("cola", Some("bag of words"), 12.0, None),
+            measure("pairs.language", Some("trigram"), 80.0, None),
+            measure("held_out.disc_auc", Some("ceiling"), 0.93, None),
+        ],
+    };
+    match trial.spec.control {
+        None => {}
+        Some(Control::Untrained) => {
+            outcome.scores.iter_mut().for_each(|score| score.value = score.value.map(|value| value - 15.0));
+            outcome.validation.clear();
+        }
+        Some(Control::TextModels) => {
+            outcome.scores.clear();
+            outcome.validation.clear();
+        }
+    }
+    outcome
+}
+
 fn events(trial: &Trial) -> Vec<Event> {
     let (quality, noise) = quality(trial);
     let mut events = Vec::new();
@@ -259,7 +343,12 @@ fn events(trial: &Trial) -> Vec<Event> {
             let mlm = 0.45 - 0.3 * decay - 0.01 * quality;
             events.push(event(
                 Split::Validation,
-                &[("loss", loss + 0.2), ("disc_accuracy", accuracy), ("mlm_accuracy", mlm)],
+                &[
+                    ("loss", loss + 0.2),
+                    ("disc_accuracy", accuracy),
+                    ("disc_auc", 3.0 * accuracy - 2.0),
+                    ("mlm_accuracy", mlm),
+                ],
             ));
         }
     }

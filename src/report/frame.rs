@@ -4,16 +4,17 @@
 //! trials; `point_index`, the index of their point of the sweep; `recipe`, how they were fine-tuned; and
 //! `commit`, in words. Must never: round or summarise. Next: `statistics.rs`.
 
-use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
+use polars::prelude::{ChunkCompareEq, Column, DataFrame, IdxCa, IdxSize};
 
 use super::axes::Axes;
 use super::input::ReportInput;
-use super::plan_records::{DoneTrial, PlanRecords};
+use super::plan_records::DoneTrial;
 use super::query::{rows_where, texts};
 use crate::error::Result;
+use crate::experiment::Control;
 use crate::records::Provenance;
 use crate::records::frame::{
-    FrameTrial, Frames, METRICS, SCORE, broken, column, frame_of, json_column, to_csv,
+    FrameTrial, Frames, MEASURE, METRICS, SCORE, broken, column, frame_of, json_column, to_csv,
 };
 
 /// The finished trials of a plan, in the plan's order.
@@ -22,14 +23,19 @@ pub struct PlanFrames {
     pub trials: DataFrame,
     /// One row per fine-tuning run.
     pub scores: DataFrame,
+    /// One row per measure without fine-tuning of a trained or untrained encoder.
+    pub measures: DataFrame,
+    /// One row per fine-tuning run and per measure, baselines included.
+    results: DataFrame,
     /// One row per value of a line of metrics.
     pub metrics: DataFrame,
 }
 
 impl PlanFrames {
-    /// Collects the finished trials. Experiment and profile are those of the report.
-    pub fn of(input: &ReportInput, axes: &Axes, records: &PlanRecords) -> Result<Self> {
-        let trials = records.done.iter().map(|done| FrameTrial {
+    /// Collects finished trials. Experiment and profile are those of the report. A trial of `axes` has its
+    /// point, a control has none.
+    pub fn of(input: &ReportInput, axes: &Axes, done: &[&DoneTrial]) -> Result<Self> {
+        let trials = done.iter().map(|done| FrameTrial {
             experiment: &input.experiment.name,
             profile: input.profile,
             record: &done.record,
@@ -37,26 +43,39 @@ impl PlanFrames {
             events: &done.events,
         });
         let mut frames = Frames::of(&trials.collect::<Vec<_>>())?;
-        let point = |done: &DoneTrial<'_>| {
+        let point = |done: &&DoneTrial<'_>| {
+            let is_control = done.trial.spec.control.is_some();
             let point = axes.points.iter().position(|point| point.trials.contains(&done.index));
-            point.map(|point| point as u32)
+            point.filter(|_| !is_control).map(|point| point as u32)
         };
-        let orders: Vec<u32> = (0..).take(records.done.len()).collect();
+        let orders: Vec<u32> = (0..).take(done.len()).collect();
         let more = [
             // One trial may stand at two points, so its id does not tell its rows apart.
             column("order", &orders, |order| *order),
-            column("point_index", &records.done, point),
-            column("recipe", &records.done, |done| done.trial.spec.evaluate.description()),
-            column("commit", &records.done, |done| commit(&done.record.provenance)),
+            column("point_index", done, point),
+            column("recipe", done, |done| done.trial.spec.evaluate.description()),
+            column("commit", done, |done| commit(&done.record.provenance)),
         ];
         frames.trials = frames.trials.hstack(&more).map_err(broken)?;
         // A trial that was copied from another experiment's results records its point of that experiment's
         // sweep.
-        let label = column("point", &records.done, |done| done.trial.point.label());
+        let label = column("point", done, |done| match done.trial.spec.control {
+            Some(control) if done.trial.point.is_empty() => control.label().to_string(),
+            Some(control) => format!("{} {}", control.label(), done.trial.point.label()),
+            None => done.trial.point.label(),
+        });
         frames.trials.with_column(label).map_err(broken)?;
+        let control = |done: &&DoneTrial<'_>| done.trial.spec.control.map(Control::label);
+        frames.trials.with_column(column("control", done, control)).map_err(broken)?;
         let long = frames.long()?;
         let part = |record| rows_where(&long, "record", record);
-        Ok(Self { scores: part(SCORE)?, metrics: part(METRICS)?, trials: frames.trials })
+        let mask = long.column("record").and_then(|record| Ok(record.str()?.not_equal(METRICS)));
+        let results = mask.and_then(|mask| long.filter(&mask)).map_err(broken)?;
+        // Every value of an encoder: baselines stand in rows of their own.
+        let measures = part(MEASURE)?;
+        let of_encoders = measures.column("baseline").map_err(broken)?.is_null();
+        let measures = measures.filter(&of_encoders).map_err(broken)?;
+        Ok(Self { scores: part(SCORE)?, measures, results, metrics: part(METRICS)?, trials: frames.trials })
     }
 }
 
@@ -67,11 +86,12 @@ fn commit(provenance: &Provenance) -> String {
     provenance.commit.clone().or_else(working).unwrap_or_else(|| "unknown".into())
 }
 
-/// table.csv: one row per trial, task and fine-tuning run, and one per trial that evaluated no task.
+/// table.csv: one row per trial, task and fine-tuning run, one per trial and measure, and one per trial that
+/// has neither. `frames` are those of `done`.
 ///
 /// Seconds are left out, so that the same trial on another machine gives the same table.
-pub fn table_csv(records: &PlanRecords, frames: &PlanFrames) -> Result<Vec<u8>> {
-    let of_score = texts(&frames.scores, "order")?;
+pub fn table_csv(done: &[&DoneTrial], frames: &PlanFrames) -> Result<Vec<u8>> {
+    let of_score = texts(&frames.results, "order")?;
     let mut places: Vec<(IdxSize, Option<IdxSize>)> = Vec::new();
     for (index, trial) in (0..).zip(texts(&frames.trials, "order")?) {
         let scores = (0..).zip(&of_score).filter(|(_, of)| **of == trial);
@@ -84,24 +104,24 @@ pub fn table_csv(records: &PlanRecords, frames: &PlanFrames) -> Result<Vec<u8>> 
     let trials: IdxCa = places.iter().map(|(trial, _)| Some(*trial)).collect();
     let scores: IdxCa = places.iter().map(|(_, score)| *score).collect();
     let trials =
-        swept(records)?.hstack(frames.trials.columns()).and_then(|all| all.take(&trials)).map_err(broken)?;
-    let scores = frames.scores.take(&scores).map_err(broken)?;
+        swept(done)?.hstack(frames.trials.columns()).and_then(|all| all.take(&trials)).map_err(broken)?;
+    let scores = frames.results.take(&scores).map_err(broken)?;
     to_csv(&mut arranged(&trials, &scores)?)
 }
 
 /// The values of the swept paths, one row per finished trial.
-fn swept(records: &PlanRecords) -> Result<DataFrame> {
+fn swept(done: &[&DoneTrial]) -> Result<DataFrame> {
     let mut paths: Vec<&str> = Vec::new();
-    for path in records.done.iter().flat_map(|done| done.trial.point.paths()) {
+    for path in done.iter().flat_map(|done| done.trial.point.paths()) {
         if !paths.contains(&path) {
             paths.push(path);
         }
     }
     let values = |path: &str| {
-        let values = records.done.iter().map(|done| done.trial.point.value(path).cloned());
+        let values = done.iter().map(|done| done.trial.point.value(path).cloned());
         json_column(&format!("swept.{path}"), &values.collect::<Vec<_>>())
     };
-    frame_of(records.done.len(), paths.into_iter().map(values).collect())
+    frame_of(done.len(), paths.into_iter().map(values).collect())
 }
 
 /// The columns of table.csv in their order and under its names, from frames of the same number of rows.
@@ -120,9 +140,11 @@ fn arranged(trials: &DataFrame, scores: &DataFrame) -> Result<DataFrame> {
         take(trials, &name, &path)?;
     }
     take(trials, "seed", "seed")?;
+    take(trials, "control", "control")?;
     for name in [
         "task",
         "metric",
+        "baseline",
         "synthetic",
         "head",
         "starts_from",
@@ -130,7 +152,9 @@ fn arranged(trials: &DataFrame, scores: &DataFrame) -> Result<DataFrame> {
         "value",
         "examples_low",
         "examples_high",
+        "standard_error",
         "majority",
+        "chance",
         "n_examples",
         "n_train",
         "finetune_steps",
@@ -181,7 +205,9 @@ mod tests {
     use crate::report::fixture::{Fixture, outcome};
 
     fn table(fixture: &Fixture) -> String {
-        String::from_utf8(super::table_csv(&fixture.records(), &fixture.frames()).unwrap()).unwrap()
+        let records = fixture.records();
+        let done: Vec<_> = records.done.iter().collect();
+        String::from_utf8(super::table_csv(&done, &fixture.frames()).unwrap()).unwrap()
     }
 
     #[test]
@@ -207,8 +233,8 @@ mod tests {
             SweepPoint::from_iter([("model.generator_ratio".to_string(), "tuned".into())]);
         let text = table(&fixture);
         let cells = |line: usize| text.lines().nth(line).unwrap().split(',').collect::<Vec<_>>();
-        assert_eq!((cells(1)[3], cells(1)[11]), ("0.25", ""));
-        assert_eq!((cells(7)[3], cells(2)[11]), ("tuned", "62.23"));
+        assert_eq!((cells(1)[3], cells(1)[13]), ("0.25", ""));
+        assert_eq!((cells(7)[3], cells(2)[13]), ("tuned", "62.23"));
     }
 
     #[test]

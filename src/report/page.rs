@@ -9,8 +9,10 @@ use super::frame::PlanFrames;
 use super::input::ReportInput;
 use super::paper_comparison::{self, PaperComparison};
 use super::plan_records::PlanRecords;
+use super::quantity::Quantity;
 use super::runs::Runs;
 use super::statistics::Summary;
+use super::verdict::Verdict;
 use super::{provenance, tables, verdict};
 use crate::error::Result;
 
@@ -20,13 +22,35 @@ const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.
     ELECTRA's tables, on full sequences: compare it only with the paper's figures. A dash means that the record is \
     older than the counter.";
 
+/// What a score is.
+const SCORES: &str = "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean \
+    over tasks is taken within a trial. ";
+
+/// What a cell is.
+const CELLS: &str = "Cells: mean ± sample standard deviation over pre-training seeds (n of them). The 95 % interval is \
+    Student's t of the mean over these seeds, from n = 2 on. Held-out values are measured after the last step, without \
+    dropout; losses are in nats.";
+
+/// What the measures without fine-tuning are.
+const ZERO_SHOT: &str = "Measures without fine-tuning: of a minimal pair the encoder should prefer the good sentence, by the \
+    scorer in brackets; a frozen probe is a linear classifier on features of the encoder.";
+
+/// What the controls are.
+const UNTRAINED: &str = "*untrained* is the same encoder at its initial values, evaluated in the same way with the same seeds: \
+    only what lies above it comes from pre-training.";
+
+/// How undefined scores are counted.
+const UNDEFINED: &str = "Undefined scores (such as a correlation with constant predictions) count as 0 in every median and \
+    mean, and their number stands in the cell: fine-tuning runs of a task, and of all tasks for the mean.";
+
 /// What the columns of the fine-tuning runs mean.
 const RUNS: &str = "One row per trial and task: `runs` fine-tuning runs from one pre-trained encoder, which differ in their \
     seed (head, order of examples, dropout). The reported score is their median, never the best of them. sd: sample \
-    standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is a \
-    bootstrap of the median over the runs (10,000 resamples, from 3 runs on); *over examples* is a bootstrap of the \
-    median run's score over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the \
-    middle). A dash means that there are too few runs, or that the record is older than the interval.";
+    standard deviation over the runs. The two intervals answer different questions: *over fine-tuning seeds* is an \
+    interval of the median by the ranks of the runs, which holds for any distribution and needs 6 runs (of fewer even the \
+    whole range covers the median in less than 95 % of cases); *over examples* is a bootstrap of the median run's score \
+    over the scored examples (1,000 resamples; of an even number of runs the lower of the two in the middle). A dash means \
+    that there are too few runs, or that the record is older than the interval.";
 
 /// Everything that the page shows.
 pub struct Page<'a> {
@@ -40,10 +64,16 @@ pub struct Page<'a> {
     pub runs: &'a [Runs],
     /// The trials.
     pub records: &'a PlanRecords<'a>,
-    /// The finished ones as frames.
+    /// The control trials.
+    pub controls: &'a PlanRecords<'a>,
+    /// The finished trials of the sweep as frames.
     pub frames: &'a PlanFrames,
-    /// The verdict's sentences.
-    pub verdict: &'a str,
+    /// The same with the finished controls.
+    pub all_frames: &'a PlanFrames,
+    /// The verdict.
+    pub verdict: &'a Verdict,
+    /// Its sentences, with those about the paper's order.
+    pub sentences: &'a str,
     /// The comparison with published numbers.
     pub comparison: Option<&'a PaperComparison<'a>>,
     /// File stems of the figures that were drawn, with their captions.
@@ -63,10 +93,9 @@ impl Page<'_> {
             let _ = writeln!(page, "> **Synthetic data.** {text}\n");
         }
         let _ = writeln!(page, "**Expected.** {}\n", verdict::expectation(&experiment.expect, self.axes));
-        let _ = writeln!(page, "**Verdict.** {}\n", self.verdict.replace('\n', "  \n"));
-        if !experiment.expect.best_at.is_empty() {
-            let _ = writeln!(page, "How it is reached: {}\n", verdict::RULE);
-        }
+        let word = self.verdict.word.map_or(String::new(), |word| format!(": {}", word.as_str()));
+        let _ = writeln!(page, "**Verdict{word}.** {}\n", self.sentences.replace('\n', "  \n"));
+        page += &self.judged();
         page += &self.open_trials();
         page += &self.results();
         page += &self.comparison.map(paper_comparison::page).unwrap_or_default();
@@ -75,12 +104,12 @@ impl Page<'_> {
         for (stem, caption) in self.figures {
             let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
         }
-        let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.frames)?.to_markdown());
+        let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.all_frames)?.to_markdown());
         let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.frames.trials)?);
         let _ = writeln!(
             page,
             "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery score is in \
-             [table.csv](table.csv): one row per trial, task and fine-tuning seed. The table of results for LaTeX is in \
+             [table.csv](table.csv): one row per trial, task and fine-tuning seed, and per measure. The table of results for LaTeX is in \
              [table.tex](table.tex){}.",
             self.input.command,
             match self.comparison {
@@ -90,6 +119,19 @@ impl Page<'_> {
             }
         );
         Ok(page)
+    }
+
+    /// The gates and contrasts behind the verdict, and how it is reached.
+    fn judged(&self) -> String {
+        let mut text = String::new();
+        if !self.verdict.gates.is_empty() {
+            let _ = writeln!(text, "{}", verdict::table_of_gates(&self.verdict.gates).to_markdown());
+        }
+        if !self.verdict.contrasts.is_empty() {
+            let table = verdict::table_of_contrasts(&self.verdict.contrasts, self.summary);
+            let _ = writeln!(text, "{}\nHow it is reached: {}\n", table.to_markdown(), verdict::RULE);
+        }
+        text
     }
 
     /// Names the numbers that are synthetic.
@@ -108,14 +150,18 @@ impl Page<'_> {
     }
 
     fn open_trials(&self) -> String {
-        if self.records.open.is_empty() {
-            return String::new();
-        }
-        let mut text = String::from("These trials are not done, and no number below includes them:\n\n");
-        for open in &self.records.open {
-            let _ = writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
-        }
-        text + "\n"
+        let list = |what: &str, records: &PlanRecords| {
+            if records.open.is_empty() {
+                return String::new();
+            }
+            let mut text = format!("These {what} are not done, and no number below includes them:\n\n");
+            for open in &records.open {
+                let _ =
+                    writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
+            }
+            text + "\n"
+        };
+        list("trials", self.records) + &list("controls", self.controls)
     }
 
     /// How each task was scored, and the limit on its training examples.
@@ -146,24 +192,19 @@ impl Page<'_> {
     fn results(&self) -> String {
         let mut text =
             format!("## Results\n\n{}\n", tables::scores(self.axes, self.summary, self.runs).to_markdown());
-        let scores = if self.summary.y.is_some() {
-            "Scores are × 100. A trial's score on a task is the median over its fine-tuning seeds; the mean over \
-             tasks is taken within a trial. "
-        } else {
-            ""
-        };
-        let _ = writeln!(
-            text,
-            "{scores}Cells: mean ± sample standard deviation over pre-training seeds (n of them). 95 % interval: \
-             bootstrap of the mean over pre-training seeds, 10,000 resamples, from n = 3 on (with n = 3 it is the \
-             range of the seeds). Held-out values are measured after the last step, without dropout; losses of \
-             different objectives or weights are not on one scale.\n"
-        );
+        let has_tasks = self.summary.quantities.iter().any(|quantity| quantity.task().is_some());
+        text += if has_tasks { SCORES } else { "" };
+        let _ = writeln!(text, "{CELLS}\n");
+        if self.summary.quantities.iter().any(Quantity::is_zero_shot) {
+            let _ = writeln!(text, "{ZERO_SHOT}\n");
+        }
+        if !self.summary.controls.untrained.iter().all(|control| control.n_done == 0) {
+            let _ = writeln!(text, "{UNTRAINED}\n");
+        }
         let n_undefined: usize =
             self.summary.points.iter().flat_map(|point| &point.cells).map(|cell| cell.n_undefined).sum();
         if n_undefined > 0 {
-            text += "Undefined scores (such as a correlation with constant predictions) are counted and left out of \
-                     every mean. The cell of a task counts fine-tuning runs, the cell of the mean counts trials.\n\n";
+            let _ = writeln!(text, "{UNDEFINED}\n");
         }
         text
     }

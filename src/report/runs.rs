@@ -1,16 +1,19 @@
 //! The fine-tuning runs behind every score: their median, spread and intervals, per trial and task.
 //!
 //! The reported figure of a task is the median over its fine-tuning runs (ELECTRA §3.1). The best run shows
-//! only as an end of the range. Two intervals answer two questions: how far the median would move with other
-//! fine-tuning seeds, and how far the median run's score would move with other examples. Must never: mix the
-//! runs of two pre-training seeds. Next: `tables.rs`.
+//! only as an end of the range. A run whose score is undefined predicts nothing and counts as 0. Two intervals
+//! answer two questions: how far the median would move with other fine-tuning seeds, and how far the median
+//! run's score would move with other examples. Must never: mix the runs of two pre-training seeds. Next:
+//! `tables.rs`.
 
 use polars::prelude::DataFrame;
 
 use super::axes::Axes;
 use super::frame::PlanFrames;
+use super::quantity::task_named;
 use super::query::{first_integer, first_text, groups, integers, numbers};
-use super::statistics::{Spread, bootstrap, point_of, task_named};
+use super::spread::{Spread, interval_of_median};
+use super::statistics::point_of;
 use crate::error::Result;
 use crate::experiment::TaskName;
 use crate::records::{median, median_run};
@@ -26,13 +29,13 @@ pub struct Runs {
     pub head: String,
     /// Pre-training seed.
     pub seed: u64,
-    /// Runs whose score is undefined; they are left out of the figures.
+    /// Runs whose score is undefined and counts as 0.
     pub n_undefined: usize,
-    /// Figures of the other runs; None if there are none.
+    /// Figures of the runs.
     pub figures: Option<Figures>,
 }
 
-/// Figures of the runs whose score is defined, × 100.
+/// Figures of runs, × 100.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
     /// Number of runs.
@@ -43,7 +46,7 @@ pub struct Figures {
     pub sd: Option<f64>,
     /// Lowest and highest.
     pub range: (f64, f64),
-    /// Bootstrap 95 % interval of the median over the runs; absent below three.
+    /// 95 % interval of the median over the runs, by the ranks of the runs; absent below six.
     pub over_seeds: Option<(f64, f64)>,
     /// Bootstrap 95 % interval of the median run over the examples; absent if the record has none.
     pub over_examples: Option<[f64; 2]>,
@@ -68,10 +71,10 @@ pub fn of(axes: &Axes, frames: &PlanFrames) -> Result<Vec<Runs>> {
 
 /// Summarises the runs of one trial on one task.
 fn summarised(point: String, task: TaskName, runs: &DataFrame) -> Result<Runs> {
-    let values = numbers(runs, "value")?;
-    let defined: Vec<f64> = values.iter().flatten().copied().collect();
+    let scores = numbers(runs, "value")?;
+    let values: Vec<f64> = scores.iter().map(|score| score.unwrap_or_default()).collect();
     let seeds = integers(runs, "finetune_seed")?;
-    let median_run = median_run(0..values.len(), |run| Some(((*values.get(run)?)?, *seeds.get(run)?)));
+    let median_run = median_run(0..values.len(), |run| Some((*values.get(run)?, *seeds.get(run)?)));
     let end = |column: &str| -> Result<Option<f64>> {
         let ends = numbers(runs, column)?;
         Ok(median_run.and_then(|run| ends.get(run).copied().flatten()))
@@ -82,8 +85,8 @@ fn summarised(point: String, task: TaskName, runs: &DataFrame) -> Result<Runs> {
         task,
         head: first_text(runs, "head")?,
         seed: first_integer(runs, "seed")?,
-        n_undefined: values.len() - defined.len(),
-        figures: figures(&defined, over_examples),
+        n_undefined: scores.iter().filter(|score| score.is_none()).count(),
+        figures: figures(&values, over_examples),
     })
 }
 
@@ -95,7 +98,7 @@ fn figures(values: &[f64], over_examples: Option<[f64; 2]>) -> Option<Figures> {
         median: median(values)?,
         sd: Spread::of(values)?.sd,
         range: (lowest, highest),
-        over_seeds: bootstrap(values, median),
+        over_seeds: interval_of_median(values),
         over_examples,
     })
 }
@@ -113,9 +116,7 @@ mod tests {
         let figures = figures(&values, Some([55.0, 75.0])).unwrap();
         assert_eq!((figures.n, figures.median, figures.range), (5, 64.0, (60.0, 70.5)));
         assert!((figures.sd.unwrap() - 22.45f64.sqrt()).abs() < 1e-12);
-        // A median of five resampled values is the lowest with probability 0.058 (three of five draws or
-        // more) and the highest with the same: beyond 2.5 % on both sides.
-        assert_eq!(figures.over_seeds, Some((60.0, 70.5)));
+        assert_eq!(figures.over_seeds, None);
     }
 
     #[test]
@@ -127,9 +128,9 @@ mod tests {
         assert_eq!(figures(&[], None), None);
     }
 
-    /// Two runs of four are undefined; the interval over examples is that of the lower one of the others.
+    /// Two runs of four are undefined and count as 0, so the lower one of the two in the middle is undefined.
     #[test]
-    fn undefined_runs_are_counted_and_the_median_run_is_a_run() {
+    fn undefined_runs_count_as_zero_and_the_median_run_is_a_run() {
         let fixture = Fixture::new();
         let mut first = outcome(&fixture.trials[0]);
         let (mut lost, mut kept) = (first.scores[0].clone(), first.scores[2].clone());
@@ -144,9 +145,9 @@ mod tests {
             .collect();
         let figures = runs[0].figures.as_ref().unwrap();
         let middle = first.scores[1].value.unwrap();
-        assert_eq!((runs[0].n_undefined, figures.n), (2, 2));
-        assert_eq!(figures.median, (middle + 90.0) / 2.0);
-        assert_eq!(figures.over_examples, first.scores[1].interval);
+        assert_eq!((runs[0].n_undefined, figures.n), (2, 4));
+        assert_eq!((figures.median, figures.range), (middle / 2.0, (0.0, 90.0)));
+        assert_eq!(figures.over_examples, None);
         // The other pre-training seed has a row of its own.
         assert_eq!((runs[1].seed, runs[1].figures.as_ref().unwrap().n), (2, 3));
     }

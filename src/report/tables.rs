@@ -6,13 +6,17 @@ use polars::prelude::DataFrame;
 
 use super::axes::{Axes, last_word};
 use super::frame::PlanFrames;
+use super::quantity::{Quantity, QuantityKind};
 use super::query::{counts, first_text, groups, numbers, rows_where, texts};
 use super::runs::{Figures, Runs};
-use super::statistics::{Cell, QuantityKind, Spread, Summary};
+use super::spread::Spread;
+use super::statistics::Summary;
 use super::table::Table;
+use super::values::Cell;
 use crate::error::Result;
 
-/// The summary: one row per point of the sweep, one column per quantity. `runs` name the heads of the scores.
+/// The summary: one row per point of the sweep, then the controls; one column per quantity. `runs` name the
+/// heads of the scores.
 pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {
     let mut header = vec![x_name(axes)];
     let with_head = !runs.is_empty();
@@ -28,63 +32,103 @@ pub fn scores(axes: &Axes, summary: &Summary, runs: &[Runs]) -> Table {
     header.extend(with_head.then(|| "head".into()));
     header.push("trials".into());
     header.extend(summary.quantities.iter().map(|quantity| quantity.label.clone()));
-    let with_interval = (0..axes.points.len()).any(|point| interval(summary, point).is_some());
+    let interval_of = |cells: &[Cell]| cells.get(summary.y?)?.spread.as_ref()?.interval;
+    let with_interval = summary.points.iter().any(|point| interval_of(&point.cells).is_some());
     if with_interval {
         let y = summary.y_quantity().map_or("", |quantity| quantity.label.as_str());
         header.push(format!("95 % interval of the {y}"));
     }
     let mut table = Table::new(header, 1 + usize::from(with_head));
-    for (index, (point, numbers)) in axes.points.iter().zip(&summary.points).enumerate() {
+    let mut row = |name: String, head: String, trials: String, cells: &[Cell]| {
+        let mut texts = vec![name];
+        texts.extend(with_head.then_some(head));
+        texts.push(trials);
+        texts.extend(
+            cells.iter().zip(&summary.quantities).map(|(cell, quantity)| in_cell(cell, quantity.decimals())),
+        );
+        if with_interval {
+            let decimals = summary.y_quantity().map_or(2, Quantity::decimals);
+            let text = interval_of(cells).map(|(low, high)| format!("[{low:.decimals$}, {high:.decimals$}]"));
+            texts.push(text.unwrap_or_else(|| "–".into()));
+        }
+        table.row(texts);
+    };
+    for (point, numbers) in axes.points.iter().zip(&summary.points) {
         let name = axes.point_name(point);
-        let head = with_head.then(|| head_of(&name));
-        let mut cells = vec![name];
-        cells.extend(head);
-        cells.push(format!("{}/{}", numbers.n_done, numbers.n_trials));
-        cells.extend(numbers.cells.iter().map(|cell| in_cell(cell, 2)));
-        if with_interval {
-            let text = interval(summary, index).map(|(low, high)| format!("[{low:.2}, {high:.2}]"));
-            cells.push(text.unwrap_or_else(|| "–".into()));
-        }
-        table.row(cells);
+        let head = head_of(&name);
+        row(name, head, of_trials(numbers.n_done, numbers.n_trials), &numbers.cells);
     }
-    if summary.quantities.iter().any(|quantity| quantity.majority.is_some()) {
-        let mut cells = vec!["majority class".to_string(), String::new()];
+    for control in summary.controls.untrained.iter().filter(|control| control.n_done > 0) {
+        let trials = of_trials(control.n_done, control.n_trials);
+        row(control.name.clone(), String::new(), trials, &control.cells);
+    }
+    for baseline in &summary.controls.baselines {
+        let mut cells = vec![baseline.name.clone(), String::new()];
         cells.extend(with_head.then(String::new));
-        cells.extend(summary.quantities.iter().map(|quantity| majority(quantity.majority, 2)));
-        if with_interval {
-            cells.push(String::new());
-        }
+        let values = baseline.values.iter().zip(&summary.quantities);
+        cells.extend(values.map(|(value, quantity)| in_baseline(*value, quantity.decimals())));
+        cells.extend(with_interval.then(String::new));
         table.row(cells);
     }
     table
 }
 
-/// The same in the width of a terminal: one decimal, short names, no held-out loss.
+fn of_trials(n_done: usize, n_trials: usize) -> String {
+    format!("{n_done}/{n_trials}")
+}
+
+/// The same in the width of a terminal: one decimal less, short names, and of the measures without
+/// fine-tuning those that the claim names, or the first of each kind.
 pub fn terminal(axes: &Axes, summary: &Summary) -> Table {
-    let shown: Vec<usize> = (0..summary.quantities.len())
-        .filter(|index| {
-            summary
-                .quantities
-                .get(*index)
-                .is_some_and(|quantity| quantity.kind != QuantityKind::HeldOut("loss"))
-        })
-        .collect();
+    let shown: Vec<usize> = (0..summary.quantities.len()).filter(|index| is_brief(summary, *index)).collect();
     let quantities = || shown.iter().filter_map(|index| summary.quantities.get(*index));
     let x_name = axes.x_path.as_deref().map_or("point".into(), last_word);
     let mut header = vec![x_name, "trials".into()];
     header.extend(quantities().map(|quantity| quantity.short.clone()));
     let mut table = Table::new(header, 1);
-    for (index, (point, numbers)) in axes.points.iter().zip(&summary.points).enumerate() {
-        let mut cells = vec![axes.point_name(point), format!("{}/{}", numbers.n_done, numbers.n_trials)];
-        cells.extend(shown.iter().filter_map(|quantity| Some(in_cell(summary.cell(index, *quantity)?, 1))));
+    let decimals = |quantity: usize| summary.quantities.get(quantity).map_or(1, |one| one.decimals() - 1);
+    let texts = |cells: &[Cell]| -> Vec<String> {
+        let cell = |index: &usize| Some(in_cell(cells.get(*index)?, decimals(*index)));
+        shown.iter().filter_map(cell).collect()
+    };
+    for (point, numbers) in axes.points.iter().zip(&summary.points) {
+        let mut cells = vec![axes.point_name(point), of_trials(numbers.n_done, numbers.n_trials)];
+        cells.extend(texts(&numbers.cells));
         table.row(cells);
     }
-    if quantities().any(|quantity| quantity.majority.is_some()) {
-        let mut cells = vec!["majority class".to_string(), String::new()];
-        cells.extend(quantities().map(|quantity| majority(quantity.majority, 1)));
+    for control in summary.controls.untrained.iter().filter(|control| control.n_done > 0) {
+        let mut cells = vec![control.name.clone(), of_trials(control.n_done, control.n_trials)];
+        cells.extend(texts(&control.cells));
         table.row(cells);
+    }
+    for baseline in &summary.controls.baselines {
+        let value =
+            |index: &usize| in_baseline(baseline.values.get(*index).copied().flatten(), decimals(*index));
+        let values: Vec<String> = shown.iter().map(value).collect();
+        if values.iter().any(|value| !value.is_empty()) {
+            let mut cells = vec![baseline.name.clone(), String::new()];
+            cells.extend(values);
+            table.row(cells);
+        }
     }
     table
+}
+
+/// Whether a quantity is shown in a terminal.
+fn is_brief(summary: &Summary, index: usize) -> bool {
+    let Some(quantity) = summary.quantities.get(index) else { return false };
+    let before = || summary.quantities.iter().take(index);
+    match &quantity.kind {
+        QuantityKind::Task(_) | QuantityKind::Mean => true,
+        QuantityKind::HeldOut(name) => quantity.is_named || name == "masked_accuracy" || name == "disc_auc",
+        kind => {
+            let same_kind =
+                |other: &Quantity| std::mem::discriminant(&other.kind) == std::mem::discriminant(kind);
+            quantity.is_named
+                || (!before().any(same_kind)
+                    && !summary.quantities.iter().any(|other| other.is_named && same_kind(other)))
+        }
+    }
 }
 
 fn x_name(axes: &Axes) -> String {
@@ -135,12 +179,8 @@ pub fn runs(axes: &Axes, runs: &[Runs]) -> Table {
     table
 }
 
-fn majority(value: Option<f64>, decimals: usize) -> String {
+fn in_baseline(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
-}
-
-fn interval(summary: &Summary, point: usize) -> Option<(f64, f64)> {
-    summary.y_cell(point)?.spread.as_ref()?.interval
 }
 
 /// `71.20 ± 0.84 (3)`, with the number of undefined values.
@@ -154,7 +194,6 @@ fn in_cell(cell: &Cell, decimals: usize) -> String {
             format!("{mean:.decimals$} ± {sd:.decimals$} ({n}){undefined}")
         }
         Some(Spread { n, mean, sd: None, .. }) => format!("{mean:.decimals$} ({n}){undefined}"),
-        None if cell.n_undefined > 0 => format!("undefined ({} of {})", cell.n_undefined, cell.n_undefined),
         None => "–".into(),
     }
 }
@@ -202,7 +241,7 @@ pub fn tasks(summary: &Summary, frames: &PlanFrames) -> Result<Table> {
         ["task", "head", "examples", "revision", "fine-tuning runs", "training examples", "scored examples"];
     let mut table = Table::new(header.map(String::from).to_vec(), 4);
     for quantity in &summary.quantities {
-        let QuantityKind::Task(task) = quantity.kind else { continue };
+        let Some(task) = quantity.task() else { continue };
         let runs = rows_where(&frames.scores, "task", task.as_str())?;
         table.row(vec![
             quantity.label.clone(),

@@ -1,25 +1,39 @@
-//! What was expected, and whether it was seen.
+//! What was expected, and what the seeds say about it: gates first, then contrasts, each with one of three
+//! words.
 //!
-//! Must never: call a difference clear that is within its spread, or judge a sweep that is not finished.
+//! Must never: conclude where a gate does not hold, or from a sweep that is not finished.
 
-use serde_json::Value;
-
-use super::axes::{Axes, last_word, matches_expected};
-use super::statistics::{Spread, Summary, student_t};
-use crate::experiment::{ExpectSpec, value_labels};
+use super::axes::{Axes, last_word};
+use super::contrast::{Obstacle, Planned, Tested, Word, evaluate, expects_a_line, planned};
+use super::frame::PlanFrames;
+use super::gates::{self, Gate};
+use super::inference::{Estimate, LEVEL};
+use super::quantity::Quantity;
+use super::statistics::Summary;
+use super::table::Table;
+use crate::error::Result;
+use crate::experiment::{ExpectSpec, ExperimentSpec, value_labels};
 
 /// How the verdict is reached, for the page that shows it.
-pub const RULE: &str = "the best mean among the expected values is compared with the best mean among the other \
-values. d is their difference and s its pooled standard error, √(v (1/n₁ + 1/n₂)) with v the pooled sample \
-variance over pre-training seeds. A difference of at most t(0.975, n₁ + n₂ - 2) × s is \"within the spread\". \
-There is no correction for picking the best of several values.";
+pub const RULE: &str = "Each contrast was named before the run. Its difference is taken seed by seed, since the same seed \
+gives both sides the same text, order and masks; several points of one side are averaged within a seed. The 95 % interval \
+and p are by Student's t over the differences of the seeds (by Welch's t where the sides share no seeds). p is corrected for \
+the number of contrasts by Holm's method; the interval is not. *agrees*: the difference is as claimed and the corrected p is \
+below 0.05. *contradicts*: it is the opposite and the corrected p is below 0.05. *open*: anything else, a gate that does not \
+hold, or a trial that is missing. If nothing is there to be found, at most 5 % of experiments conclude anything. The number \
+of seeds that would decide is the smallest one that finds the effect with a probability of 80 %, if the spread of a seed is \
+the measured one; few seeds know their spread only roughly.";
 
-/// A point that may have the best mean.
-struct Candidate<'a> {
-    label: &'a str,
-    spread: &'a Spread,
-    /// Whether the experiment expects it to be the best.
-    expected: bool,
+/// The verdict on an experiment.
+pub struct Verdict {
+    /// The gates, in the order of the file.
+    pub gates: Vec<Gate>,
+    /// The contrasts, the primary one first.
+    pub contrasts: Vec<Tested>,
+    /// The word on the primary contrast; None if nothing was claimed.
+    pub word: Option<Word>,
+    /// The verdict in sentences, one a line.
+    pub text: String,
 }
 
 /// What the experiment expects, as a sentence.
@@ -30,246 +44,285 @@ pub fn expectation(expect: &ExpectSpec, axes: &Axes) -> String {
     }
     if !expect.best_at.is_empty() {
         let labels = value_labels(&expect.best_at).join(" or ");
-        parts.push(if expects_a_line(expect, axes) {
+        parts.push(if expects_a_line(&expect.best_at, axes) {
             format!("the best mean is expected at the end of the line of {labels}")
         } else {
             let path = axes.x_path.as_deref().unwrap_or("the x axis");
             format!("the best mean is expected at {path} = {labels}")
         });
     }
-    if parts.is_empty() {
+    if parts.is_empty() && expect.contrasts.is_empty() {
         return "No expectation was given.".into();
+    }
+    let names: Vec<&str> = expect.contrasts.iter().map(|contrast| contrast.name.as_str()).collect();
+    if !names.is_empty() {
+        parts.push(format!("planned contrasts: {}", names.join(", ")));
     }
     let source = if expect.source.is_empty() { String::new() } else { format!(" ({})", expect.source) };
     format!("{}{source}.", parts.join("; "))
 }
 
-/// Whether the expectation names a line of the figure, such as an algorithm over FLOPs, and not a value on
-/// its x axis.
-fn expects_a_line(expect: &ExpectSpec, axes: &Axes) -> bool {
-    let named = |values: &[Value]| values.iter().any(|value| is_expected(expect, value));
-    named(&axes.series) && !named(&axes.x_values)
-}
-
-fn is_expected(expect: &ExpectSpec, value: &Value) -> bool {
-    expect.best_at.iter().any(|wanted| matches_expected(wanted, value))
-}
-
-/// Whether the expectation was seen: one sentence per line of the figure, or one that compares the ends of
-/// the lines.
-pub fn judge(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
-    let Some(y) = summary.y_quantity() else {
-        return "Nothing to judge: no task of the y axis was evaluated.".into();
-    };
-    if expects_a_line(expect, axes) {
-        let ends = axes.lines.iter().zip(&axes.series).enumerate().filter_map(|(line, (label, value))| {
-            Some((axes.end_of(line)?, label.as_str(), is_expected(expect, value)))
-        });
-        return judge_points(expect, axes, summary, &ends.collect::<Vec<_>>(), "the end of", &y.label);
-    }
-    let sentences: Vec<String> = axes
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(line, name)| {
-            let points = axes.points.iter().enumerate().filter(|(_, point)| point.line == line);
-            let described = points.map(|(index, point)| {
-                let expected = axes.x_values.get(point.x).is_some_and(|value| is_expected(expect, value));
-                (index, axes.x_label(point), expected)
-            });
-            let path = axes.x_path.as_deref().map(last_word).unwrap_or_default();
-            let sentence =
-                judge_points(expect, axes, summary, &described.collect::<Vec<_>>(), &path, &y.label);
-            if name.is_empty() { sentence } else { format!("{name}: {sentence}") }
-        })
-        .collect();
-    sentences.join("\n")
-}
-
-/// Judges points, each with its label and whether it is expected to be the best. `place` is written before a
-/// label.
-fn judge_points(
-    expect: &ExpectSpec,
+/// Judges an experiment.
+///
+/// # Errors
+/// A frame lacks the columns of `records/frame.rs`.
+pub fn judge(
+    experiment: &ExperimentSpec,
     axes: &Axes,
     summary: &Summary,
-    points: &[(usize, &str, bool)],
-    place: &str,
-    y_label: &str,
+    frames: &PlanFrames,
+) -> Result<Verdict> {
+    let gates = gates::evaluate(&experiment.expect.gates, axes, summary, frames)?;
+    let mut contrasts = evaluate(planned(experiment, axes, summary), summary);
+    let has_failed = gates.iter().any(|gate| !gate.holds());
+    if has_failed {
+        contrasts.iter_mut().for_each(|contrast| contrast.word = Word::Open);
+    }
+    let mut lines: Vec<String> = gates.iter().filter(|gate| !gate.holds()).map(sentence_of_gate).collect();
+    let family = contrasts.len();
+    for (index, contrast) in contrasts.iter().enumerate() {
+        let is_primary = index == 0 && family > 1;
+        lines.push(sentence(contrast, axes, summary, (family, is_primary, has_failed)));
+    }
+    if contrasts.is_empty() {
+        lines.push(no_contrast(&experiment.expect, axes, summary));
+    }
+    lines.extend(best(axes, summary));
+    let word = contrasts.first().map(|contrast| contrast.word).or(has_failed.then_some(Word::Open));
+    Ok(Verdict { gates, contrasts, word, text: lines.join("\n") })
+}
+
+/// Failures of a gate that are listed, at most.
+const MOST_FAILURES: usize = 4;
+
+fn sentence_of_gate(gate: &Gate) -> String {
+    let shown: Vec<&str> = gate.failures.iter().take(MOST_FAILURES).map(String::as_str).collect();
+    let more = match gate.failures.len().saturating_sub(MOST_FAILURES) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    format!("A gate does not hold, so nothing is concluded: {} ({}{more}).", gate.condition, shown.join("; "))
+}
+
+fn no_contrast(expect: &ExpectSpec, axes: &Axes, summary: &Summary) -> String {
+    if axes.x_path.is_none() && expect.best_at.is_empty() && expect.shape.is_empty() {
+        return "Nothing to judge: no value is swept and no contrast is planned.".into();
+    }
+    if axes.x_path.is_none() || !expect.best_at.is_empty() || summary.y.is_none() {
+        return "open: nothing is compared, since no value is swept or the measure of the y axis was not taken.".into();
+    }
+    "Nothing to judge: no contrast is planned.".into()
+}
+
+/// The sentence about a contrast.
+fn sentence(
+    contrast: &Tested,
+    axes: &Axes,
+    summary: &Summary,
+    (family, is_primary, has_failed): (usize, bool, bool),
 ) -> String {
-    let candidates: Vec<Candidate> = points
-        .iter()
-        .filter_map(|&(index, label, expected)| {
-            Some(Candidate { label, spread: summary.y_cell(index)?.spread.as_ref()?, expected })
-        })
-        .collect();
-    let best = |wanted: &dyn Fn(&Candidate) -> bool| {
-        let among = candidates.iter().filter(|candidate| wanted(candidate));
-        among.reduce(|best, other| if other.spread.mean > best.spread.mean { other } else { best })
+    let planned = &contrast.planned;
+    let primary = if is_primary { " (primary)" } else { "" };
+    let head = format!("{}: {}{primary}.", contrast.word.as_str(), planned.name);
+    let Some((quantity, estimate)) = planned
+        .quantity
+        .and_then(|quantity| summary.quantities.get(quantity))
+        .zip(contrast.estimate.as_ref())
+    else {
+        return format!("{head} {}", no_estimate(contrast, axes));
     };
-    let Some(top) = best(&|_| true) else {
-        return format!("Cannot be judged: {y_label} has no defined score.");
+    let claim = claim(planned, quantity);
+    let numbers = numbers(contrast, estimate, quantity, family);
+    let rest = match (&contrast.obstacle, contrast.word) {
+        (Some(obstacle), _) => format!(" {}", because(obstacle, &planned.measure, axes)),
+        (None, Word::Open) if has_failed => " Open, since a gate does not hold.".into(),
+        (None, Word::Open) => undecided(planned, estimate, quantity, family),
+        (None, _) => String::new(),
     };
-    if axes.x_path.is_none() {
-        return format!("Nothing to judge: no value is swept. The {y_label} is {}.", in_words(top.spread));
-    }
-    let where_best = format!("the best {y_label} is {} at {place} {}", in_words(top.spread), top.label);
+    format!("{head} {claim}; {numbers}.{rest}")
+}
 
-    let n_done: usize =
-        points.iter().filter_map(|(index, ..)| Some(summary.points.get(*index)?.n_done)).sum();
-    let trials = |index: usize| axes.points.get(index).map_or(0, |point| point.trials.len());
-    let n_trials: usize = points.iter().map(|(index, ..)| trials(*index)).sum();
-    if n_done < n_trials {
-        return format!("Not yet decided ({n_done} of {n_trials} trials done): so far {where_best}.");
+fn no_estimate(contrast: &Tested, axes: &Axes) -> String {
+    let obstacle = contrast.obstacle.as_ref();
+    obstacle.map_or_else(|| "It has no value.".into(), |one| because(one, &contrast.planned.measure, axes))
+}
+
+/// What is claimed: `The mean of cola, rte should be higher at rtd than at mlm`.
+fn claim(planned: &Planned, quantity: &Quantity) -> String {
+    let direction = if quantity.lower_is_better() { "lower" } else { "higher" };
+    let label = |index: usize| planned.sides.get(index).map_or("", |side| side.label.as_str());
+    let between = |first: usize| match label(first + 1) {
+        "untrained" => format!("{} than before training", label(first)),
+        second => format!("{} than at {second}", label(first)),
+    };
+    let more = match planned.sides.len() {
+        4 => format!(", by more than at {}", between(2)),
+        _ => String::new(),
+    };
+    format!("The {} should be {direction} at {}{more}", quantity.label, between(0))
+}
+
+/// The difference with its interval, n and p.
+fn numbers(contrast: &Tested, estimate: &Estimate, quantity: &Quantity, family: usize) -> String {
+    let decimals = quantity.decimals();
+    let what =
+        if contrast.planned.sides.len() == 4 { "the difference of differences" } else { "the difference" };
+    let tie = if estimate.effect == 0.0 { ", a tie" } else { "" };
+    let interval = estimate
+        .interval()
+        .map(|(low, high)| format!(", 95 % interval [{low:+.decimals$}, {high:+.decimals$}]"));
+    let p = match (contrast.adjusted_p, estimate.p()) {
+        (Some(adjusted), Some(p)) if family > 1 => {
+            format!(
+                ", {}, {} after Holm's correction for {family} contrasts",
+                in_words("p", p),
+                in_words("p", adjusted)
+            )
+        }
+        (Some(adjusted), _) => format!(", {}", in_words("p", adjusted)),
+        _ => String::new(),
+    };
+    format!(
+        "{what} is {:+.decimals$}{tie}{}, n = {}{}{p}",
+        estimate.effect,
+        interval.unwrap_or_default(),
+        seeds(estimate),
+        if estimate.is_paired() { " paired seeds" } else { " seeds" },
+    )
+}
+
+/// `5`, or `5 and 4` of two sides.
+pub fn seeds(estimate: &Estimate) -> String {
+    estimate.n.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// `p = 0.012` or `p < 0.001`.
+fn in_words(name: &str, p: f64) -> String {
+    if p < 0.001 { format!("{name} < 0.001") } else { format!("{name} = {p:.3}") }
+}
+
+fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
+    match obstacle {
+        Obstacle::NotMeasured => format!("No finished trial has {measure}."),
+        Obstacle::NoPoint(side) if side == "the other points" => {
+            "There is no other point to compare with.".into()
+        }
+        Obstacle::NoPoint(side) => {
+            let path = axes.x_path.as_deref().map(last_word).unwrap_or_default();
+            format!("No point of this sweep over the {path} is {side}.")
+        }
+        Obstacle::Unfinished(done, all) => format!("Open, since {done} of {all} trials are done."),
+        Obstacle::NoSeed => "No seed has a value on every side.".into(),
+        Obstacle::NoSpread => {
+            "Open, since one seed, or seeds that do not differ, have no spread: run at least two.".into()
+        }
     }
-    if expect.best_at.is_empty() {
-        return format!("No expectation was given: {where_best}.");
-    }
-    match (best(&|candidate| candidate.expected), best(&|candidate| !candidate.expected)) {
-        (Some(inside), Some(outside)) => compare(inside, outside, &where_best),
+}
+
+/// What an open contrast needs.
+fn undecided(planned: &Planned, estimate: &Estimate, quantity: &Quantity, family: usize) -> String {
+    let decimals = quantity.decimals();
+    let within = match (planned.smallest_effect, estimate.interval()) {
+        (Some(smallest), Some((low, high))) if low > -smallest && high < smallest => {
+            return format!(
+                " The whole interval lies within ± {smallest}, the smallest effect of interest: a difference that \
+                 matters is unlikely."
+            );
+        }
+        (Some(smallest), _) => (smallest, format!("the smallest effect of interest, {smallest}")),
         (None, _) => {
-            format!("Cannot be judged: no expected value is in the sweep and has a score; {where_best}.")
+            (estimate.effect, format!("the measured difference, {:.decimals$}", estimate.effect.abs()))
         }
-        (_, None) => format!("Cannot be judged: there is no other value to compare with; {where_best}."),
+    };
+    let (effect, words) = within;
+    // The strictest comparison of Holm's method, so that the number suffices for any place in the family.
+    match estimate.seeds_to_find(effect, LEVEL / family.max(1) as f64) {
+        Some(seeds) => {
+            let each = if estimate.is_paired() { "" } else { " on each side" };
+            format!(
+                " About {seeds} seeds{each} would decide it (80 % power for {words}, with the measured spread)."
+            )
+        }
+        None => format!(
+            " More than 1000 seeds would be needed (80 % power for {words}, with the measured spread)."
+        ),
     }
 }
 
-fn compare(inside: &Candidate, outside: &Candidate, where_best: &str) -> String {
-    let difference = inside.spread.mean - outside.spread.mean;
-    let counts = format!("n = {} and {}", inside.spread.n, outside.spread.n);
-    let (qualifier, size) = match standard_error(inside.spread, outside.spread) {
-        None => (", but there is no spread with n = 1", format!("{difference:+.2}, {counts}")),
-        Some((error, degrees)) => {
-            let within = difference.abs() <= student_t(degrees) * error;
-            let qualifier = if within { ", but within the spread" } else { "" };
-            (qualifier, format!("{difference:+.2} ± {error:.2}, {counts}"))
-        }
+/// The best points on the y axis.
+fn best(axes: &Axes, summary: &Summary) -> Option<String> {
+    let quantity = summary.y_quantity()?;
+    let cells =
+        axes.points.iter().enumerate().filter_map(|(index, point)| {
+            Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))
+        });
+    let cells: Vec<_> = cells.collect();
+    let oriented = |mean: f64| if quantity.lower_is_better() { -mean } else { mean };
+    let top = cells.iter().map(|(_, spread)| oriented(spread.mean)).reduce(f64::max)?;
+    // Means of equal scores in another order may differ in the last bit.
+    let at_top: Vec<_> =
+        cells.iter().filter(|(_, spread)| (oriented(spread.mean) - top).abs() < 1e-9).collect();
+    let names: Vec<&str> = at_top.iter().map(|(name, _)| name.as_str()).collect();
+    let spread = at_top.first().map(|(_, spread)| spread)?;
+    let decimals = quantity.decimals();
+    let at = match &names[..] {
+        [one] => format!("at {one}"),
+        several => format!("at {}, which tie", several.join(" and ")),
     };
-    let (word, whose, other) = if difference > 0.0 {
-        ("Seen", "as expected; the best of the other values", outside)
-    } else {
-        ("Not seen", "which is not expected; the best of the expected values", inside)
-    };
-    let other = format!("{} at {}", in_words(other.spread), other.label);
-    format!("{word}{qualifier} (difference {size}): {where_best}, {whose} is {other}.")
+    let sd = spread.sd.map(|sd| format!(" ± {sd:.decimals$} (sd)")).unwrap_or_default();
+    Some(format!("The best {} is {:.decimals$}{sd}, n = {}, {at}.", quantity.label, spread.mean, spread.n))
 }
 
-/// Pooled standard error of the difference of two means, with its degrees of freedom; None if either mean is
-/// of a single measurement.
-fn standard_error(a: &Spread, b: &Spread) -> Option<(f64, usize)> {
-    let degrees = a.n + b.n - 2;
-    let sum_of_squares = |spread: &Spread| Some(spread.sd?.powi(2) * (spread.n - 1) as f64);
-    let variance = (sum_of_squares(a)? + sum_of_squares(b)?) / degrees as f64;
-    Some(((variance * (1.0 / a.n as f64 + 1.0 / b.n as f64)).sqrt(), degrees))
-}
-
-/// `71.32 ± 0.84 (n = 3)`.
-fn in_words(spread: &Spread) -> String {
-    match spread.sd {
-        Some(sd) => format!("{:.2} ± {sd:.2} (n = {})", spread.mean, spread.n),
-        None => format!("{:.2} (n = {})", spread.mean, spread.n),
+/// The gates as a table.
+pub fn table_of_gates(gates: &[Gate]) -> Table {
+    let mut table = Table::aligned([("gate", true), ("holds", true), ("numbers", true)]);
+    for gate in gates {
+        let (holds, numbers) = match gate.holds() {
+            true => ("yes", gate.evidence.join("; ")),
+            false => ("**no**", gate.failures.join("; ")),
+        };
+        table.row(vec![gate.condition.clone(), holds.into(), numbers]);
     }
+    table
+}
+
+/// The contrasts as a table.
+pub fn table_of_contrasts(contrasts: &[Tested], summary: &Summary) -> Table {
+    let mut table = Table::aligned([
+        ("contrast", true),
+        ("measure", true),
+        ("difference", false),
+        ("95 % interval", false),
+        ("n", false),
+        ("p", false),
+        ("p (Holm)", false),
+        ("verdict", true),
+    ]);
+    for contrast in contrasts {
+        let quantity = contrast.planned.quantity.and_then(|quantity| summary.quantities.get(quantity));
+        let decimals = quantity.map_or(2, Quantity::decimals);
+        let estimate = contrast.estimate.as_ref();
+        let figure = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+        let p = |p: f64| if p < 0.001 { "< 0.001".to_string() } else { format!("{p:.3}") };
+        table.row(vec![
+            contrast.planned.name.clone(),
+            quantity.map_or(contrast.planned.measure.clone(), |quantity| quantity.label.clone()),
+            figure(estimate.map(|estimate| format!("{:+.decimals$}", estimate.effect))),
+            figure(
+                estimate
+                    .and_then(Estimate::interval)
+                    .map(|(low, high)| format!("[{low:+.decimals$}, {high:+.decimals$}]")),
+            ),
+            figure(estimate.map(seeds)),
+            figure(contrast.adjusted_p.and(estimate).and_then(Estimate::p).map(p)),
+            figure(contrast.adjusted_p.map(p)),
+            contrast.word.as_str().into(),
+        ]);
+    }
+    table
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::experiment::ReportSpec;
-    use crate::records::Outcome;
-    use crate::report::fixture::{Fixture, outcome};
-
-    fn verdict(fixture: &Fixture) -> String {
-        judge(&fixture.experiment.expect, &fixture.axes(), &fixture.summary())
-    }
-
-    /// Rewrites the outcome of every trial.
-    fn change(fixture: &Fixture, edit: impl Fn(usize, &mut Outcome)) {
-        for (index, trial) in fixture.trials.iter().enumerate() {
-            let mut changed = outcome(trial);
-            edit(index, &mut changed);
-            fixture.write(trial, &changed);
-        }
-    }
-
-    #[test]
-    fn seen_when_the_difference_is_beyond_its_spread() {
-        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3])), @"Seen (difference +5.80 ± 0.45, n = 3 and 3): the best mean of cola, rte is 46.46 ± 0.68 (n = 3) at generator ratio 0.5, as expected; the best of the other values is 40.66 ± 0.39 (n = 3) at 1.0.");
-    }
-
-    #[test]
-    fn within_the_spread_and_not_seen() {
-        let fixture = Fixture::new();
-        // Equal scores except for the seed's noise: the ratios differ by little, the seeds by a point.
-        let level = |lift: f64| {
-            move |index: usize, outcome: &mut Outcome| {
-                let seed_effect = if index.is_multiple_of(2) { 0.0 } else { 1.0 };
-                let ratio_effect = [0.2, 0.1, lift][index / 2];
-                for score in &mut outcome.scores {
-                    score.value = Some(60.0 + seed_effect + ratio_effect);
-                }
-            }
-        };
-        change(&fixture, level(0.0));
-        insta::assert_snapshot!(verdict(&fixture), @"Seen, but within the spread (difference +0.20 ± 0.71, n = 2 and 2): the best mean of cola, rte is 60.70 ± 0.71 (n = 2) at generator ratio 0.25, as expected; the best of the other values is 60.50 ± 0.71 (n = 2) at 1.0.");
-        change(&fixture, level(0.3));
-        insta::assert_snapshot!(verdict(&fixture), @"Not seen, but within the spread (difference -0.10 ± 0.71, n = 2 and 2): the best mean of cola, rte is 60.80 ± 0.71 (n = 2) at generator ratio 1.0, which is not expected; the best of the expected values is 60.70 ± 0.71 (n = 2) at 0.25.");
-        change(&fixture, level(20.0));
-        insta::assert_snapshot!(verdict(&fixture), @"Not seen (difference -19.80 ± 0.71, n = 2 and 2): the best mean of cola, rte is 80.50 ± 0.71 (n = 2) at generator ratio 1.0, which is not expected; the best of the expected values is 60.70 ± 0.71 (n = 2) at 0.25.");
-    }
-
-    #[test]
-    fn one_seed_has_no_spread() {
-        insta::assert_snapshot!(verdict(&Fixture::sweep(&[0.25, 1.0], &[1])), @"Seen, but there is no spread with n = 1 (difference +4.11, n = 1 and 1): the best mean of cola, rte is 44.73 (n = 1) at generator ratio 0.25, as expected; the best of the other values is 40.62 (n = 1) at 1.0.");
-    }
-
-    #[test]
-    fn not_decided_while_trials_are_missing() {
-        let fixture = Fixture::new();
-        fs::remove_file(fixture.results().join(&fixture.trials[0].id.0).join("outcome.json")).unwrap();
-        insta::assert_snapshot!(verdict(&fixture), @"Not yet decided (5 of 6 trials done): so far the best mean of cola, rte is 46.68 (n = 1) at generator ratio 0.25.");
-    }
-
-    #[test]
-    fn expectations_outside_the_sweep_cannot_be_judged() {
-        let mut fixture = Fixture::new();
-        fixture.experiment.expect.best_at = vec![json!(0.75)];
-        assert!(
-            verdict(&fixture).starts_with("Cannot be judged: no expected value"),
-            "{}",
-            verdict(&fixture)
-        );
-        fixture.experiment.expect.best_at.clear();
-        assert!(verdict(&fixture).starts_with("No expectation was given"), "{}", verdict(&fixture));
-    }
-
-    #[test]
-    fn every_line_has_its_own_verdict() {
-        let point = |kind: &str, steps: u64| {
-            vec![("objective.kind".to_string(), json!(kind)), ("train.steps".to_string(), json!(steps))]
-        };
-        let points = vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)];
-        let report =
-            ReportSpec { x: "objective.kind".into(), series: "train.steps".into(), ..ReportSpec::default() };
-        let mut fixture = Fixture::of(points, &[1, 2], report);
-        fixture.experiment.expect.best_at = vec![json!("rtd")];
-        insta::assert_snapshot!(verdict(&fixture), @r"
-        steps 200: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 45.70 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 40.70 ± 1.38 (n = 2) at mlm.
-        steps 800: Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at mlm.
-        ");
-        // Over FLOPs the expectation names a line: the ends of the lines are compared.
-        let report =
-            ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
-        let mut fixture = Fixture::of(
-            vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)],
-            &[1, 2],
-            report,
-        );
-        fixture.experiment.expect.best_at = vec![json!("rtd")];
-        insta::assert_snapshot!(verdict(&fixture), @"Seen, but within the spread (difference +5.00 ± 1.38, n = 2 and 2): the best mean of cola, rte is 47.71 ± 1.38 (n = 2) at the end of objective rtd, as expected; the best of the other values is 42.70 ± 1.38 (n = 2) at objective mlm.");
-        let unswept = Fixture::of(vec![vec![]], &[1, 2], ReportSpec::default());
-        insta::assert_snapshot!(verdict(&unswept), @"Nothing to judge: no value is swept. The mean of cola, rte is 45.70 ± 1.38 (n = 2).");
-    }
-}
+mod simulation;
+#[cfg(test)]
+mod tests;

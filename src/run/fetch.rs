@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, Experiment, TaskSource, TokenizerSpec};
 use crate::hub::{DataEnv, HubFiles, RepoKind, model_folder};
 use crate::records::Sink;
-use crate::tasks::{split_files, squad_task_files, task_files};
+use crate::tasks::{pair_files, split_files, squad_task_files, task_files};
 use crate::text::TOKENIZER_FILE;
 
 /// Downloads all that an experiment's trials need; returns each file once, as `repository/name` with its size
@@ -48,6 +48,12 @@ fn fetch(
     {
         sink.phase(&format!("fetching the tokenizer {repo}"));
         list(repo, &env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?, &mut fetched)?;
+    }
+    for set in &evaluate.minimal_pairs {
+        sink.phase(&format!("fetching the minimal pairs {}", set.word()));
+        if let (Some(repo), Some(files)) = (set.repository(), pair_files(set, env)?) {
+            list(repo, &files, &mut fetched)?;
+        }
     }
     if let TaskSource::Hub { repo, revision } = &evaluate.source {
         for task in evaluate.tasks_to_read() {

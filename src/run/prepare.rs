@@ -11,6 +11,7 @@ use crate::experiment::{DataSpec, TaskName, Trial, TrialSpec};
 use crate::flops;
 use crate::hub::DataEnv;
 use crate::records::Sink;
+use crate::tasks::open_pairs;
 use crate::text::TextOpener;
 
 /// Bytes of a parameter in a final checkpoint (f32).
@@ -61,6 +62,12 @@ pub fn prepare(
     for spec in specs().filter(|_| !pretrain_only) {
         for task in spec.evaluate.tasks_to_read() {
             prepared.add_task(task, spec, || open_task(task, spec, env, sink))?;
+        }
+        for set in &spec.evaluate.minimal_pairs {
+            prepared.add_pairs(set, &spec.data, || {
+                sink.phase(&format!("opening the minimal pairs {}", set.word()));
+                Ok(open_pairs(set, &spec.data, env)?.into())
+            })?;
         }
     }
     for spec in specs().filter(|_| !pretrain_only) {

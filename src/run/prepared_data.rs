@@ -7,10 +7,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::published_model::PublishedModel;
-use super::tasks::{PreparedTask, Tasks};
+use super::tasks::{PreparedPairs, PreparedTask, Tasks};
 use crate::error::{Error, Result};
 use crate::experiment::{
-    DataSpec, EvaluateSpec, ObjectiveSpec, PublishedSpec, TaskName, TaskSource, TrialSpec,
+    DataSpec, EvaluateSpec, ObjectiveSpec, PairSetSpec, PublishedSpec, TaskName, TaskSource, TrialSpec,
 };
 use crate::objective::Vocabulary;
 use crate::records::Sink;
@@ -53,11 +53,20 @@ impl PreparedText {
 pub struct PreparedData {
     texts: Vec<(TextKey, PreparedText)>,
     tasks: Vec<(TaskKey, PreparedTask)>,
+    pairs: Vec<(PairsKey, PreparedPairs)>,
     published: Vec<(PublishedSpec, PublishedModel)>,
 }
 
 /// The key of a text: data section and sequence length.
 type TextKey = (DataSpec, usize);
+
+/// The key of a set of pairs: the set, and the data section for the built-in language, whose pairs depend on
+/// its seed.
+type PairsKey = (PairSetSpec, Option<DataSpec>);
+
+fn pairs_key(set: &PairSetSpec, data: &DataSpec) -> PairsKey {
+    (set.clone(), set.is_synthetic().then(|| data.clone()))
+}
 
 /// The key of a task: all that its examples depend on.
 #[derive(PartialEq)]
@@ -110,6 +119,16 @@ impl PreparedData {
         add(&mut self.tasks, TaskKey::new(task, &spec.evaluate, &spec.data), open)
     }
 
+    /// Adds a set of minimal pairs of a trial, unless another trial has added it.
+    pub(super) fn add_pairs(
+        &mut self,
+        set: &PairSetSpec,
+        data: &DataSpec,
+        open: impl FnOnce() -> Result<PreparedPairs>,
+    ) -> Result<()> {
+        add(&mut self.pairs, pairs_key(set, data), open)
+    }
+
     /// Adds a published checkpoint, unless another trial has added it.
     pub(super) fn add_published(
         &mut self,
@@ -125,13 +144,18 @@ impl PreparedData {
         found.ok_or_else(|| not_prepared("pre-training text"))
     }
 
-    /// The tasks of a trial.
+    /// The tasks of a trial and its sets of minimal pairs.
     pub fn tasks(&self, spec: &TrialSpec) -> Result<Tasks> {
         let task = |task| {
             let found = find(&self.tasks, &TaskKey::new(task, &spec.evaluate, &spec.data));
             found.cloned().ok_or_else(|| not_prepared(&format!("task {task}")))
         };
-        spec.evaluate.tasks_to_read().into_iter().map(task).collect()
+        let tasks: Tasks = spec.evaluate.tasks_to_read().into_iter().map(task).collect::<Result<_>>()?;
+        let pairs = |set: &PairSetSpec| {
+            let found = find(&self.pairs, &pairs_key(set, &spec.data));
+            found.cloned().ok_or_else(|| not_prepared(&format!("set of pairs {}", set.word())))
+        };
+        Ok(tasks.with_pairs(spec.evaluate.minimal_pairs.iter().map(pairs).collect::<Result<_>>()?))
     }
 
     /// The published checkpoint of a trial that is not pre-trained.

@@ -1,4 +1,4 @@
-//! The tasks of a trial with their examples and the examples' hashes.
+//! The tasks of a trial and its sets of minimal pairs, with their examples and the examples' hashes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName};
 use crate::hub::DataEnv;
-use crate::tasks::{MISMATCHED, SquadData, TaskData, open_squad, open_task};
+use crate::tasks::{MISMATCHED, PairSet, SquadData, TaskData, open_squad, open_task};
 
 /// The examples of one task. Clones share them.
 #[derive(Clone, Debug)]
@@ -74,20 +74,46 @@ impl From<SquadData> for PreparedTask {
     }
 }
 
-/// The tasks of one trial, in the order of its specification.
+/// The tasks of one trial and its sets of minimal pairs, in the order of its specification.
 #[derive(Clone, Debug, Default)]
-pub struct Tasks(Vec<PreparedTask>);
+pub struct Tasks {
+    tasks: Vec<PreparedTask>,
+    pairs: Vec<PreparedPairs>,
+}
+
+/// A set of minimal pairs and its hash. Clones share the pairs.
+#[derive(Clone, Debug)]
+pub struct PreparedPairs {
+    set: Arc<PairSet>,
+    hash: String,
+}
+
+impl From<PairSet> for PreparedPairs {
+    fn from(set: PairSet) -> Self {
+        Self { hash: set.hash(), set: Arc::new(set) }
+    }
+}
 
 impl FromIterator<PreparedTask> for Tasks {
     fn from_iter<I: IntoIterator<Item = PreparedTask>>(tasks: I) -> Self {
-        Self(tasks.into_iter().collect())
+        Self { tasks: tasks.into_iter().collect(), pairs: Vec::new() }
     }
 }
 
 impl Tasks {
+    /// The same tasks with these sets of minimal pairs.
+    pub fn with_pairs(self, pairs: Vec<PreparedPairs>) -> Self {
+        Self { pairs, ..self }
+    }
+
+    /// The sets of minimal pairs.
+    pub fn pair_sets(&self) -> impl Iterator<Item = &PairSet> {
+        self.pairs.iter().map(|pairs| pairs.set.as_ref())
+    }
+
     /// The tasks of GLUE.
     pub fn glue(&self) -> impl Iterator<Item = &TaskData> {
-        self.0.iter().filter_map(|task| match &task.examples {
+        self.tasks.iter().filter_map(|task| match &task.examples {
             Examples::Glue(data) => Some(data.as_ref()),
             Examples::Squad(_) => None,
         })
@@ -95,30 +121,34 @@ impl Tasks {
 
     /// The versions of SQuAD.
     pub fn squad(&self) -> impl Iterator<Item = &SquadData> {
-        self.0.iter().filter_map(|task| match &task.examples {
+        self.tasks.iter().filter_map(|task| match &task.examples {
             Examples::Glue(_) => None,
             Examples::Squad(data) => Some(data.as_ref()),
         })
     }
 
-    /// Whether there is nothing to fine-tune on.
+    /// Whether there is nothing to evaluate on.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tasks.is_empty() && self.pairs.is_empty()
     }
 
-    /// Hashes of the examples by the task's name.
+    /// Hashes of the examples by the task's name, and of the pairs by `pairs.` and the name of their set.
     pub fn hashes(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|task| (task.name().to_string(), task.hash.clone())).collect()
+        let tasks = self.tasks.iter().map(|task| (task.name().to_string(), task.hash.clone()));
+        let pairs = self.pairs.iter().map(|pairs| (format!("pairs.{}", pairs.set.word), pairs.hash.clone()));
+        tasks.chain(pairs).collect()
     }
 
-    /// Revisions of the tasks' repositories, each once, GLUE's first; `built-in` for the built-in language.
+    /// Revisions of the repositories of tasks and pairs, each once, GLUE's first; `built-in` for the built-in
+    /// language.
     pub fn revision(&self) -> String {
         let (squad, glue): (Vec<&PreparedTask>, Vec<_>) =
-            self.0.iter().partition(|task| task.name().is_squad());
+            self.tasks.iter().partition(|task| task.name().is_squad());
         let mut revisions: Vec<&str> = Vec::new();
-        for task in glue.into_iter().chain(squad) {
-            if !revisions.contains(&task.revision()) {
-                revisions.push(task.revision());
+        let tasks = glue.into_iter().chain(squad).map(PreparedTask::revision);
+        for revision in tasks.chain(self.pairs.iter().map(|pairs| pairs.set.revision.as_str())) {
+            if !revisions.contains(&revision) {
+                revisions.push(revision);
             }
         }
         revisions.join(" and ")

@@ -7,19 +7,19 @@
 use std::time::Instant;
 
 use super::context::{TrialContext, TrialRun};
-use super::evaluate::evaluate;
+use super::evaluate::{Evaluation, finetune_and_score, measure_pairs, measure_text_models, probe};
 use super::prepared_data::PreparedText;
 use super::reuse::PretrainingSource;
 use super::step_time::with_known_steps;
 use super::tasks::Tasks;
 use super::trial_record::{provenance, write_record};
 use crate::error::{ErrorKind, Result};
-use crate::experiment::{PublishedSpec, Trial, TrialSpec};
+use crate::experiment::{Control, PublishedSpec, Trial, TrialSpec};
 use crate::flops;
 use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::records::checkpoints::FINAL;
-use crate::records::{Outcome, RECORD_VERSION, Score, Timing, truncate_after};
+use crate::records::{Outcome, RECORD_VERSION, Timing, truncate_after};
 use crate::tasks::Pretrained;
 use crate::text::Batch;
 use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainState, VALIDATION_BATCH};
@@ -29,9 +29,14 @@ use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainStat
 /// # Errors
 /// The data changed since the trial began; training diverges; a file cannot be read or written.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
+    let is_text_models = trial.spec.control == Some(Control::TextModels);
     let run = match &trial.spec.published {
-        Some(_) if context.pretrain_only => return Ok(TrialRun::Pretrained),
+        // Nothing is pre-trained.
+        _ if context.pretrain_only && (is_text_models || trial.spec.published.is_some()) => {
+            return Ok(TrialRun::Pretrained);
+        }
         Some(published) => evaluate_published(trial, published, context),
+        None if is_text_models => evaluate_text_models(trial, context),
         None => train_and_evaluate(trial, context),
     };
     match run {
@@ -49,20 +54,44 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
     let began = Instant::now();
     let network = published.config.network;
     let pretrained = Pretrained { network, load: &|parameters| published.load_encoder(parameters) };
-    let scores = evaluate(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
+    let measures = probe(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
+    let scores = finetune_and_score(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
     Ok(TrialRun::Done(Outcome {
+        scores,
+        measures,
+        timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
+        ..without_pretraining(trial, published.n_encoder_parameters())
+    }))
+}
+
+/// Measures models of word counts on the tasks, the pairs and the text of a trial.
+fn evaluate_text_models(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
+    let (text, tasks) = (context.data.text(&trial.spec)?, context.data.tasks(&trial.spec)?);
+    write_record(trial, context, provenance(context, text.corpus.provenance(), &tasks))?;
+    let began = Instant::now();
+    let measures = measure_text_models(&trial.spec, context, text, &tasks)?;
+    Ok(TrialRun::Done(Outcome {
+        measures,
+        timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
+        ..without_pretraining(trial, 0)
+    }))
+}
+
+/// The outcome of a trial of `n_parameters` that is not pre-trained, before its evaluation.
+fn without_pretraining(trial: &Trial, n_parameters: u64) -> Outcome {
+    Outcome {
         record_version: RECORD_VERSION,
         id: trial.id.clone(),
         steps: 0,
         tokens: 0,
         flops: 0.0,
         flops_paper: Some(0.0),
-        n_parameters: published.n_encoder_parameters(),
+        n_parameters,
         validation: Default::default(),
-        scores,
+        scores: Vec::new(),
         measures: Vec::new(),
-        timing: Timing { pretrain_s: 0.0, finetune_s: began.elapsed().as_secs_f64() },
-    }))
+        timing: Timing::default(),
+    }
 }
 
 fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
@@ -81,11 +110,11 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
         return Ok(TrialRun::Done(outcome));
     }
     let Some(state) = pretrain(&known, context, &vocabulary, text)? else { return Ok(TrialRun::Interrupted) };
-    if context.pretrain_only && !spec.evaluate.tasks.is_empty() {
+    if context.pretrain_only && spec.evaluate.has_measures() {
         return Ok(TrialRun::Pretrained);
     }
     let began = Instant::now();
-    let scores = finetune(spec, context, text, &tasks)?;
+    let Evaluation { scores, measures } = evaluate(&known, context, text, &tasks)?;
     Ok(TrialRun::Done(Outcome {
         record_version: RECORD_VERSION,
         id: trial.id.clone(),
@@ -96,7 +125,7 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
         n_parameters: flops::n_parameters(spec, vocabulary.size),
         validation: state.validation.values(),
         scores,
-        measures: Vec::new(),
+        measures,
         timing: Timing { pretrain_s: state.elapsed_s, finetune_s: began.elapsed().as_secs_f64() },
     }))
 }
@@ -151,18 +180,22 @@ fn pretrain(
     }
 }
 
-/// Fine-tunes the encoder of the final checkpoint on every task.
-fn finetune(
+/// Evaluates the networks of the final checkpoint: minimal pairs, then fine-tuning on every task.
+fn evaluate(
     spec: &TrialSpec,
     context: &TrialContext,
     text: &PreparedText,
     tasks: &Tasks,
-) -> Result<Vec<Score>> {
+) -> Result<Evaluation> {
     if tasks.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Evaluation::default());
     }
     let checkpoint = Checkpoint::read(&context.folder.checkpoints().join(FINAL))?;
     let load = |parameters: &_| checkpoint.load_parameters(parameters, is_encoder_parameter);
     let network = EncoderNetwork::of_spec(&spec.model, text.tokenizer.vocab_size());
-    evaluate(spec, context, &text.tokenizer, tasks, &Pretrained { network, load: &load })
+    let pretrained = Pretrained { network, load: &load };
+    let mut measures = measure_pairs(spec, context, text, tasks, &checkpoint)?;
+    measures.extend(probe(spec, context, &text.tokenizer, tasks, &pretrained)?);
+    let scores = finetune_and_score(spec, context, &text.tokenizer, tasks, &pretrained)?;
+    Ok(Evaluation { scores, measures })
 }

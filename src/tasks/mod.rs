@@ -1,16 +1,23 @@
 //! Downstream tasks: their examples, fine-tuning a pre-trained encoder on them, and scoring predictions.
 //!
 //! `table.rs` has one row for every task. `glue/` and `squad/` read examples and files of predictions;
-//! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train.
+//! `metrics/` are the official metrics; `finetune.rs` and `squad/finetune.rs` train. Without fine-tuning,
+//! `probe.rs` fits a linear model to a frozen encoder, `bag_of_words.rs` one to counts of words, and
+//! `minimal_pairs/` compares sentences.
 
+mod bag_of_words;
 mod classifier;
+mod classifier_measure;
 mod encode;
 mod finetune;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod glue;
+mod logistic;
 mod metrics;
+mod minimal_pairs;
 mod predict_split;
+mod probe;
 mod published;
 mod row_location;
 mod score;
@@ -18,6 +25,7 @@ mod squad;
 mod steps;
 mod table;
 
+pub use bag_of_words::BagOfWords;
 pub use classifier::classifier_parameters;
 pub use encode::{EncodedExample, encode, swapped};
 pub use finetune::{Finetuned, Finetuning, Pretrained};
@@ -27,6 +35,11 @@ pub use glue::{
 };
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
+pub use minimal_pairs::{
+    PairAccuracy, PairScoring, PairSet, PairSummary, measure_of_pairs, open_pairs, pair_files, score_pairs,
+    score_pairs_by_model, summarise_pairs,
+};
+pub use probe::Probing;
 pub use published::open_published;
 pub use score::{N_RESAMPLES, add_mismatched, score};
 pub(crate) use squad::squad_task_files;

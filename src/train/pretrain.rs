@@ -79,6 +79,10 @@ impl Pretraining<'_> {
         let elapsed = || elapsed_before + start.elapsed().as_secs_f64();
         let mut pending = Vec::new();
         self.sink.progress(state.step, self.last_step);
+        if self.last_step == 0 {
+            state.validation = self.validate()?;
+            self.sink.event(&event(Split::Validation, &state, &state.validation));
+        }
 
         while state.step < self.last_step {
             pending.push(self.step(&mut optimizer, &mut state)?);

@@ -45,7 +45,8 @@ fn write_experiment(folder: &Path, steps: u64) {
     let text = format!(
         "name: test\nabout: Does it work?\nseeds: [1, 2]\nbase:\n  model: {{ hidden: 32, layers: 1 }}\n  \
          data: {{ kind: language, documents: 200 }}\n  \
-         train: {{ steps: {steps}, warmup: 1, batch: 2, seq_len: 32, log_every: 1 }}\n"
+         train: {{ steps: {steps}, warmup: 1, batch: 2, seq_len: 32, log_every: 1 }}\n\
+         evaluate: {{ controls: {{ untrained: false, text_models: false }} }}\n"
     );
     std::fs::write(folder.join("test.yaml"), text).unwrap();
 }

@@ -17,6 +17,7 @@ base:
   data: { kind: language, documents: 200 }
   train: { steps: 4, warmup: 1, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 2 }
 evaluate:
+  controls: { untrained: false, text_models: false }
   source: { kind: language, train_examples: 64, validation_examples: 20 }
   tasks: [rte, cola]
   intermediate: { task: qnli, for: [rte] }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod controls;
 mod documents;
 mod intermediate;
 mod records;

@@ -21,6 +21,9 @@ evaluate:
   source: { kind: language, train_examples: 64, validation_examples: 40 }
   tasks: [cola, stsb]
   finetune: { epochs: 2, seq_len: 32 }
+  controls: { untrained: false, text_models: false }
+  minimal_pairs: [{ kind: language, pairs: 60 }]
+  probe: { tasks: [cola] }
 ";
 
 fn command(folder: &Path, threads: usize, jobs: usize) -> Command {

@@ -16,6 +16,7 @@ base:
 sweep:
   train.stop_at: [1.0, 0.5]
 evaluate:
+  controls: { untrained: false, text_models: false }
   source: { kind: language, train_examples: 64, validation_examples: 20 }
   tasks: [cola]
   finetune: { epochs: 1, seq_len: 32 }

@@ -13,6 +13,7 @@ base:
   data: { kind: language, documents: 200 }
   train: { steps: 4, warmup: 1, batch: 4, seq_len: 32, learning_rate: 1.0e-3, log_every: 2 }
 evaluate:
+  controls: { untrained: false, text_models: false }
   source: { kind: language, train_examples: 48, validation_examples: 20 }
   tasks: [cola, squad2]
   finetune: { epochs: 1, seq_len: 32, head: huggingface }

@@ -1,9 +1,13 @@
 //! Checks that the values of `evaluate` agree: a recipe with its size, an intermediate task with the tasks
-//! that start from it, test splits with the source of the examples.
+//! that start from it, test splits with the source of the examples, a probe with its tasks, and minimal pairs
+//! with the text of the model.
 //!
 //! Must never: repeat what the schema states. Next: `check_trial` calls this.
 
+use super::repository::repository;
 use super::violation::{Violation, violation};
+use crate::experiment::document::value_path::ValuePath;
+use crate::experiment::format::minimal_pairs::PairSetSpec;
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
@@ -12,6 +16,8 @@ pub(crate) fn check_evaluate(trial: &TrialSpec) -> Vec<Violation> {
     let mut violations: Vec<Violation> = recipe(trial).into_iter().collect();
     violations.extend(intermediate(trial));
     violations.extend(test_split(trial));
+    violations.extend(probe(trial));
+    violations.extend(minimal_pairs(trial));
     violations
 }
 
@@ -80,6 +86,70 @@ fn test_split(trial: &TrialSpec) -> Option<Violation> {
     })
 }
 
+/// A probe is a classifier: its tasks have classes, and examples in the source.
+fn probe(trial: &TrialSpec) -> Vec<Violation> {
+    let evaluate = &trial.evaluate;
+    let tasks = &evaluate.probe.tasks;
+    let mut violations = Vec::new();
+    for (index, task) in tasks.iter().enumerate() {
+        let (what, hint) = if *task == TaskName::Stsb {
+            let hint = "remove stsb here; evaluate.tasks may have it".to_string();
+            ("has scores and no classes, and a probe is a classifier".to_string(), hint)
+        } else if task.is_squad() {
+            let hint = format!("remove {task} here; evaluate.tasks may have it");
+            ("asks for a part of a text, and a probe classifies whole texts".into(), hint)
+        } else if evaluate.source.is_synthetic() && !TaskName::IN_THE_LANGUAGE.contains(task) {
+            let known = TaskName::IN_THE_LANGUAGE.iter().filter(|known| **known != TaskName::Stsb);
+            let known = known.map(|task| task.as_str()).collect::<Vec<_>>().join(", ");
+            let hint = format!("use {known}, or set evaluate.source to {{ kind: hub }}");
+            (format!("the built-in language has no {task}"), hint)
+        } else if tasks.iter().take(index).any(|before| before == task) {
+            ("is listed twice".into(), "remove one of the two".into())
+        } else {
+            continue;
+        };
+        let mut found = violation("evaluate.probe.tasks", &["evaluate.source"], what, hint);
+        found.at = found.at.index(index);
+        violations.push(found);
+    }
+    violations
+}
+
+/// Every set once, and in the language of the model's text.
+fn minimal_pairs(trial: &TrialSpec) -> Vec<Violation> {
+    let sets = &trial.evaluate.minimal_pairs;
+    let mut violations = Vec::new();
+    for (index, set) in sets.iter().enumerate() {
+        let at = ValuePath::of_keys(&["evaluate", "minimal_pairs"]).index(index);
+        let word = set.word();
+        let mut report = |what: String, hint: &str| {
+            let found = violation("evaluate.minimal_pairs", &["data", "data.kind"], what, hint);
+            violations.push(Violation { at: at.clone(), ..found });
+        };
+        if sets.iter().take(index).any(|before| before.word() == word) {
+            report(format!("the set {word} is listed twice"), "remove one of the two");
+        }
+        // The vocabulary of a published checkpoint is not known here.
+        match (trial.published.is_none(), set.is_synthetic(), trial.data.is_synthetic()) {
+            (true, true, false) => {
+                let what = "has pairs of the built-in language, but the model is trained on other text";
+                report(what.into(), "use kind: blimp or kind: zorro, or set data to { kind: language }");
+            }
+            (true, false, true) => {
+                let what =
+                    "has English sentences, but the model knows only the vocabulary of the built-in language";
+                report(what.into(), "use kind: language, or set data to { kind: hub, repo: … }");
+            }
+            _ => {}
+        }
+        if let PairSetSpec::Blimp { repo, revision, .. } | PairSetSpec::Zorro { repo, revision, .. } = set {
+            let found = repository(("repo", repo), ("revision", revision)).into_iter();
+            violations.extend(found.map(|one| Violation { at: at.join(one.at.segments()), ..one }));
+        }
+    }
+    violations
+}
+
 #[cfg(test)]
 mod tests {
     use crate::experiment::load::tests::load_text;
@@ -143,5 +213,66 @@ evaluate:
         hint: remove predict_test, or set evaluate.source to { kind: hub }
         hint: `electra-lab schema` prints every key of the format with its type, range and default
         ");
+    }
+    #[test]
+    fn a_probe_takes_classification_tasks_of_the_source() {
+        let probe = |tasks: &str| refusal(&format!("evaluate.probe={{tasks: {tasks}}}"));
+        assert!(load_text(FILE, None, &["evaluate.probe={tasks: [cola, rte]}"]).is_ok());
+        insta::assert_snapshot!(probe("[stsb, squad, mnli, cola, cola]"), @r#"
+        a.yaml has 4 mistakes
+         1. --set evaluate.probe={tasks: [stsb, squad, mnli, cola, cola]}: evaluate.probe.tasks[0] = "stsb": has scores and no classes, and a probe is a classifier
+            hint: remove stsb here; evaluate.tasks may have it
+         2. --set evaluate.probe={tasks: [stsb, squad, mnli, cola, cola]}: evaluate.probe.tasks[1] = "squad": asks for a part of a text, and a probe classifies whole texts
+            hint: remove squad here; evaluate.tasks may have it
+         3. --set evaluate.probe={tasks: [stsb, squad, mnli, cola, cola]}: evaluate.probe.tasks[2] = "mnli": the built-in language has no mnli
+            hint: use cola, sst2, mrpc, qnli, rte, or set evaluate.source to { kind: hub }
+         4. --set evaluate.probe={tasks: [stsb, squad, mnli, cola, cola]}: evaluate.probe.tasks[4] = "cola": is listed twice
+            hint: remove one of the two
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        "#);
+        let without_tasks = ["evaluate={source: {kind: hub}, probe: {tasks: [cola]}}"];
+        insta::assert_snapshot!(load_text(FILE, None, &without_tasks).unwrap_err().to_string(), @r"
+        --set evaluate={source: {kind: hub}, probe: {tasks: [cola]}}: evaluate.source = { kind: hub, … }: has English tasks, but the model knows only the vocabulary of the built-in language
+        hint: set evaluate.source to { kind: language }, or data to { kind: hub, repo: … }
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        ");
+        let long = ["evaluate={probe: {tasks: [cola]}}", "model.positions=64", "train.seq_len=64"];
+        insta::assert_snapshot!(load_text(FILE, None, &long).unwrap_err().to_string(), @r"
+        --set model.positions=64: evaluate.finetune.seq_len = 128 (default): is longer than the position table, model.positions (64)
+        hint: lower it to at most 64, or raise model.positions to 128
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        ");
+    }
+
+    #[test]
+    fn pairs_are_in_the_language_of_the_text() {
+        let pairs = |sets: &str| refusal(&format!("evaluate.minimal_pairs={sets}"));
+        assert!(load_text(FILE, None, &["evaluate.minimal_pairs=[{kind: language}]"]).is_ok());
+        insta::assert_snapshot!(pairs("[{kind: language}, {kind: blimp}, {kind: language, pairs: 50}]"), @r"
+        a.yaml has 2 mistakes
+         1. --set evaluate.minimal_pairs=[{kind: language}, {kind: blimp}, {kind: language, pairs: 50}]: evaluate.minimal_pairs[1] = { kind: blimp, … }: has English sentences, but the model knows only the vocabulary of the built-in language
+            hint: use kind: language, or set data to { kind: hub, repo: … }
+         2. --set evaluate.minimal_pairs=[{kind: language}, {kind: blimp}, {kind: language, pairs: 50}]: evaluate.minimal_pairs[2] = { kind: language, … }: the set language is listed twice
+            hint: remove one of the two
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        ");
+        insta::assert_snapshot!(pairs("[{kind: zorro, repo: ../x, revision: \"\"}]"), @r#"
+        a.yaml has 3 mistakes
+         1. --set evaluate.minimal_pairs=[{kind: zorro, repo: ../x, revision: ""}]: evaluate.minimal_pairs[0] = { kind: zorro, … }: has English sentences, but the model knows only the vocabulary of the built-in language
+            hint: use kind: language, or set data to { kind: hub, repo: … }
+         2. --set evaluate.minimal_pairs=[{kind: zorro, repo: ../x, revision: ""}]: evaluate.minimal_pairs[0].repo = "../x": is not the name of a repository
+            hint: write owner/name, as in the repository's address
+         3. --set evaluate.minimal_pairs=[{kind: zorro, repo: ../x, revision: ""}]: evaluate.minimal_pairs[0].revision = "": is not a revision
+            hint: write a branch, a tag or a commit, such as main
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        "#);
+        let english = ["data={kind: files, paths: [a.txt]}", "evaluate={minimal_pairs: [{kind: language}]}"];
+        insta::assert_snapshot!(load_text(FILE, None, &english).unwrap_err().to_string(), @r"
+        --set evaluate={minimal_pairs: [{kind: language}]}: evaluate.minimal_pairs[0] = { kind: language, … }: has pairs of the built-in language, but the model is trained on other text
+        hint: use kind: blimp or kind: zorro, or set data to { kind: language }
+        hint: `electra-lab schema` prints every key of the format with its type, range and default
+        ");
+        let good = ["data={kind: files, paths: [a.txt]}", "evaluate={minimal_pairs: [{kind: blimp}]}"];
+        assert!(load_text(FILE, None, &good).is_ok());
     }
 }

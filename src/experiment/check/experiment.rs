@@ -4,18 +4,15 @@
 
 use serde_json::Value;
 
+use super::expect;
 use crate::experiment::document::problem::Problem;
 use crate::experiment::document::suggest::nearest;
 use crate::experiment::document::value_path::ValuePath;
-use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::top_level::ExperimentSpec;
 use crate::experiment::overrides::Override;
 use crate::experiment::sweep;
 use crate::experiment::trial::value_text;
 use crate::papers::PaperNumbers;
-
-/// Value of `report.y` for the mean over the evaluated tasks.
-const MEAN: &str = "glue.mean";
 
 /// All mistakes of the experiment. `written` is the document that the specification was read from.
 pub(crate) fn check_experiment(
@@ -34,7 +31,11 @@ pub(crate) fn check_experiment(
         let hint = "use another swept path for the lines, or remove report.series";
         problems.push(Problem::of(&at, &spec.report.series.clone().into(), "is already the x axis", hint));
     }
-    problems.extend(score(spec, written, &swept));
+    let y = ValuePath::of_keys(&["report", "y"]);
+    if y.get(written).is_some() {
+        problems.extend(expect::measure(&y, &spec.report.y, spec, &swept));
+    }
+    problems.extend(expect::check(spec, &swept));
     problems.extend(logarithm(spec));
     problems.extend(paper_rows(spec));
     problems.extend(overrides.iter().filter_map(|set| hidden_by_sweep(set, spec, &swept)));
@@ -100,29 +101,6 @@ fn paper_rows(spec: &ExperimentSpec) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// The task on the y axis must be evaluated.
-fn score(spec: &ExperimentSpec, written: &Value, swept: &[String]) -> Option<Problem> {
-    let at = ValuePath::of_keys(&["report", "y"]);
-    let value = at.get(written)?;
-    if swept.iter().any(|path| path == "evaluate.tasks") {
-        return None;
-    }
-    let tasks: Vec<&str> = spec.evaluate.tasks.iter().map(|task| task.as_str()).collect();
-    let y = spec.report.y.as_str();
-    if tasks.is_empty() {
-        let hint = "list tasks under evaluate.tasks, or remove report.y";
-        return Some(Problem::of(&at, value, "cannot be drawn, since no task is evaluated", hint));
-    }
-    if y == MEAN || tasks.contains(&y) {
-        return None;
-    }
-    let is_task = TaskName::ALL.iter().any(|task| task.as_str() == y);
-    let what = if is_task { "is a task that is not evaluated" } else { "is not a score" };
-    let add = if is_task { format!("add {y} to evaluate.tasks, or ") } else { String::new() };
-    let hint = format!("{add}use {MEAN} or one of {}", tasks.join(", "));
-    Some(Problem::of(&at, value, what, hint))
 }
 
 /// A logarithmic axis needs positive numbers.

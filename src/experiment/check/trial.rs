@@ -52,7 +52,8 @@ fn warmup(trial: &TrialSpec) -> Option<Violation> {
     // steps.
     let is_converted = trial.train.budget != Budget::Steps && !trial.objective.is_budget_reference();
     let may_have_more_steps = is_converted || trial.train.budget.unit().is_some();
-    (warmup > steps && !may_have_more_steps).then(|| {
+    // Without a step there is no schedule.
+    (steps > 0 && warmup > steps && !may_have_more_steps).then(|| {
         let what = format!("is longer than train.steps ({steps})");
         let hint = format!("lower train.warmup to at most {steps}, or raise train.steps");
         violation("train.warmup", &["train.steps"], what, hint)
@@ -78,8 +79,9 @@ fn amount(train: &TrainSpec) -> Option<Violation> {
 fn lengths(trial: &TrialSpec) -> Vec<Violation> {
     let mut violations: Vec<Violation> =
         too_long(trial, "train.seq_len", trial.train.seq_len).into_iter().collect();
-    if trial.evaluate.tasks.iter().any(|task| !task.is_squad()) {
-        violations.extend(too_long(trial, "evaluate.finetune.seq_len", trial.evaluate.finetune.seq_len));
+    let evaluate = &trial.evaluate;
+    if evaluate.tasks.iter().chain(&evaluate.probe.tasks).any(|task| !task.is_squad()) {
+        violations.extend(too_long(trial, "evaluate.finetune.seq_len", evaluate.finetune.seq_len));
     }
     violations
 }
@@ -157,7 +159,7 @@ fn ratio_for(width: usize, full: usize) -> String {
 /// models do not.
 fn language(trial: &TrialSpec) -> Option<Violation> {
     let (text, tasks) = (trial.data.is_synthetic(), trial.evaluate.source.is_synthetic());
-    if text == tasks || trial.evaluate.tasks.is_empty() {
+    if text == tasks || (trial.evaluate.tasks.is_empty() && trial.evaluate.probe.is_empty()) {
         return None;
     }
     let at = "evaluate.source";

@@ -108,18 +108,25 @@ fn is_default(controls: &ControlsSpec) -> bool {
 }
 
 impl EvaluateSpec {
-    /// The longest input of the listed tasks in tokens, and the path of that value; None without tasks.
+    /// The longest input of the listed tasks in tokens, and the path of that value; None without tasks. A probe
+    /// reads a task as fine-tuning does.
     pub fn longest_input(&self) -> Option<(usize, &'static str)> {
         let glue = (self.finetune.seq_len, "evaluate.finetune.seq_len");
         let squad = (self.squad.seq_len, "evaluate.squad.seq_len");
-        self.tasks.iter().map(|task| if task.is_squad() { squad } else { glue }).max()
+        let tasks = self.tasks.iter().chain(&self.probe.tasks);
+        tasks.map(|task| if task.is_squad() { squad } else { glue }).max()
     }
 
-    /// Every task whose examples are needed: `tasks`, and the intermediate task if it is not among them.
+    /// Every task whose examples are needed: `tasks`, then those of the intermediate task and of the probe that
+    /// are not among them.
     pub fn tasks_to_read(&self) -> Vec<TaskName> {
         let mut tasks = self.tasks.clone();
         let intermediate = self.intermediate.iter().map(|intermediate| intermediate.task);
-        tasks.extend(intermediate.filter(|task| !self.tasks.contains(task)));
+        for task in intermediate.chain(self.probe.tasks.iter().copied()) {
+            if !tasks.contains(&task) {
+                tasks.push(task);
+            }
+        }
         tasks
     }
 

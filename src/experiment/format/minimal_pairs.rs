@@ -70,6 +70,14 @@ impl PairSetSpec {
         }
     }
 
+    /// The repository on the hub; None for the built-in language.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Language { .. } => None,
+            Self::Blimp { repo, .. } | Self::Zorro { repo, .. } => Some(repo),
+        }
+    }
+
     /// Whether the pairs are the built-in language's: their scores are marked synthetic.
     pub fn is_synthetic(&self) -> bool {
         matches!(self, Self::Language { .. })

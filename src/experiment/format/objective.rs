@@ -295,6 +295,11 @@ impl Default for ObjectiveSpec {
 }
 
 impl ObjectiveSpec {
+    /// Masked language modelling with its default settings.
+    pub fn default_mlm() -> Self {
+        Self::Mlm { mask_fraction: default_mask_fraction(), masking: Masking::default() }
+    }
+
     /// The word in the experiment file.
     pub fn kind(&self) -> &'static str {
         match self {

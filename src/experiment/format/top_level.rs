@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::data::DataSpec;
 use super::evaluate::EvaluateSpec;
+use super::expect::ExpectSpec;
 use super::model::ModelSpec;
 use super::objective::ObjectiveSpec;
-use super::paper::PaperSpec;
 use super::published::PublishedSpec;
 use super::train::TrainSpec;
 
@@ -56,7 +56,7 @@ fn default_seeds() -> Vec<u64> {
 pub struct ProfileSpec {
     /// The purpose of this profile.
     pub about: Option<String>,
-    /// Replaces `expect`.
+    /// Merged into `expect`; a list replaces the list.
     pub expect: Option<ExpectSpec>,
     /// Merged into `base`.
     pub base: Option<BaseSpec>,
@@ -68,21 +68,6 @@ pub struct ProfileSpec {
     pub evaluate: Option<EvaluateSpec>,
     /// Merged into `report`.
     pub report: Option<ReportSpec>,
-}
-
-/// The claim under test.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExpectSpec {
-    /// The claim in words.
-    pub shape: String,
-    /// Values of the report's x axis among which the best mean is expected.
-    pub best_at: Vec<Value>,
-    /// Where the claim comes from.
-    pub source: String,
-    /// The published numbers that the report compares with the measured ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paper: Option<PaperSpec>,
 }
 
 /// The configuration that every trial starts from.
@@ -109,7 +94,8 @@ pub struct ReportSpec {
     /// Dotted path of the swept value on the x axis; if empty, the first of the sweep. `flops` and
     /// `flops_paper` are the pre-training FLOPs by either counter, on a logarithmic axis.
     pub x: String,
-    /// Score on the y axis: `glue.mean` (the mean over the evaluated tasks) or a task's name.
+    /// Measure on the y axis: `glue.mean` (the mean over the evaluated tasks), a task, `pairs.SET.SCORER`,
+    /// `probe.TASK`, or `held_out.NAME` (a value on held-out text: `masked_loss`, `disc_auc`, …).
     pub y: String,
     /// Dotted path of a second swept value, with one line per value; if empty, there is one line.
     pub series: String,

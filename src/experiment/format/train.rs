@@ -63,8 +63,9 @@ fn is_f32(precision: &Precision) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainSpec {
-    /// Optimizer steps; another `budget` may change the number.
-    #[schemars(range(min = 1, max = 1000000000))]
+    /// Optimizer steps; another `budget` may change the number. 0 evaluates the networks at their initial
+    /// values.
+    #[schemars(range(min = 0, max = 1000000000))]
     pub steps: u64,
     /// What ends pre-training: `steps`, or an `amount` of something else.
     pub budget: Budget,
@@ -149,9 +150,9 @@ impl TrainSpec {
         self.checkpoint_mb.map(|megabytes| 1_000_000 * megabytes)
     }
 
-    /// The last step of a run that is scheduled for `n_steps`.
+    /// The last step of a run that is scheduled for `n_steps`: at least one, unless there are none.
     pub fn last_step(&self, n_steps: u64) -> u64 {
-        ((n_steps as f64 * self.stop_at).round() as u64).clamp(1, n_steps.max(1))
+        ((n_steps as f64 * self.stop_at).round() as u64).clamp(n_steps.min(1), n_steps)
     }
 }
 
@@ -190,6 +191,7 @@ mod tests {
     fn a_run_stops_after_its_share_of_steps() {
         let last = |stop_at, n| TrainSpec { stop_at, ..Default::default() }.last_step(n);
         assert_eq!([last(1.0, 1000), last(0.0625, 1000), last(0.5, 3), last(0.001, 10)], [1000, 63, 2, 1]);
+        assert_eq!([last(1.0, 0), last(0.5, 0)], [0, 0]);
         // A trial's id hashes this text: keys that came later must not be in it by default.
         let text = serde_json::to_string(&TrainSpec::default()).unwrap();
         for word in ["stop_at", "amount", "precision"] {

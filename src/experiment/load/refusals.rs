@@ -155,8 +155,8 @@ fn reports_show_what_is_swept_and_scored() {
     "#);
     let no_task = "name: a\nabout: b\nreport: { y: glue.mean }\n";
     insta::assert_snapshot!(refusal(no_task, None, &[]), @r#"
-        a.yaml:3: report.y = "glue.mean": cannot be drawn, since no task is evaluated
-        hint: list tasks under evaluate.tasks, or remove report.y
+        a.yaml:3: report.y = "glue.mean": has no value, since no task is evaluated
+        hint: list tasks under evaluate.tasks, or use another measure
     "#);
     assert_eq!(refusal("name: a\nabout: b\nreport: {}\n", None, &[]), "accepted with 1 trials");
     let log = "name: a\nabout: b\nsweep: { train.weight_decay: [0, 0.5] }\nreport: { x: train.weight_decay, log_x: true }";
@@ -293,4 +293,69 @@ fn a_published_row_must_be_known() {
     }
     let accepted = refusal(&file("{ table: table5, rows: { BERT: {} } }"), None, &[]);
     assert_eq!(accepted, "accepted with 1 trials");
+}
+
+const CLAIM: &str = "\
+name: a
+about: Does it?
+sweep: { objective.kind: [rtd, mlm] }
+evaluate: { tasks: [cola], minimal_pairs: [{ kind: language }], controls: { text_models: false } }
+";
+
+#[test]
+fn a_gate_has_one_condition_and_a_measure_that_is_measured() {
+    let gates = "expect:
+  gates:
+    - { measure: pairs.language.disc_sum, above: untrained, at: { objective.kind: rtd } }
+    - { collapsed: none }
+    - { measure: held_out.disc_auc, at_least: 0.75 }
+";
+    assert_eq!(refusal(&format!("{CLAIM}{gates}"), None, &[]), "accepted with 2 trials");
+    let wrong = "expect:
+  gates:
+    - { measure: pairs.language.disc_summ, above: untrained }
+    - { measure: pairs.blimp.pll, above: untrained }
+    - { measure: probe.rte, above: majority, below: ceiling }
+    - { measure: probe.rte, above: majority }
+    - { measure: held_out.disc_acu, at_least: 0.75 }
+    - { measure: rte, above: unigram }
+    - { above: untrained }
+    - { measure: cola, collapsed: none }
+    - { measure: glue.maen, above: untraind }
+    - { measure: cola, at_least: 3, at: { objective.knid: rtd } }
+    - { measure: cola, at_least: 3, at: { objective.kind: electric } }
+";
+    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @"");
+}
+
+#[test]
+fn a_contrast_selects_points_and_has_a_name_of_its_own() {
+    let contrasts = "expect:
+  contrasts:
+    - { name: one, better: { objective.kind: rtd }, than: { objective.kind: [mlm] }, smallest_effect: 1 }
+    - { name: two, measure: held_out.masked_loss, better: {}, than: untrained }
+";
+    assert_eq!(refusal(&format!("{CLAIM}{contrasts}"), None, &[]), "accepted with 2 trials");
+    let one_point = ["sweep={objective.kind: [rtd]}"];
+    assert_eq!(refusal(&format!("{CLAIM}{contrasts}"), None, &one_point), "accepted with 1 trials");
+    let wrong = "expect:
+  contrasts:
+    - { name: one, better: { objective.kind: rtd }, than: mlm, smallest_effect: 0 }
+    - { name: one, measure: sst2, better: { objective.kind: [rtdd, electric] }, than: { model.hidden: 3 } }
+    - { name: three, better: {} }
+";
+    insta::assert_snapshot!(refusal(&format!("{CLAIM}{wrong}"), None, &[]), @"");
+}
+
+#[test]
+fn a_profile_adds_its_own_gates() {
+    let text = format!(
+        "{CLAIM}expect: {{ best_at: [rtd], gates: [{{ collapsed: none }}] }}\nprofiles:\n  quick: {{}}\n  \
+         other: {{ expect: {{ gates: [{{ measure: cola, at_least: 5 }}] }} }}\n"
+    );
+    let expect = |profile| load_text(&text, Some(profile), &[]).unwrap().spec.expect;
+    let (quick, other) = (expect("quick"), expect("other"));
+    assert_eq!((quick.gates.len(), quick.gates[0].at_least), (1, None));
+    assert_eq!((other.gates.len(), other.gates[0].at_least), (1, Some(5.0)));
+    assert_eq!(other.best_at, quick.best_at);
 }

@@ -53,8 +53,8 @@ fn micro_batches_add_up_to_the_full_batch() {
                 }
             }
             for (name, value) in metrics.values() {
-                // The areas are means over micro-batches.
-                if !name.ends_with("_auc") {
+                // The areas are means over micro-batches, and each of those has a threshold of its own.
+                if !name.ends_with("_auc") && name != "disc_recall_at_50" {
                     let other = cut_metrics.value(&name).unwrap();
                     assert!(
                         (value - other).abs() <= 1e-5 * value.abs() + 1e-9,

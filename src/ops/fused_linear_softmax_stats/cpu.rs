@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use crate::ops::cpu::buffers::Buffer;
-use crate::ops::cross_entropy::cpu::{mean_loss, row_backward_inplace};
+use crate::ops::cross_entropy::cpu::{losses, mean_loss, row_backward_inplace};
 use crate::ops::gradients::InputGrads;
 use crate::ops::linear::cpu::{self as linear, LinearInputs};
 use crate::ops::row_stats::cpu::RowStats;
@@ -33,7 +33,7 @@ pub fn forward(
     let (logits, classes) = (logits(inputs), inputs.bias.len());
     let stats = RowStats::new(&logits, classes, sampler);
     let loss = mean_loss(&logits, classes, targets, &stats.log_sums);
-    let outputs = stats.outputs()?;
+    let outputs = stats.outputs(losses(&logits, classes, targets, &stats.log_sums))?;
     Ok((loss, outputs, Forward { logits: Some(logits), log_sums: stats.log_sums }))
 }
 

@@ -44,10 +44,10 @@ pub fn forward(
     let stats = RowStats::new(&backend, backend.ptr(&logits), [n, classes], sampler)?;
     let targets = backend.upload(targets)?;
     let (log_sums, at_targets) = (backend.ptr(&stats.log_sums), backend.ptr(&targets));
-    let loss = losses(&backend, backend.ptr(&logits), [n, classes], log_sums, at_targets)?.mean;
-    let (log_sums, outputs) = stats.outputs(&backend, n, sampler.is_some())?;
+    let losses = losses(&backend, backend.ptr(&logits), [n, classes], log_sums, at_targets)?;
+    let (log_sums, outputs) = stats.outputs(&backend, backend.tensor(losses.rows, n), sampler.is_some())?;
     let of_rows = cross_entropy::Forward { log_sums, targets };
-    Ok((backend.storage(loss), outputs, Forward { logits: Some(logits), of_rows }))
+    Ok((backend.storage(losses.mean), outputs, Forward { logits: Some(logits), of_rows }))
 }
 
 /// The gradients of x, weight and bias.

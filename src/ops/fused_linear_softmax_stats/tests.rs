@@ -29,6 +29,7 @@ fn one_operation_is_two_to_the_bit() {
         let one = fused_linear_softmax_stats(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
         let two = reference(&p[0], &p[1], &p[2], &TARGETS, sampler, Precision::F32).unwrap();
         assert_eq!((bits(&one.loss), bits(&one.entropy)), (bits(&two.loss), bits(&two.entropy)));
+        assert_eq!(bits(&one.losses), bits(&two.losses));
         let integers = |tensor: &Tensor| tensor.to_vec1::<u32>().unwrap();
         let samples = |stats: &SoftmaxStats| stats.samples.as_ref().map(integers);
         assert_eq!((integers(&one.best), samples(&one)), (integers(&two.best), samples(&two)));

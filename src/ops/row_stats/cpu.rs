@@ -32,11 +32,13 @@ impl RowStats {
         }
     }
 
-    /// The statistics that callers read, as tensors.
-    pub fn outputs(&self) -> Result<Outputs> {
+    /// The statistics that callers read, as tensors, with the cross-entropies of the rows' targets.
+    pub fn outputs(&self, losses: impl Iterator<Item = f64>) -> Result<Outputs> {
+        let losses: Vec<f32> = losses.map(|loss| loss as f32).collect();
+        let losses = Tensor::from_slice(&losses, losses.len(), &Device::Cpu)?;
         let entropy = Tensor::new(self.entropy, &Device::Cpu)?;
         let samples = self.samples.as_deref().map(classes_tensor).transpose()?;
-        Ok(Outputs { best: classes_tensor(&self.best)?, entropy, samples })
+        Ok(Outputs { losses, best: classes_tensor(&self.best)?, entropy, samples })
     }
 }
 

@@ -74,12 +74,14 @@ impl<B: Backend> RowStats<B> {
 }
 
 impl RowStats<CudaBackend> {
-    /// The statistics that callers read, of `rows` rows; the samples only where there was a sampler.
-    pub fn outputs(self, backend: &CudaBackend, rows: usize, sampled: bool) -> Result<LogSumsAndOutputs> {
+    /// The statistics that callers read, with the cross-entropies `[M]` of the rows' targets; the samples only
+    /// where there was a sampler.
+    pub fn outputs(self, backend: &CudaBackend, losses: Tensor, sampled: bool) -> Result<LogSumsAndOutputs> {
         let Self { log_sums, entropies, best, samples } = self;
+        let rows = losses.dim(0)?;
         let samples = sampled.then(|| backend.tensor_u32(samples, rows));
         let entropy = backend.tensor(entropies, rows).mean_all()?;
-        Ok((log_sums, Outputs { best: backend.tensor_u32(best, rows), entropy, samples }))
+        Ok((log_sums, Outputs { losses, best: backend.tensor_u32(best, rows), entropy, samples }))
     }
 }
 

@@ -17,6 +17,10 @@ fn one_pass_is_the_operations_to_the_bit() {
         let many = reference(&logits, &targets, sampler).unwrap();
         let loss = |stats: &SoftmaxStats| stats.loss.to_scalar::<f32>().unwrap().to_bits();
         assert_eq!(loss(&one), loss(&many));
+        let losses = |stats: &SoftmaxStats| stats.losses.to_vec1::<f32>().unwrap();
+        assert_eq!(losses(&one), losses(&many));
+        let mean = losses(&one).iter().sum::<f32>() / 7.0;
+        assert!((mean - one.loss.to_scalar::<f32>().unwrap()).abs() < 1e-5, "{mean}");
         let entropy = |stats: &SoftmaxStats| stats.entropy.to_scalar::<f32>().unwrap().to_bits();
         assert_eq!(entropy(&one), entropy(&many));
         let samples = |stats: &SoftmaxStats| stats.samples.as_ref().map(integers);

@@ -1,14 +1,13 @@
 //! Whether the measured order is the paper's: Kendall's tau, and paired differences over seeds.
 //!
 //! A seed decides initialisation, order and masks, so two points with the same seed are a pair. Must never:
-//! conclude anything from fewer than three seeds. Next: `show.rs`.
+//! call the range of a few seeds an interval. Next: `show.rs`.
 
 use super::row::Row;
 use crate::papers::kendall::{probability_by_chance, tau};
-use crate::report::statistics::{Spread, bootstrap, student_t};
+use crate::report::contrast::Word;
+use crate::report::inference::{Estimate, LEVEL};
 
-/// Seeds that an interval needs, at least.
-pub const FEWEST_SEEDS: usize = 3;
 /// Pairs that are all shown, at most. If there are more, only those with the paper's best row are shown.
 const MOST_PAIRS: usize = 10;
 
@@ -31,8 +30,8 @@ pub struct Agreement {
     pub chance: Option<f64>,
     /// Seeds that every point has.
     pub n_seeds: usize,
-    /// Bootstrap 95 % interval over the seeds; None below three.
-    pub interval: Option<(f64, f64)>,
+    /// Lowest and highest tau of a single seed; None for one seed.
+    pub range: Option<(f64, f64)>,
 }
 
 impl Agreement {
@@ -62,9 +61,16 @@ impl Agreement {
             n_points: entries.len(),
             chance: probability_by_chance(&ranks, measured),
             n_seeds: seeds.len(),
-            interval: bootstrap(&seeds, tau_of),
+            range: range(&seeds.iter().filter_map(|seed| tau_of(&[*seed])).collect::<Vec<_>>()),
         })
     }
+}
+
+/// The lowest and the highest of several values; None for one.
+fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let lowest = values.iter().copied().reduce(f64::min)?;
+    let highest = values.iter().copied().reduce(f64::max)?;
+    (values.len() > 1).then_some((lowest, highest))
 }
 
 /// One claim of the paper, that a row is better than another, with the measured differences.
@@ -74,43 +80,20 @@ pub struct Pair {
     pub worse: String,
     /// The paper's difference, where both values are published.
     pub published: Option<f64>,
-    /// Differences of the same seed: better - worse.
-    pub differences: Vec<f64>,
-}
-
-/// What the measured differences say about a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conclusion {
-    /// Fewer than three seeds.
-    TooFew,
-    /// The interval lies above zero.
-    Agrees,
-    /// The interval lies below zero.
-    Contradicts,
-    /// The interval contains zero.
-    Open,
+    /// The difference, better - worse, over the seeds that both have; None without one.
+    pub estimate: Option<Estimate>,
+    /// p after Holm's correction over all pairs of the comparison.
+    pub adjusted_p: Option<f64>,
 }
 
 impl Pair {
-    /// Mean, standard deviation and n of the differences.
-    pub fn spread(&self) -> Option<Spread> {
-        Spread::of(&self.differences)
-    }
-
-    /// 95 % interval of the mean difference by Student's t; None below three seeds.
-    pub fn interval(&self) -> Option<(f64, f64)> {
-        let spread = self.spread().filter(|spread| spread.n >= FEWEST_SEEDS)?;
-        let half = student_t(spread.n - 1) * spread.sd? / (spread.n as f64).sqrt();
-        Some((spread.mean - half, spread.mean + half))
-    }
-
     /// What the differences say about the claim.
-    pub fn conclusion(&self) -> Conclusion {
-        match self.interval() {
-            None => Conclusion::TooFew,
-            Some((low, _)) if low > 0.0 => Conclusion::Agrees,
-            Some((_, high)) if high < 0.0 => Conclusion::Contradicts,
-            Some(_) => Conclusion::Open,
+    pub fn word(&self) -> Word {
+        let is_clear = self.adjusted_p.is_some_and(|p| p < LEVEL);
+        match &self.estimate {
+            Some(estimate) if is_clear && estimate.effect > 0.0 => Word::Agrees,
+            Some(_) if is_clear => Word::Contradicts,
+            _ => Word::Open,
         }
     }
 }
@@ -127,16 +110,16 @@ pub fn pairs(rows: &[&Row]) -> Vec<Pair> {
     }
     ordered.sort_by_key(|(better, worse)| (better.rank, worse.rank));
     let name = |row: &Row| format!("{} ({})", row.paper.name, row.point);
-    let differences = |better: &Row, worse: &Row| {
-        let of_worse = |seed: u64| worse.cell.seeds.iter().find(|(own, _)| *own == seed)?.1;
+    let differences = |better: &Row, worse: &Row| -> Vec<f64> {
         let seeds = better.cell.seeds.iter();
-        seeds.filter_map(|(seed, value)| Some((*value)? - of_worse(*seed)?)).collect()
+        seeds.filter_map(|(seed, value)| Some((*value)? - worse.cell.of_seed(*seed)?)).collect()
     };
     let pair = |(better, worse): (&Row, &Row)| Pair {
         better: name(better),
         worse: name(worse),
         published: better.value.zip(worse.value).map(|(better, worse)| better - worse),
-        differences: differences(better, worse),
+        estimate: Estimate::paired(&differences(better, worse)),
+        adjusted_p: None,
     };
     ordered.into_iter().map(pair).collect()
 }
@@ -151,38 +134,39 @@ mod tests {
         let worst = [(2, Some(1.0)), (1, Some(2.0)), (3, Some(9.0))];
         let entries = [Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &worst }];
         let agreement = Agreement::of(&entries).unwrap();
-        let expected =
-            Agreement { tau: 1.0, n_pairs: 1, n_points: 2, chance: Some(0.5), n_seeds: 2, interval: None };
+        let expected = Agreement {
+            tau: 1.0,
+            n_pairs: 1,
+            n_points: 2,
+            chance: Some(0.5),
+            n_seeds: 2,
+            range: Some((1.0, 1.0)),
+        };
         assert_eq!(agreement, expected);
         let other = [(7, Some(1.0))];
         assert_eq!(Agreement::of(&[Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &other }]), None);
     }
 
-    /// One seed of three disagrees: the resamples that contain it twice or more (7 of 27) have a tau of -1.
     #[test]
-    fn the_interval_over_seeds_covers_single_seeds() {
+    fn the_range_over_seeds_shows_the_seed_that_disagrees() {
         let best = [(1, Some(3.0)), (2, Some(3.0)), (3, Some(0.0))];
         let worst = [(1, Some(1.0)), (2, Some(1.0)), (3, Some(2.0))];
         let entries = [Entry { rank: 0, seeds: &best }, Entry { rank: 1, seeds: &worst }];
         let agreement = Agreement::of(&entries).unwrap();
-        assert_eq!((agreement.tau, agreement.interval), (1.0, Some((-1.0, 1.0))));
+        assert_eq!((agreement.tau, agreement.range), (1.0, Some((-1.0, 1.0))));
+        let one = Agreement::of(&[Entry { rank: 0, seeds: &best[..1] }, Entry { rank: 1, seeds: &worst }]);
+        assert_eq!(one.unwrap().range, None);
     }
 
-    fn pair(differences: &[f64]) -> Pair {
-        let (better, worse) = ("a".into(), "b".into());
-        Pair { better, worse, published: None, differences: differences.to_vec() }
-    }
-
-    /// Of 1, 2, 3: mean 2, standard deviation 1, t(0.975, 2) = 4.303, half width 4.303 / √3 = 2.484.
     #[test]
-    fn paired_intervals_by_hand() {
-        let (low, high) = pair(&[1.0, 2.0, 3.0]).interval().unwrap();
-        assert!((low + 0.484).abs() < 1e-3 && (high - 4.484).abs() < 1e-3, "{low} {high}");
-        assert_eq!(pair(&[1.0, 2.0, 3.0]).conclusion(), Conclusion::Open);
-        assert_eq!(pair(&[2.9, 3.0, 3.1]).conclusion(), Conclusion::Agrees);
-        assert_eq!(pair(&[-2.9, -3.0, -3.1]).conclusion(), Conclusion::Contradicts);
-        for few in [&[][..], &[5.0], &[5.0, 5.1]] {
-            assert_eq!((pair(few).conclusion(), pair(few).interval()), (Conclusion::TooFew, None));
-        }
+    fn a_pair_concludes_by_its_corrected_p() {
+        let pair = |differences: &[f64], adjusted_p| {
+            let (better, worse) = ("a".into(), "b".into());
+            Pair { better, worse, published: None, estimate: Estimate::paired(differences), adjusted_p }
+        };
+        assert_eq!(pair(&[2.9, 3.0, 3.1], Some(0.01)).word(), Word::Agrees);
+        assert_eq!(pair(&[-2.9, -3.0, -3.1], Some(0.01)).word(), Word::Contradicts);
+        assert_eq!(pair(&[2.9, 3.0, 3.1], Some(0.06)).word(), Word::Open);
+        assert_eq!(pair(&[5.0], None).word(), Word::Open);
     }
 }

@@ -6,7 +6,7 @@
 use crate::experiment::{DataSpec, ModelSpec, ObjectiveSpec, Sharing, TaskName, Trial};
 use crate::papers::{PaperNumbers, PaperRow, PaperTable, PublishedSplit};
 use crate::report::plan_records::DoneTrial;
-use crate::report::statistics::Quantity;
+use crate::report::quantity::Quantity;
 
 /// A published value with its configuration.
 pub struct Setting<'a> {

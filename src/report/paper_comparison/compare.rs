@@ -8,7 +8,7 @@ use super::row::Row;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{GlueMean, PaperSpec, Trial, same_value, value_label};
 use crate::papers::{MeanOver, PaperNumbers, PaperRow, PaperTable};
-use crate::report::axes::{Axes, last_word, matches_expected};
+use crate::report::axes::{Axes, last_word};
 use crate::report::plan_records::PlanRecords;
 use crate::report::statistics::Summary;
 
@@ -61,6 +61,7 @@ pub fn compare<'a>(
     for block in &mut comparison.blocks {
         block.judge(table);
     }
+    comparison.correct();
     Ok((!comparison.blocks.is_empty()).then_some(comparison))
 }
 
@@ -76,7 +77,7 @@ fn unknown(what: &str, name: &str) -> Error {
 /// else the first column that was measured.
 fn compared(table: &PaperTable, summary: &Summary) -> Option<(usize, &'static str)> {
     let found = |index: usize| {
-        let column = summary.quantities.get(index)?.kind.word();
+        let column = summary.quantities.get(index)?.published_column()?;
         table.has_column(column).then_some((index, column))
     };
     summary.y.and_then(found).or_else(|| (0..summary.quantities.len()).find_map(found))
@@ -97,12 +98,7 @@ fn published(table: &PaperTable, row: &PaperRow, column: &str, tasks: &[&str]) -
 
 /// Whether a trial's point has some values.
 fn is_at(at: &Value, trial: &Trial) -> bool {
-    let wanted = at.as_object();
-    wanted.is_some_and(|wanted| {
-        wanted.iter().all(|(path, value)| {
-            trial.point.value(path).is_some_and(|actual| matches_expected(value, actual))
-        })
-    })
+    at.as_object().is_some_and(|selector| trial.point.is_selected_by(selector))
 }
 
 /// The swept paths that split the comparison into one block per value: no row names them, and points with the

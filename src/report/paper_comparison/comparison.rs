@@ -3,6 +3,7 @@
 use super::agreement::{Agreement, Entry, Pair, pairs};
 use super::row::Row;
 use crate::papers::PaperTable;
+use crate::report::inference::{Estimate, holm};
 
 /// A published table with the measured values.
 pub struct PaperComparison<'a> {
@@ -33,6 +34,16 @@ impl<'a> PaperComparison<'a> {
             self.reasons.push(reason);
             self.reasons.len() - 1
         })
+    }
+
+    /// Corrects the p of all pairs as one family.
+    pub fn correct(&mut self) {
+        let pairs = || self.blocks.iter().flat_map(|block| &block.pairs);
+        let p: Vec<Option<f64>> = pairs().map(|pair| pair.estimate.as_ref().and_then(Estimate::p)).collect();
+        let pairs = self.blocks.iter_mut().flat_map(|block| &mut block.pairs);
+        for (pair, adjusted) in pairs.zip(holm(&p)) {
+            pair.adjusted_p = adjusted;
+        }
     }
 
     /// Adds a row to the block of a name.

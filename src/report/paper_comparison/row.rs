@@ -1,7 +1,7 @@
 //! A row of the paper with the point of the sweep that was measured for it.
 
 use crate::papers::PaperRow;
-use crate::report::statistics::Cell;
+use crate::report::values::Cell;
 
 /// A row of the paper with the point of the sweep that was measured for it.
 pub struct Row<'a> {

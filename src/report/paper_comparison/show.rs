@@ -5,23 +5,26 @@
 
 use std::fmt::Write;
 
-use super::agreement::{Conclusion, FEWEST_SEEDS};
+use super::agreement::Pair;
 use super::comparison::{Block, PaperComparison};
 use super::row::Row;
 use crate::error::Result;
 use crate::papers::Seen;
 use crate::records::frame::{column, frame_of, to_csv as csv_of};
-use crate::report::statistics::Spread;
+use crate::report::contrast::Word;
+use crate::report::inference::Estimate;
+use crate::report::spread::Spread;
 use crate::report::table::Table;
 
 /// How the order and the differences are judged, for the page that shows them.
 pub const RULE: &str = "Kendall's τ is taken over the pairs of points that the paper orders (agreeing minus disagreeing, \
 divided by all of them; 1 is the paper's order, 0 is the average of random orders, -1 is the reverse), on means over the \
 pre-training seeds that all points share. The probability that a random order does as well is computed over all orders of \
-the points. The interval of τ is a bootstrap over these seeds (10,000 resamples, from n = 3 on). A difference is taken \
-seed by seed, with the same seed and the same text on both sides. Its 95 % interval is by Student's t over the seeds, from \
-n = 3 on. If there are more than ten ordered pairs, only those with the best point have a difference. There is no \
-correction for looking at several pairs. Nothing is concluded from fewer than three seeds.";
+the points. The range of τ is that of single seeds; it is no interval. A difference is taken seed by seed, with the same \
+seed and the same text on both sides. Its 95 % interval and p are by Student's t over the seeds, from n = 2 on; p is \
+corrected for the number of differences by Holm's method, and the last column is *agrees* or *contradicts* where the \
+corrected p is below 0.05. If there are more than ten ordered pairs, only those with the best point have a difference. \
+These differences were not named before the run: the verdict is that of the contrasts above.";
 
 /// One row per row of the paper, with the measured point.
 pub fn rows(comparison: &PaperComparison) -> Table {
@@ -90,41 +93,37 @@ fn claims(comparison: &PaperComparison) -> Table {
     }
     let n_text = header.len();
     header.extend(
-        ["paper's difference", "measured difference", "sd", "n", "95 % interval", "conclusion"]
+        ["paper's difference", "measured difference", "n", "95 % interval", "p (Holm)", "conclusion"]
             .map(String::from),
     );
     let mut table = Table::new(header, n_text);
     for block in &comparison.blocks {
         for pair in &block.pairs {
-            let spread = pair.spread();
             let mut cells = vec![format!("{} above {}", pair.better, pair.worse)];
             if several {
                 cells.insert(0, block.name.clone());
             }
-            cells.extend([
-                pair.published.map_or_else(|| "–".into(), |published| format!("{published:+.1}")),
-                spread.as_ref().map_or_else(|| "–".into(), |spread| format!("{:+.2}", spread.mean)),
-                spread
-                    .as_ref()
-                    .and_then(|spread| spread.sd)
-                    .map_or_else(|| "–".into(), |sd| format!("{sd:.2}")),
-                spread.as_ref().map_or(0, |spread| spread.n).to_string(),
-                pair.interval().map_or_else(|| "–".into(), |(low, high)| format!("[{low:+.2}, {high:+.2}]")),
-                conclusion(pair.conclusion()).into(),
-            ]);
+            cells.extend(figures(pair));
             table.row(cells);
         }
     }
     table
 }
 
-fn conclusion(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::TooFew => "too few seeds to conclude",
-        Conclusion::Agrees => "agrees",
-        Conclusion::Contradicts => "contradicts",
-        Conclusion::Open => "open: the interval contains 0",
-    }
+/// The numbers of a pair: the paper's difference, ours, n, interval, p and the conclusion.
+fn figures(pair: &Pair) -> [String; 6] {
+    let estimate = pair.estimate.as_ref();
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+    let interval = estimate.and_then(Estimate::interval);
+    let p = |p: f64| if p < 0.001 { "< 0.001".to_string() } else { format!("{p:.3}") };
+    [
+        or_dash(pair.published.map(|published| format!("{published:+.1}"))),
+        or_dash(estimate.map(|estimate| format!("{:+.2}", estimate.effect))),
+        estimate.map_or(0, Estimate::fewest).to_string(),
+        or_dash(interval.map(|(low, high)| format!("[{low:+.2}, {high:+.2}]"))),
+        or_dash(pair.adjusted_p.map(p)),
+        pair.word().as_str().into(),
+    ]
 }
 
 /// The verdict on the order: one sentence per block.
@@ -153,19 +152,15 @@ fn sentence(comparison: &PaperComparison, block: &Block) -> Option<String> {
     let from_memory = block.rows.iter().any(|row| comparison.table.seen(row.paper) == Seen::Memory);
     let memory = if from_memory { " The published values are not checked against the paper." } else { "" };
     let n = agreement.n_seeds;
-    let Some(interval) = agreement.interval else {
-        let fewer = format!("n = {n}, fewer than {FEWEST_SEEDS} seeds");
-        return Some(format!("{size}; {fewer}, so nothing can be concluded.{memory}"));
-    };
-    let count = |wanted| block.pairs.iter().filter(|pair| pair.conclusion() == wanted).count();
+    let range =
+        agreement.range.map_or(String::new(), |range| format!("; single seeds range over {}", ends(range)));
+    let count = |wanted| block.pairs.iter().filter(|pair| pair.word() == wanted).count();
     Some(format!(
-        "{size}; 95 % interval {} over n = {n} seeds. Paired differences: {} of {} agree with the paper beyond the spread of \
-         the seeds, {} contradict it, {} are open.{memory}",
-        ends(interval),
-        count(Conclusion::Agrees),
+        "{size}, n = {n}{range}. Paired differences: {} of {} agree with the paper, {} contradict it, {} are open.{memory}",
+        count(Word::Agrees),
         block.pairs.len(),
-        count(Conclusion::Contradicts),
-        count(Conclusion::Open) + count(Conclusion::TooFew),
+        count(Word::Contradicts),
+        count(Word::Open),
     ))
 }
 
@@ -177,8 +172,8 @@ pub fn page(comparison: &PaperComparison) -> String {
     );
     let _ = writeln!(
         text,
-        "The {} of each point: mean over pre-training seeds, sample standard deviation, and, from n = 3 on, a bootstrap \
-         interval of the mean.\n\n{}",
+        "The {} of each point: mean over pre-training seeds, sample standard deviation, and, from n = 2 on, the 95 % \
+         interval of the mean by Student's t.\n\n{}",
         comparison.label,
         rows(comparison).to_markdown()
     );

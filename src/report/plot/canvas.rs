@@ -164,6 +164,13 @@ impl<DB: DrawingBackend> Canvas<DB> {
         self.area.draw(&Polygon::new(corners, fill)).map_err(broken)
     }
 
+    /// A filled rectangle between two corners.
+    pub fn rectangle(&self, from: Pixel, to: Pixel, color: RGBColor) -> Result<()> {
+        let fill = ShapeStyle { color: color.to_rgba(), filled: true, stroke_width: 0 };
+        let corners = [from, (to.0, from.1), to, (from.0, to.1)].map(|corner| self.device(corner));
+        self.area.draw(&Polygon::new(corners.to_vec(), fill)).map_err(broken)
+    }
+
     /// A small dot without a rim.
     pub fn dot(&self, at: Pixel, radius: f64, color: RGBColor) -> Result<()> {
         self.shape(Marker::Circle, at, radius, color)

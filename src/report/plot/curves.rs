@@ -1,4 +1,5 @@
-//! The figure of training curves: the training loss and the accuracies on held-out text, over steps.
+//! The figure of training curves, over steps: the training loss, and on held-out text the loss and accuracy at
+//! [MASK] and the discriminator's AUC.
 
 use plotters::backend::DrawingBackend;
 use polars::prelude::DataFrame;
@@ -7,11 +8,14 @@ use super::axis::{count_ticks, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
 use super::figure::{Figure, Heading};
 use super::panel::{Key, Panel, color, dashes, draw_legend, draw_title, legend_height, marker, title_height};
+use super::reference::{Reference, legend_entries, references};
 use crate::error::Result;
+use crate::experiment::MeasureName;
 use crate::records::Split;
 use crate::report::axes::{Axes, last_word};
+use crate::report::quantity::Quantity;
 use crate::report::query::{all_numbers, first_integer, groups, rows_where};
-use crate::report::statistics::point_of;
+use crate::report::statistics::{Summary, point_of};
 
 const PANEL: (f64, f64) = (380.0, 330.0);
 
@@ -31,6 +35,7 @@ struct CurvePanel {
     title: &'static str,
     y_title: &'static str,
     curves: Vec<PointCurves>,
+    references: Vec<Reference>,
     y_range: (f64, f64),
 }
 
@@ -44,18 +49,36 @@ pub struct CurveFigure<'a> {
 
 impl<'a> CurveFigure<'a> {
     /// Collects the curves from a frame of metrics; None if there is nothing to draw.
-    pub fn new(heading: &'a Heading, axes: &'a Axes, metrics: &DataFrame) -> Result<Option<Self>> {
+    pub fn new(
+        heading: &'a Heading,
+        axes: &'a Axes,
+        metrics: &DataFrame,
+        summary: &Summary,
+    ) -> Result<Option<Self>> {
+        // Records from before slots with [MASK] were counted apart have the accuracy over all chosen ones.
         let shown = [
-            ("Training loss", "loss", Split::Train, "loss", 1.0),
-            ("Discriminator on held-out text", "accuracy, %", Split::Validation, "disc_accuracy", 100.0),
-            ("Masked words on held-out text", "accuracy, %", Split::Validation, "mlm_accuracy", 100.0),
+            ("Training loss", "loss", Split::Train, &["loss"][..]),
+            ("Loss at [MASK] on held-out text", "nats", Split::Validation, &["masked_loss"]),
+            (
+                "Accuracy at [MASK] on held-out text",
+                "%",
+                Split::Validation,
+                &["masked_accuracy", "mlm_accuracy"],
+            ),
+            ("Discriminator on held-out text", "AUC", Split::Validation, &["disc_auc"]),
         ];
         let mut panels = Vec::new();
-        for (title, y_title, split, measure, factor) in shown {
-            let curves = collect(metrics, split, measure, factor)?;
-            if !curves.is_empty() {
-                let y_range = y_range(&curves, split == Split::Train);
-                panels.push(CurvePanel { title, y_title, curves, y_range });
+        for (title, y_title, split, names) in shown {
+            for measure in names {
+                let factor = MeasureName::HeldOut(measure).factor();
+                let curves =
+                    collect(metrics, split, measure, if split == Split::Train { 1.0 } else { factor })?;
+                if !curves.is_empty() {
+                    let references = references_of(summary, split, names);
+                    let y_range = y_range(&curves, split == Split::Train, &references);
+                    panels.push(CurvePanel { title, y_title, curves, references, y_range });
+                    break;
+                }
             }
         }
         let steps = panels
@@ -67,8 +90,13 @@ impl<'a> CurveFigure<'a> {
         Ok((last_step > 0.0).then_some(Self { heading, axes, panels, last_step }))
     }
 
+    /// Four panels stand in two rows, fewer in one.
+    fn n_columns(&self) -> usize {
+        if self.panels.len() == 4 { 2 } else { self.panels.len() }
+    }
+
     fn width(&self) -> f64 {
-        PANEL.0 * self.panels.len() as f64 + 20.0
+        PANEL.0 * self.n_columns() as f64 + 20.0
     }
 
     fn legend(&self) -> Vec<(Key, String)> {
@@ -92,12 +120,32 @@ impl<'a> CurveFigure<'a> {
         {
             name.push_str("   (thin: single seeds)");
         }
+        entries.extend(self.panels.iter().flat_map(|panel| legend_entries(&panel.references)).fold(
+            Vec::new(),
+            |mut known: Vec<(Key, String)>, entry| {
+                if !known.iter().any(|(_, name)| *name == entry.1) {
+                    known.push(entry);
+                }
+                known
+            },
+        ));
         entries
     }
 
     fn has_seeds(&self) -> bool {
         self.panels.iter().flat_map(|panel| &panel.curves).any(|curves| curves.seeds.len() > 1)
     }
+}
+
+/// The reference lines of a value on held-out text that the report shows under one of some names. The
+/// encoder before training has no curve, and a loss of all its words is far above the others.
+fn references_of(summary: &Summary, split: Split, names: &[&str]) -> Vec<Reference> {
+    let is_it = |quantity: &Quantity| {
+        let name = quantity.name.strip_prefix("held_out.");
+        split == Split::Validation && name.is_some_and(|name| names.contains(&name))
+    };
+    let Some(quantity) = summary.quantities.iter().position(is_it) else { return Vec::new() };
+    references(summary, quantity).into_iter().filter(|line| line.name != "untrained").collect()
 }
 
 /// The curves of a metric on a split, point by point.
@@ -134,11 +182,12 @@ fn mean(rows: &DataFrame, n_trials: usize, factor: f64) -> Result<Curve> {
 
 /// A training loss falls steeply at first, so the first tenth of the steps does not stretch the axis: the
 /// curve leaves it at the top.
-fn y_range(curves: &[PointCurves], is_training: bool) -> (f64, f64) {
+fn y_range(curves: &[PointCurves], is_training: bool, references: &[Reference]) -> (f64, f64) {
     let points = || curves.iter().flat_map(|curves| &curves.seeds).flatten();
     let last = points().map(|(step, _)| *step).fold(0.0, f64::max);
     let from = if is_training { last / 10.0 } else { 0.0 };
-    padded(points().filter(|(step, _)| *step >= from).map(|(_, value)| *value), 0.05)
+    let values = points().filter(|(step, _)| *step >= from).map(|(_, value)| *value);
+    padded(values.chain(references.iter().flat_map(Reference::heights)), 0.05)
 }
 
 /// The parts of a curve below `top`, which end where the curve crosses it.
@@ -175,6 +224,9 @@ impl CurvePanel {
         let x_ticks = count_ticks(x_range, 5);
         let panel = Panel::inside(outer, x_range, self.y_range, (&x_ticks, &y_ticks), true);
         panel.draw(canvas, (&x_ticks, &y_ticks), (self.title, "pre-training steps", self.y_title))?;
+        for line in &self.references {
+            line.draw(canvas, &panel, |_| None)?;
+        }
         let trace = |curve: &[(f64, f64)], shade, width, dashes| -> Result<()> {
             for part in below(curve, self.y_range.1) {
                 let places: Vec<(f64, f64)> = part.into_iter().map(|point| panel.place(point)).collect();
@@ -206,8 +258,9 @@ impl CurvePanel {
 impl Figure for CurveFigure<'_> {
     fn size(&self) -> (f64, f64) {
         let inner = self.width() - 40.0;
+        let rows = self.panels.len().div_ceil(self.n_columns().max(1)) as f64;
         let head = title_height(&self.heading.title, &self.heading.subtitle, inner);
-        (self.width(), head + 10.0 + legend_height(&self.legend(), inner) + 12.0 + PANEL.1)
+        (self.width(), head + 10.0 + legend_height(&self.legend(), inner) + 12.0 + PANEL.1 * rows)
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
@@ -217,7 +270,8 @@ impl Figure for CurveFigure<'_> {
         draw_legend(canvas, &legend, (20.0, head + 10.0), inner)?;
         let top = head + 10.0 + legend_height(&legend, inner) + 12.0;
         for (index, panel) in self.panels.iter().enumerate() {
-            let left = 10.0 + PANEL.0 * index as f64;
+            let left = 10.0 + PANEL.0 * (index % self.n_columns()) as f64;
+            let top = top + PANEL.1 * (index / self.n_columns()) as f64;
             panel.draw(canvas, (left, top, left + PANEL.0, top + PANEL.1 - 8.0), self.last_step)?;
         }
         Ok(())

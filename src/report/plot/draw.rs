@@ -15,7 +15,8 @@ use crate::experiment::{CostAxis, ReportSpec};
 use crate::report::axes::Axes;
 use crate::report::frame::PlanFrames;
 use crate::report::input::ReportInput;
-use crate::report::statistics::{QuantityKind, Summary};
+use crate::report::quantity::Quantity;
+use crate::report::statistics::Summary;
 use crate::report::write;
 
 /// Device pixels per logical pixel in the files, for print and dense screens.
@@ -24,7 +25,7 @@ const SCALE: u32 = 2;
 const OVERSAMPLING: u32 = 2;
 
 /// Every figure that a report may have.
-const STEMS: [&str; 3] = ["score", "curves", "tasks"];
+const STEMS: [&str; 4] = ["score", "curves", "tasks", "measures"];
 
 /// Draws every figure that the records have data for. Appends the paths of the files and returns stems and
 /// captions.
@@ -53,22 +54,30 @@ pub fn draw_all(
         let label = summary.y_quantity().map_or("", |quantity| quantity.label.as_str());
         figures.push(("score", format!("{label} over {x}: mean{bars}.")));
     }
-    if let Some(figure) = CurveFigure::new(&heading, axes, &frames.metrics)? {
+    if let Some(figure) = CurveFigure::new(&heading, axes, &frames.metrics, summary)? {
         save(&figure, input.out, "curves", files)?;
         figures.push((
             "curves",
             format!("Pre-training, one line per value of {swept}: mean over seeds, single seeds thin."),
         ));
     }
-    let is_task = |index: &usize| {
-        summary.quantities.get(*index).is_some_and(|quantity| matches!(quantity.kind, QuantityKind::Task(_)))
-    };
-    let quantities: Vec<usize> = (0..summary.quantities.len()).filter(is_task).collect();
-    if quantities.len() > 1 {
-        let figure =
-            ScoreFigure { heading: &heading, axis: &axis, summary, quantities, panel_size: (350.0, 280.0) };
-        save(&figure, input.out, "tasks", files)?;
-        figures.push(("tasks", format!("Each task over {x}: mean{bars}.")));
+    for (stem, is_shown, what) in [
+        ("tasks", (|quantity| quantity.task().is_some()) as fn(&Quantity) -> bool, "Each task"),
+        ("measures", Quantity::is_zero_shot, "Each measure without fine-tuning"),
+    ] {
+        let is_it = |index: &usize| summary.quantities.get(*index).is_some_and(is_shown);
+        let quantities: Vec<usize> = (0..summary.quantities.len()).filter(is_it).collect();
+        if quantities.len() > 1 || quantities.first().is_some_and(|only| Some(*only) != summary.y) {
+            let figure = ScoreFigure {
+                heading: &heading,
+                axis: &axis,
+                summary,
+                quantities,
+                panel_size: (350.0, 280.0),
+            };
+            save(&figure, input.out, stem, files)?;
+            figures.push((stem, format!("{what} over {x}: mean{bars}.")));
+        }
     }
     Ok(figures)
 }

@@ -9,6 +9,7 @@ mod curves;
 mod draw;
 mod figure;
 mod panel;
+mod reference;
 mod score;
 
 pub use draw::{draw_all, file_names};

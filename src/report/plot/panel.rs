@@ -13,6 +13,8 @@ pub const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Secondary text and reference lines.
 pub const GREY: RGBColor = RGBColor(0x66, 0x66, 0x66);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+/// The band of an untrained encoder's spread.
+pub const BAND: RGBColor = RGBColor(0xdc, 0xdc, 0xdc);
 const TITLE_EM: f64 = 15.0;
 const LABEL_EM: f64 = 12.5;
 const TICK_EM: f64 = 11.5;
@@ -44,8 +46,29 @@ pub fn marker(line: usize) -> Marker {
 
 /// Strokes and gaps of the lines. The first is solid, so that a single line is solid.
 const DASHES: [&[f64]; 4] = [&[], &[9.0, 4.0], &[2.5, 3.0], &[11.0, 3.0, 2.5, 3.0]];
-/// Strokes and gaps of a reference line.
-const REFERENCE: [f64; 2] = [6.0, 4.0];
+/// A way to draw a reference line: colour, width, strokes and gaps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReferenceStyle(RGBColor, f64, &'static [f64]);
+
+/// The ways to draw the reference lines, by the first words of their names. In print they differ by their
+/// dashes.
+const REFERENCES: [(&str, ReferenceStyle); 7] = [
+    ("untrained", ReferenceStyle(BLACK, 1.5, &[])),
+    ("majority class", ReferenceStyle(GREY, 1.5, &[6.0, 4.0])),
+    ("chance", ReferenceStyle(GREY, 1.5, &[1.5, 3.5])),
+    ("bag of words", ReferenceStyle(RGBColor(0x7a, 0x5c, 0x2e), 1.5, &[9.0, 3.0, 2.0, 3.0])),
+    ("unigram", ReferenceStyle(RGBColor(0x8a, 0x3f, 0x8a), 1.5, &[3.0, 3.0])),
+    ("trigram", ReferenceStyle(RGBColor(0x8a, 0x3f, 0x8a), 1.5, &[12.0, 4.0])),
+    ("ceiling", ReferenceStyle(RGBColor(0x2e, 0x7d, 0x32), 1.5, &[14.0, 3.0, 3.0, 3.0, 3.0, 3.0])),
+];
+
+impl ReferenceStyle {
+    /// The style of a reference of this name.
+    pub fn of(name: &str) -> Self {
+        let known = REFERENCES.iter().find(|(first, _)| name.starts_with(first));
+        known.map_or(Self(GREY, 1.0, &[2.0, 2.0]), |(_, style)| *style)
+    }
+}
 
 /// The dashes of a line: with [`marker`] the first 20 lines differ in print without colours.
 pub fn dashes(line: usize) -> &'static [f64] {
@@ -53,8 +76,13 @@ pub fn dashes(line: usize) -> &'static [f64] {
 }
 
 /// Draws a horizontal reference line.
-pub fn draw_reference<DB: DrawingBackend>(canvas: &Canvas<DB>, from: Pixel, to_x: f64) -> Result<()> {
-    canvas.dashed(&[from, (to_x, from.1)], GREY, 1.5, &REFERENCE)
+pub fn draw_reference<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    from: Pixel,
+    to_x: f64,
+    ReferenceStyle(color, width, dashes): ReferenceStyle,
+) -> Result<()> {
+    canvas.dashed(&[from, (to_x, from.1)], color, width, dashes)
 }
 
 /// Regular text.
@@ -78,7 +106,9 @@ pub enum Key {
     /// A small dot.
     Dot(RGBColor),
     /// A reference line.
-    Reference,
+    Reference(ReferenceStyle),
+    /// A reference line on the band of its spread.
+    Band(ReferenceStyle),
     /// A vertical bar with caps.
     Bar(RGBColor),
 }
@@ -88,7 +118,7 @@ impl Key {
     fn width(self) -> f64 {
         match self {
             Self::Line(_) => 42.0,
-            Self::Reference => 30.0,
+            Self::Reference(_) | Self::Band(_) => 42.0,
             Self::Marker(_) | Self::Dot(_) | Self::Bar(_) => 18.0,
         }
     }
@@ -164,7 +194,11 @@ pub fn draw_legend<DB: DrawingBackend>(
                 }
                 Key::Marker(line) => canvas.marker(marker(line), (middle, y), 4.0, color(line))?,
                 Key::Dot(color) => canvas.dot((middle, y), 2.5, color)?,
-                Key::Reference => draw_reference(canvas, (x, y), x + 24.0)?,
+                Key::Reference(style) => draw_reference(canvas, (x, y), x + 36.0, style)?,
+                Key::Band(style) => {
+                    canvas.rectangle((x, y - 5.0), (x + 36.0, y + 5.0), BAND)?;
+                    draw_reference(canvas, (x, y), x + 36.0, style)?;
+                }
                 Key::Bar(color) => draw_bar(canvas, middle, (y - 7.0, y + 7.0), color)?,
             }
             canvas.text(text, (x + key.width(), y + 0.36 * TICK_EM), regular(TICK_EM, BLACK, HPos::Left))?;

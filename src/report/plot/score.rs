@@ -6,11 +6,14 @@ use super::axis::{PointAxis, padded, round_ticks};
 use super::canvas::{Canvas, lighten};
 use super::figure::{Figure, Heading};
 use super::panel::{
-    GREY, Key, Panel, color, dashes, draw_bar, draw_legend, draw_reference, draw_title, legend_height,
-    marker, title_height, wrap_ticks,
+    GREY, Key, Panel, color, dashes, draw_bar, draw_legend, draw_title, legend_height, marker, title_height,
+    wrap_ticks,
 };
+use super::reference::{Reference, legend_entries, references};
 use crate::error::Result;
-use crate::report::statistics::{Cell, QuantityKind, Summary};
+use crate::report::quantity::{Quantity, QuantityKind};
+use crate::report::statistics::Summary;
+use crate::report::values::Cell;
 
 /// Distance at which two error bars with their dots do not touch.
 const CLEAR: f64 = 18.0;
@@ -48,10 +51,6 @@ impl ScoreFigure<'_> {
         let cells = || self.quantities.iter().flat_map(|quantity| self.cells(*quantity));
         let has_spread =
             cells().any(|(_, cell)| cell.spread.as_ref().is_some_and(|spread| spread.sd.is_some()));
-        let has_majority = self
-            .quantities
-            .iter()
-            .any(|quantity| self.summary.quantities.get(*quantity).is_some_and(|q| q.majority.is_some()));
         let key = if self.axis.draws_lines() { Key::Line } else { Key::Marker };
         let mut entries: Vec<(Key, String)> = self
             .axis
@@ -67,9 +66,8 @@ impl ScoreFigure<'_> {
             entries.push((Key::Bar(GREY), "± standard deviation".into()));
             entries.push((Key::Dot(lighten(GREY, 0.3)), "one seed".into()));
         }
-        if has_majority {
-            entries.push((Key::Reference, "majority class".into()));
-        }
+        let lines = self.quantities.iter().flat_map(|quantity| references(self.summary, *quantity));
+        entries.extend(legend_entries(&lines.collect::<Vec<_>>()));
         entries
     }
 
@@ -82,22 +80,19 @@ impl ScoreFigure<'_> {
     ) -> Result<()> {
         let Some(described) = self.summary.quantities.get(quantity) else { return Ok(()) };
         let axis = self.axis;
-        let y_range =
-            padded(self.cells(quantity).flat_map(|(_, cell)| heights(cell)).chain(described.majority), 0.07);
+        let lines = references(self.summary, quantity);
+        let of_lines = lines.iter().flat_map(Reference::heights);
+        let y_range = padded(self.cells(quantity).flat_map(|(_, cell)| heights(cell)).chain(of_lines), 0.07);
         let y_ticks = round_ticks(y_range, if several { 4 } else { 6 });
         let wrapped = wrap_ticks(&axis.ticks, outer.2 - outer.0 - 70.0);
         let x_ticks = if axis.is_numeric { &axis.ticks } else { &wrapped };
         let panel = Panel::inside(outer, axis.range, y_range, (x_ticks, &y_ticks), several);
         let x_ticks = if axis.is_numeric { panel.thin(x_ticks) } else { wrapped };
-        let (title, y_title) = match described.kind {
-            QuantityKind::Task(_) if several => (described.label.as_str(), "score × 100".to_string()),
-            _ => ("", format!("{} × 100", described.label)),
-        };
+        let (title, y_title) = titles(described, several);
         let x_title = if several { &axis.short_title } else { &axis.title };
         panel.draw(canvas, (&x_ticks, &y_ticks), (title, x_title, &y_title))?;
-        if let Some(majority) = described.majority {
-            let (_, y) = panel.place((0.0, majority));
-            draw_reference(canvas, (panel.frame.0, y), panel.frame.2)?;
+        for line in &lines {
+            line.draw(canvas, &panel, |point| self.across(&panel, point))?;
         }
         for line in 0..axis.lines.len() {
             self.draw_line(canvas, &panel, quantity, line)?;
@@ -155,6 +150,20 @@ impl ScoreFigure<'_> {
             canvas.marker(marker(line), place(*x, spread.mean), 4.0, color(line))?;
         }
         Ok(())
+    }
+}
+
+/// The title of a panel, and of its y axis.
+fn titles(quantity: &Quantity, several: bool) -> (&str, String) {
+    let unit = match quantity.kind {
+        QuantityKind::Task(_) | QuantityKind::Mean | QuantityKind::Probe(_) => "score × 100",
+        QuantityKind::Pairs => "% right",
+        QuantityKind::HeldOut(_) => "",
+    };
+    match (several, &quantity.kind) {
+        (true, _) => (quantity.label.as_str(), unit.into()),
+        (false, QuantityKind::HeldOut(_) | QuantityKind::Pairs) => ("", quantity.label.clone()),
+        (false, _) => ("", format!("{} × 100", quantity.label)),
     }
 }
 

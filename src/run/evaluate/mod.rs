@@ -5,23 +5,38 @@
 //! read back from disk. Next: `finetune_task.rs` for the runs of a GLUE task, `squad.rs` for SQuAD's.
 
 mod finetune_task;
+mod pairs;
+mod probe;
 mod seeds;
 mod squad;
 mod squad_folder;
+mod text_models;
 
 use super::context::TrialContext;
 use super::tasks::Tasks;
 use crate::error::{Error, Result};
 use crate::experiment::{TaskName, TrialSpec};
-use crate::records::Score;
+use crate::records::{Measure, Score};
 use crate::tasks::{MISMATCHED, Pretrained, add_mismatched, score, task_info};
 use crate::text::Tokenizer;
 use finetune_task::{TaskRuns, Weights, is_complete};
+pub use pairs::measure_pairs;
+pub use probe::probe;
 use seeds::{missing_seeds, seeds};
 use squad::evaluate_squad;
+pub use text_models::measure_text_models;
+
+/// What the evaluation of a trial found.
+#[derive(Default)]
+pub struct Evaluation {
+    /// One entry per task and fine-tuning seed.
+    pub scores: Vec<Score>,
+    /// What was measured without fine-tuning.
+    pub measures: Vec<Measure>,
+}
 
 /// Fine-tunes and scores every task of `spec.evaluate`, GLUE's first.
-pub fn evaluate(
+pub fn finetune_and_score(
     spec: &TrialSpec,
     context: &TrialContext,
     tokenizer: &Tokenizer,

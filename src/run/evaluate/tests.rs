@@ -57,7 +57,8 @@ fn every_split_is_predicted_and_a_resumed_trial_predicts_the_same() {
     let (data, stop) = (PreparedData::default(), StopFlag::default());
     let context = a_context(&folder, &data, &stop);
     let tasks: Tasks = [mnli().into()].into_iter().collect();
-    let scores = |spec: &TrialSpec| evaluate(spec, &context, &tokenizer, &tasks, &pretrained).unwrap();
+    let scores =
+        |spec: &TrialSpec| finetune_and_score(spec, &context, &tokenizer, &tasks, &pretrained).unwrap();
     let first = scores(&trial.spec);
     assert_eq!((first.len(), first[0].n_examples), (1, 6));
     let mismatched = first[0].others["accuracy_mismatched"];

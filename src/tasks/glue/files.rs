@@ -10,7 +10,7 @@ use std::path::Path;
 use super::examples::number_column;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::parquet::{FileOrigin, ParquetFile};
-use crate::formats::tsv::Tsv;
+use crate::formats::text_table::TextTable;
 use crate::tasks::table::{LabelKind, TaskInfo};
 
 const INDEX_COLUMNS: [&str; 2] = ["index", "idx"];
@@ -114,7 +114,7 @@ fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<Ind
 }
 
 fn gold_of_tsv(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
-    let table = Tsv::read(path)?;
+    let table = TextTable::tsv(path)?;
     let labels = required_column(&table, &LABEL_COLUMNS, "labels")?;
     let mut indices = table.column(&INDEX_COLUMNS).filter(|_| !by_row);
     let mut all = Vec::new();
@@ -131,7 +131,7 @@ fn gold_of_tsv(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<Indexed
 }
 
 fn read_predictions(task: &TaskInfo, path: &Path) -> Result<Vec<IndexedValue>> {
-    let table = Tsv::read(path)?;
+    let table = TextTable::tsv(path)?;
     let indices = required_column(&table, &INDEX_COLUMNS, "indices")?;
     let predictions = required_column(&table, &PREDICTION_COLUMNS, "predictions")?;
     let rows = indices.zip(predictions).map(|((line, index), (_, cell))| {
@@ -147,7 +147,7 @@ fn read_predictions(task: &TaskInfo, path: &Path) -> Result<Vec<IndexedValue>> {
 }
 
 fn required_column<'a>(
-    table: &'a Tsv,
+    table: &'a TextTable,
     names: &[&str],
     what: &str,
 ) -> Result<impl Iterator<Item = (usize, &'a str)> + use<'a>> {

@@ -12,8 +12,32 @@ use crate::rng::{Purpose, Stream};
 pub fn bootstrap_interval(
     n: usize,
     n_resamples: usize,
-    mut measure: impl FnMut(&[usize]) -> Option<f64>,
+    measure: impl FnMut(&[usize]) -> Option<f64>,
 ) -> Option<[f64; 2]> {
+    let mut values = resampled_values(n, n_resamples, measure)?;
+    values.sort_by(f64::total_cmp);
+    let cut = values.len() / 40;
+    Some([*values.get(cut)?, *values.iter().rev().nth(cut)?])
+}
+
+/// The bootstrap's standard error of a metric: the standard deviation over the same draws.
+pub fn bootstrap_standard_error(
+    n: usize,
+    n_resamples: usize,
+    measure: impl FnMut(&[usize]) -> Option<f64>,
+) -> Option<f64> {
+    let values = resampled_values(n, n_resamples, measure)?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((squares / values.len() as f64).sqrt())
+}
+
+/// The metric of every draw that defines it; None if more than one in twenty does not.
+fn resampled_values(
+    n: usize,
+    n_resamples: usize,
+    mut measure: impl FnMut(&[usize]) -> Option<f64>,
+) -> Option<Vec<f64>> {
     if n == 0 {
         return None;
     }
@@ -27,9 +51,7 @@ pub fn bootstrap_interval(
     if (n_resamples - values.len()) * 20 > n_resamples {
         return None;
     }
-    values.sort_by(f64::total_cmp);
-    let cut = values.len() / 40;
-    Some([*values.get(cut)?, *values.iter().rev().nth(cut)?])
+    Some(values)
 }
 
 #[cfg(test)]
@@ -50,6 +72,16 @@ mod tests {
         let [low, high] = bootstrap_interval(100, 4000, accuracy_of).unwrap();
         assert!((0.71..=0.73).contains(&low) && (0.87..=0.88).contains(&high), "{low} {high}");
         assert_eq!(bootstrap_interval(100, 4000, accuracy_of), Some([low, high]));
+    }
+
+    /// √(0.8 × 0.2 / 100) is 0.04; the deviation of 4000 draws has a standard error of 0.0004.
+    #[test]
+    fn accuracy_has_the_binomial_standard_error() {
+        let predicted: Vec<usize> = (0..100).map(|index| usize::from(index < 80)).collect();
+        let accuracy_of = |drawn: &[usize]| accuracy(&select(&predicted, drawn), &[1; 100]);
+        let found = bootstrap_standard_error(100, 4000, accuracy_of).unwrap();
+        assert!((found - 0.04).abs() < 0.0015, "{found}");
+        assert_eq!(bootstrap_standard_error(0, 100, |_| Some(1.0)), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod squad;
 
 #[cfg(test)]
 pub(super) use answers::exact_match;
-pub use bootstrap::bootstrap_interval;
+pub use bootstrap::{bootstrap_interval, bootstrap_standard_error};
 #[cfg(test)]
 pub use squad::SquadIntervals;
 pub use squad::{SquadPredictions, SquadScores, squad_scores};

@@ -1,0 +1,237 @@
+//! Verdicts on made-up records.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::Word;
+use crate::experiment::{Collapsed, ContrastSpec, GateSpec, PairSpec, Reference, ReportSpec, TaskName};
+use crate::records::Outcome;
+use crate::report::fixture::{Fixture, outcome};
+
+/// Rewrites the outcome of every trial.
+fn change(fixture: &Fixture, edit: impl Fn(usize, &mut Outcome)) {
+    for (index, trial) in fixture.trials.iter().enumerate() {
+        let mut changed = outcome(trial);
+        edit(index, &mut changed);
+        fixture.write(trial, &changed);
+    }
+}
+
+/// Sets the scores of every trial: its point's level and a deviation for its seed.
+fn levels(fixture: &Fixture, n_seeds: usize, levels: &[f64], deviations: &[f64]) {
+    change(fixture, |index, outcome| {
+        for score in &mut outcome.scores {
+            score.value = Some(levels[index / n_seeds] + deviations[index % deviations.len()]);
+        }
+    });
+}
+
+fn selector(value: Value) -> serde_json::Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+fn contrast(name: &str, better: Value, than: Value) -> ContrastSpec {
+    ContrastSpec {
+        name: name.into(),
+        measure: None,
+        better: selector(better),
+        than,
+        by_more_than: None,
+        smallest_effect: None,
+    }
+}
+
+fn kinds(seeds: &[u64]) -> Fixture {
+    let point = |kind: &str, steps: u64| {
+        vec![("objective.kind".to_string(), json!(kind)), ("train.steps".to_string(), json!(steps))]
+    };
+    let points = vec![point("mlm", 200), point("rtd", 200), point("mlm", 800), point("rtd", 800)];
+    let report =
+        ReportSpec { x: "objective.kind".into(), series: "train.steps".into(), ..ReportSpec::default() };
+    let mut fixture = Fixture::of(points, seeds, report);
+    fixture.experiment.expect.best_at = vec![json!("rtd")];
+    fixture
+}
+
+#[test]
+fn the_expected_points_are_held_against_the_others() {
+    let fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+    let deviations = [0.3, -0.1, 0.2, 0.0, 0.1, -0.2, 0.1, 0.2, 0.0];
+    levels(&fixture, 3, &[60.0, 62.0, 55.0], &deviations);
+    let verdict = fixture.verdict();
+    assert_eq!(verdict.word, Some(Word::Agrees));
+    insta::assert_snapshot!(verdict.text, @"");
+    levels(&fixture, 3, &[50.0, 51.0, 55.0], &deviations);
+    let verdict = fixture.verdict();
+    assert_eq!(verdict.word, Some(Word::Contradicts));
+    insta::assert_snapshot!(verdict.text, @"");
+    levels(&fixture, 3, &[55.0, 55.0, 54.9], &deviations);
+    insta::assert_snapshot!(fixture.verdict().text, @"");
+}
+
+#[test]
+fn a_tie_is_called_one() {
+    let fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+    levels(&fixture, 3, &[55.0, 55.0, 55.0], &[0.1, -0.1, 0.2]);
+    insta::assert_snapshot!(fixture.verdict().text, @"");
+}
+
+#[test]
+fn one_seed_concludes_nothing() {
+    insta::assert_snapshot!(Fixture::sweep(&[0.25, 1.0], &[1]).verdict().text, @"");
+}
+
+#[test]
+fn nothing_is_concluded_while_trials_are_missing() {
+    let fixture = Fixture::new();
+    fs::remove_file(fixture.results().join(&fixture.trials[0].id.0).join("outcome.json")).unwrap();
+    insta::assert_snapshot!(fixture.verdict().text, @"");
+}
+
+#[test]
+fn expectations_outside_the_sweep_are_open() {
+    let mut fixture = Fixture::new();
+    fixture.experiment.expect.best_at = vec![json!(0.75)];
+    insta::assert_snapshot!(fixture.verdict().text, @"");
+    fixture.experiment.expect.best_at = vec![json!(0.25), json!(0.5), json!(1.0)];
+    assert!(fixture.verdict().text.contains("There is no other point to compare with."));
+    fixture.experiment.expect.best_at.clear();
+    let verdict = fixture.verdict();
+    assert!(verdict.word.is_none() && verdict.text.starts_with("Nothing to judge"), "{}", verdict.text);
+    let unswept = Fixture::of(vec![vec![]], &[1, 2], ReportSpec::default());
+    assert!(unswept.verdict().text.starts_with("open: nothing is compared"), "{}", unswept.verdict().text);
+}
+
+#[test]
+fn every_line_has_a_contrast_of_one_family() {
+    let mut fixture = kinds(&[1, 2, 3]);
+    let verdict = fixture.verdict();
+    assert_eq!(verdict.contrasts.len(), 2);
+    insta::assert_snapshot!(verdict.text, @"");
+    // Over FLOPs the expectation names a line: the ends of the lines are compared.
+    fixture.experiment.report =
+        ReportSpec { x: "flops".into(), series: "objective.kind".into(), ..ReportSpec::default() };
+    let verdict = fixture.verdict();
+    let sides: Vec<Vec<usize>> =
+        verdict.contrasts[0].planned.sides.iter().map(|side| side.points.clone()).collect();
+    assert_eq!(sides, [[3], [2]]);
+    assert!(verdict.text.contains("the end of rtd above the other ends"), "{}", verdict.text);
+}
+
+/// An interaction: the gain of a long run is larger under one objective.
+#[test]
+fn contrasts_are_those_of_the_file() {
+    let mut fixture = kinds(&[1, 2, 3, 4]);
+    levels(&fixture, 4, &[50.0, 51.0, 52.0, 58.0], &[0.3, -0.2, 0.1, 0.4, -0.3, 0.2, 0.0, -0.1, 0.5, 0.1]);
+    let rtd = |steps: u64| json!({"objective.kind": "rtd", "train.steps": steps});
+    let mlm = |steps: u64| json!({"objective.kind": "mlm", "train.steps": steps});
+    let interaction = ContrastSpec {
+        by_more_than: Some(PairSpec { better: selector(rtd(200)), than: mlm(200) }),
+        ..contrast("larger after more steps", rtd(800), mlm(800))
+    };
+    let both =
+        contrast("RTD above MLM", json!({"objective.kind": "rtd"}), json!({"objective.kind": ["mlm"]}));
+    let null =
+        ContrastSpec { smallest_effect: Some(3.0), ..contrast("the second seed set", mlm(200), rtd(200)) };
+    fixture.experiment.expect.contrasts = vec![interaction, both, null];
+    let verdict = fixture.verdict();
+    let words: Vec<Word> = verdict.contrasts.iter().map(|contrast| contrast.word).collect();
+    assert_eq!((words, verdict.word), (vec![Word::Agrees, Word::Agrees, Word::Open], Some(Word::Agrees)));
+    let effects: Vec<f64> =
+        verdict.contrasts.iter().map(|one| one.estimate.as_ref().unwrap().effect).collect();
+    assert!((effects[0] - 5.0).abs() < 0.7 && (effects[1] - 3.5).abs() < 0.5, "{effects:?}");
+    insta::assert_snapshot!(verdict.text, @"");
+}
+
+#[test]
+fn lower_is_better_for_losses() {
+    let mut fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
+    let deviations = [0.02, -0.01, 0.01, 0.0, 0.01, -0.02];
+    change(&fixture, |index, outcome| {
+        let loss = [3.0, 3.4][index / 3] + deviations[index];
+        outcome.validation.insert("masked_loss".into(), loss);
+    });
+    let lower = ContrastSpec {
+        measure: Some("held_out.masked_loss".into()),
+        ..contrast("learns more", json!({"model.generator_ratio": 0.25}), json!({"model.generator_ratio": 1}))
+    };
+    fixture.experiment.expect.contrasts = vec![lower];
+    let verdict = fixture.verdict();
+    assert_eq!(verdict.word, Some(Word::Agrees));
+    assert!(verdict.text.contains("should be lower at"), "{}", verdict.text);
+    assert!(verdict.contrasts[0].estimate.as_ref().unwrap().effect < -0.3);
+    fixture.experiment.report.y = "held_out.masked_loss".into();
+    assert!(fixture.verdict().text.contains("is 3.007"), "{}", fixture.verdict().text);
+}
+
+fn gate(measure: &str) -> GateSpec {
+    GateSpec { measure: measure.into(), ..GateSpec::default() }
+}
+
+#[test]
+fn gates_hold_against_the_controls() {
+    let mut fixture = Fixture::with_controls();
+    fixture.experiment.expect.gates = vec![
+        GateSpec { above: Some(Reference::Untrained), ..gate("pairs.language.disc_sum") },
+        GateSpec { above: Some(Reference::Majority), ..gate("probe.cola") },
+        GateSpec { at_least: Some(0.65), ..gate("held_out.disc_auc") },
+        GateSpec { collapsed: Some(Collapsed::None), ..GateSpec::default() },
+    ];
+    let verdict = fixture.verdict();
+    assert!(verdict.gates.iter().all(super::Gate::holds), "{:?}", verdict.gates);
+    assert!(!verdict.text.contains("gate"), "{}", verdict.text);
+    assert!(verdict.gates[0].evidence[0].contains("from untrained, 95 % interval [+"), "{:?}", verdict.gates);
+    // A point is compared with its own untrained encoder, also by a contrast.
+    fixture.experiment.expect.contrasts = vec![ContrastSpec {
+        measure: Some("pairs.language.disc_sum".into()),
+        ..contrast("learnt something", json!({}), json!("untrained"))
+    }];
+    let verdict = fixture.verdict();
+    assert_eq!(verdict.word, Some(Word::Agrees));
+    insta::assert_snapshot!(verdict.text, @"");
+}
+
+#[test]
+fn a_gate_that_does_not_hold_is_said_first_and_leaves_all_open() {
+    let mut fixture = Fixture::with_controls();
+    fixture.experiment.expect.gates = vec![
+        GateSpec { above: Some(Reference::Trigram), ..gate("pairs.language.disc_sum") },
+        GateSpec {
+            at_least: Some(0.99),
+            at: selector(json!({"model.generator_ratio": 1})),
+            ..gate("held_out.disc_auc")
+        },
+        GateSpec { above: Some(Reference::Unigram), ..gate("cola") },
+        GateSpec { below: Some(Reference::Unigram), ..gate("held_out.masked_loss") },
+    ];
+    let verdict = fixture.verdict();
+    assert!(verdict.gates.iter().all(|gate| !gate.holds()));
+    assert_eq!(verdict.word, Some(Word::Open));
+    insta::assert_snapshot!(verdict.text, @"");
+}
+
+#[test]
+fn a_run_that_predicts_one_class_is_found() {
+    let mut fixture = Fixture::new();
+    fixture.experiment.expect.gates =
+        vec![GateSpec { collapsed: Some(Collapsed::None), ..GateSpec::default() }];
+    let with = |value: Option<f64>, task: TaskName| {
+        change(&fixture, |index, outcome| {
+            let first = outcome.scores.iter_mut().find(|score| index == 0 && score.task == task);
+            first.into_iter().for_each(|score| score.value = value);
+        });
+        fixture.verdict().gates[0].failures.clone()
+    };
+    assert!(with(Some(60.0), TaskName::Rte).is_empty());
+    // rte's majority class has 52.5 %, the other one the rest; a constant has no correlation.
+    for (value, task) in [
+        (Some(52.5), TaskName::Rte),
+        (Some(47.5), TaskName::Rte),
+        (None, TaskName::Cola),
+        (Some(0.0), TaskName::Cola),
+    ] {
+        let failures = with(value, task);
+        assert_eq!(failures, [format!("0.25, seed 1: 1 of 3 runs on {task}")]);
+    }
+}

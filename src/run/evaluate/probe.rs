@@ -1,0 +1,36 @@
+//! The frozen probes of a trial. Next: `tasks/probe.rs`.
+
+use super::super::context::TrialContext;
+use super::super::tasks::Tasks;
+use crate::error::Result;
+use crate::experiment::TrialSpec;
+use crate::records::Measure;
+use crate::tasks::{Pretrained, Probing, encode, task_info};
+use crate::text::Tokenizer;
+
+/// One measure per probed task.
+pub fn probe(
+    spec: &TrialSpec,
+    context: &TrialContext,
+    tokenizer: &Tokenizer,
+    tasks: &Tasks,
+    pretrained: &Pretrained,
+) -> Result<Vec<Measure>> {
+    let probed = tasks.glue().filter(|data| spec.evaluate.probe.tasks.contains(&data.task));
+    let measure = |data: &crate::tasks::TaskData| {
+        context.sink.phase(&format!("probing {}", data.task));
+        let encoded = |examples: &[_]| encode(examples, tokenizer, spec.evaluate.finetune.seq_len);
+        let probing = Probing {
+            pretrained,
+            spec: &spec.evaluate.probe,
+            task: task_info(data.task),
+            synthetic: data.synthetic,
+            train: &encoded(&data.train)?,
+            validation: &encoded(&data.validation)?,
+            device: &context.device,
+            stop: &|| context.stop.check(),
+        };
+        probing.run()
+    };
+    probed.map(measure).collect()
+}
