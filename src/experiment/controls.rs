@@ -176,7 +176,9 @@ evaluate: { tasks: [cola] }",
         assert_eq!(with.trials[0].id, without.trials[0].id);
         // Nothing is measured on an encoder, but the text's losses have anchors.
         assert_eq!(labels(&experiment("evaluate: { tasks: [] }")), ["text models seed=0"]);
-        let published = experiment("base: { published: { model: a/b } }\nevaluate: { tasks: [cola], source: { kind: hub } }");
+        let published = experiment(
+            "base: { published: { model: a/b } }\nevaluate: { tasks: [cola], source: { kind: hub } }",
+        );
         assert!(published.controls.is_empty(), "a published checkpoint has no initial values here");
     }
 

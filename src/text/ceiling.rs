@@ -33,8 +33,10 @@ pub struct Ceiling {
     /// Mean over hidden tokens, in nats: 15 % of the tokens of each packed example are hidden at random, each
     /// shown as `[MASK]`, as in `masked_loss`.
     pub mlm_loss: f64,
-    /// Standard error of the mean over examples; the bias of the chains is not in it.
+    /// Standard error of the mean over examples; the error of the chains is not in it.
     pub standard_error: f64,
+    /// Hidden tokens of the mean.
+    pub n_tokens: u64,
 }
 
 /// Held-out documents that are looked at, at most; one example of each.
@@ -72,7 +74,7 @@ fn estimate(seed: u64, n_documents: u64, seq_len: usize, n_sweeps: usize) -> Res
     // Of a ratio of two sums over examples.
     let residual = |losses: &Vec<f64>| losses.iter().map(|loss| loss - mean).sum::<f64>();
     let variance: f64 = losses.iter().map(|losses| residual(losses).powi(2)).sum();
-    Ok(Ceiling { mlm_loss: mean, standard_error: variance.sqrt() / n })
+    Ok(Ceiling { mlm_loss: mean, standard_error: variance.sqrt() / n, n_tokens: n as u64 })
 }
 
 /// A packed example of a document with hidden tokens.
@@ -344,7 +346,7 @@ mod tests {
         for seq_len in [32, 128, 16, 64, 256] {
             for n_sweeps in [2, 8, 32, 64] {
                 let start = std::time::Instant::now();
-                let Ceiling { mlm_loss, standard_error } = estimate(0, 100, seq_len, n_sweeps).unwrap();
+                let Ceiling { mlm_loss, standard_error, .. } = estimate(0, 100, seq_len, n_sweeps).unwrap();
                 let seconds = start.elapsed().as_secs_f64();
                 println!("{seq_len} {n_sweeps} {mlm_loss:.3} ± {standard_error:.3} ({seconds:.1} s)");
             }

@@ -13,11 +13,11 @@ pub mod synthetic;
 mod tokenizer;
 
 pub use batch::Batch;
-pub use ceiling::{Ceiling, ceiling};
+pub use ceiling::ceiling;
 #[cfg(test)]
 pub use corpus::open_corpus;
 pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
 pub use minimal_pair::MinimalPair;
-pub use ngram::{CountModels, HeldOutLoss, TokenModel, TrigramModel, UnigramModel};
+pub use ngram::{CountModels, TokenModel};
 pub(crate) use tokenizer::TOKENIZER_FILE;
 pub use tokenizer::{ByteRange, SpecialIds, Tokenizer, known_vocab_size, open_tokenizer, tokenizer_in};
