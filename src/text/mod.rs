@@ -13,7 +13,7 @@ pub mod synthetic;
 mod tokenizer;
 
 pub use batch::Batch;
-pub use ceiling::{Ceiling, ceiling};
+pub use ceiling::ceiling;
 #[cfg(test)]
 pub use corpus::open_corpus;
 pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};

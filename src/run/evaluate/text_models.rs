@@ -10,7 +10,7 @@ use crate::run::context::TrialContext;
 use crate::run::prepared_data::PreparedText;
 use crate::run::tasks::Tasks;
 use crate::tasks::{BagOfWords, PairScoring, encode, score_pairs_by_model, task_info};
-use crate::text::{Ceiling, CountModels, TokenModel, ceiling};
+use crate::text::{CountModels, TokenModel, ceiling};
 
 /// Scores of every set of pairs by unigrams and trigrams, of the classification tasks by a bag of words, and
 /// of the held-out text.
@@ -26,10 +26,7 @@ pub fn measure_text_models(
     let scoring =
         PairScoring { tokenizer: &text.tokenizer, positions: usize::MAX, stop: &|| context.stop.check() };
     let mut measures = held_out(&models, text);
-    if let DataSpec::Language { documents, seed } = spec.data {
-        context.sink.phase("estimating the best possible loss");
-        measures.extend(ceiling(seed, documents, spec.train.seq_len)?.map(best_possible));
-    }
+    measures.extend(best_possible(spec, context)?);
     for set in tasks.pair_sets() {
         for (name, model) in named {
             let scores = score_pairs_by_model(set, model, &scoring)?;
@@ -55,18 +52,6 @@ pub fn measure_text_models(
     Ok(measures)
 }
 
-/// The best loss at `[MASK]` that the grammar of the built-in language allows.
-fn best_possible(found: Ceiling) -> Measure {
-    Measure {
-        name: "held_out.masked_loss".into(),
-        baseline: Some("ceiling".into()),
-        value: Some(found.mlm_loss),
-        standard_error: Some(found.standard_error),
-        synthetic: true,
-        ..Measure::default()
-    }
-}
-
 /// What the models lose on held-out text, beside the loss at `[MASK]`.
 fn held_out(models: &CountModels, text: &PreparedText) -> Vec<Measure> {
     let Some(loss) = models.held_out_loss(&text.corpus) else { return Vec::new() };
@@ -79,4 +64,20 @@ fn held_out(models: &CountModels, text: &PreparedText) -> Vec<Measure> {
         ..Measure::default()
     };
     vec![measure("unigram", loss.unigram), measure("trigram", loss.trigram)]
+}
+
+/// The best possible loss on held-out text of the built-in language, at the longest sequence of the trial.
+fn best_possible(spec: &TrialSpec, context: &TrialContext) -> Result<Option<Measure>> {
+    let DataSpec::Language { documents, seed } = spec.data else { return Ok(None) };
+    context.sink.phase("estimating the best possible loss");
+    let Some(best) = ceiling(seed, documents, spec.train.seq_len)? else { return Ok(None) };
+    Ok(Some(Measure {
+        name: "held_out.masked_loss".into(),
+        baseline: Some("ceiling".into()),
+        value: Some(best.mlm_loss),
+        standard_error: Some(best.standard_error),
+        n: best.n_tokens,
+        synthetic: true,
+        ..Measure::default()
+    }))
 }

@@ -11,9 +11,9 @@ use crate::rng::{Purpose, Stream};
 /// The distribution of a choice.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Distribution {
-    /// Each of so many outcomes equally likely.
+    /// Each of n outcomes equally likely.
     Equal(usize),
-    /// The first of so many outcomes more often, as [`super::lexicon::pick`] draws them.
+    /// The first of n outcomes more often, as [`super::lexicon::pick`] draws them.
     FirstMoreOften(usize),
     /// Outcome 1 with this probability, otherwise 0.
     Chance(f64),

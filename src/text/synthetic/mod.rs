@@ -28,7 +28,7 @@ mod topics;
 mod vocabulary;
 mod world;
 
-pub use derivation::{Changed, Derivation};
+pub use derivation::Derivation;
 pub use document::document;
 pub use draws::Choice;
 pub use minimal_pairs::minimal_pairs;
