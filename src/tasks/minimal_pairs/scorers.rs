@@ -137,6 +137,16 @@ fn scored(encoded: &[EncodedPair], scorer: &'static str, sums: &[[f64; 2]]) -> S
     ScoredSet { scorer, scores: scores.collect() }
 }
 
+/// The same scores with the numbers of tokens that differ, over which they are sums.
+fn over_differing(encoded: &[EncodedPair], set: ScoredSet) -> ScoredSet {
+    let counted = |(score, pair): (PairScore, &EncodedPair)| {
+        let (start, end) = pair.common_ends();
+        let n_common = (start + end) as u32;
+        PairScore { n_good: score.n_good - n_common, n_bad: score.n_bad - n_common, ..score }
+    };
+    ScoredSet { scores: set.scores.into_iter().zip(encoded).map(counted).collect(), ..set }
+}
+
 /// The scores by a network that reads a sentence once.
 fn one_pass(
     encoded: &[EncodedPair],
@@ -168,7 +178,8 @@ fn one_pass(
     }
     Ok(match scorer.kind {
         OnePassKind::Discriminator => {
-            vec![scored(encoded, "disc_sum", &sums), scored(encoded, "disc_diff", &differing)]
+            let differing = scored(encoded, "disc_diff", &differing);
+            vec![scored(encoded, "disc_sum", &sums), over_differing(encoded, differing)]
         }
         OnePassKind::Electric => vec![scored(encoded, "electric", &sums)],
         OnePassKind::Restorer => vec![scored(encoded, "restore", &sums)],

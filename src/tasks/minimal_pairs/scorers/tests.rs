@@ -107,6 +107,24 @@ fn each_objective_has_its_scorers() {
     ");
 }
 
+/// The pieces are: the cat ##s play . / the cat play .; the cat play ##s . / the cat play ##ing .; the cat ##s
+/// play ##ing ##s . / the cat ##s .
+#[test]
+fn scores_have_the_numbers_of_their_tokens() {
+    let scored = scored("rtd");
+    let counts = |scorer: &str| -> Vec<[u32; 2]> {
+        let found = scored.iter().find(|set| set.scorer == scorer).unwrap();
+        found.scores.iter().take(3).map(|score| [score.n_good, score.n_bad]).collect()
+    };
+    let whole: Vec<[u32; 2]> =
+        sentences().iter().take(3).map(|pair| [0, 1].map(|side: usize| pair[side].len() as u32)).collect();
+    assert_eq!(counts("disc_sum"), whole);
+    assert_eq!(counts("generator_pll"), whole);
+    let differing = counts("disc_diff");
+    assert_eq!(differing[1], [1, 1], "##s and ##ing");
+    assert!(differing.iter().zip(&whole).all(|(some, all)| some[0] < all[0] && some[1] < all[1]));
+}
+
 /// One sentence and one masked token at a time, as the definitions say.
 #[test]
 fn pseudo_log_likelihoods_are_those_of_the_definitions() {
