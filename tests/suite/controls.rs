@@ -98,3 +98,30 @@ fn every_experiment_has_its_controls() {
         run(folder.path(), &["run", "test.yaml", "--set", "sweep={objective.kind: [rtd]}"]);
     assert!(code == 0 && stderr.contains("5 done before"), "{stderr}");
 }
+
+/// No experiment of this repository concludes anything without controls, gates and contrasts that its file
+/// names.
+#[test]
+fn every_experiment_here_has_controls_gates_and_contrasts() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let mut n = 0;
+    for file in files {
+        for profile in ["quick", "small", "paper"] {
+            let Ok(experiment) = electra_lab::experiment::load(&file, Some(profile), &[]) else {
+                assert_ne!(profile, "quick", "{}", file.display());
+                continue;
+            };
+            let name = format!("{} {profile}", experiment.spec.name);
+            let expect = &experiment.spec.expect;
+            assert!(!expect.gates.is_empty() && !expect.contrasts.is_empty(), "{name}");
+            let labels: Vec<String> = experiment.controls.iter().map(|control| control.label()).collect();
+            assert!(labels[0].starts_with("text models") && labels[1].starts_with("untrained"), "{name}");
+            assert!(profile != "quick" || experiment.spec.seeds.len() >= 5, "{name}");
+            assert!(!experiment.spec.evaluate.minimal_pairs.is_empty(), "{name}");
+            n += 1;
+        }
+    }
+    assert!(n >= 46, "{n} profiles");
+}
