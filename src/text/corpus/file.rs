@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! header         96 bytes: magic, version, bytes per id, training examples, all examples, training tokens,
-//!                all tokens, checksum (BLAKE3 of the body and of the fields before it), the share of the text
-//!                that was kept with a check of its own, or zeros
+//!                all tokens, checksum (BLAKE3 of the body and of the fields before it), the share of the
+//!                text that was kept with a check of its own, or zeros
 //! input ids      u16 or u32 per token, all examples end to end, the held-out ones last
 //! offsets        u64 per example, and one more: its first token's number among all tokens
 //! first lengths  u32 per example: its tokens of type 0
