@@ -14,11 +14,11 @@ const PRECISION: f64 = 0.5;
 /// Adds the share of replaced tokens, and metrics of the logits `[T]` for "replaced".
 ///
 /// They are `disc_accuracy` over all tokens, over the replaced and over the original ones, precision and
-/// recall of "replaced" (the recall is the accuracy on the replaced ones), `disc_loss`, the mean cross-entropy
-/// over all tokens, from which `rtd_loss_ratio` follows, `disc_auc`, the area under the ROC curve, and
-/// `disc_recall_at_50`, the largest recall at a precision of at least [`PRECISION`], over all thresholds. The
-/// area is a mean over micro-batches. The recall is taken at a threshold for each micro-batch, and merges as
-/// the share of all replaced tokens that are found. `replaced` `[T]` is 1 or 0.
+/// recall of "replaced" (the recall is the accuracy on the replaced ones), `disc_loss`, the mean
+/// cross-entropy over all tokens, from which `rtd_loss_ratio` follows, `disc_auc`, the area under the ROC
+/// curve, and `disc_recall_at_50`, the largest recall at a precision of at least [`PRECISION`], over all
+/// thresholds. The area is a mean over micro-batches. The recall is taken at a threshold for each
+/// micro-batch, and merges as the share of all replaced tokens that are found. `replaced` `[T]` is 1 or 0.
 pub fn measure_detection(logits: &Tensor, replaced: &Tensor, metrics: &mut DeferredMetrics) -> Result<()> {
     metrics.defer(&[logits, replaced], |resolved, metrics| {
         measure(&resolved[0].to_vec1()?, &is_replaced(&resolved[1])?, metrics);
@@ -78,9 +78,9 @@ mod tests {
 
     use super::*;
 
-    /// From the highest logit on, replaced + and original -: + - - + -. At the fourth the precision is a half,
-    /// with both replaced tokens found. Losses: ln(1 + e^-2), ln(1 + e^1), ln(1 + e^0.5), ln(1 + e^-3) and
-    /// ln(1 + e^-0.1), over the entropy 0.673 of two replaced tokens in five.
+    /// From the highest logit on, replaced + and original -: + - - + -. At the fourth the precision is a
+    /// half, with both replaced tokens found. Losses: ln(1 + e^-2), ln(1 + e^1), ln(1 + e^0.5), ln(1 + e^-3)
+    /// and ln(1 + e^-0.1), over the entropy 0.673 of two replaced tokens in five.
     #[test]
     fn detection_metrics_by_hand() {
         let logits = Tensor::new(&[2f32, -1.0, 0.5, -3.0, -0.1], &Device::Cpu).unwrap();

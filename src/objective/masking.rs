@@ -1,7 +1,7 @@
 //! Which tokens are predicted, and what the network reads in their place.
 //!
-//! There are two rules (ELECTRA §2; google-research/electra, pretrain_helpers.py). [`Masker::new`] alone turns
-//! them into behaviour:
+//! There are two rules (ELECTRA §2; google-research/electra, pretrain_helpers.py). [`Masker::new`] alone
+//! turns them into behaviour:
 //!
 //! - `paper`: max(1, round(fraction × tokens)) different positions of each sequence. `[CLS]` and `[SEP]`
 //!   count in the number of tokens but are never chosen. The objective sets the probabilities of `[MASK]` and

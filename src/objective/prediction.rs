@@ -48,8 +48,8 @@ impl Prediction {
         self.samples.as_ref().ok_or_else(|| Error::internal("samples were asked for and none were drawn"))
     }
 
-    /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats) over all slots, and `masked_loss` (nats)
-    /// and `masked_accuracy` over those where the network reads `[MASK]`.
+    /// Adds `mlm_loss`, `mlm_accuracy` and `generator_entropy` (nats) over all slots, and `masked_loss`
+    /// (nats) and `masked_accuracy` over those where the network reads `[MASK]`.
     pub fn measure(&self, masked: &Masked, metrics: &mut DeferredMetrics) -> Result<()> {
         let n = masked.originals.len() as f64;
         metrics.loss("mlm_loss", &self.loss, n)?;
@@ -72,8 +72,8 @@ impl Prediction {
     }
 }
 
-/// Adds `masked_loss` and `masked_accuracy` of the hidden slots. Slots that keep their token do not count, since
-/// copying answers them, and neither do slots with a random token.
+/// Adds `masked_loss` and `masked_accuracy` of the hidden slots. Slots that keep their token do not count,
+/// since copying answers them, and neither do slots with a random token.
 fn add_hidden(losses: &[f32], best: &[u32], originals: &[u32], is_hidden: &[bool], metrics: &mut Metrics) {
     let (mut n, mut sum, mut hits) = (0.0, 0.0, 0.0);
     let slots = losses.iter().zip(best).zip(originals).zip(is_hidden);

@@ -1,7 +1,7 @@
 //! Tests that every objective must pass: which loss trains which parameter.
 //!
-//! Next: `tests/learning.rs` for what it must learn of the built-in language, `tests/sharing.rs` for parameters
-//! that generator and discriminator share, `tests/micro_batch.rs` for batches that are cut.
+//! Next: `tests/learning.rs` for what it must learn of the built-in language, `tests/sharing.rs` for
+//! parameters that generator and discriminator share, `tests/micro_batch.rs` for batches that are cut.
 
 mod learning;
 mod micro_batch;
@@ -272,8 +272,8 @@ fn a_generator_without_a_network_has_metrics_but_no_loss() {
     assert!(objective.parameters().iter().all(|parameter| !parameter.name.starts_with("generator.")));
 }
 
-/// Losses [] of a training step on texts of unequal lengths by the traced name, `loss` among them, and the mask
-/// with the number of tokens.
+/// Losses [] of a training step on texts of unequal lengths by the traced name, `loss` among them, and the
+/// mask with the number of tokens.
 fn traced_losses(objective: &str) -> (BTreeMap<&'static str, Tensor>, Vec<u32>, usize) {
     let (corpus, vocabulary) = language();
     let objective = build(&trial(objective, 10), &vocabulary, &Device::Cpu).unwrap();

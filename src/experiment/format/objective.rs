@@ -43,8 +43,9 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = false))]
         disallow_correct: bool,
     },
-    /// Replaced-token detection whose discriminator loss covers the masked positions only, each once (ELECTRA,
-    /// section 3.5, "ELECTRA 15%"). Everything else, including the scope of its metrics, is as in rtd.
+    /// Replaced-token detection whose discriminator loss covers the masked positions only, each once
+    /// (ELECTRA, section 3.5, "ELECTRA 15%"). Everything else, including the scope of its metrics, is as in
+    /// rtd.
     #[serde(rename = "electra_15")]
     Electra15 {
         /// Weight of the discriminator's loss (λ of the paper).
@@ -64,9 +65,9 @@ pub enum ObjectiveSpec {
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
         /// What the discriminator's loss, summed over the masked positions, is divided by. The paper writes
-        /// sums, and changes only what the sum runs over; the released code has no such variant, and its usual
-        /// loss is divided by the number of all tokens. At the same `disc_weight` a token weighs as in rtd with
-        /// `all_tokens`, and 1/`mask_fraction` times as much (6.7 times) with `masked`.
+        /// sums, and changes only what the sum runs over; the released code has no such variant, and its
+        /// usual loss is divided by the number of all tokens. At the same `disc_weight` a token weighs as in
+        /// rtd with `all_tokens`, and 1/`mask_fraction` times as much (6.7 times) with `masked`.
         #[serde(default = "Normalise::masked", skip_serializing_if = "Normalise::is_masked")]
         #[schemars(extend("default" = "masked"))]
         normalise: Normalise,
@@ -96,8 +97,8 @@ pub enum ObjectiveSpec {
     /// As replace_mlm, but the encoder predicts every token, with a copy mechanism (ELECTRA, section 3.5,
     /// "All-Tokens MLM"): p = D·1[token read] + (1 - D)·softmax, where D is a sigmoid of one linear unit.
     AllTokensMlm {
-        /// Weight of the encoder's loss; the generator's, a mean over the masked tokens, has weight 1. The paper
-        /// gives none; ours is 1.
+        /// Weight of the encoder's loss; the generator's, a mean over the masked tokens, has weight 1. The
+        /// paper gives none; ours is 1.
         #[serde(default = "one")]
         #[schemars(range(min = 0.000001, max = 100000.0))]
         restore_weight: f64,
@@ -113,8 +114,8 @@ pub enum ObjectiveSpec {
         #[serde(default, skip_serializing_if = "Masking::is_default")]
         #[schemars(extend("default" = "paper"))]
         masking: Masking,
-        /// What the encoder's loss, summed over all tokens, is divided by. The paper does not say, and there is
-        /// no released code. At the same `restore_weight` a masked token weighs as in replace_mlm with
+        /// What the encoder's loss, summed over all tokens, is divided by. The paper does not say, and there
+        /// is no released code. At the same `restore_weight` a masked token weighs as in replace_mlm with
         /// `masked`, and `mask_fraction` times as much with `all_tokens`.
         #[serde(default = "Normalise::all_tokens", skip_serializing_if = "Normalise::is_all_tokens")]
         #[schemars(extend("default" = "all_tokens"))]

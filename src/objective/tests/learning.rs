@@ -2,8 +2,8 @@
 //! occurs, a detector more than how often each token id is a replacement.
 //!
 //! The settings are those that leave the plateau of word frequencies within some hundred steps: 16 tokens a
-//! sequence, no dropout, larger initial weights, a corrected Adam. All is measured on training text with masks
-//! and samples of its own, because the few held-out texts would decide by chance.
+//! sequence, no dropout, larger initial weights, a corrected Adam. All is measured on training text with
+//! masks and samples of its own, because the few held-out texts would decide by chance.
 
 use super::*;
 use crate::experiment::OptimizerKind;
@@ -20,7 +20,8 @@ const OF_LOSS: f64 = 0.985;
 const MEASURED: u64 = 10;
 const COUNTED: u64 = 30;
 
-/// Every objective of [`KINDS`] once, with the weights of a part that would learn too slowly for a test raised.
+/// Every objective of [`KINDS`] once, with the weights of a part that would learn too slowly for a test
+/// raised.
 const LEARNERS: [&str; 12] = [
     r#"{"kind": "rtd"}"#,
     r#"{"kind": "rtd", "generator": "unigram"}"#,
@@ -99,8 +100,8 @@ impl Judged {
     }
 
     /// The logits of `tokens` by the best answer per token id: one number for each id, chosen so that on the
-    /// tokens here the mean probability is the share of positives. An id counts as if it had occurred once more,
-    /// with the share of all tokens.
+    /// tokens here the mean probability is the share of positives. An id counts as if it had occurred once
+    /// more, with the share of all tokens.
     fn rates_of(&self, tokens: &Self) -> Vec<f64> {
         let n = self.ids.len() as f64;
         let base = self.labels.iter().filter(|&&label| label).count() as f64 / n;
@@ -202,14 +203,14 @@ fn not_learnt(spec: &TrialSpec, label: &str, corpus: &Corpus, vocabulary: &Vocab
         let (best_loss, best_area) = measured.measure(&counted.rates_of(&measured));
         let (loss, area) = measured.measure(&measured.logits);
         if kind == "all_tokens_mlm" {
-            // Its gate learns from the loss of the restored tokens: the best gate per token id, and a choice by
-            // frequency where the gate does not copy.
+            // Its gate learns from the loss of the restored tokens: the best gate per token id, and a choice
+            // by frequency where the gate does not copy.
             restored = OF_LOSS * best_loss + metrics.value("replaced_share").unwrap() * unigram;
         } else {
             below("the loss of detection", Some(loss), OF_LOSS * best_loss);
         }
-        // Electric's noise comes from a cloze model that reads as much as its encoder. The better it gets, the less
-        // is left to rank.
+        // Electric's noise comes from a cloze model that reads as much as its encoder. The better it gets,
+        // the less is left to rank.
         if kind != "electric" {
             below("the area above the curve", Some(area), OF_AREA * best_area);
         }

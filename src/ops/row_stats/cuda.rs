@@ -74,8 +74,8 @@ impl<B: Backend> RowStats<B> {
 }
 
 impl RowStats<CudaBackend> {
-    /// The statistics that callers read, with the cross-entropies `[M]` of the rows' targets; the samples only
-    /// where there was a sampler.
+    /// The statistics that callers read, with the cross-entropies `[M]` of the rows' targets; the samples
+    /// only where there was a sampler.
     pub fn outputs(self, backend: &CudaBackend, losses: Tensor, sampled: bool) -> Result<LogSumsAndOutputs> {
         let Self { log_sums, entropies, best, samples } = self;
         let rows = losses.dim(0)?;

@@ -1,9 +1,9 @@
 //! The loss and the softmax statistics of rows of logits, in one pass over each row while it is in the cache.
 //!
-//! logits `[M, V]`, targets of M rows → the mean cross-entropy and that of each row, the most probable class of
-//! each row, the mean entropy and, where a sampler is given, a sample of each row. The same bits as `cross_entropy`,
-//! `most_probable`, `sample` and `entropy` one after the other, which read the logits five times and compute
-//! every exponential four times. The loss is differentiable.
+//! logits `[M, V]`, targets of M rows → the mean cross-entropy and that of each row, the most probable class
+//! of each row, the mean entropy and, where a sampler is given, a sample of each row. The same bits as
+//! `cross_entropy`, `most_probable`, `sample` and `entropy` one after the other, which read the logits five
+//! times and compute every exponential four times. The loss is differentiable.
 
 use candle_core::{Result, Tensor};
 

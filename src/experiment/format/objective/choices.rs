@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Masking {
     /// Close to the paper's rule: max(1, round(share × tokens)) different positions of each sequence.
-    /// Replaced-token detection writes `[MASK]` into each; masked language modelling writes `[MASK]` into 80 %,
-    /// a random token into 10 %, and leaves 10 %. The paper draws as many positions independently and uniformly
-    /// (section 2), so that a position may be drawn twice: of 19 draws among 126 tokens, 17.7 differ.
+    /// Replaced-token detection writes `[MASK]` into each. Masked language modelling writes `[MASK]` into
+    /// 80 %, a random token into 10 %, and leaves 10 %. The paper draws as many positions independently and
+    /// uniformly (section 2), so that a position may be drawn twice: of 19 draws among 126 tokens, 17.7
+    /// differ.
     #[default]
     Paper,
     /// The released code's rule for both objectives: a position may be drawn twice; 85 % become `[MASK]`, and
@@ -57,8 +58,8 @@ pub enum Normalise {
     AllTokens,
 }
 
-/// Two objectives have this key with different defaults. A default is not serialised, so that the ids of trials
-/// from before the key existed do not change.
+/// Two objectives have this key with different defaults. A default is not serialised, so that the ids of
+/// trials from before the key existed do not change.
 impl Normalise {
     pub(crate) fn masked() -> Self {
         Self::Masked
