@@ -45,13 +45,11 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, None)?)
         }
         ObjectiveSpec::ReplaceMlm { restore_weight, temperature, masking, .. } => {
-            let (sampling, restored) = (Sampling::at(temperature), Restored::Masked);
-            let weights = RestoreWeights { restorer: restore_weight, sampling, restored };
+            let weights = restore_weights(restore_weight, temperature, Restored::Masked);
             Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
         ObjectiveSpec::AllTokensMlm { restore_weight, temperature, masking, normalise, .. } => {
-            let (sampling, restored) = (Sampling::at(temperature), Restored::AllTokens(normalise));
-            let weights = RestoreWeights { restorer: restore_weight, sampling, restored };
+            let weights = restore_weights(restore_weight, temperature, Restored::AllTokens(normalise));
             Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
         ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {
@@ -110,6 +108,10 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)
         }
     })
+}
+
+fn restore_weights(restorer: f64, temperature: f64, restored: Restored) -> RestoreWeights {
+    RestoreWeights { restorer, sampling: Sampling::at(temperature), restored }
 }
 
 /// The frequencies that a generator without a network draws from; None if the generator is a network.

@@ -77,9 +77,9 @@ pub struct Losses {
 ///   `baseline_loss` [];
 /// - replace_mlm and all_tokens_mlm add `samples` `[M]`, `restorer_input` `[T]` and `restore_loss` [];
 ///   all_tokens_mlm also `gate_logits` `[T]`;
-/// - coco_lm adds `samples` `[M]`, `restorer_input` `[T]`, and both views as `view_ids` [T'], `view_types` [T']
-///   and `view_offsets` [2·B+1]; with correction `gate_logits` `[T]`, `copy_loss` [] and `lm_loss` [], with
-///   contrast `contrast_loss` [];
+/// - coco_lm adds `samples` `[M]`, `restorer_input` `[T]`, and both views as `view_ids` [T'], `view_types`
+///   [T'] and `view_offsets` [2·B+1]; with correction `gate_logits` `[T]`, `copy_loss` [] and `lm_loss` [],
+///   with contrast `contrast_loss` [];
 /// - electric has only `masked_positions`, `originals`, `generator_logits`, `samples`, `discriminator_input`,
 ///   `discriminator_logits`, `log_q` `[T]`, `cloze_loss` [] and `nce_loss` [].
 ///

@@ -209,8 +209,8 @@ fn not_learnt(spec: &TrialSpec, label: &str, corpus: &Corpus, vocabulary: &Vocab
         } else {
             below("the loss of detection", Some(loss), OF_LOSS * best_loss);
         }
-        // Electric's noise comes from a cloze model that reads as much as its encoder. The better it gets, the less
-        // is left to rank.
+        // Electric's noise comes from a cloze model that reads as much as its encoder. The better it gets,
+        // the less is left to rank.
         if kind != "electric" {
             below("the area above the curve", Some(area), OF_AREA * best_area);
         }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Masking {
     /// Close to the paper's rule: max(1, round(share × tokens)) different positions of each sequence.
-    /// Replaced-token detection writes `[MASK]` into each; masked language modelling writes `[MASK]` into 80
-    /// %, a random token into 10 %, and leaves 10 %. The paper draws as many positions independently and
+    /// Replaced-token detection writes `[MASK]` into each. Masked language modelling writes `[MASK]` into
+    /// 80 %, a random token into 10 %, and leaves 10 %. The paper draws as many positions independently and
     /// uniformly (section 2), so that a position may be drawn twice: of 19 draws among 126 tokens, 17.7
     /// differ.
     #[default]
