@@ -27,8 +27,8 @@ impl SweepPoint {
         self.0.iter().find(|(swept, _)| swept == path).map(|(_, value)| value)
     }
 
-    /// Whether the point has the values of a selector: every path is swept and has the value, or one of a list
-    /// of values. An empty selector selects every point.
+    /// Whether the point has the values of a selector: every path is swept and has the value, or one of a
+    /// list of values. An empty selector selects every point.
     pub fn is_selected_by(&self, selector: &Map<String, Value>) -> bool {
         let has = |wanted: &Value, actual: &Value| match wanted {
             Value::Array(any) => {

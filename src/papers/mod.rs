@@ -98,8 +98,8 @@ pub struct PaperTable {
     /// Where its numbers were read, unless a row says otherwise.
     #[serde(default)]
     seen: Seen,
-    /// Whose numbers fine-tuning had, where ELECTRA's authors did it; their rates of pre-training are those of
-    /// [`PaperNumbers::rates`]. Absent if no source states them.
+    /// Whose numbers fine-tuning had, where ELECTRA's authors did it; their rates of pre-training are those
+    /// of [`PaperNumbers::rates`]. Absent if no source states them.
     pub recipe: Option<PublishedRecipe>,
     /// Fine-tuning runs whose median a score is; absent if no source states it.
     pub runs: Option<u32>,

@@ -1,9 +1,9 @@
 //! Aggregates over several tasks: the interquartile mean, and the probability of improvement, with stratified
 //! bootstraps (Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice").
 //!
-//! They need several tasks and [`FEWEST_SEEDS`] seeds. A stratified bootstrap resamples the seeds of every task
-//! by itself. Of few seeds its percentiles are too narrow to be called an interval with a coverage, so they are
-//! called what they are. Must never: decide a verdict. Next: `page.rs`.
+//! They need several tasks and [`FEWEST_SEEDS`] seeds. A stratified bootstrap resamples the seeds of every
+//! task by itself. Of few seeds its percentiles are too narrow to be called an interval with a coverage, so
+//! they are called what they are. Must never: decide a verdict. Next: `page.rs`.
 
 use super::axes::Axes;
 use super::contrast::{Side, Tested};
@@ -36,8 +36,8 @@ pub fn interquartile_mean(scores: &[Vec<f64>]) -> Option<f64> {
     (!middle.is_empty()).then(|| middle.iter().sum::<f64>() / middle.len() as f64)
 }
 
-/// The probability that a value of the first side is above one of the second, averaged over tasks; a tie counts
-/// one half. None unless both have the same tasks with values.
+/// The probability that a value of the first side is above one of the second, averaged over tasks; a tie
+/// counts one half. None unless both have the same tasks with values.
 pub fn probability_of_improvement(first: &[Vec<f64>], second: &[Vec<f64>]) -> Option<f64> {
     let of_task = |(first, second): (&Vec<f64>, &Vec<f64>)| {
         let n_pairs = first.len() * second.len();
@@ -97,8 +97,8 @@ pub fn table(axes: &Axes, summary: &Summary, contrasts: &[Tested]) -> Option<Tab
     (!table.is_empty()).then_some(table)
 }
 
-/// The scaled scores of some points: for every task one value per seed, the mean over the points. None if there
-/// are too few tasks or seeds, or if a task has no majority class.
+/// The scaled scores of some points: for every task one value per seed, the mean over the points. None if
+/// there are too few tasks or seeds, or if a task has no majority class.
 fn scores_of(points: &[usize], summary: &Summary) -> Option<Scores> {
     let tasks = summary.quantities.iter().enumerate().filter(|(_, quantity)| is_in_the_mean(quantity));
     let of_task = |(index, majority): (usize, Option<f64>)| -> Option<Vec<f64>> {
@@ -134,8 +134,8 @@ mod tests {
         assert_eq!(interquartile_mean(&[]), None);
     }
 
-    /// By rliable's definition, the Mann-Whitney statistic over the number of pairs: of 1, 2, 3 against 2, 2, 0
-    /// the wins are 1, 1 + ½ + ½ and 3 of 9; of a task with equal values one half.
+    /// By rliable's definition, the Mann-Whitney statistic over the number of pairs: of 1, 2, 3 against 2, 2,
+    /// 0 the wins are 1, 1 + ½ + ½ and 3 of 9; of a task with equal values one half.
     #[test]
     fn the_probability_of_improvement_by_hand() {
         let first = vec![vec![1.0, 2.0, 3.0], vec![4.0, 4.0, 4.0]];

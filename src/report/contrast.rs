@@ -2,8 +2,8 @@
 //!
 //! A contrast is a difference between the points of two sides, averaged within a seed, or a difference of two
 //! such differences. `planned` takes them from the experiment; without any, the points where it expects the
-//! best mean are held against the others. `evaluate` tests them as one family. Must never: look at a number to
-//! choose what is compared. Next: `verdict.rs`.
+//! best mean are held against the others. `evaluate` tests them as one family. Must never: look at a number
+//! to choose what is compared. Next: `verdict.rs`.
 
 use serde_json::{Map, Value};
 
@@ -166,8 +166,8 @@ fn is_expected(best_at: &[Value], value: &Value) -> bool {
     best_at.iter().any(|wanted| matches_value(wanted, value))
 }
 
-/// The expected points against the others: one contrast per line of the figure, or one between the ends of the
-/// lines.
+/// The expected points against the others: one contrast per line of the figure, or one between the ends of
+/// the lines.
 fn of_best_points(experiment: &ExperimentSpec, axes: &Axes, summary: &Summary) -> Vec<Planned> {
     let best_at = &experiment.expect.best_at;
     if best_at.is_empty() || axes.x_path.is_none() {

@@ -153,8 +153,8 @@ fn bounded(
     if is_met(*mean) { Ok(words) } else { Err(words) }
 }
 
-/// The differences of a point's seeds from a reference: seed by seed from the untrained encoder, else from one
-/// value.
+/// The differences of a point's seeds from a reference: seed by seed from the untrained encoder, else from
+/// one value.
 fn differences(
     cell: &Cell,
     reference: Reference,

@@ -1,8 +1,8 @@
 //! The statistics of a difference: an estimate with its interval and p, Holm's correction over several, and
 //! the number of seeds that would decide an open one.
 //!
-//! Seeds that both sides share make pairs: Student's t on the differences of each seed. Without shared seeds it
-//! is Welch's t, with the degrees of freedom of Satterthwaite. Must never: know what is compared. Next:
+//! Seeds that both sides share make pairs: Student's t on the differences of each seed. Without shared seeds
+//! it is Welch's t, with the degrees of freedom of Satterthwaite. Must never: know what is compared. Next:
 //! `contrast.rs`.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};

@@ -1,11 +1,11 @@
 //! From the records in results/ to tables, a page and figures.
 //!
-//! `plan_records` reads, `axes` lays out the sweep, `frame` makes polars frames of the records. `quantity` says
-//! what is measured, `values`, `statistics`, `controls` and `runs` summarise it. `inference` has the statistics
-//! of differences; `contrast`, `gates`, `verdict` and `paper_comparison` judge by them;
-//! `aggregates` sums up several tasks. `tables`, `page` and
-//! `plot` show. `build` puts it together. A report needs results/ and nothing else, so that it can be built on any
-//! machine. Must never: train, load a model, or touch the network or the clock.
+//! `plan_records` reads, `axes` lays out the sweep, `frame` makes polars frames of the records. `quantity`
+//! says what is measured, `values`, `statistics`, `controls` and `runs` summarise it. `inference` has the
+//! statistics of differences; `contrast`, `gates`, `verdict` and `paper_comparison` judge by them;
+//! `aggregates` sums up several tasks. `tables`, `page` and `plot` show. `build` puts it together. A report
+//! needs results/ and nothing else, so that it can be built on any machine. Must never: train, load a model,
+//! or touch the network or the clock.
 
 mod aggregates;
 mod axes;

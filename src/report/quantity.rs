@@ -1,9 +1,9 @@
 //! What is measured: the columns of the results, in the words of `report.y`.
 //!
-//! Shown are the tasks, their mean, every measure without fine-tuning that some trial has, and of the values on
-//! held-out text those that compare between objectives. The loss is not one of them. A discriminator's accuracy
-//! is not either: it says nothing without its base rate, so its AUC stands in its place. Must never: hold a
-//! number of a trial. Next: `statistics.rs`.
+//! Shown are the tasks, their mean, every measure without fine-tuning that some trial has, and of the values
+//! on held-out text those that compare between objectives. The loss is not one of them. A discriminator's
+//! accuracy is not either: it says nothing without its base rate, so its AUC stands in its place. Must never:
+//! hold a number of a trial. Next: `statistics.rs`.
 
 use super::frame::PlanFrames;
 use super::query::{all_numbers, counts, first_text, has, numbers, rows_where};

@@ -1,10 +1,10 @@
 //! The fine-tuning runs behind every score: their median, spread and intervals, per trial and task.
 //!
 //! The reported figure of a task is the median over its fine-tuning runs (ELECTRA §3.1). The best run shows
-//! only as an end of the range. A run whose score is undefined predicts nothing and counts as 0. Two intervals
-//! answer two questions: how far the median would move with other fine-tuning seeds, and how far the median
-//! run's score would move with other examples. Must never: mix the runs of two pre-training seeds. Next:
-//! `tables.rs`.
+//! only as an end of the range. A run whose score is undefined predicts nothing and counts as 0. Two
+//! intervals answer two questions: how far the median would move with other fine-tuning seeds, and how far
+//! the median run's score would move with other examples. Must never: mix the runs of two pre-training seeds.
+//! Next: `tables.rs`.
 
 use polars::prelude::DataFrame;
 

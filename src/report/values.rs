@@ -1,8 +1,8 @@
 //! The quantities of single trials, and their cells over seeds.
 //!
-//! A task's score is the median over fine-tuning seeds, in which an undefined score, such as the correlation of
-//! a constant prediction with the labels, counts as 0: the prediction says nothing. It is counted, and every
-//! table names it. Must never: mix trials of two points. Next: `statistics.rs`, `controls.rs`.
+//! A task's score is the median over fine-tuning seeds, in which an undefined score, such as the correlation
+//! of a constant prediction with the labels, counts as 0: the prediction says nothing. It is counted, and
+//! every table names it. Must never: mix trials of two points. Next: `statistics.rs`, `controls.rs`.
 
 use polars::prelude::DataFrame;
 

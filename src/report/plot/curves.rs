@@ -1,5 +1,5 @@
-//! The figure of training curves, over steps: the training loss, and on held-out text the loss and accuracy at
-//! [MASK] and the discriminator's AUC.
+//! The figure of training curves, over steps: the training loss, and on held-out text the loss and accuracy
+//! at [MASK] and the discriminator's AUC.
 
 use plotters::backend::DrawingBackend;
 use polars::prelude::DataFrame;

@@ -261,7 +261,8 @@ mod tests {
         assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 1440);
     }
 
-    /// The controls are lines with names; a sweep over encoders has the line of its own encoder at each point.
+    /// The controls are lines with names; a sweep over encoders has the line of its own encoder at each
+    /// point.
     #[test]
     fn figures_show_the_controls() {
         let mut fixture = Fixture::with_controls();

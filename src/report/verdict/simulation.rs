@@ -41,8 +41,8 @@ impl Simulated {
         planned(&self.fixture.experiment, &self.axes, &self.summary)
     }
 
-    /// Draws the values of every point and seed: a part that the points of a seed share, the point's mean, and
-    /// noise. `is_paired` gives all points the same seeds.
+    /// Draws the values of every point and seed: a part that the points of a seed share, the point's mean,
+    /// and noise. `is_paired` gives all points the same seeds.
     fn draw(&mut self, run: usize, n_seeds: usize, means: &[f64], is_paired: bool) {
         let mut stream = Stream::new(run as u64, Purpose::Test, n_seeds as u64, u64::from(is_paired));
         let shared: Vec<f64> = (0..n_seeds).map(|_| 2.0 * stream.normal()).collect();
