@@ -41,7 +41,8 @@ pub use format::objective::choices::{
 pub use format::paper::PaperSpec;
 pub use format::probe::ProbeSpec;
 pub use format::published::PublishedSpec;
-pub use format::recipe::{LayerDecayRule, Recipe, RecipeSize, differences as recipe_differences};
+pub use format::recipe::{LayerDecayRule, Recipe, RecipeSize};
+pub use format::recipe_differences::recipe_differences;
 pub use format::squad::{SquadHead, SquadSpec};
 pub use format::task_name::TaskName;
 pub use format::top_level::{CostAxis, ExperimentSpec, ReportSpec};

@@ -17,7 +17,7 @@ use crate::experiment::{ExpectSpec, ExperimentSpec, value_labels};
 /// How the verdict is reached, for the page that shows it.
 pub const RULE: &str = "Each contrast was named before the run. Its difference is taken seed by seed, since the same seed \
 gives both sides the same text, order and masks; several points of one side are averaged within a seed. The 95 % interval \
-and p are by Student's t over the differences of the seeds (by Welch's t where the sides share no seeds). p is corrected for \
+and p are by Student's t over the differences of the seeds (by Welch's t where the sides share fewer than two). p is corrected for \
 the number of contrasts by Holm's method; the interval is not. *agrees*: the difference is as claimed and the corrected p is \
 below 0.05. *contradicts*: it is the opposite and the corrected p is below 0.05. *open*: anything else, a gate that does not \
 hold, or a trial that is missing. If nothing is there to be found, at most 5 % of experiments conclude anything. The number \

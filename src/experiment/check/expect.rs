@@ -217,6 +217,7 @@ fn selects_nothing(at: &ValuePath, selector: &Map<String, Value>, trials: &[Tria
         if !paths.contains(&path.as_str()) {
             let hint = match nearest(path, paths.iter().copied()) {
                 Some(near) => format!("did you mean {near}?"),
+                None if paths.is_empty() => "sweep it, or select all points by {}".into(),
                 None => format!("use a swept path: {}", paths.join(", ")),
             };
             return Some(Problem::at(&below, "is not swept", hint));

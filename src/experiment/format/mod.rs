@@ -16,6 +16,7 @@ pub mod paper;
 pub mod probe;
 pub mod published;
 pub mod recipe;
+pub mod recipe_differences;
 pub mod squad;
 pub mod task_name;
 pub mod top_level;
