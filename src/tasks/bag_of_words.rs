@@ -1,9 +1,9 @@
 //! A baseline that knows which words occur and nothing else: a linear model on bags of words.
 //!
 //! Features are 1 for each token of the vocabulary that occurs in a text. A pair of texts has the bag of
-//! each, the bag of the tokens that both have, and the share of common tokens (Jaccard). The model is logistic
-//! regression, or ridge regression for scores, with scikit-learn's default penalty of 1. Must never: see the
-//! order of the words, or a network. Next: `logistic.rs`.
+//! each, the bag of the tokens that both have, and the share of common tokens (Jaccard). The model is
+//! logistic regression, or ridge regression for scores, with scikit-learn's default penalty of 1. Must never:
+//! see the order of the words, or a network. Next: `logistic.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Linear models with an L2 penalty: multinomial logistic regression, and ridge regression for scores.
 //!
-//! The penalty is scikit-learn's: the sum of the examples' losses plus `penalty` / 2 times the squared norm of
-//! the weights, without the intercepts (`LogisticRegression(C=1/penalty)`, `Ridge(alpha=penalty)`). Two
+//! The penalty is scikit-learn's: the sum of the examples' losses plus `penalty` / 2 times the squared norm
+//! of the weights, without the intercepts (`LogisticRegression(C=1/penalty)`, `Ridge(alpha=penalty)`). Two
 //! classes have one output, as there. Sums over examples are taken in fixed blocks, in order, so a model has
 //! the same bits whatever the number of threads. Must never: draw a random number. Next:
 //! `logistic/minimise.rs` steps to the minimum, `logistic/preconditioner.rs` makes its steps nearly Newton's,
@@ -69,8 +69,8 @@ impl Targets<'_> {
         }
     }
 
-    /// The second derivative of every example's loss by an output at some parameters: p (1 - p) for a class of
-    /// probability p. For more than two classes that at equal probabilities, where the search begins.
+    /// The second derivative of every example's loss by an output at some parameters: p (1 - p) for a class
+    /// of probability p. For more than two classes that at equal probabilities, where the search begins.
     fn curvatures(&self, features: &Features, parameters: &[f64]) -> Vec<f64> {
         let n = self.n_outputs() as f64;
         let of_row = |row: usize| match self {
@@ -152,8 +152,8 @@ impl LinearModel {
         }
         let evaluate = |parameters: &[f64]| value_and_gradient(features, targets, penalty, parameters);
         let tolerance = n as f64 * (TOLERANCE * penalty.min(1.0)).max(SMALLEST_TOLERANCE);
-        // One output's curvature changes on the way, so it is computed again and again: Newton's method. Several
-        // outputs depend on each other too, which the steps find out by themselves.
+        // One output's curvature changes on the way, so it is computed again and again: Newton's method.
+        // Several outputs depend on each other too, which the steps find out by themselves.
         let is_newton = n_outputs == 1 && matches!(features, Features::Dense { .. });
         let max_steps = if is_newton { NEWTON_STEPS } else { MAX_STEPS };
         let mut parameters = vec![0.0; n_outputs * (width + 1)];

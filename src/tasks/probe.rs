@@ -1,9 +1,9 @@
 //! The frozen probe: a linear classifier on features of an encoder that is not trained further.
 //!
-//! The features of an example are hidden states without dropout: of each layer the `[CLS]` vector and the mean
-//! over all tokens (`[CLS]` and `[SEP]` among them). They are standardised by the training examples. Layer 0
-//! is the input of the first layer, as in transformers' `hidden_states`. Must never: train the encoder, or
-//! draw a random number. Next: `logistic.rs` fits the classifier.
+//! The features of an example are hidden states without dropout: of each layer the `[CLS]` vector and the
+//! mean over all tokens (`[CLS]` and `[SEP]` among them). They are standardised by the training examples.
+//! Layer 0 is the input of the first layer, as in transformers' `hidden_states`. Must never: train the
+//! encoder, or draw a random number. Next: `logistic.rs` fits the classifier.
 
 use candle_core::{Device, Tensor};
 
@@ -55,8 +55,9 @@ struct LayerFeatures {
 }
 
 impl Probing<'_> {
-    /// The measure `probe.<task>`: the task's metric × 100 of a classifier on `[CLS]` and the mean of the last
-    /// layer together. Its further values are the scores of every layer, `layer<k>.cls` and `layer<k>.mean`.
+    /// The measure `probe.<task>`: the task's metric × 100 of a classifier on `[CLS]` and the mean of the
+    /// last layer together. Its further values are the scores of every layer, `layer<k>.cls` and
+    /// `layer<k>.mean`.
     ///
     /// # Errors
     /// The task has no classes, there are too many examples for the memory, hidden states are not finite, or

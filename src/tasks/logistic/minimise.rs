@@ -17,10 +17,10 @@ struct Step {
     product: f64,
 }
 
-/// Goes from `start` towards the minimum of a function, until no entry of the gradient is above `tolerance` in
-/// size, `max_steps` steps are made, all of them remembered, or rounding hides the way down. `evaluate` returns the function and its
-/// gradient; `precondition` multiplies a vector by an approximate inverse of the second derivatives. Returns
-/// the place and the largest entry of its gradient.
+/// Goes from `start` towards the minimum of a function, until no entry of the gradient is above `tolerance`
+/// in size, `max_steps` steps are made, all of them remembered, or rounding hides the way down. `evaluate`
+/// returns the function and its gradient; `precondition` multiplies a vector by an approximate inverse of the
+/// second derivatives. Returns the place and the largest entry of its gradient.
 pub fn minimise(
     start: Vec<f64>,
     max_steps: usize,
@@ -66,7 +66,8 @@ pub fn minimise(
     (at, largest)
 }
 
-/// The direction of the next step: minus the approximate inverse of the second derivatives times the gradient.
+/// The direction of the next step: minus the approximate inverse of the second derivatives times the
+/// gradient.
 fn direction(gradient: &[f64], memory: &[Step], precondition: &impl Fn(&mut [f64])) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|entry| -entry).collect();
     let mut factors = Vec::with_capacity(memory.len());

@@ -93,8 +93,9 @@ fn credit(good: f64, bad: f64) -> f64 {
     }
 }
 
-/// The measure of scored pairs. Its value is the accuracy × 100 over all pairs; its further values are `macro`
-/// (the mean over paradigms), `ties` (their number), `per_token`, `phenomenon.<name>` and `paradigm.<name>`.
+/// The measure of scored pairs. Its value is the accuracy × 100 over all pairs; its further values are
+/// `macro` (the mean over paradigms), `ties` (their number), `per_token`, `phenomenon.<name>` and
+/// `paradigm.<name>`.
 pub fn measure_of_pairs(name: &str, scores: &[PairScore], synthetic: bool) -> Measure {
     let measure = Measure {
         name: name.into(),

@@ -1,3 +1,5 @@
+//! What a probe of a random encoder sees, and that it repeats itself.
+
 use super::*;
 use crate::checkpoint::fixture::a_model;
 use crate::experiment::TaskName;
@@ -37,8 +39,8 @@ fn probe(task: TaskName, spec: &ProbeSpec, train: &[EncodedExample]) -> Result<M
     probing.run()
 }
 
-/// The mean of the states shows which tokens occur, even in a random encoder; with eight dimensions for twenty
-/// tokens, not surely. `[CLS]` before the first layer is the same in all examples and knows nothing.
+/// The mean of the states shows which tokens occur, even in a random encoder; with eight dimensions for
+/// twenty tokens, not surely. `[CLS]` before the first layer is the same in all examples and knows nothing.
 #[test]
 fn a_random_encoder_knows_which_tokens_occur() {
     let measure = probe(TaskName::Sst2, &ProbeSpec::default(), &examples(400, 1)).unwrap();
