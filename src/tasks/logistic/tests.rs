@@ -1,3 +1,5 @@
+//! Linear models: bits, slopes, penalties and small losses.
+
 use super::*;
 use crate::rng::{Purpose, Stream};
 

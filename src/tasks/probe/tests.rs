@@ -1,3 +1,5 @@
+//! What a probe of a random encoder sees, and that it repeats itself.
+
 use super::*;
 use crate::checkpoint::fixture::a_model;
 use crate::experiment::TaskName;

@@ -1,3 +1,5 @@
+//! Scores of pairs against their definitions, token by token.
+
 use candle_core::Device;
 
 use super::*;
@@ -107,8 +109,8 @@ fn each_objective_has_its_scorers() {
     ");
 }
 
-/// The pieces are: the cat ##s play . / the cat play .; the cat play ##s . / the cat play ##ing .; the cat ##s
-/// play ##ing ##s . / the cat ##s .
+/// The pieces are: the cat ##s play . / the cat play .; the cat play ##s . / the cat play ##ing .; the cat
+/// ##s play ##ing ##s . / the cat ##s .
 #[test]
 fn scores_have_the_numbers_of_their_tokens() {
     let scored = scored("rtd");
