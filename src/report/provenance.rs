@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// The facts of the list: their names on the page, their columns in the frame, and the words for an empty
 /// cell. A column that has such words may be missing.
-const FACTS: [(&str, &str, &str); 14] = [
+const FACTS: [(&str, &str, &str); 15] = [
     ("electra-lab", "provenance.crate_version", ""),
     ("commit", "commit", ""),
     ("device", "devices", ""),
@@ -21,6 +21,7 @@ const FACTS: [(&str, &str, &str); 14] = [
     ("its hash when packed", "provenance.corpus.corpus_hash", ""),
     ("packed examples", "provenance.corpus.n_examples", ""),
     ("packed tokens", "provenance.corpus.n_tokens", ""),
+    ("share of the text's tokens that packing keeps", "provenance.corpus.kept_share", "not recorded"),
     ("tokenizer's hash", "provenance.corpus.tokenizer_hash", ""),
     ("vocabulary", "provenance.corpus.vocab_size", ""),
     ("tasks' revision", "provenance.tasks_revision", ""),
