@@ -145,6 +145,14 @@ pub struct DataProvenance {
     pub kept_share: Option<f64>,
 }
 
+impl DataProvenance {
+    /// Whether both are the same packed text. The share that was kept says nothing more, and a corpus that was
+    /// packed before it was recorded lacks it.
+    pub fn is_same_text(&self, other: &Self) -> bool {
+        *self == Self { kept_share: self.kept_share, ..other.clone() }
+    }
+}
+
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -358,6 +366,14 @@ mod tests {
             r#"{"crate_version": "0.1.0", "git_commit": "0123abc", "device": "cpu", "started_at": ""}"#;
         let old: Continuation = serde_json::from_str(text).unwrap();
         assert_eq!((old.commit, old.working_commit.as_deref()), (None, Some("0123abc")));
+    }
+
+    #[test]
+    fn a_corpus_that_was_packed_before_shares_were_kept_is_the_same_text() {
+        let old = DataProvenance { corpus_hash: "1".into(), ..Default::default() };
+        let new = DataProvenance { kept_share: Some(0.5), ..old.clone() };
+        assert!(old.is_same_text(&new) && new.is_same_text(&old));
+        assert!(!old.is_same_text(&DataProvenance { corpus_hash: "2".into(), ..new }));
     }
 
     #[test]

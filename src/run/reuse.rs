@@ -107,7 +107,7 @@ fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool
     record.spec.pretrains_like(spec)
         // Today's code gives the specification the same id only if it gives the same numbers.
         && record.spec.id() == record.id
-        && record.provenance.corpus == provenance.corpus
+        && record.provenance.corpus.is_same_text(&provenance.corpus)
         // Another device or micro-batch rounds differently.
         && record.parts().iter().all(|part| {
             part.device == provenance.device && part.micro_batch == spec.train.micro_batch

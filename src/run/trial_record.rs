@@ -73,7 +73,7 @@ fn has_no_tasks(provenance: &Provenance) -> bool {
 
 /// Names a part of the data that changed; tasks are compared only if both runs read them.
 fn changed_data(then: &Provenance, now: &Provenance) -> Option<String> {
-    if then.corpus != now.corpus {
+    if !then.corpus.is_same_text(&now.corpus) {
         return Some(changed_text(&then.corpus, &now.corpus));
     }
     let both_read_tasks = !has_no_tasks(then) && !has_no_tasks(now);
