@@ -146,8 +146,8 @@ pub struct DataProvenance {
 }
 
 impl DataProvenance {
-    /// Whether both are the same packed text. The share that was kept says nothing more, and a corpus that was
-    /// packed before it was recorded lacks it.
+    /// Whether both are the same packed text. The share that was kept says nothing more, and a corpus that
+    /// was packed before it was recorded lacks it.
     pub fn is_same_text(&self, other: &Self) -> bool {
         *self == Self { kept_share: self.kept_share, ..other.clone() }
     }

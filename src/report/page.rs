@@ -336,6 +336,7 @@ mod tests {
         - its hash when packed: c0ffee
         - packed examples: 5000
         - packed tokens: 600000
+        - share of the text's tokens that packing keeps: not recorded
         - tokenizer's hash: beef
         - vocabulary: 800
         - tasks' revision: built-in

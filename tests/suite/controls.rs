@@ -89,7 +89,7 @@ fn every_experiment_has_its_controls() {
     untrained rtd 1: pairs.language.disc_sum, pairs.language.disc_diff, pairs.language.generator_pll, pairs.language.generator_pll_word_l2r, pairs.language.pll, pairs.language.pll_word_l2r, probe.cola
     ");
     assert_eq!((&of("untrained rtd 1")["steps"], &of("trained rtd 1")["steps"]), (&0.into(), &4.into()));
-    assert_ne!(of("untrained rtd 1")["scores"], of("untrained rtd 2")["scores"]);
+    assert_ne!(of("untrained rtd 1")["validation"], of("untrained rtd 2")["validation"]);
 
     // A second run computes nothing, and an objective alone has the same controls.
     let (code, _, stderr) = run(folder.path(), &["run", "test.yaml"]);
