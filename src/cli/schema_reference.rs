@@ -340,6 +340,9 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("report.x", "\"model.generator_ratio\""),
 ];
 
+/// A text that models of English are trained on.
+const ENGLISH: &str = r#"{"base": {"data": {"kind": "files", "paths": ["text/*.txt"]}}, "evaluate": {"source": {"kind": "hub"}}}"#;
+
 /// What an example needs elsewhere in the file: the path of its section, its kind (empty: any), and the rest.
 const NEEDED_BESIDE: &[(&str, &str, &str)] = &[
     ("expect", "", r#"{"sweep": {"objective.kind": ["rtd", "mlm"]}, "evaluate": {"tasks": ["cola"]}}"#),
@@ -356,6 +359,8 @@ const NEEDED_BESIDE: &[(&str, &str, &str)] = &[
     ),
     ("base.objective", "two_stage", r#"{"base": {"model": {"generator_ratio": 1.0, "sharing": "none"}}}"#),
     ("base.data.tokenizer", "", r#"{"base": {"data": {"kind": "files", "paths": ["text/*.txt"]}}}"#),
+    ("evaluate.minimal_pairs", "blimp", ENGLISH),
+    ("evaluate.minimal_pairs", "zorro", ENGLISH),
     (
         "evaluate.intermediate",
         "",

@@ -161,6 +161,8 @@ fn titles(quantity: &Quantity, several: bool) -> (&str, String) {
         QuantityKind::HeldOut(_) => "",
     };
     match (several, &quantity.kind) {
+        // A panel is narrow.
+        (true, QuantityKind::Pairs | QuantityKind::Probe(_)) => (quantity.short.as_str(), unit.into()),
         (true, _) => (quantity.label.as_str(), unit.into()),
         (false, QuantityKind::HeldOut(_) | QuantityKind::Pairs) => ("", quantity.label.clone()),
         (false, _) => ("", format!("{} × 100", quantity.label)),
