@@ -10,7 +10,7 @@ use super::request::FileRequest;
 use crate::error::{Error, ErrorKind};
 
 /// The remedy for files that only the network can give.
-pub const FETCH_HINT: &str = "run `electra-lab fetch SPEC` on a machine with network and copy its cache here, \
+pub const FETCH_HINT: &str = "run `electra-lab fetch EXPERIMENT` on a machine with network and copy its cache here, \
     or set HF_HUB_CACHE to a cache that has the files";
 
 /// The first few names, and the number of the others.

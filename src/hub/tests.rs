@@ -237,7 +237,7 @@ fn offline_errors_of_an_empty_cache() {
     let show = |error: Error| error.to_string().replace(&cache.path().display().to_string(), "CACHE");
     insta::assert_snapshot!(show(train_files(&hub).unwrap_err()), @r"
     offline, and dataset o/n is not in the cache CACHE
-    hint: run `electra-lab fetch SPEC` on a machine with network and copy its cache here, or set HF_HUB_CACHE to a cache that has the files
+    hint: run `electra-lab fetch EXPERIMENT` on a machine with network and copy its cache here, or set HF_HUB_CACHE to a cache that has the files
     ");
     for repo in ["../o/n", "o/../n", "", "o//n", "a/b/c", "o/n?x", ".."] {
         let error = hub.files(RepoKind::Dataset, repo, "main", "*").unwrap_err();
