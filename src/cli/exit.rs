@@ -90,6 +90,7 @@ mod tests {
             experiment: "test".into(),
             id: TrialId("0".into()),
             label: "seed=1".into(),
+            is_control: false,
             status: status.clone(),
         };
         of_summary(&Summary { rows: statuses.iter().map(row).collect() })

@@ -173,6 +173,7 @@ fn measurement_columns(rows: &[Measurement]) -> Vec<Column> {
             Measurement::Measure(measure) => Some(measure.n),
         }),
         column("n_train", rows, |row| Some(row.score()?.n_train as u64)),
+        column("is_constant", rows, |row| row.score()?.is_constant),
         column("finetune_steps", rows, |row| Some(row.score()?.steps)),
     ];
     let scores = rows.iter().filter_map(Measurement::score);
@@ -346,6 +347,7 @@ mod tests {
             n_train: 1000,
             steps: 94,
             n_cut: 0,
+            is_constant: None,
         }
     }
 

@@ -297,6 +297,10 @@ pub struct Score {
     /// existed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub n_cut: usize,
+    /// Whether all predictions are the same, such as one class only; absent in records from before it was
+    /// counted, and for SQuAD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_constant: Option<bool>,
 }
 
 fn is_zero(n: &usize) -> bool {

@@ -274,6 +274,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
                 n_train: 1000,
                 steps: 94,
                 n_cut: 0,
+                is_constant: None,
             });
         }
     }

@@ -204,17 +204,23 @@ fn collapsed(gate: &GateSpec, axes: &Axes, frames: &PlanFrames) -> Result<Gate> 
     Ok(Gate { condition, failures, evidence: vec![format!("{n_runs} runs")] })
 }
 
-/// How many of some runs of one task have collapsed.
+/// How many of some runs of one task have collapsed. Records from before constant predictions were counted are
+/// judged by their scores.
 fn collapsed_runs(runs: &DataFrame) -> Result<usize> {
     // Accuracies of tasks with two classes: the other class has the rest.
     const TWO_CLASSES: [&str; 6] = ["sst2", "mrpc", "rte", "qnli", "qqp", "wnli"];
     let same = |one: f64, other: f64| (one - other).abs() < 0.005;
     let tasks = texts(runs, "task")?;
+    let constant = numbers(runs, "is_constant")?;
     let values = numbers(runs, "value")?.into_iter().zip(numbers(runs, "majority")?).zip(tasks);
-    let has_collapsed = |((value, majority), task): &((Option<f64>, Option<f64>), Option<String>)| {
+    type Run = (((Option<f64>, Option<f64>), Option<String>), Option<f64>);
+    let has_collapsed = |(((value, majority), task), constant): &Run| {
+        if let Some(constant) = constant {
+            return *constant > 0.5;
+        }
         let (Some(value), Some(majority)) = (value, majority) else { return true };
         let is_binary = task.as_deref().is_some_and(|task| TWO_CLASSES.contains(&task));
         same(*value, *majority) || (is_binary && same(*value, 100.0 - majority))
     };
-    Ok(values.filter(has_collapsed).count())
+    Ok(values.zip(constant).filter(has_collapsed).count())
 }

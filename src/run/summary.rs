@@ -13,6 +13,8 @@ pub struct SummaryRow {
     pub id: TrialId,
     /// Its point and seed.
     pub label: String,
+    /// Whether it is a control.
+    pub is_control: bool,
     /// How it ended.
     pub status: TrialStatus,
 }
@@ -31,6 +33,7 @@ impl Summary {
             experiment: job.experiment.into(),
             id: job.trial.id.clone(),
             label: job.trial.label(),
+            is_control: job.trial.spec.control.is_some(),
             status,
         };
         Self { rows: jobs.iter().zip(statuses).map(row).collect() }
@@ -40,10 +43,11 @@ impl Summary {
         self.rows.iter().filter(|row| chosen(&row.status)).count()
     }
 
-    /// Whether a trial of the experiment has an outcome.
+    /// Whether a trial of the experiment has an outcome, controls aside.
     pub fn has_finished(&self, experiment: &str) -> bool {
         let finished = |status: &TrialStatus| matches!(status, TrialStatus::Done(_) | TrialStatus::Skipped);
-        self.rows.iter().any(|row| row.experiment == experiment && finished(&row.status))
+        let is_one = |row: &SummaryRow| row.experiment == experiment && !row.is_control;
+        self.rows.iter().any(|row| is_one(row) && finished(&row.status))
     }
 
     /// Whether it was asked to stop before its end.
@@ -97,6 +101,7 @@ mod tests {
             experiment: "test".into(),
             id: TrialId("0".into()),
             label: "seed=1".into(),
+            is_control: false,
             status,
         };
         Summary { rows: statuses.into_iter().map(row).collect() }

@@ -35,6 +35,7 @@ pub fn score(task: &TaskInfo, predictions: &Predictions) -> Score {
         n_train: predictions.n_train,
         steps: predictions.steps,
         n_cut: predictions.n_cut,
+        is_constant: Some(predicted.windows(2).all(|pair| pair[0] == pair[1])),
     }
 }
 
@@ -102,6 +103,7 @@ mod tests {
         };
         let score = score(&task_info(TaskName::Rte), &predictions);
         assert_eq!((score.value, score.majority, score.n_cut), (Some(80.0), 0.0, 7));
+        assert_eq!(score.is_constant, Some(false));
         let [low, high] = score.interval.unwrap();
         assert!((70.0..=74.0).contains(&low) && (86.0..=89.0).contains(&high), "{low} {high}");
     }

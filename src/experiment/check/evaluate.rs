@@ -126,10 +126,14 @@ fn minimal_pairs(trial: &TrialSpec) -> Vec<Violation> {
             let found = violation("evaluate.minimal_pairs", &["data", "data.kind"], what, hint);
             violations.push(Violation { at: at.clone(), ..found });
         };
+        if trial.published.is_some() {
+            let what =
+                "needs the heads of pre-training, and a published checkpoint is read without them".into();
+            report(what, "remove it, or use evaluate.probe, which needs the encoder alone");
+        }
         if sets.iter().take(index).any(|before| before.word() == word) {
             report(format!("the set {word} is listed twice"), "remove one of the two");
         }
-        // The vocabulary of a published checkpoint is not known here.
         match (trial.published.is_none(), set.is_synthetic(), trial.data.is_synthetic()) {
             (true, true, false) => {
                 let what = "has pairs of the built-in language, but the model is trained on other text";

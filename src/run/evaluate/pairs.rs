@@ -10,7 +10,7 @@ use crate::records::Measure;
 use crate::run::context::TrialContext;
 use crate::run::prepared_data::PreparedText;
 use crate::run::tasks::Tasks;
-use crate::tasks::{PairScoring, PairSet, measure_of_pairs, score_pairs};
+use crate::tasks::{PairScoring, PairSet, measure_of_pairs, score_pairs, scorer_names};
 use crate::train::Checkpoint;
 
 /// The measures of all sets of pairs by all networks of the trial that score text.
@@ -36,9 +36,13 @@ pub fn measure_pairs(
     for set in tasks.pair_sets() {
         context.sink.phase(&format!("scoring the minimal pairs {}", set.word));
         for objective in &objectives {
-            for scored in score_pairs(set, &objective.scorers(), &scoring)? {
+            let scorers = objective.scorers();
+            let is_saved = |scorer: &str| context.folder.pair_scores_file(set.word, scorer).is_file();
+            for scored in score_pairs(set, &scorers, &scoring, &is_saved)? {
                 context.folder.write_pair_scores(set.word, scored.scorer, &scored.scores)?;
-                measures.push(saved_measure(context, set, scored.scorer, None)?);
+            }
+            for scorer in scorer_names(&scorers) {
+                measures.push(saved_measure(context, set, scorer, None)?);
             }
         }
     }

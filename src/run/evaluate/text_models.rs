@@ -12,6 +12,9 @@ use crate::run::tasks::Tasks;
 use crate::tasks::{BagOfWords, PairScoring, encode, score_pairs_by_model, task_info};
 use crate::text::{CountModels, TokenModel, ceiling};
 
+/// Hidden tokens below which the estimate of the best possible loss is not shown.
+const MIN_TOKENS: u64 = 100;
+
 /// Scores of every set of pairs by unigrams and trigrams, of the classification tasks by a bag of words, and
 /// of the held-out text.
 pub fn measure_text_models(
@@ -71,6 +74,9 @@ fn best_possible(spec: &TrialSpec, context: &TrialContext) -> Result<Option<Meas
     let DataSpec::Language { documents, seed } = spec.data else { return Ok(None) };
     context.sink.phase("estimating the best possible loss");
     let Some(best) = ceiling(seed, documents, spec.train.seq_len)? else { return Ok(None) };
+    if best.n_tokens < MIN_TOKENS {
+        return Ok(None);
+    }
     Ok(Some(Measure {
         name: "held_out.masked_loss".into(),
         baseline: Some("ceiling".into()),

@@ -49,18 +49,49 @@ pub struct PairScoring<'a> {
     pub stop: &'a dyn Fn() -> Result<()>,
 }
 
-/// Scores every pair of a set with every network.
+/// The scorers by which networks score, in the order of [`score_pairs`].
+pub fn scorer_names(scorers: &TokenScorers) -> Vec<&'static str> {
+    let one_pass = scorers.one_pass.iter().flat_map(|scorer| one_pass_names(scorer.kind));
+    let masked = scorers.masked.iter().flat_map(|scorer| masked_names(scorer.is_generator));
+    one_pass.copied().chain(masked).collect()
+}
+
+/// The sums that are made of what a one-pass scorer computes.
+fn one_pass_names(kind: OnePassKind) -> &'static [&'static str] {
+    match kind {
+        OnePassKind::Discriminator => &["disc_sum", "disc_diff"],
+        OnePassKind::Electric => &["electric"],
+        OnePassKind::Restorer => &["restore"],
+        OnePassKind::Towers => &["generator_pll"],
+    }
+}
+
+/// The sums that are made of what a masked language model computes.
+fn masked_names(is_generator: bool) -> [&'static str; 2] {
+    match is_generator {
+        false => ["pll", "pll_word_l2r"],
+        true => ["generator_pll", "generator_pll_word_l2r"],
+    }
+}
+
+/// Scores every pair of a set with every network whose scores are not saved.
 ///
 /// # Errors
 /// A sentence has no token or more tokens than the networks have positions; a score is not finite.
-pub fn score_pairs(set: &PairSet, scorers: &TokenScorers, scoring: &PairScoring) -> Result<Vec<ScoredSet>> {
+pub fn score_pairs(
+    set: &PairSet,
+    scorers: &TokenScorers,
+    scoring: &PairScoring,
+    is_saved: &dyn Fn(&str) -> bool,
+) -> Result<Vec<ScoredSet>> {
     let encoded: Vec<EncodedPair> =
         set.pairs.iter().map(|pair| encode(pair, scoring)).collect::<Result<_>>()?;
+    let are_saved = |names: &[&str]| names.iter().all(|name| is_saved(name));
     let mut all = Vec::new();
-    for scorer in &scorers.one_pass {
+    for scorer in scorers.one_pass.iter().filter(|scorer| !are_saved(one_pass_names(scorer.kind))) {
         all.extend(one_pass(&encoded, scorer, scoring)?);
     }
-    for scorer in &scorers.masked {
+    for scorer in scorers.masked.iter().filter(|scorer| !are_saved(&masked_names(scorer.is_generator))) {
         all.extend(masked(&encoded, scorer, scoring)?);
     }
     Ok(all)
@@ -76,8 +107,11 @@ pub fn score_pairs_by_model(
     scoring: &PairScoring,
 ) -> Result<Vec<PairScore>> {
     let special = scoring.tokenizer.special();
+    // In ascending order, so that two sentences of the same words have the same sum to the last bit.
     let sum = |ids: &Vec<u32>| -> f64 {
-        model.log_probs(&with_ends(ids, special.cls, special.sep)).into_iter().sum()
+        let mut scores = model.log_probs(&with_ends(ids, special.cls, special.sep));
+        scores.sort_by(f64::total_cmp);
+        scores.into_iter().sum()
     };
     let score = |(index, pair): (usize, &MinimalPair)| {
         (scoring.stop)()?;
@@ -200,10 +234,7 @@ struct Query<'a> {
 
 /// The scores by a masked language model.
 fn masked(encoded: &[EncodedPair], scorer: &MaskedScorer, scoring: &PairScoring) -> Result<Vec<ScoredSet>> {
-    let [pll, by_word] = match scorer.is_generator {
-        false => ["pll", "pll_word_l2r"],
-        true => ["generator_pll", "generator_pll_word_l2r"],
-    };
+    let [pll, by_word] = masked_names(scorer.is_generator);
     let (mut single, mut word_rest) = (Vec::new(), Vec::new());
     for (index, pair) in encoded.iter().enumerate() {
         for (side, sentence) in pair.sentences().into_iter().enumerate() {

@@ -30,6 +30,7 @@ pub fn squad_score(record: &SquadRecord, scores: &SquadScores) -> Result<Score> 
         n_train: record.n_train,
         steps: record.steps,
         n_cut: 0,
+        is_constant: None,
     })
 }
 

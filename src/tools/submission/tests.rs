@@ -24,6 +24,7 @@ fn a_score(task: TaskName, finetune_seed: u64, value: f64) -> Score {
         n_train: 3,
         steps: 1,
         n_cut: 0,
+        is_constant: None,
     }
 }
 

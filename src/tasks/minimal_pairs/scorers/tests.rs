@@ -58,7 +58,11 @@ fn set() -> PairSet {
 fn scored(kind: &str) -> Vec<ScoredSet> {
     let (tokenizer, objective) = (tokenizer(), objective(kind));
     let scoring = PairScoring { tokenizer: &tokenizer, positions: 32, stop: &|| Ok(()) };
-    score_pairs(&set(), &objective.scorers(), &scoring).unwrap()
+    let scorers = objective.scorers();
+    let scored = score_pairs(&set(), &scorers, &scoring, &|_| false).unwrap();
+    assert_eq!(scorer_names(&scorers), scored.iter().map(|set| set.scorer).collect::<Vec<_>>());
+    assert!(score_pairs(&set(), &scorers, &scoring, &|_| true).unwrap().is_empty(), "all are saved");
+    scored
 }
 
 fn sums(scored: &[ScoredSet], scorer: &str) -> Vec<[f64; 2]> {
@@ -186,7 +190,7 @@ fn discriminators_sum_the_log_probability_of_original() {
 fn a_sentence_that_does_not_fit_is_named() {
     let (tokenizer, objective) = (tokenizer(), objective("mlm"));
     let scoring = PairScoring { tokenizer: &tokenizer, positions: 5, stop: &|| Ok(()) };
-    let error = score_pairs(&set(), &objective.scorers(), &scoring).unwrap_err();
+    let error = score_pairs(&set(), &objective.scorers(), &scoring, &|_| false).unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r#"
     "the cats play." (number) has 4 tokens, and the model takes 1 to 3 between [CLS] and [SEP]
     hint: raise model.positions, or leave this set out
