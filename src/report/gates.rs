@@ -204,8 +204,8 @@ fn collapsed(gate: &GateSpec, axes: &Axes, frames: &PlanFrames) -> Result<Gate> 
     Ok(Gate { condition, failures, evidence: vec![format!("{n_runs} runs")] })
 }
 
-/// How many of some runs of one task have collapsed. Records from before constant predictions were counted are
-/// judged by their scores.
+/// How many of some runs of one task have collapsed. Records from before constant predictions were counted
+/// are judged by their scores.
 fn collapsed_runs(runs: &DataFrame) -> Result<usize> {
     // Accuracies of tasks with two classes: the other class has the rest.
     const TWO_CLASSES: [&str; 6] = ["sst2", "mrpc", "rte", "qnli", "qqp", "wnli"];
