@@ -7,11 +7,11 @@ use super::published_model::PublishedModel;
 use super::step_time::check_steps;
 use super::tasks::PreparedTask;
 use crate::error::{Error, Result};
-use crate::experiment::{DataSpec, TaskName, Trial, TrialSpec};
+use crate::experiment::{Control, DataSpec, TaskName, Trial, TrialSpec};
 use crate::flops;
 use crate::hub::DataEnv;
 use crate::records::Sink;
-use crate::tasks::open_pairs;
+use crate::tasks::{check_pairs_fit, open_pairs};
 use crate::text::TextOpener;
 
 /// Bytes of a parameter in a final checkpoint (f32).
@@ -89,7 +89,32 @@ pub fn prepare(
             PreparedText::open(texts.opener(&spec.data)?, spec.train.seq_len, sink)
         })?;
     }
+    if !pretrain_only {
+        check_pairs(specs(), &prepared)?;
+    }
     Ok(prepared)
+}
+
+/// Refuses minimal pairs with a sentence that is too long for a trial's networks, each combination once.
+fn check_pairs<'s>(specs: impl Iterator<Item = &'s TrialSpec>, prepared: &PreparedData) -> Result<()> {
+    let is_scored = |spec: &&TrialSpec| {
+        spec.published.is_none()
+            && spec.control != Some(Control::TextModels)
+            && !spec.evaluate.minimal_pairs.is_empty()
+    };
+    let mut checked = Vec::new();
+    for spec in specs.filter(is_scored) {
+        let key = (&spec.data, &spec.evaluate.minimal_pairs, spec.model.positions);
+        if checked.contains(&key) {
+            continue;
+        }
+        let tokenizer = &prepared.text(spec)?.tokenizer;
+        for set in prepared.tasks(spec)?.pair_sets() {
+            check_pairs_fit(set, tokenizer, spec.model.positions)?;
+        }
+        checked.push(key);
+    }
+    Ok(())
 }
 
 fn open_task(task: TaskName, spec: &TrialSpec, env: &DataEnv, sink: &dyn Sink) -> Result<PreparedTask> {

@@ -36,8 +36,8 @@ pub use glue::{
 pub(crate) use glue::{split_files, task_files};
 pub use metrics::{SquadPredictions, SquadScores, squad_scores};
 pub use minimal_pairs::{
-    PairAccuracy, PairScoring, PairSet, PairSummary, measure_of_pairs, open_pairs, pair_files, score_pairs,
-    score_pairs_by_model, scorer_names, summarise_pairs,
+    PairAccuracy, PairScoring, PairSet, PairSummary, check_pairs_fit, measure_of_pairs, open_pairs,
+    pair_files, score_pairs, score_pairs_by_model, scorer_names, summarise_pairs,
 };
 pub use probe::Probing;
 pub use published::open_published;

@@ -96,3 +96,21 @@ fn more_trials_need_more_space() {
     assert!(bytes(&[&first, &second], 1) > one);
     assert_eq!(bytes(&[&first, &second], 2), 2 * one);
 }
+
+#[test]
+fn pairs_that_do_not_fit_stop_the_run_before_it_trains() {
+    let mut trial = a_trial(1);
+    trial.spec.evaluate.minimal_pairs =
+        vec![serde_json::from_str(r#"{"kind": "language", "pairs": 60}"#).unwrap()];
+    let prepared_with = |positions| {
+        let mut trial = trial.clone();
+        trial.spec.model.positions = positions;
+        let env = an_env();
+        let texts = Texts::new([&trial], &env);
+        prepare(&[&trial], &texts, &env, false, &Silent).map(drop)
+    };
+    prepared_with(128).unwrap();
+    let error = prepared_with(8).unwrap_err().to_string();
+    assert!(error.contains("the model takes 1 to 6 between [CLS] and [SEP]"), "{error}");
+    assert!(error.contains("hint: raise model.positions"), "{error}");
+}

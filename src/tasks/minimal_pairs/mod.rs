@@ -9,5 +9,5 @@ mod scorers;
 mod sets;
 
 pub use score::{PairAccuracy, PairSummary, measure_of_pairs, summarise_pairs};
-pub use scorers::{PairScoring, score_pairs, score_pairs_by_model, scorer_names};
+pub use scorers::{PairScoring, check_pairs_fit, score_pairs, score_pairs_by_model, scorer_names};
 pub use sets::{PairSet, open_pairs, pair_files};

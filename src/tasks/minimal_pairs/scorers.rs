@@ -97,6 +97,15 @@ pub fn score_pairs(
     Ok(all)
 }
 
+/// Checks before training that every sentence of a set fits into the networks' positions.
+///
+/// # Errors
+/// A sentence has no token or more tokens than the networks have positions.
+pub fn check_pairs_fit(set: &PairSet, tokenizer: &Tokenizer, positions: usize) -> Result<()> {
+    let scoring = PairScoring { tokenizer, positions, stop: &|| Ok(()) };
+    set.pairs.iter().try_for_each(|pair| encode(pair, &scoring).map(drop))
+}
+
 /// The scores of a set by a model of token counts: Σ log p(x) over the tokens of a sentence.
 ///
 /// # Errors
