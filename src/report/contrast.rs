@@ -73,6 +73,8 @@ pub enum Obstacle {
     NoPoint(String),
     /// Some trials are not done: finished and planned.
     Unfinished(usize, usize),
+    /// Some untrained controls of a side are not done: finished and planned.
+    UnfinishedControls(usize, usize),
     /// A side has no seed with a value.
     NoSeed,
     /// A side has a single seed, or no seed differs from another.
@@ -247,8 +249,10 @@ fn estimate(contrast: &Planned, summary: &Summary) -> (Option<Estimate>, Option<
     }
     let estimate = of_sides(contrast, quantity, summary);
     let (n_done, n_trials) = progress(contrast, summary);
+    let (n_controls_done, n_controls) = progress_of_controls(contrast, summary);
     let obstacle = match &estimate {
         _ if n_done < n_trials => Some(Obstacle::Unfinished(n_done, n_trials)),
+        _ if n_controls_done < n_controls => Some(Obstacle::UnfinishedControls(n_controls_done, n_controls)),
         None => Some(Obstacle::NoSeed),
         Some(estimate) if estimate.error.is_none() => Some(Obstacle::NoSpread),
         Some(_) => None,
@@ -314,4 +318,11 @@ fn progress(contrast: &Planned, summary: &Summary) -> (usize, usize) {
     points.dedup();
     let of = points.iter().filter_map(|point| summary.points.get(*point));
     of.fold((0, 0), |(done, all), point| (done + point.n_done, all + point.n_trials))
+}
+
+/// Finished and planned control trials of the sides that are meant before training.
+fn progress_of_controls(contrast: &Planned, summary: &Summary) -> (usize, usize) {
+    let untrained = contrast.sides.iter().filter(|side| side.is_untrained);
+    let points: Vec<usize> = untrained.flat_map(|side| side.points.clone()).collect();
+    summary.controls.untrained_progress(&points)
 }

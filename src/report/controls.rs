@@ -20,6 +20,9 @@ pub struct Controls {
     pub baselines: Vec<Baseline>,
     /// For every point of the sweep and every quantity the same encoders before training, seed by seed.
     pub of_points: Vec<Vec<Cell>>,
+    /// For every point of the sweep the control trials of its encoders before training, and whether each is
+    /// done.
+    untrained_trials: Vec<Vec<(TrialId, bool)>>,
 }
 
 /// An encoder before training.
@@ -58,6 +61,18 @@ impl Controls {
     pub fn untrained_of(&self, point: usize, quantity: usize) -> Option<&Cell> {
         self.of_points.get(point)?.get(quantity)
     }
+
+    /// Finished and planned control trials of the encoders of some points before training. Points may share
+    /// them.
+    pub fn untrained_progress(&self, points: &[usize]) -> (usize, usize) {
+        let trials: BTreeMap<&TrialId, bool> = points
+            .iter()
+            .filter_map(|point| self.untrained_trials.get(*point))
+            .flatten()
+            .map(|(id, is_done)| (id, *is_done))
+            .collect();
+        (trials.values().filter(|is_done| **is_done).count(), trials.len())
+    }
 }
 
 /// Summarises the finished controls.
@@ -69,7 +84,9 @@ pub fn of(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> 
         .filter(|one| one.spec.control == Some(Control::Untrained))
         .cloned()
         .collect();
+    let untrained_trials = untrained_trials(axes, measurements.trials, &values);
     Ok(Controls {
+        untrained_trials,
         untrained: untrained_rows(&untrained, &values, quantities.len()),
         baselines: baselines(measurements, quantities),
         of_points: of_points(axes, measurements.trials, &values, quantities.len()),
@@ -114,6 +131,16 @@ fn of_points(axes: &Axes, trials: &[Trial], values: &[TrialValues], n_quantities
         cells(&controls.collect::<Vec<_>>(), n_quantities)
     };
     axes.points.iter().map(of_point).collect()
+}
+
+/// The control trials of the encoders of every point before training, and whether each is done.
+fn untrained_trials(axes: &Axes, trials: &[Trial], values: &[TrialValues]) -> Vec<Vec<(TrialId, bool)>> {
+    let control = |trial: &usize| {
+        let id = trials.get(*trial)?.spec.control(Control::Untrained)?.id();
+        let is_done = values.iter().any(|one| one.id == id.0);
+        Some((id, is_done))
+    };
+    axes.points.iter().map(|point| point.trials.iter().filter_map(control).collect()).collect()
 }
 
 /// The baselines: the majority class, guessing, then those of the control trials in the order of the table.

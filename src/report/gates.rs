@@ -163,6 +163,11 @@ fn differences(
 ) -> std::result::Result<Vec<f64>, String> {
     let controls = &summary.controls;
     if reference == Reference::Untrained {
+        // The seeds that are there might be the good ones.
+        let (n_done, n_controls) = controls.untrained_progress(&[point]);
+        if n_done < n_controls {
+            return Err(format!("{n_done} of {n_controls} untrained controls done"));
+        }
         let untrained = controls.untrained_of(point, index);
         let difference = |(seed, value): &(u64, Option<f64>)| Some((*value)? - untrained?.of_seed(*seed)?);
         let found: Vec<f64> = cell.seeds.iter().filter_map(difference).collect();

@@ -228,6 +228,9 @@ fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
             format!("No point of this sweep over the {path} is {side}.")
         }
         Obstacle::Unfinished(done, all) => format!("Open, since {done} of {all} trials are done."),
+        Obstacle::UnfinishedControls(done, all) => {
+            format!("Open, since {done} of {all} untrained controls are done.")
+        }
         Obstacle::NoSeed => "No seed has a value on every side.".into(),
         Obstacle::NoSpread => "Open, since the seeds show no spread: run more of them.".into(),
     }

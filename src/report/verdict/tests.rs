@@ -5,7 +5,9 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::Word;
-use crate::experiment::{Collapsed, ContrastSpec, GateSpec, PairSpec, Reference, ReportSpec, TaskName};
+use crate::experiment::{
+    Collapsed, ContrastSpec, Control, GateSpec, PairSpec, Reference, ReportSpec, TaskName,
+};
 use crate::records::Outcome;
 use crate::report::fixture::{Fixture, outcome};
 
@@ -225,6 +227,44 @@ fn gates_hold_against_the_controls() {
     agrees: learnt something. The accuracy on language pairs (disc_sum, %) should be higher at all points than before training; the difference is +23.76, 95 % interval [+19.10, +28.42], n = 3 paired seeds, p = 0.002.
     The best mean of cola, rte is 46.56 ± 0.53 (sd), n = 3, at 0.25.
     ");
+}
+
+/// The seeds whose control is done might be the good ones: a claim about training waits for all of them.
+#[test]
+fn nothing_is_concluded_while_untrained_controls_are_missing() {
+    let mut fixture = Fixture::with_controls();
+    let all = json!({});
+    let learnt = ContrastSpec {
+        measure: Some("pairs.language.disc_sum".into()),
+        ..contrast("learnt something", all.clone(), json!("untrained"))
+    };
+    let more = ContrastSpec {
+        by_more_than: Some(PairSpec { better: selector(all), than: json!("untrained") }),
+        ..ContrastSpec {
+            than: json!({"model.generator_ratio": 0.5}),
+            better: selector(json!({"model.generator_ratio": 0.25})),
+            ..learnt.clone()
+        }
+    };
+    fixture.experiment.expect.contrasts = vec![learnt, more];
+    let words =
+        |fixture: &Fixture| fixture.verdict().contrasts.iter().map(|one| one.word).collect::<Vec<_>>();
+    // The difference of 2 points minus the gain of 24 is as clear as the gain.
+    assert_eq!(words(&fixture), [Word::Agrees, Word::Contradicts]);
+    let control = fixture.controls.iter().find(|one| one.spec.control == Some(Control::Untrained)).unwrap();
+    fs::remove_file(fixture.results().join(&control.id.0).join("outcome.json")).unwrap();
+    assert_eq!(words(&fixture), [Word::Open, Word::Open]);
+    let verdict = fixture.verdict();
+    assert!(verdict.contrasts.iter().all(|one| one.adjusted_p.is_none()));
+    let sentence = "Open, since 2 of 3 untrained controls are done.";
+    assert_eq!(verdict.text.matches(sentence).count(), 2, "{}", verdict.text);
+
+    fixture.experiment.expect.contrasts.clear();
+    fixture.experiment.expect.gates =
+        vec![GateSpec { above: Some(Reference::Untrained), ..gate("pairs.language.disc_sum") }];
+    let gate = &fixture.verdict().gates[0];
+    assert_eq!(gate.failures[0], "0.25: 2 of 3 untrained controls done");
+    assert_eq!(gate.failures.len(), 3, "every point has this encoder");
 }
 
 #[test]
