@@ -178,6 +178,31 @@ fn contrasts_are_those_of_the_file() {
     ");
 }
 
+/// Recorded trials may be of another sweep than the file's. What is left of a list is another contrast: it is
+/// not tested in its place, and the correction is for the contrasts that this sweep can ask.
+#[test]
+fn a_listed_value_outside_the_sweep_leaves_its_contrast_open() {
+    let mut fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+    let better = json!({"model.generator_ratio": [0.25, 0.5]});
+    let than = |values: Value| json!({"model.generator_ratio": values});
+    fixture.experiment.expect.contrasts = vec![
+        contrast("above an eighth and the full width", better.clone(), than(json!([0.125, 1.0]))),
+        contrast("above the full width", better, than(json!(1.0))),
+    ];
+    fixture.experiment.expect.gates =
+        vec![GateSpec { at_least: Some(1.0), at: selector(than(json!([0.125, 1.0]))), ..gate("cola") }];
+    let failures = fixture.verdict().gates[0].failures.clone();
+    assert_eq!(failures, ["no point of this sweep has model.generator_ratio = 0.125"]);
+    fixture.experiment.expect.gates.clear();
+    let verdict = fixture.verdict();
+    let [first, second] = &verdict.contrasts[..] else { panic!("two contrasts") };
+    assert_eq!((first.word, &first.estimate, first.adjusted_p), (Word::Open, &None, None));
+    assert_eq!((second.word, second.adjusted_p), (Word::Agrees, second.estimate.as_ref().unwrap().p()));
+    let sentence = "open: above an eighth and the full width (primary). Open, since no point of this sweep has \
+                    model.generator_ratio = 0.125.";
+    assert!(verdict.text.contains(sentence) && !verdict.text.contains("Holm"), "{}", verdict.text);
+}
+
 #[test]
 fn lower_is_better_for_losses() {
     let mut fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
