@@ -48,5 +48,5 @@ pub use format::task_name::TaskName;
 pub use format::top_level::{CostAxis, ExperimentSpec, ReportSpec};
 pub use format::train::{Budget, OptimizerKind, TrainSpec};
 pub use load::{Experiment, load};
-pub use sweep_point::{SweepPoint, matches_value, same_value, value_label, value_labels};
+pub use sweep_point::{SweepPoint, idle_values, matches_value, same_value, value_label, value_labels};
 pub use trial::{Trial, TrialId, TrialSpec};

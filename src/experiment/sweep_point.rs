@@ -67,6 +67,30 @@ impl FromIterator<(String, Value)> for SweepPoint {
     }
 }
 
+/// The listed values of a selector without which it selects as many points: each with its path. A value that
+/// only occurs beside others than the selector names is one of them.
+pub fn idle_values<'s>(
+    selector: &'s Map<String, Value>,
+    points: &[&SweepPoint],
+) -> Vec<(&'s str, &'s Value)> {
+    let mut idle = Vec::new();
+    for (path, wanted) in selector {
+        let Value::Array(any) = wanted else { continue };
+        // A list may itself be a value of the sweep.
+        if points.iter().filter_map(|point| point.value(path)).any(|actual| same_value(wanted, actual)) {
+            continue;
+        }
+        for value in any {
+            let mut narrowed = selector.clone();
+            narrowed.insert(path.clone(), value.clone());
+            if !points.iter().any(|point| point.is_selected_by(&narrowed)) {
+                idle.push((path.as_str(), value));
+            }
+        }
+    }
+    idle
+}
+
 /// Whether two values of a sweep are the same: 1 and 1.0 are, and the order of a mapping's keys does not
 /// matter.
 pub fn same_value(a: &Value, b: &Value) -> bool {
@@ -170,6 +194,26 @@ mod tests {
         let selects = |selector: Value| at.is_selected_by(selector.as_object().unwrap());
         assert!(selects(json!({})) && selects(json!({"model.hidden": [64, 128.0], "objective": "rtd"})));
         assert!(!selects(json!({"model.hidden": [64, 256]})) && !selects(json!({"train.steps": 1})));
+    }
+
+    #[test]
+    fn a_listed_value_without_a_point_is_named() {
+        let at = |width: u64, kind: &str| {
+            point(&[("model.hidden", json!(width)), ("objective.kind", json!(kind))])
+        };
+        let points = [at(64, "rtd"), at(64, "mlm"), at(128, "rtd")];
+        let points: Vec<&SweepPoint> = points.iter().collect();
+        let idle = |selector: Value| -> Vec<String> {
+            let found = idle_values(selector.as_object().unwrap(), &points);
+            found.into_iter().map(|(path, value)| format!("{path} {value}")).collect()
+        };
+        assert!(idle(json!({"model.hidden": [64, 128.0], "objective.kind": ["rtd", "mlm"]})).is_empty());
+        assert_eq!(idle(json!({"model.hidden": [64, 256]})), ["model.hidden 256"]);
+        // 128 is in the sweep, but not with this objective.
+        assert_eq!(idle(json!({"model.hidden": [64, 128], "objective.kind": "mlm"})), ["model.hidden 128"]);
+        let lists = point(&[("evaluate.tasks", json!(["cola", "rte"]))]);
+        let selector = json!({"evaluate.tasks": ["cola", "rte"]});
+        assert!(idle_values(selector.as_object().unwrap(), &[&lists]).is_empty());
     }
 
     /// trial.json holds a point as a list of pairs.

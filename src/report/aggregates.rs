@@ -7,7 +7,7 @@
 
 use super::axes::Axes;
 use super::contrast::{Side, Tested};
-use super::quantity::is_in_the_mean;
+use super::quantity::{QuantityKind, is_in_the_mean};
 use super::statistics::Summary;
 use super::table::Table;
 use crate::rng::{Purpose, Stream};
@@ -19,9 +19,9 @@ const N_RESAMPLES: usize = 2000;
 /// What the columns mean, for the page that shows them.
 pub const RULE: &str = "Over all tasks and seeds of a point, from 5 seeds on. A score is scaled so that 0 is the majority \
 class and 100 is perfect. IQM: the interquartile mean, without the lowest and highest quarter of the scores. P(improvement): \
-the probability that a random seed of the first side scores above a random seed of the second on a random task; a tie counts \
-one half. Brackets: 2.5 to 97.5 % of 2,000 stratified bootstraps, which resample the seeds task by task; with few seeds they \
-cover less than 95 %.";
+the probability that a random seed of the first side scores above a random seed of the second on a random task, or on the \
+one task of the contrast; a tie counts one half. Contrasts on other measures have none. Brackets: 2.5 to 97.5 % of 2,000 \
+stratified bootstraps, which resample the seeds task by task; with few seeds they cover less than 95 %.";
 
 /// The scores of one side: one list per task, one value per seed.
 type Scores = Vec<Vec<f64>>;
@@ -75,7 +75,7 @@ pub fn table(axes: &Axes, summary: &Summary, contrasts: &[Tested]) -> Option<Tab
         format!("{value:.decimals$}{}", ends.unwrap_or_default())
     };
     for (index, point) in axes.points.iter().enumerate() {
-        let Some(scores) = scores_of(&[index], summary) else { continue };
+        let Some(scores) = scores_of(&[index], None, summary) else { continue };
         let Some(iqm) = interquartile_mean(&scores) else { continue };
         let ends = stratified_bootstrap(&[&scores], |sides| interquartile_mean(sides.first()?));
         let n = scores.first().map_or(0, Vec::len);
@@ -83,7 +83,18 @@ pub fn table(axes: &Axes, summary: &Summary, contrasts: &[Tested]) -> Option<Tab
     }
     for contrast in contrasts {
         let [first, second] = &contrast.planned.sides[..] else { continue };
-        let of = |side: &Side| if side.is_untrained { None } else { scores_of(&side.points, summary) };
+        // Minimal pairs, a probe or held-out text say nothing about the tasks.
+        let (only, name) = match contrast.planned.quantity.and_then(|index| summary.quantities.get(index)) {
+            Some(quantity) if quantity.kind == QuantityKind::Mean => (None, "P(improvement)".to_string()),
+            Some(quantity) if quantity.task().is_some() => {
+                (contrast.planned.quantity, format!("P(improvement) on {}", quantity.short))
+            }
+            _ => continue,
+        };
+        let of = |side: &Side| match side.is_untrained || side.missing.is_some() {
+            true => None,
+            false => scores_of(&side.points, only, summary),
+        };
         let Some((a, b)) = of(first).zip(of(second)) else { continue };
         let Some(probability) = probability_of_improvement(&a, &b) else { continue };
         let ends = stratified_bootstrap(&[&a, &b], |sides| match sides {
@@ -91,16 +102,19 @@ pub fn table(axes: &Axes, summary: &Summary, contrasts: &[Tested]) -> Option<Tab
             _ => None,
         });
         let n = a.first().map_or(0, Vec::len);
-        let cells = [contrast.planned.name.clone(), n.to_string(), "P(improvement)".into()];
+        let cells = [contrast.planned.name.clone(), n.to_string(), name];
         table.row(cells.into_iter().chain([shown(probability, ends, 2)]).collect());
     }
     (!table.is_empty()).then_some(table)
 }
 
-/// The scaled scores of some points: for every task one value per seed, the mean over the points. None if
-/// there are too few tasks or seeds, or if a task has no majority class.
-fn scores_of(points: &[usize], summary: &Summary) -> Option<Scores> {
-    let tasks = summary.quantities.iter().enumerate().filter(|(_, quantity)| is_in_the_mean(quantity));
+/// The scaled scores of some points: for every task of the mean, or `only` for one, one value per seed, the
+/// mean over the points. None if there are too few tasks or seeds, or if a task has no majority class.
+fn scores_of(points: &[usize], only: Option<usize>, summary: &Summary) -> Option<Scores> {
+    let tasks = summary.quantities.iter().enumerate().filter(|(index, quantity)| match only {
+        Some(only) => *index == only,
+        None => is_in_the_mean(quantity),
+    });
     let of_task = |(index, majority): (usize, Option<f64>)| -> Option<Vec<f64>> {
         let majority = majority.filter(|majority| *majority < 100.0)?;
         let cells = points.iter().map(|point| summary.cell(*point, index)).collect::<Option<Vec<_>>>()?;
@@ -114,7 +128,9 @@ fn scores_of(points: &[usize], summary: &Summary) -> Option<Scores> {
     };
     let scores: Scores =
         tasks.map(|(index, quantity)| of_task((index, quantity.majority))).collect::<Option<_>>()?;
-    let is_enough = scores.len() > 1 && scores.iter().all(|values| values.len() >= FEWEST_SEEDS);
+    let has_several = summary.tasks_of_the_mean().len() > 1;
+    let is_enough =
+        has_several && !scores.is_empty() && scores.iter().all(|values| values.len() >= FEWEST_SEEDS);
     is_enough.then_some(scores)
 }
 
@@ -160,6 +176,42 @@ mod tests {
         let (low, high) = stratified_bootstrap(&[&varied], mean).unwrap();
         // Half of the standard error of one task: √2 / √5 / 2 = 0.316, times 1.96.
         assert!((low - (6.0 - 0.62)).abs() < 0.1 && (high - (6.0 + 0.62)).abs() < 0.1, "{low} {high}");
+    }
+
+    /// A contrast on another measure has no probability of improvement; one on a task has that task's alone.
+    #[test]
+    fn a_probability_of_improvement_is_of_the_contrasts_own_measure() {
+        let mut fixture = Fixture::with_controls_of(&[1, 2, 3, 4, 5]);
+        let of = |fixture: &Fixture| {
+            let table = table(&fixture.axes(), &fixture.summary(), &fixture.verdict().contrasts);
+            table.unwrap().to_markdown()
+        };
+        let at = |ratio: f64| serde_json::json!({ "model.generator_ratio": ratio });
+        let contrast = |measure: &str| crate::experiment::ContrastSpec {
+            name: "the claim".into(),
+            measure: Some(measure.into()),
+            better: at(0.25).as_object().cloned().unwrap(),
+            than: at(1.0),
+            by_more_than: None,
+            smallest_effect: None,
+        };
+        for (measure, is_of_tasks) in [
+            ("glue.mean", true),
+            ("cola", true),
+            ("pairs.language.disc_sum", false),
+            ("probe.cola", false),
+            ("held_out.disc_auc", false),
+        ] {
+            fixture.experiment.expect.contrasts = vec![contrast(measure)];
+            let text = of(&fixture);
+            assert_eq!(text.contains("P(improvement)"), is_of_tasks, "{measure}: {text}");
+            assert_eq!(text.contains("P(improvement) on cola"), measure == "cola", "{measure}: {text}");
+        }
+        // The scores of one task, not of all of them.
+        let summary = fixture.summary();
+        let cola = summary.quantities.iter().position(|one| one.name == "cola");
+        let scores = scores_of(&[0], cola, &summary).unwrap();
+        assert_eq!(scores, scores_of(&[0], None, &summary).unwrap()[..1]);
     }
 
     #[test]

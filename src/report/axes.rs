@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::experiment::{ReportSpec, SweepPoint, Trial, same_value, value_labels};
+use crate::experiment::{ReportSpec, SweepPoint, Trial, idle_values, same_value, value_label, value_labels};
 
 /// One point of the sweep with its trials, which differ in nothing but the seed.
 pub struct Point {
@@ -90,6 +90,16 @@ impl Axes {
     pub fn selected(&self, selector: &Map<String, Value>) -> Vec<usize> {
         let points = self.points.iter().enumerate();
         points.filter(|(_, point)| point.values.is_selected_by(selector)).map(|(index, _)| index).collect()
+    }
+
+    /// The listed values of a selector that no selected point has, such as `model.generator_ratio = 0.125`;
+    /// None if each has one.
+    pub fn without_a_point(&self, selector: &Map<String, Value>) -> Option<String> {
+        let points: Vec<&SweepPoint> = self.points.iter().map(|point| &point.values).collect();
+        let idle = idle_values(selector, &points).into_iter();
+        let words: Vec<String> =
+            idle.map(|(path, value)| format!("{path} = {}", value_label(value))).collect();
+        (!words.is_empty()).then(|| words.join(" or "))
     }
 
     /// The label of a point on the x axis.

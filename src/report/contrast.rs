@@ -45,6 +45,8 @@ pub struct Side {
     pub points: Vec<usize>,
     /// Whether their encoders before training are meant.
     pub is_untrained: bool,
+    /// Values that its selector lists and that no point has, in words.
+    pub missing: Option<String>,
     /// Its words.
     pub label: String,
 }
@@ -71,12 +73,24 @@ pub enum Obstacle {
     NotMeasured,
     /// A side has no point in this sweep.
     NoPoint(String),
+    /// A side lists values that no point of this sweep has.
+    NoValue(String),
     /// Some trials are not done: finished and planned.
     Unfinished(usize, usize),
+    /// Some untrained controls of a side are not done: finished and planned.
+    UnfinishedControls(usize, usize),
     /// A side has no seed with a value.
     NoSeed,
     /// A side has a single seed, or no seed differs from another.
     NoSpread,
+}
+
+impl Obstacle {
+    /// Whether other trials of this sweep would remove it. A contrast that the sweep cannot ask is not of the
+    /// family that Holm's method corrects for.
+    fn is_of_the_trials(&self) -> bool {
+        !matches!(self, Self::NoPoint(_) | Self::NoValue(_))
+    }
 }
 
 /// A contrast with what the seeds say.
@@ -92,6 +106,13 @@ pub struct Tested {
     pub word: Word,
     /// Why there is none.
     pub obstacle: Option<Obstacle>,
+}
+
+impl Tested {
+    /// Whether this sweep can ask it, so that it counts in the family.
+    pub fn is_of_the_family(&self) -> bool {
+        self.obstacle.as_ref().is_none_or(Obstacle::is_of_the_trials)
+    }
 }
 
 /// The contrasts of an experiment, the primary one first; empty if nothing was claimed.
@@ -123,6 +144,7 @@ fn pair(axes: &Axes, sign: f64, better: &Map<String, Value>, than: &Value) -> [S
         sign,
         points: axes.selected(selector),
         is_untrained: false,
+        missing: axes.without_a_point(selector),
         label: in_words(selector),
     };
     let first = side(sign, better);
@@ -131,6 +153,7 @@ fn pair(axes: &Axes, sign: f64, better: &Map<String, Value>, than: &Value) -> [S
         None => Side {
             sign: -sign,
             is_untrained: than == UNTRAINED,
+            missing: None,
             label: UNTRAINED.into(),
             points: first.points.clone(),
         },
@@ -183,6 +206,7 @@ fn of_best_points(experiment: &ExperimentSpec, axes: &Axes, summary: &Summary) -
                 .map(|(point, _)| *point)
                 .collect(),
             is_untrained: false,
+            missing: None,
             label: label.into(),
         };
         Planned {
@@ -216,10 +240,19 @@ fn of_best_points(experiment: &ExperimentSpec, axes: &Axes, summary: &Summary) -
 pub fn evaluate(planned: Vec<Planned>, summary: &Summary) -> Vec<Tested> {
     let estimates: Vec<(Option<Estimate>, Option<Obstacle>)> =
         planned.iter().map(|contrast| estimate(contrast, summary)).collect();
-    let p: Vec<Option<f64>> = estimates
+    let p_of = |(estimate, obstacle): &(Option<Estimate>, Option<Obstacle>)| match obstacle {
+        Some(_) => None,
+        None => estimate.as_ref()?.p(),
+    };
+    let is_asked: Vec<bool> = estimates
         .iter()
-        .map(|(estimate, obstacle)| if obstacle.is_some() { None } else { estimate.as_ref()?.p() })
+        .map(|(_, obstacle)| obstacle.as_ref().is_none_or(Obstacle::is_of_the_trials))
         .collect();
+    let family = estimates.iter().zip(&is_asked).filter(|(_, is_asked)| **is_asked);
+    let mut of_family = holm(&family.map(|(one, _)| p_of(one)).collect::<Vec<_>>()).into_iter();
+    let adjusted =
+        is_asked.into_iter().map(|is_asked| if is_asked { of_family.next().flatten() } else { None });
+    let adjusted: Vec<Option<f64>> = adjusted.collect();
     let tested = |((contrast, (estimate, obstacle)), adjusted_p): ((Planned, _), Option<f64>)| {
         let estimate: Option<Estimate> = estimate;
         let lower_is_better = contrast
@@ -236,7 +269,7 @@ pub fn evaluate(planned: Vec<Planned>, summary: &Summary) -> Vec<Tested> {
         };
         Tested { planned: contrast, estimate, adjusted_p, word, obstacle }
     };
-    planned.into_iter().zip(estimates).zip(holm(&p)).map(tested).collect()
+    planned.into_iter().zip(estimates).zip(adjusted).map(tested).collect()
 }
 
 /// The difference of a contrast. An obstacle does not hide a difference that some seeds have.
@@ -245,10 +278,16 @@ fn estimate(contrast: &Planned, summary: &Summary) -> (Option<Estimate>, Option<
     if let Some(empty) = contrast.sides.iter().find(|side| side.points.is_empty()) {
         return (None, Some(Obstacle::NoPoint(empty.label.clone())));
     }
+    // The points that are left would be another contrast than the planned one.
+    if let Some(missing) = contrast.sides.iter().find_map(|side| side.missing.clone()) {
+        return (None, Some(Obstacle::NoValue(missing)));
+    }
     let estimate = of_sides(contrast, quantity, summary);
     let (n_done, n_trials) = progress(contrast, summary);
+    let (n_controls_done, n_controls) = progress_of_controls(contrast, summary);
     let obstacle = match &estimate {
         _ if n_done < n_trials => Some(Obstacle::Unfinished(n_done, n_trials)),
+        _ if n_controls_done < n_controls => Some(Obstacle::UnfinishedControls(n_controls_done, n_controls)),
         None => Some(Obstacle::NoSeed),
         Some(estimate) if estimate.error.is_none() => Some(Obstacle::NoSpread),
         Some(_) => None,
@@ -314,4 +353,11 @@ fn progress(contrast: &Planned, summary: &Summary) -> (usize, usize) {
     points.dedup();
     let of = points.iter().filter_map(|point| summary.points.get(*point));
     of.fold((0, 0), |(done, all), point| (done + point.n_done, all + point.n_trials))
+}
+
+/// Finished and planned control trials of the sides that are meant before training.
+fn progress_of_controls(contrast: &Planned, summary: &Summary) -> (usize, usize) {
+    let untrained = contrast.sides.iter().filter(|side| side.is_untrained);
+    let points: Vec<usize> = untrained.flat_map(|side| side.points.clone()).collect();
+    summary.controls.untrained_progress(&points)
 }

@@ -11,6 +11,10 @@ use crate::error::Result;
 use crate::experiment::{Control, MeasureName, Reference, ReportSpec, Trial, TrialId, value_label};
 use crate::records::Measure;
 
+/// The references that models of word counts measure, in the order of the table.
+const TEXT_MODELS: [Reference; 4] =
+    [Reference::BagOfWords, Reference::Unigram, Reference::Trigram, Reference::Ceiling];
+
 /// The controls of a report.
 #[derive(Default)]
 pub struct Controls {
@@ -20,6 +24,11 @@ pub struct Controls {
     pub baselines: Vec<Baseline>,
     /// For every point of the sweep and every quantity the same encoders before training, seed by seed.
     pub of_points: Vec<Vec<Cell>>,
+    /// For every point of the sweep the control trials of its encoders before training, and whether each is
+    /// done.
+    untrained_trials: Vec<Vec<(TrialId, bool)>>,
+    /// For every point of the sweep the baselines of its own models of word counts.
+    text_models: Vec<Vec<Baseline>>,
 }
 
 /// An encoder before training.
@@ -44,19 +53,32 @@ pub struct Baseline {
 }
 
 impl Controls {
-    /// The value of a baseline for a quantity; None if it has none, or several that differ.
-    pub fn baseline(&self, reference: Reference, quantity: usize) -> Option<f64> {
-        self.value_of(reference.label(), quantity)
-    }
-
-    fn value_of(&self, name: &str, quantity: usize) -> Option<f64> {
-        let named = self.baselines.iter().filter(|baseline| baseline.name == name);
+    /// The value of a baseline that a point is compared with; None if it has none. Where points differ in
+    /// their text, each has its own models of word counts.
+    pub fn baseline(&self, reference: Reference, point: usize, quantity: usize) -> Option<f64> {
+        let baselines = match reference.is_text_model() {
+            true => self.text_models.get(point)?,
+            false => &self.baselines,
+        };
+        let named = baselines.iter().filter(|baseline| baseline.name == reference.label());
         named.filter_map(|baseline| *baseline.values.get(quantity)?).next()
     }
 
     /// The encoders of a point before training.
     pub fn untrained_of(&self, point: usize, quantity: usize) -> Option<&Cell> {
         self.of_points.get(point)?.get(quantity)
+    }
+
+    /// Finished and planned control trials of the encoders of some points before training. Points may share
+    /// them.
+    pub fn untrained_progress(&self, points: &[usize]) -> (usize, usize) {
+        let trials: BTreeMap<&TrialId, bool> = points
+            .iter()
+            .filter_map(|point| self.untrained_trials.get(*point))
+            .flatten()
+            .map(|(id, is_done)| (id, *is_done))
+            .collect();
+        (trials.values().filter(|is_done| **is_done).count(), trials.len())
     }
 }
 
@@ -69,7 +91,10 @@ pub fn of(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> 
         .filter(|one| one.spec.control == Some(Control::Untrained))
         .cloned()
         .collect();
+    let untrained_trials = untrained_trials(axes, measurements.trials, &values);
     Ok(Controls {
+        untrained_trials,
+        text_models: text_models(axes, measurements, quantities),
         untrained: untrained_rows(&untrained, &values, quantities.len()),
         baselines: baselines(measurements, quantities),
         of_points: of_points(axes, measurements.trials, &values, quantities.len()),
@@ -116,6 +141,34 @@ fn of_points(axes: &Axes, trials: &[Trial], values: &[TrialValues], n_quantities
     axes.points.iter().map(of_point).collect()
 }
 
+/// The control trials of the encoders of every point before training, and whether each is done.
+fn untrained_trials(axes: &Axes, trials: &[Trial], values: &[TrialValues]) -> Vec<Vec<(TrialId, bool)>> {
+    let control = |trial: &usize| {
+        let id = trials.get(*trial)?.spec.control(Control::Untrained)?.id();
+        let is_done = values.iter().any(|one| one.id == id.0);
+        Some((id, is_done))
+    };
+    axes.points.iter().map(|point| point.trials.iter().filter_map(control).collect()).collect()
+}
+
+/// The baselines of the models of word counts of every point.
+fn text_models(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> Vec<Vec<Baseline>> {
+    let of_point = |point: &Point| {
+        let own =
+            |trial: &usize| Some(measurements.trials.get(*trial)?.spec.control(Control::TextModels)?.id());
+        let ids: Vec<TrialId> = point.trials.iter().filter_map(own).collect();
+        let done = measurements.control_records.done.iter().filter(|done| ids.contains(&done.trial.id));
+        let measures: Vec<&Measure> = done.flat_map(|done| &done.outcome.measures).collect();
+        let named = |reference: Reference| {
+            let is_named = |measure: &&Measure| measure.baseline.as_deref() == Some(reference.label());
+            let own: Vec<&Measure> = measures.iter().copied().filter(is_named).collect();
+            Baseline { name: reference.label().into(), values: values_of(&own, quantities) }
+        };
+        TEXT_MODELS.map(named).to_vec()
+    };
+    axes.points.iter().map(of_point).collect()
+}
+
 /// The baselines: the majority class, guessing, then those of the control trials in the order of the table.
 fn baselines(measurements: &Measurements, quantities: &[Quantity]) -> Vec<Baseline> {
     let given = |reference: Reference, value: fn(&Quantity) -> Option<f64>| Baseline {
@@ -134,8 +187,7 @@ fn baselines(measurements: &Measurements, quantities: &[Quantity]) -> Vec<Baseli
         .filter(|(_, measure)| measure.baseline.is_some())
         .collect();
     let several = measured.iter().any(|(trial, _)| !trial.point.is_empty());
-    let order = [Reference::BagOfWords, Reference::Unigram, Reference::Trigram, Reference::Ceiling];
-    let mut names: Vec<String> = order.map(|reference| reference.label().to_string()).to_vec();
+    let mut names: Vec<String> = TEXT_MODELS.map(|reference| reference.label().to_string()).to_vec();
     for (_, measure) in &measured {
         let name = measure.baseline.clone().unwrap_or_default();
         if !names.contains(&name) {
@@ -202,12 +254,12 @@ mod tests {
         let names: Vec<&str> = controls.baselines.iter().map(|baseline| baseline.name.as_str()).collect();
         assert_eq!(names, ["majority class", "chance", "bag of words", "trigram", "ceiling"]);
         let place = |name: &str| summary.quantities.iter().position(|one| one.name == name).unwrap();
-        assert_eq!(controls.baseline(Reference::BagOfWords, place("cola")), Some(12.0));
-        assert_eq!(controls.baseline(Reference::BagOfWords, place("probe.cola")), Some(12.0));
+        assert_eq!(controls.baseline(Reference::BagOfWords, 0, place("cola")), Some(12.0));
+        assert_eq!(controls.baseline(Reference::BagOfWords, 0, place("probe.cola")), Some(12.0));
         // The mean needs the value of every task.
-        assert_eq!(controls.baseline(Reference::BagOfWords, place("glue.mean")), None);
-        assert_eq!(controls.baseline(Reference::Trigram, place("pairs.language.disc_sum")), Some(80.0));
-        assert_eq!(controls.baseline(Reference::Ceiling, place("held_out.disc_auc")), Some(0.93));
+        assert_eq!(controls.baseline(Reference::BagOfWords, 0, place("glue.mean")), None);
+        assert_eq!(controls.baseline(Reference::Trigram, 1, place("pairs.language.disc_sum")), Some(80.0));
+        assert_eq!(controls.baseline(Reference::Ceiling, 2, place("held_out.disc_auc")), Some(0.93));
         // All points of this sweep have one encoder, so that there is one row, and each point has its seeds.
         assert_eq!((controls.untrained.len(), controls.untrained[0].name.as_str()), (1, "untrained"));
         let pairs = place("pairs.language.disc_sum");
@@ -217,6 +269,28 @@ mod tests {
         let seeds: Vec<u64> =
             controls.untrained[0].cells[pairs].seeds.iter().map(|(seed, _)| *seed).collect();
         assert_eq!(seeds, [1, 2, 3]);
+    }
+
+    /// Two lengths of a sequence have two ceilings: a point is compared with that of its own control.
+    #[test]
+    fn points_with_other_texts_have_their_own_models_of_word_counts() {
+        let points = [64, 128].map(|length| vec![("train.seq_len".to_string(), serde_json::json!(length))]);
+        let report = ReportSpec { x: "train.seq_len".into(), ..ReportSpec::default() };
+        let fixture = Fixture::of(points.to_vec(), &[1, 2], report).and_controls();
+        let of_texts = |one: &&Trial| one.spec.control == Some(Control::TextModels);
+        let texts: Vec<&Trial> = fixture.controls.iter().filter(of_texts).collect();
+        assert_eq!(texts.len(), 2);
+        let mut outcome = crate::report::fixture::measured(texts[1]);
+        for measure in &mut outcome.measures {
+            measure.value = measure.value.map(|value| value + 1.0);
+        }
+        fixture.write(texts[1], &outcome);
+        let summary = fixture.summary();
+        let trigram = |point: usize| {
+            let pairs = summary.quantities.iter().position(|one| one.name == "pairs.language.disc_sum");
+            summary.controls.baseline(Reference::Trigram, point, pairs.unwrap())
+        };
+        assert_eq!((trigram(0), trigram(1), trigram(2)), (Some(80.0), Some(81.0), None));
     }
 
     /// A results folder from before there were controls still makes a report, and the page lists them.

@@ -34,13 +34,16 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
         _ => ObjectiveSpec::default(),
     };
     let steps = at("train.steps").and_then(Value::as_u64).unwrap_or(200);
+    let seq_len = at("train.seq_len").and_then(Value::as_u64).map(|length| length as usize);
+    let train = TrainSpec::default();
+    let train = TrainSpec { steps, seq_len: seq_len.unwrap_or(train.seq_len), ..train };
     let tasks = vec![TaskName::Rte, TaskName::Cola];
     let spec = TrialSpec {
         seed,
         model,
         objective,
         data: DataSpec::default(),
-        train: TrainSpec { steps, ..TrainSpec::default() },
+        train,
         published: None,
         evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
         control: None,
@@ -95,7 +98,12 @@ impl Fixture {
     /// Three ratios × three seeds with minimal pairs, a probe and all controls, which the made-up encoders
     /// beat.
     pub fn with_controls() -> Self {
-        Self::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]).and_controls()
+        Self::with_controls_of(&[1, 2, 3])
+    }
+
+    /// The same with other seeds.
+    pub fn with_controls_of(seeds: &[u64]) -> Self {
+        Self::sweep(&[0.25, 0.5, 1.0], seeds).and_controls()
     }
 
     /// Two widths × two objectives × three seeds with all controls, so that there are two encoders.
@@ -110,7 +118,7 @@ impl Fixture {
     }
 
     /// The same with minimal pairs, a probe and all controls.
-    fn and_controls(self) -> Self {
+    pub fn and_controls(self) -> Self {
         let mut fixture = self;
         for trial in &mut fixture.trials {
             trial.spec.evaluate.minimal_pairs = vec![PairSetSpec::Language { pairs: 4000 }];
@@ -294,7 +302,7 @@ pub fn outcome(trial: &Trial) -> Outcome {
 }
 
 /// What a finished trial with measures leaves: a trained one, or a control.
-fn measured(trial: &Trial) -> Outcome {
+pub fn measured(trial: &Trial) -> Outcome {
     let mut outcome = outcome(trial);
     let measure = |name: &str, baseline: Option<&str>, value: f64, chance: Option<f64>| Measure {
         name: name.into(),

@@ -93,6 +93,9 @@ fn measured(gate: &GateSpec, axes: &Axes, summary: &Summary) -> Gate {
     if selected.is_empty() {
         return failed("no point of this sweep is selected".into());
     }
+    if let Some(missing) = axes.without_a_point(&gate.at) {
+        return failed(format!("no point of this sweep has {missing}"));
+    }
     let (mut failures, mut evidence) = (Vec::new(), Vec::new());
     let mut n_measured = 0;
     for point in selected {
@@ -163,6 +166,11 @@ fn differences(
 ) -> std::result::Result<Vec<f64>, String> {
     let controls = &summary.controls;
     if reference == Reference::Untrained {
+        // The seeds that are there might be the good ones.
+        let (n_done, n_controls) = controls.untrained_progress(&[point]);
+        if n_done < n_controls {
+            return Err(format!("{n_done} of {n_controls} untrained controls done"));
+        }
         let untrained = controls.untrained_of(point, index);
         let difference = |(seed, value): &(u64, Option<f64>)| Some((*value)? - untrained?.of_seed(*seed)?);
         let found: Vec<f64> = cell.seeds.iter().filter_map(difference).collect();
@@ -172,7 +180,7 @@ fn differences(
             Ok(found)
         };
     }
-    match controls.baseline(reference, index) {
+    match controls.baseline(reference, point, index) {
         None => Err(format!("{} was not measured", reference.label())),
         Some(baseline) => Ok(cell.seeds.iter().filter_map(|(_, value)| Some((*value)? - baseline)).collect()),
     }
@@ -197,6 +205,9 @@ fn collapsed(gate: &GateSpec, axes: &Axes, frames: &PlanFrames) -> Result<Gate> 
             let (task, seed) = (first_text(&runs, "task")?, first_text(&runs, "seed")?);
             failures.push(format!("{name}, seed {seed}: {n} of {} runs on {task}", runs.height()));
         }
+    }
+    if let Some(missing) = axes.without_a_point(&gate.at) {
+        failures.push(format!("no point of this sweep has {missing}"));
     }
     if n_runs == 0 {
         failures.push("no fine-tuning run is finished".into());

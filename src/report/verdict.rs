@@ -79,9 +79,9 @@ pub fn judge(
         contrasts.iter_mut().for_each(|contrast| contrast.word = Word::Open);
     }
     let mut lines = sentences_of_gates(&gates);
-    let family = contrasts.len();
+    let family = contrasts.iter().filter(|contrast| contrast.is_of_the_family()).count();
     for (index, contrast) in contrasts.iter().enumerate() {
-        let is_primary = index == 0 && family > 1;
+        let is_primary = index == 0 && contrasts.len() > 1;
         lines.push(sentence(contrast, axes, summary, (family, is_primary, has_failed)));
     }
     if contrasts.is_empty() {
@@ -227,7 +227,11 @@ fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
             let path = axes.x_path.as_deref().map(last_word).unwrap_or_default();
             format!("No point of this sweep over the {path} is {side}.")
         }
+        Obstacle::NoValue(missing) => format!("Open, since no point of this sweep has {missing}."),
         Obstacle::Unfinished(done, all) => format!("Open, since {done} of {all} trials are done."),
+        Obstacle::UnfinishedControls(done, all) => {
+            format!("Open, since {done} of {all} untrained controls are done.")
+        }
         Obstacle::NoSeed => "No seed has a value on every side.".into(),
         Obstacle::NoSpread => "Open, since the seeds show no spread: run more of them.".into(),
     }

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use crate::experiment::document::problem::Problem;
 use crate::experiment::document::suggest::nearest;
 use crate::experiment::document::value_path::ValuePath;
-use crate::experiment::format::expect::{ContrastSpec, GateSpec, UNTRAINED};
+use crate::experiment::format::expect::{ContrastSpec, GateSpec, Reference, UNTRAINED};
 use crate::experiment::format::measure_name::{HELD_OUT, MeasureName, PAIR_SCORERS};
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::top_level::ExperimentSpec;
-use crate::experiment::sweep_point::value_labels;
+use crate::experiment::sweep_point::{SweepPoint, idle_values, value_labels};
 use crate::experiment::trial::Trial;
 
 /// The forms of a measure's name, for hints.
@@ -69,6 +69,11 @@ fn gate(gate: &GateSpec, at: &ValuePath, spec: &ExperimentSpec, swept: &[String]
         measure(&at.key("measure"), &gate.measure, spec, swept).into_iter().collect();
     for (key, reference) in [("above", gate.above), ("below", gate.below)] {
         let Some(reference) = reference else { continue };
+        if let Some(hint) = why_not(reference, &gate.measure) {
+            let what = format!("never stands beside {}, so that the gate could not hold", gate.measure);
+            problems.push(Problem::of(&at.key(key), &written(reference), what, hint));
+            continue;
+        }
         let controls = spec.evaluate.controls;
         let missing = match reference.label() {
             UNTRAINED if !controls.untrained => Some("evaluate.controls.untrained"),
@@ -84,6 +89,45 @@ fn gate(gate: &GateSpec, at: &ValuePath, spec: &ExperimentSpec, swept: &[String]
     problems
 }
 
+/// The word of a reference in the file.
+fn written(reference: Reference) -> Value {
+    serde_json::to_value(reference).unwrap_or_default()
+}
+
+/// What to use in place of a reference that no control has for a measure. None if one has it, or if the
+/// measure is no measure.
+fn why_not(reference: Reference, measure: &str) -> Option<&'static str> {
+    use MeasureName::{HeldOut, Mean, Pairs, Probe, Task};
+    let name = MeasureName::parse(measure)?;
+    let (is_measured, hint) = match reference {
+        Reference::Untrained => (
+            !matches!(name, Pairs { scorer: "electric" | "restore", .. }),
+            "an untrained control has no such network: use chance",
+        ),
+        Reference::Chance => (
+            matches!(name, Pairs { .. } | HeldOut("disc_auc")),
+            "chance is for pairs and held_out.disc_auc: use majority for tasks and probes, at_least or at_most for others",
+        ),
+        Reference::Majority => (
+            matches!(name, Task(_) | Mean | Probe(_)),
+            "the majority class is for tasks, glue.mean and probes: use chance for pairs, at_least or at_most for others",
+        ),
+        Reference::BagOfWords => (
+            matches!(name, Mean | Probe(_)) || matches!(name, Task(task) if !task.is_squad()),
+            "a bag of words is for tasks other than SQuAD, glue.mean and probes: use trigram for pairs",
+        ),
+        Reference::Unigram | Reference::Trigram => (
+            matches!(name, Pairs { .. } | HeldOut("masked_loss")),
+            "it is for pairs and held_out.masked_loss: use bag_of_words for tasks and probes",
+        ),
+        Reference::Ceiling => (
+            matches!(name, HeldOut("masked_loss")),
+            "the ceiling is of held_out.masked_loss: use at_least or at_most",
+        ),
+    };
+    (!is_measured).then_some(hint)
+}
+
 fn contrast(
     contrast: &ContrastSpec,
     at: &ValuePath,
@@ -94,6 +138,11 @@ fn contrast(
     if let Some(name) = &contrast.measure {
         problems.extend(measure(&at.key("measure"), name, spec, swept));
     }
+    if contrast.name.trim().is_empty() {
+        let hint = "name the claim in a few words, such as RTD above MLM";
+        problems.push(Problem::of(&at.key("name"), &contrast.name.clone().into(), "is empty", hint));
+    }
+    let measured = contrast.measure.as_deref().unwrap_or(&spec.report.y);
     let second = contrast.by_more_than.as_ref().map(|pair| (at.key("by_more_than"), &pair.than));
     for (place, than) in [(at.clone(), &contrast.than)].into_iter().chain(second) {
         let place = place.key("than");
@@ -102,6 +151,10 @@ fn contrast(
             if !spec.evaluate.controls.untrained {
                 let what = "is not measured, since evaluate.controls.untrained is false";
                 let hint = "set evaluate.controls.untrained to true, or compare with points of the sweep";
+                problems.push(Problem::of(&place, than, what, hint));
+            } else if why_not(Reference::Untrained, measured).is_some() {
+                let what = format!("never has {measured}");
+                let hint = "an untrained control has no such network: compare with points of the sweep";
                 problems.push(Problem::of(&place, than, what, hint));
             }
         } else if !than.is_object() {
@@ -209,7 +262,7 @@ fn overlap(
 
 fn selects_nothing(at: &ValuePath, selector: &Map<String, Value>, trials: &[Trial]) -> Option<Problem> {
     if trials.iter().any(|trial| trial.point.is_selected_by(selector)) {
-        return None;
+        return selects_too_little(at, selector, trials);
     }
     let paths: Vec<&str> = trials.first().map(|trial| trial.point.paths().collect()).unwrap_or_default();
     for (path, wanted) in selector {
@@ -224,16 +277,36 @@ fn selects_nothing(at: &ValuePath, selector: &Map<String, Value>, trials: &[Tria
         }
         let one = Map::from_iter([(path.clone(), wanted.clone())]);
         if !trials.iter().any(|trial| trial.point.is_selected_by(&one)) {
-            let mut values: Vec<Value> = Vec::new();
-            for value in trials.iter().filter_map(|trial| trial.point.value(path)) {
-                if !values.contains(value) {
-                    values.push(value.clone());
-                }
-            }
-            let hint = format!("the sweep has {}", value_labels(&values).join(", "));
-            return Some(Problem::of(&below, wanted, "is no value of the sweep", hint));
+            return Some(Problem::of(&below, wanted, "is no value of the sweep", values_of(path, trials)));
         }
     }
     let hint = "no single point has all of these values: select points that are in the sweep";
     Some(Problem::of(at, &Value::Object(selector.clone()), "selects no point of the sweep", hint))
+}
+
+/// The first listed value that selects no point: the others would silently stand for it.
+fn selects_too_little(at: &ValuePath, selector: &Map<String, Value>, trials: &[Trial]) -> Option<Problem> {
+    let points: Vec<&SweepPoint> = trials.iter().map(|trial| &trial.point).collect();
+    let (path, value) = idle_values(selector, &points).into_iter().next()?;
+    let one = Map::from_iter([(path.to_string(), value.clone())]);
+    let (what, why) = match points.iter().any(|point| point.is_selected_by(&one)) {
+        true => (
+            "is at no point with the other values of the selector",
+            "the list would be shorter than it reads".into(),
+        ),
+        false => ("is no value of the sweep", values_of(path, trials)),
+    };
+    let hint = format!("{why}: remove it from the list, or sweep it");
+    Some(Problem::of(&at.key(path), value, what, hint))
+}
+
+/// The values that the sweep has at a path, in words.
+fn values_of(path: &str, trials: &[Trial]) -> String {
+    let mut values: Vec<Value> = Vec::new();
+    for value in trials.iter().filter_map(|trial| trial.point.value(path)) {
+        if !values.contains(value) {
+            values.push(value.clone());
+        }
+    }
+    format!("the sweep has {}", value_labels(&values).join(", "))
 }

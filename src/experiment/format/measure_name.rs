@@ -59,8 +59,7 @@ pub const HELD_OUT: [&str; 31] = [
 ];
 
 /// How minimal pairs are scored; `generator_` before a name means by the generator.
-pub const PAIR_SCORERS: [&str; 7] =
-    ["disc_sum", "disc_diff", "pll", "pll_word_l2r", "causal", "electric", "restore"];
+pub const PAIR_SCORERS: [&str; 6] = ["disc_sum", "disc_diff", "pll", "pll_word_l2r", "electric", "restore"];
 
 impl<'a> MeasureName<'a> {
     /// Reads a name; None if it has none of the forms.

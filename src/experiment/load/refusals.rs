@@ -339,8 +339,8 @@ fn a_gate_has_one_condition_and_a_measure_that_is_measured() {
         hint: did you mean held_out.disc_auc?
      6. a.yaml:12: expect.gates[5].measure = "rte": is a task that is not evaluated
         hint: add rte to evaluate.tasks, or use glue.mean or one of cola
-     7. a.yaml:12: expect.gates[5].above = "unigram": is not measured, since evaluate.controls.text_models is false
-        hint: set evaluate.controls.text_models to true, or remove the gate
+     7. a.yaml:12: expect.gates[5].above = "unigram": never stands beside rte, so that the gate could not hold
+        hint: it is for pairs and held_out.masked_loss: use bag_of_words for tasks and probes
      8. a.yaml:13: expect.gates[6]: the key `measure` is missing
         hint: add `measure:`; use glue.mean, a task, pairs.SET.SCORER, probe.TASK or held_out.NAME
      9. a.yaml:14: expect.gates[7].measure = "cola": has no meaning beside collapsed
@@ -356,6 +356,55 @@ fn a_gate_has_one_condition_and_a_measure_that_is_measured() {
     "#);
 }
 
+/// Each of these could be asked, and no control has the number it asks for.
+#[test]
+fn a_reference_that_never_stands_beside_a_measure_is_refused() {
+    let wrong = [
+        ("cola", "chance"),
+        ("pairs.language.pll", "majority"),
+        ("pairs.language.pll", "bag_of_words"),
+        ("held_out.masked_loss", "majority"),
+        ("held_out.disc_auc", "unigram"),
+        ("glue.mean", "trigram"),
+        ("pairs.language.pll", "ceiling"),
+        ("pairs.language.electric", "untrained"),
+        ("pairs.language.restore", "untrained"),
+    ];
+    for (measure, reference) in wrong {
+        let text = format!("{CLAIM}expect:\n  gates:\n    - {{ measure: {measure}, above: {reference} }}\n");
+        let refused = refusal(&text, None, &[]);
+        let what = format!(
+            "expect.gates[0].above = {reference:?}: never stands beside {measure}, so that the gate could not hold"
+        );
+        assert!(refused.contains(&what) && refused.contains("hint: "), "{refused}");
+    }
+    let accepted = [
+        ("pairs.language.pll", "chance"),
+        ("held_out.disc_auc", "chance"),
+        ("cola", "majority"),
+        ("pairs.language.disc_sum", "untrained"),
+    ];
+    for (measure, reference) in accepted {
+        let text = format!("{CLAIM}expect:\n  gates:\n    - {{ measure: {measure}, above: {reference} }}\n");
+        assert_eq!(refusal(&text, None, &[]), "accepted with 2 trials", "{measure} {reference}");
+    }
+    let contrasts = "expect:
+  contrasts:
+    - { name: ' ', better: { objective.kind: rtd }, than: { objective.kind: mlm } }
+    - { name: one, measure: pairs.language.electric, better: {}, than: untrained }
+    - { name: two, measure: pairs.language.causal, better: {}, than: untrained }
+";
+    let refused = refusal(&format!("{CLAIM}{contrasts}"), None, &[]);
+    for words in [
+        "a.yaml has 3 mistakes",
+        "expect.contrasts[0].name = \" \": is empty",
+        "expect.contrasts[1].than = \"untrained\": never has pairs.language.electric",
+        "pairs.language.causal\": has a scorer that is not known",
+    ] {
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
 #[test]
 fn a_contrast_selects_points_and_has_a_name_of_its_own() {
     let contrasts = "expect:
@@ -364,6 +413,17 @@ fn a_contrast_selects_points_and_has_a_name_of_its_own() {
     - { name: two, measure: held_out.masked_loss, better: {}, than: untrained }
 ";
     assert_eq!(refusal(&format!("{CLAIM}{contrasts}"), None, &[]), "accepted with 2 trials");
+    let shorter = "expect:
+  contrasts:
+    - { name: one, better: { objective.kind: rtd }, than: { objective.kind: [mlm, electric] } }
+";
+    insta::assert_snapshot!(refusal(&format!("{CLAIM}{shorter}"), None, &[]), @r#"
+    a.yaml:7: expect.contrasts[0].than.objective.kind = "electric": is no value of the sweep
+    hint: the sweep has rtd, mlm: remove it from the list, or sweep it
+    "#);
+    // An overridden sweep may lack points that the file speaks of: its report leaves the contrast open.
+    let without = ["sweep={objective.kind: [rtd, mlm]}"];
+    assert_eq!(refusal(&format!("{CLAIM}{shorter}"), None, &without), "accepted with 2 trials");
     let one_point = ["sweep={objective.kind: [rtd]}"];
     assert_eq!(refusal(&format!("{CLAIM}{contrasts}"), None, &one_point), "accepted with 1 trials");
     let wrong = "expect:

@@ -5,7 +5,9 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::Word;
-use crate::experiment::{Collapsed, ContrastSpec, GateSpec, PairSpec, Reference, ReportSpec, TaskName};
+use crate::experiment::{
+    Collapsed, ContrastSpec, Control, GateSpec, PairSpec, Reference, ReportSpec, TaskName,
+};
 use crate::records::Outcome;
 use crate::report::fixture::{Fixture, outcome};
 
@@ -176,6 +178,31 @@ fn contrasts_are_those_of_the_file() {
     ");
 }
 
+/// Recorded trials may be of another sweep than the file's. What is left of a list is another contrast: it is
+/// not tested in its place, and the correction is for the contrasts that this sweep can ask.
+#[test]
+fn a_listed_value_outside_the_sweep_leaves_its_contrast_open() {
+    let mut fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
+    let better = json!({"model.generator_ratio": [0.25, 0.5]});
+    let than = |values: Value| json!({"model.generator_ratio": values});
+    fixture.experiment.expect.contrasts = vec![
+        contrast("above an eighth and the full width", better.clone(), than(json!([0.125, 1.0]))),
+        contrast("above the full width", better, than(json!(1.0))),
+    ];
+    fixture.experiment.expect.gates =
+        vec![GateSpec { at_least: Some(1.0), at: selector(than(json!([0.125, 1.0]))), ..gate("cola") }];
+    let failures = fixture.verdict().gates[0].failures.clone();
+    assert_eq!(failures, ["no point of this sweep has model.generator_ratio = 0.125"]);
+    fixture.experiment.expect.gates.clear();
+    let verdict = fixture.verdict();
+    let [first, second] = &verdict.contrasts[..] else { panic!("two contrasts") };
+    assert_eq!((first.word, &first.estimate, first.adjusted_p), (Word::Open, &None, None));
+    assert_eq!((second.word, second.adjusted_p), (Word::Agrees, second.estimate.as_ref().unwrap().p()));
+    let sentence = "open: above an eighth and the full width (primary). Open, since no point of this sweep has \
+                    model.generator_ratio = 0.125.";
+    assert!(verdict.text.contains(sentence) && !verdict.text.contains("Holm"), "{}", verdict.text);
+}
+
 #[test]
 fn lower_is_better_for_losses() {
     let mut fixture = Fixture::sweep(&[0.25, 1.0], &[1, 2, 3]);
@@ -225,6 +252,44 @@ fn gates_hold_against_the_controls() {
     agrees: learnt something. The accuracy on language pairs (disc_sum, %) should be higher at all points than before training; the difference is +23.76, 95 % interval [+19.10, +28.42], n = 3 paired seeds, p = 0.002.
     The best mean of cola, rte is 46.56 ± 0.53 (sd), n = 3, at 0.25.
     ");
+}
+
+/// The seeds whose control is done might be the good ones: a claim about training waits for all of them.
+#[test]
+fn nothing_is_concluded_while_untrained_controls_are_missing() {
+    let mut fixture = Fixture::with_controls();
+    let all = json!({});
+    let learnt = ContrastSpec {
+        measure: Some("pairs.language.disc_sum".into()),
+        ..contrast("learnt something", all.clone(), json!("untrained"))
+    };
+    let more = ContrastSpec {
+        by_more_than: Some(PairSpec { better: selector(all), than: json!("untrained") }),
+        ..ContrastSpec {
+            than: json!({"model.generator_ratio": 0.5}),
+            better: selector(json!({"model.generator_ratio": 0.25})),
+            ..learnt.clone()
+        }
+    };
+    fixture.experiment.expect.contrasts = vec![learnt, more];
+    let words =
+        |fixture: &Fixture| fixture.verdict().contrasts.iter().map(|one| one.word).collect::<Vec<_>>();
+    // The difference of 2 points minus the gain of 24 is as clear as the gain.
+    assert_eq!(words(&fixture), [Word::Agrees, Word::Contradicts]);
+    let control = fixture.controls.iter().find(|one| one.spec.control == Some(Control::Untrained)).unwrap();
+    fs::remove_file(fixture.results().join(&control.id.0).join("outcome.json")).unwrap();
+    assert_eq!(words(&fixture), [Word::Open, Word::Open]);
+    let verdict = fixture.verdict();
+    assert!(verdict.contrasts.iter().all(|one| one.adjusted_p.is_none()));
+    let sentence = "Open, since 2 of 3 untrained controls are done.";
+    assert_eq!(verdict.text.matches(sentence).count(), 2, "{}", verdict.text);
+
+    fixture.experiment.expect.contrasts.clear();
+    fixture.experiment.expect.gates =
+        vec![GateSpec { above: Some(Reference::Untrained), ..gate("pairs.language.disc_sum") }];
+    let gate = &fixture.verdict().gates[0];
+    assert_eq!(gate.failures[0], "0.25: 2 of 3 untrained controls done");
+    assert_eq!(gate.failures.len(), 3, "every point has this encoder");
 }
 
 #[test]
