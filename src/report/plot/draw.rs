@@ -274,7 +274,7 @@ mod tests {
         {
             assert!(read("score.svg").contains(text), "score.svg lacks {text}");
         }
-        assert!(read("measures.svg").contains("cola (frozen probe)"));
+        assert!(read("measures.svg").contains("probe cola"));
         assert!(read("tasks.svg").contains("bag of words"));
         let curves = read("curves.svg");
         assert!(curves.contains("AUC") && curves.contains("ceiling") && !curves.contains("untrained"));
