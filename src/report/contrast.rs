@@ -83,6 +83,8 @@ pub enum Obstacle {
     NoSeed,
     /// A side has a single seed, or no seed differs from another.
     NoSpread,
+    /// The sides have the same value on every one of several seeds.
+    Tie,
 }
 
 impl Obstacle {
@@ -289,7 +291,10 @@ fn estimate(contrast: &Planned, summary: &Summary) -> (Option<Estimate>, Option<
         _ if n_done < n_trials => Some(Obstacle::Unfinished(n_done, n_trials)),
         _ if n_controls_done < n_controls => Some(Obstacle::UnfinishedControls(n_controls_done, n_controls)),
         None => Some(Obstacle::NoSeed),
-        Some(estimate) if estimate.error.is_none() => Some(Obstacle::NoSpread),
+        Some(estimate) if estimate.error.is_none() => {
+            let is_tie = estimate.fewest() > 1 && estimate.effect.abs() < 1e-9;
+            Some(if is_tie { Obstacle::Tie } else { Obstacle::NoSpread })
+        }
         Some(_) => None,
     };
     (estimate, obstacle)

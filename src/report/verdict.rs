@@ -233,6 +233,7 @@ fn because(obstacle: &Obstacle, measure: &str, axes: &Axes) -> String {
             format!("Open, since {done} of {all} untrained controls are done.")
         }
         Obstacle::NoSeed => "No seed has a value on every side.".into(),
+        Obstacle::Tie => "Open, since the sides tie on every seed.".into(),
         Obstacle::NoSpread => "Open, since the seeds show no spread: run more of them.".into(),
     }
 }
@@ -267,9 +268,16 @@ fn undecided(planned: &Planned, estimate: &Estimate, quantity: &Quantity, family
     }
 }
 
-/// The best points on the y axis.
+/// The best points on the y axis. The loss of one objective says nothing about that of another.
 fn best(axes: &Axes, summary: &Summary) -> Option<String> {
     let quantity = summary.y_quantity()?;
+    let sweeps_objectives =
+        axes.points.iter().any(|point| point.values.paths().any(|path| path.starts_with("objective")));
+    if quantity.name == "held_out.loss" && sweeps_objectives {
+        return Some(
+            "No point is called the best, since the loss is not on one scale between objectives.".into(),
+        );
+    }
     let cells =
         axes.points.iter().enumerate().filter_map(|(index, point)| {
             Some((axes.point_name(point), summary.y_cell(index)?.spread.as_ref()?))

@@ -86,7 +86,7 @@ fn a_tie_is_called_one() {
     let fixture = Fixture::sweep(&[0.25, 0.5, 1.0], &[1, 2, 3]);
     levels(&fixture, 3, &[55.0, 55.0, 55.0], &[0.1, -0.1, 0.2]);
     insta::assert_snapshot!(fixture.verdict().text, @r"
-    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +0.00, a tie, n = 3 paired seeds. Open, since the seeds show no spread: run more of them.
+    open: 0.25, 0.5 above the others. The mean of cola, rte should be higher at 0.25, 0.5 than at the other points; the difference is +0.00, a tie, n = 3 paired seeds. Open, since the sides tie on every seed.
     The best mean of cola, rte is 55.07 ± 0.15 (sd), n = 3, at 0.25, 0.5 and 1.0, which tie.
     ");
 }
@@ -222,6 +222,23 @@ fn lower_is_better_for_losses() {
     assert!(verdict.contrasts[0].estimate.as_ref().unwrap().effect < -0.3);
     fixture.experiment.report.y = "held_out.masked_loss".into();
     assert!(fixture.verdict().text.contains("is 3.007"), "{}", fixture.verdict().text);
+}
+
+/// The losses of two objectives are on two scales; those of one objective have a best point.
+#[test]
+fn no_objective_has_the_best_loss() {
+    let losses = |mut fixture: Fixture| {
+        change(&fixture, |index, outcome| {
+            outcome.validation.insert("loss".into(), 3.0 + index as f64);
+        });
+        fixture.experiment.report.y = "held_out.loss".into();
+        fixture.verdict().text
+    };
+    let between = losses(kinds(&[1, 2]));
+    assert!(between.contains("No point is called the best"), "{between}");
+    assert!(!between.contains("The best held-out loss"), "{between}");
+    let within = losses(Fixture::sweep(&[0.25, 1.0], &[1, 2]));
+    assert!(within.contains("The best held-out loss is 3.500"), "{within}");
 }
 
 fn gate(measure: &str) -> GateSpec {

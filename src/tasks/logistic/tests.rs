@@ -91,7 +91,7 @@ fn a_class_without_examples_is_never_predicted() {
 #[test]
 fn losses_keep_their_precision_where_they_are_small() {
     for (margin, loss) in
-        [(-3.0f64, 3.048_587_351_573_742), (0.0, 0.693_147_180_559_945_3), (40.0, (-40.0f64).exp())]
+        [(-3.0f64, 3.048_587_351_573_742), (0.0, std::f64::consts::LN_2), (40.0, (-40.0f64).exp())]
     {
         for label in [0, 1] {
             let logit = if label == 1 { margin } else { -margin };

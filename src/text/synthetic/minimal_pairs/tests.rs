@@ -281,7 +281,7 @@ fn objects_are_of_the_verbs_kind_in_good_sentences_only() {
         let [(good, bad)] = &swapped(&pair)[..] else { panic!("{pair:?}") };
         let kind_of = |word: &str| {
             let is = |noun: &&str| *noun == word || plural(noun) == word;
-            kinds().find(|kind| kind.nouns.iter().any(|noun| is(noun))).unwrap()
+            kinds().find(|kind| kind.nouns.iter().any(&is)).unwrap()
         };
         let (right, wrong) = (kind_of(good), kind_of(bad));
         assert!(right.name != wrong.name, "{pair:?}");
