@@ -136,21 +136,29 @@ impl TrialFolder {
         write_whole(&self.pair_scores_file(set, scorer), text.as_bytes())
     }
 
-    /// The saved scores of a set of minimal pairs by one scorer.
+    /// The saved scores of a set of `n_pairs` minimal pairs by one scorer.
     ///
     /// # Errors
-    /// The file is missing or damaged, or holds the scores of another set or scorer.
-    pub fn pair_scores(&self, set: &str, scorer: &str) -> Result<Vec<PairScore>> {
+    /// The file is missing or damaged, lacks a pair, or holds the scores of another set or scorer.
+    pub fn pair_scores(&self, set: &str, scorer: &str, n_pairs: usize) -> Result<Vec<PairScore>> {
         let path = self.pair_scores_file(set, scorer);
         let mut read = read_pair_scores(&path)
             .map_err(|error| Error::new(ErrorKind::Storage, error.message, self.hint()))?;
-        match (read.pop(), read.is_empty()) {
-            (Some(only), true) if only.set == set && only.scorer == scorer => Ok(only.scores),
-            _ => {
-                let what = format!("{} has not the scores of {set} by {scorer} alone", path.display());
-                Err(Error::new(ErrorKind::Storage, what, self.hint()))
-            }
+        let damaged =
+            |what: String| Error::new(ErrorKind::Storage, format!("{} {what}", path.display()), self.hint());
+        let scores = match (read.pop(), read.is_empty()) {
+            (Some(only), true) if only.set == set && only.scorer == scorer => only.scores,
+            _ => return Err(damaged(format!("has not the scores of {set} by {scorer} alone"))),
+        };
+        // A file that was cut at the end of a line reads well, and its mean would be of fewer pairs.
+        if !scores.iter().map(|score| score.pair).eq(0..n_pairs as u64) {
+            let found = scores.len();
+            return Err(damaged(format!(
+                "has {found} pairs, and not 0 to {} in order",
+                n_pairs.saturating_sub(1)
+            )));
         }
+        Ok(scores)
     }
 
     /// Makes the folder, locks it for this process, and deletes files that a killed process had half written.
@@ -476,14 +484,22 @@ mod tests {
         };
         let scores = vec![score(0), score(1)];
         folder.write_pair_scores("blimp", "disc_sum", &scores).unwrap();
-        assert_eq!(folder.pair_scores("blimp", "disc_sum").unwrap(), scores);
+        assert_eq!(folder.pair_scores("blimp", "disc_sum", 2).unwrap(), scores);
         let (file, other) =
             (folder.pair_scores_file("blimp", "disc_sum"), folder.pair_scores_file("blimp", "pll"));
         assert!(file.ends_with("predictions/pairs-blimp-disc_sum.csv"));
         std::fs::rename(&file, &other).unwrap();
-        let error = folder.pair_scores("blimp", "pll").unwrap_err();
+        let error = folder.pair_scores("blimp", "pll", 2).unwrap_err();
         assert!(error.message.ends_with("has not the scores of blimp by pll alone"), "{error}");
-        assert!(folder.pair_scores("blimp", "disc_sum").unwrap_err().hint.contains("--force"));
+        assert!(folder.pair_scores("blimp", "disc_sum", 2).unwrap_err().hint.contains("--force"));
+        // A line is gone from the end, from the middle, or a set has other pairs than were scored.
+        for (numbers, n_pairs) in [(vec![0, 1], 3), (vec![0, 2], 3), (vec![0, 2], 2), (vec![0, 1], 1)] {
+            let scores: Vec<PairScore> = numbers.into_iter().map(score).collect();
+            folder.write_pair_scores("blimp", "disc_sum", &scores).unwrap();
+            let error = folder.pair_scores("blimp", "disc_sum", n_pairs).unwrap_err();
+            let expected = format!("disc_sum.csv has 2 pairs, and not 0 to {} in order", n_pairs - 1);
+            assert!(error.message.ends_with(&expected) && error.hint.contains("--force"), "{error}");
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn saved_measure(
     scorer: &str,
     baseline: Option<&str>,
 ) -> Result<Measure> {
-    let scores = context.folder.pair_scores(set.word, scorer)?;
+    let scores = context.folder.pair_scores(set.word, scorer, set.pairs.len())?;
     let name = match baseline {
         None => format!("pairs.{}.{scorer}", set.word),
         Some(_) => format!("pairs.{}", set.word),
