@@ -70,7 +70,11 @@ fn settings_of_controls(point: &SweepPoint) -> SweepPoint {
     point.iter().filter(|(path, _)| depends(path)).cloned().collect()
 }
 
-/// Removes from the points of controls the settings in which no two differ, and those of training.
+/// The settings of training that a control keeps.
+const OF_TRAINING: [&str; 2] = ["train.seq_len", "train.precision"];
+
+/// Removes from the points of controls the settings in which no two differ, and those of training that no
+/// control has.
 fn keep_what_differs(controls: &mut [Trial]) {
     let Some(first) = controls.first().map(|control| control.point.clone()) else { return };
     let differs = |path: &str, value: &Value| {
@@ -79,7 +83,7 @@ fn keep_what_differs(controls: &mut [Trial]) {
     let kept: Vec<String> = first
         .iter()
         .filter(|(path, value)| {
-            differs(path, value) && (!path.starts_with("train.") || path == "train.seq_len")
+            differs(path, value) && (!path.starts_with("train.") || OF_TRAINING.contains(&path.as_str()))
         })
         .map(|(path, _)| path.clone())
         .collect();
@@ -163,6 +167,17 @@ evaluate: { tasks: [cola] }",
                 "untrained model.hidden=128 seed=2",
                 "untrained model.hidden=256 seed=1",
                 "untrained model.hidden=256 seed=2",
+            ]
+        );
+        // Both precisions are a setting of training, and the network before its first step has one too.
+        let precisions = experiment("sweep: { train.precision: [f32, bf16] }\nevaluate: { tasks: [cola] }");
+        assert_eq!(
+            labels(&precisions)[1..],
+            [
+                "untrained train.precision=f32 seed=1",
+                "untrained train.precision=f32 seed=2",
+                "untrained train.precision=bf16 seed=1",
+                "untrained train.precision=bf16 seed=2",
             ]
         );
     }
