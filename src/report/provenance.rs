@@ -33,10 +33,13 @@ pub fn list(trials: &DataFrame) -> Result<String> {
     for (name, column, empty) in FACTS {
         let is_missing = !empty.is_empty() && !has(trials, column);
         let counted = if is_missing { vec![(None, trials.height())] } else { counts(trials, column)? };
-        let mut values: Vec<(String, usize)> = counted
-            .into_iter()
-            .map(|(value, count)| (value.unwrap_or_else(|| empty.to_string()), count))
-            .collect();
+        let is_fraction = trials.column(column).is_ok_and(|column| column.dtype().is_float());
+        let shown = |value: Option<String>| match (value, is_fraction) {
+            (Some(value), true) => value.parse().map_or(value, |number: f64| format!("{number:.3}")),
+            (value, _) => value.unwrap_or_else(|| empty.to_string()),
+        };
+        let mut values: Vec<(String, usize)> =
+            counted.into_iter().map(|(value, count)| (shown(value), count)).collect();
         values.sort();
         let words = match &values[..] {
             [(value, _)] => value.clone(),
