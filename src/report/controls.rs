@@ -93,11 +93,11 @@ pub fn of(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> 
         .collect();
     let untrained_trials = untrained_trials(axes, measurements.trials, &values);
     Ok(Controls {
+        of_points: of_points(&untrained_trials, &values, quantities.len()),
         untrained_trials,
         text_models: text_models(axes, measurements, quantities),
         untrained: untrained_rows(&untrained, &values, quantities.len()),
         baselines: baselines(measurements, quantities),
-        of_points: of_points(axes, measurements.trials, &values, quantities.len()),
     })
 }
 
@@ -129,34 +129,40 @@ fn untrained_rows(trials: &[Trial], values: &[TrialValues], n_quantities: usize)
 }
 
 /// The cells of the untrained encoders of every point, seed by seed.
-fn of_points(axes: &Axes, trials: &[Trial], values: &[TrialValues], n_quantities: usize) -> Vec<Vec<Cell>> {
+fn of_points(
+    untrained_trials: &[Vec<(TrialId, bool)>],
+    values: &[TrialValues],
+    n_quantities: usize,
+) -> Vec<Vec<Cell>> {
     let by_id: BTreeMap<&str, &TrialValues> = values.iter().map(|one| (one.id.as_str(), one)).collect();
-    let of_point = |point: &Point| {
-        let controls = point.trials.iter().filter_map(|trial| {
-            let control = trials.get(*trial)?.spec.control(Control::Untrained)?.id();
-            by_id.get(control.0.as_str()).copied()
-        });
+    let of_point = |trials: &Vec<(TrialId, bool)>| {
+        let controls = trials.iter().filter_map(|(id, _)| by_id.get(id.0.as_str()).copied());
         cells(&controls.collect::<Vec<_>>(), n_quantities)
     };
-    axes.points.iter().map(of_point).collect()
+    untrained_trials.iter().map(of_point).collect()
 }
 
 /// The control trials of the encoders of every point before training, and whether each is done.
 fn untrained_trials(axes: &Axes, trials: &[Trial], values: &[TrialValues]) -> Vec<Vec<(TrialId, bool)>> {
-    let control = |trial: &usize| {
-        let id = trials.get(*trial)?.spec.control(Control::Untrained)?.id();
+    let with_progress = |id: TrialId| {
         let is_done = values.iter().any(|one| one.id == id.0);
-        Some((id, is_done))
+        (id, is_done)
     };
-    axes.points.iter().map(|point| point.trials.iter().filter_map(control).collect()).collect()
+    let of_point =
+        |point| control_ids(point, trials, Control::Untrained).into_iter().map(with_progress).collect();
+    axes.points.iter().map(of_point).collect()
+}
+
+/// The ids of the controls of a point's trials.
+fn control_ids(point: &Point, trials: &[Trial], control: Control) -> Vec<TrialId> {
+    let of_trial = |trial: &usize| Some(trials.get(*trial)?.spec.control(control)?.id());
+    point.trials.iter().filter_map(of_trial).collect()
 }
 
 /// The baselines of the models of word counts of every point.
 fn text_models(axes: &Axes, measurements: &Measurements, quantities: &[Quantity]) -> Vec<Vec<Baseline>> {
     let of_point = |point: &Point| {
-        let own =
-            |trial: &usize| Some(measurements.trials.get(*trial)?.spec.control(Control::TextModels)?.id());
-        let ids: Vec<TrialId> = point.trials.iter().filter_map(own).collect();
+        let ids = control_ids(point, measurements.trials, Control::TextModels);
         let done = measurements.control_records.done.iter().filter(|done| ids.contains(&done.trial.id));
         let measures: Vec<&Measure> = done.flat_map(|done| &done.outcome.measures).collect();
         let named = |reference: Reference| {

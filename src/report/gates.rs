@@ -186,8 +186,7 @@ fn differences(
     }
 }
 
-/// The fine-tuning runs that predict one class only, as far as their score tells: it is undefined, it is that
-/// of the majority class, or, of two classes, that of the other one.
+/// The gate against fine-tuning runs that predict one class only.
 fn collapsed(gate: &GateSpec, axes: &Axes, frames: &PlanFrames) -> Result<Gate> {
     let condition = format!("no fine-tuning run predicts one class only{}", place(gate));
     let selected = axes.selected(&gate.at);
@@ -215,23 +214,23 @@ fn collapsed(gate: &GateSpec, axes: &Axes, frames: &PlanFrames) -> Result<Gate> 
     Ok(Gate { condition, failures, evidence: vec![format!("{n_runs} runs")] })
 }
 
-/// How many of some runs of one task have collapsed. Records from before constant predictions were counted
-/// are judged by their scores.
+/// How many of some runs of one task predict one class only. A record from before this was written is judged
+/// by its score: it is undefined, it is that of the majority class, or, of two classes, that of the other
+/// one.
 fn collapsed_runs(runs: &DataFrame) -> Result<usize> {
     // Accuracies of tasks with two classes: the other class has the rest.
     const TWO_CLASSES: [&str; 6] = ["sst2", "mrpc", "rte", "qnli", "qqp", "wnli"];
     let same = |one: f64, other: f64| (one - other).abs() < 0.005;
     let tasks = texts(runs, "task")?;
     let constant = numbers(runs, "is_constant")?;
-    let values = numbers(runs, "value")?.into_iter().zip(numbers(runs, "majority")?).zip(tasks);
-    type Run = (((Option<f64>, Option<f64>), Option<String>), Option<f64>);
-    let has_collapsed = |(((value, majority), task), constant): &Run| {
-        if let Some(constant) = constant {
-            return *constant > 0.5;
+    let (values, majorities) = (numbers(runs, "value")?, numbers(runs, "majority")?);
+    let has_collapsed = |run: &usize| {
+        if let Some(constant) = constant[*run] {
+            return constant > 0.5;
         }
-        let (Some(value), Some(majority)) = (value, majority) else { return true };
-        let is_binary = task.as_deref().is_some_and(|task| TWO_CLASSES.contains(&task));
-        same(*value, *majority) || (is_binary && same(*value, 100.0 - majority))
+        let (Some(value), Some(majority)) = (values[*run], majorities[*run]) else { return true };
+        let is_binary = tasks[*run].as_deref().is_some_and(|task| TWO_CLASSES.contains(&task));
+        same(value, majority) || (is_binary && same(value, 100.0 - majority))
     };
-    Ok(values.zip(constant).filter(has_collapsed).count())
+    Ok((0..runs.height()).filter(has_collapsed).count())
 }

@@ -50,9 +50,9 @@ fn fetch(
         list(repo, &env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?, &mut fetched)?;
     }
     for set in &evaluate.minimal_pairs {
-        sink.phase(&format!("fetching the minimal pairs {}", set.word()));
-        if let (Some(repo), Some(files)) = (set.repository(), pair_files(set, env)?) {
-            list(repo, &files, &mut fetched)?;
+        if let Some((repo, revision)) = set.on_hub() {
+            sink.phase(&format!("fetching the minimal pairs {}", set.word()));
+            list(repo, &pair_files(repo, revision, env)?, &mut fetched)?;
         }
     }
     if let TaskSource::Hub { repo, revision } = &evaluate.source {

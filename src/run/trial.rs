@@ -30,11 +30,11 @@ use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainStat
 /// The data changed since the trial began; training diverges; a file cannot be read or written.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
     let is_text_models = trial.spec.control == Some(Control::TextModels);
+    let has_pretraining = !is_text_models && trial.spec.published.is_none();
+    if context.pretrain_only && !has_pretraining {
+        return Ok(TrialRun::Pretrained);
+    }
     let run = match &trial.spec.published {
-        // Nothing is pre-trained.
-        _ if context.pretrain_only && (is_text_models || trial.spec.published.is_some()) => {
-            return Ok(TrialRun::Pretrained);
-        }
         Some(published) => evaluate_published(trial, published, context),
         None if is_text_models => evaluate_text_models(trial, context),
         None => train_and_evaluate(trial, context),

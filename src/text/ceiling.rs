@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::corpus::{PackedExample, pack_document};
+use super::corpus::{HELD_OUT_EVERY, PackedExample, pack_document};
 use super::synthetic::{Choice, Derivation, vocabulary};
 use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
@@ -45,9 +45,6 @@ const MAX_DOCUMENTS: u64 = 100;
 
 /// Sweeps of a chain.
 const N_SWEEPS: usize = 32;
-
-/// Every hundredth document is held out (`corpus/build.rs`).
-const HELD_OUT_EVERY: u64 = 100;
 
 /// The ceiling of a text of the built-in language (`documents` of them with the seed `seed`) that is packed
 /// into sequences of at most `seq_len` tokens, from its held-out documents. None if nothing is held out.

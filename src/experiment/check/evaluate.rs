@@ -7,7 +7,6 @@
 use super::repository::repository;
 use super::violation::{Violation, violation};
 use crate::experiment::document::value_path::ValuePath;
-use crate::experiment::format::minimal_pairs::PairSetSpec;
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::trial::TrialSpec;
 
@@ -70,9 +69,8 @@ fn intermediate(trial: &TrialSpec) -> Vec<Violation> {
         } else {
             continue;
         };
-        let mut found = violation("evaluate.intermediate.for", &["evaluate.tasks"], what, hint);
-        found.at = found.at.index(index);
-        violations.push(found);
+        let found = violation("evaluate.intermediate.for", &["evaluate.tasks"], what, hint);
+        violations.push(found.at_entry(index));
     }
     violations
 }
@@ -108,9 +106,8 @@ fn probe(trial: &TrialSpec) -> Vec<Violation> {
         } else {
             continue;
         };
-        let mut found = violation("evaluate.probe.tasks", &["evaluate.source"], what, hint);
-        found.at = found.at.index(index);
-        violations.push(found);
+        let found = violation("evaluate.probe.tasks", &["evaluate.source"], what, hint);
+        violations.push(found.at_entry(index));
     }
     violations
 }
@@ -120,11 +117,10 @@ fn minimal_pairs(trial: &TrialSpec) -> Vec<Violation> {
     let sets = &trial.evaluate.minimal_pairs;
     let mut violations = Vec::new();
     for (index, set) in sets.iter().enumerate() {
-        let at = ValuePath::of_keys(&["evaluate", "minimal_pairs"]).index(index);
         let word = set.word();
         let mut report = |what: String, hint: &str| {
             let found = violation("evaluate.minimal_pairs", &["data", "data.kind"], what, hint);
-            violations.push(Violation { at: at.clone(), ..found });
+            violations.push(found.at_entry(index));
         };
         if trial.published.is_some() {
             let what =
@@ -146,7 +142,8 @@ fn minimal_pairs(trial: &TrialSpec) -> Vec<Violation> {
             }
             _ => {}
         }
-        if let PairSetSpec::Blimp { repo, revision, .. } | PairSetSpec::Zorro { repo, revision, .. } = set {
+        if let Some((repo, revision)) = set.on_hub() {
+            let at = ValuePath::of_keys(&["evaluate", "minimal_pairs"]).index(index);
             let found = repository(("repo", repo), ("revision", revision)).into_iter();
             violations.extend(found.map(|one| Violation { at: at.join(one.at.segments()), ..one }));
         }

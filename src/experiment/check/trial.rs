@@ -13,7 +13,6 @@ use super::positions::too_long;
 use super::repository::repository;
 use super::squad::check_squad;
 use super::violation::{Violation, violation};
-use crate::experiment::document::value_path::ValuePath;
 use crate::experiment::format::data::{DataSpec, TokenizerSpec};
 use crate::experiment::format::evaluate::TaskSource;
 use crate::experiment::format::model::ModelSpec;
@@ -229,11 +228,9 @@ fn repeated_tasks(trial: &TrialSpec) -> Vec<Violation> {
     let repeated =
         tasks.iter().enumerate().filter(|(index, task)| tasks.iter().take(*index).any(|t| t == *task));
     repeated
-        .map(|(index, _)| Violation {
-            at: ValuePath::of_keys(&["evaluate", "tasks"]).index(index),
-            with: Vec::new(),
-            what: "is listed twice".into(),
-            hint: "remove one of the two".into(),
+        .map(|(index, _)| {
+            let (what, hint) = ("is listed twice".into(), "remove one of the two");
+            violation("evaluate.tasks", &[], what, hint).at_entry(index)
         })
         .collect()
 }

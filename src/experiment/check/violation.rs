@@ -15,6 +15,13 @@ pub(crate) struct Violation {
     pub hint: String,
 }
 
+impl Violation {
+    /// The same violation by one entry of the list at its path.
+    pub fn at_entry(self, index: usize) -> Self {
+        Self { at: self.at.index(index), ..self }
+    }
+}
+
 /// A violation by the value at `at`, which disagrees with the values at `with`.
 pub(crate) fn violation(at: &str, with: &[&str], what: String, hint: impl Into<String>) -> Violation {
     let with = with.iter().map(|path| ValuePath::expand(path)).collect();

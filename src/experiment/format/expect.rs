@@ -51,7 +51,7 @@ pub struct GateSpec {
     /// Holds if the mean over the seeds is at most this, in the unit of the report's table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// `none`: no fine-tuning run predicts one class only, as far as its score tells.
+    /// `none`: no fine-tuning run predicts one class only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collapsed: Option<Collapsed>,
 }

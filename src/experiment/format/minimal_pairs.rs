@@ -70,11 +70,11 @@ impl PairSetSpec {
         }
     }
 
-    /// The repository on the hub; None for the built-in language.
-    pub fn repository(&self) -> Option<&str> {
+    /// The repository on the hub and its revision; None for the built-in language.
+    pub fn on_hub(&self) -> Option<(&str, &str)> {
         match self {
             Self::Language { .. } => None,
-            Self::Blimp { repo, .. } | Self::Zorro { repo, .. } => Some(repo),
+            Self::Blimp { repo, revision, .. } | Self::Zorro { repo, revision, .. } => Some((repo, revision)),
         }
     }
 

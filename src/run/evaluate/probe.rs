@@ -1,11 +1,11 @@
 //! The frozen probes of a trial. Next: `tasks/probe.rs`.
 
-use super::super::context::TrialContext;
-use super::super::tasks::Tasks;
 use crate::error::Result;
 use crate::experiment::TrialSpec;
 use crate::records::Measure;
-use crate::tasks::{Pretrained, Probing, encode, task_info};
+use crate::run::context::TrialContext;
+use crate::run::tasks::Tasks;
+use crate::tasks::{Pretrained, Probing, TaskData, encode, task_info};
 use crate::text::Tokenizer;
 
 /// One measure per probed task.
@@ -17,7 +17,7 @@ pub fn probe(
     pretrained: &Pretrained,
 ) -> Result<Vec<Measure>> {
     let probed = tasks.glue().filter(|data| spec.evaluate.probe.tasks.contains(&data.task));
-    let measure = |data: &crate::tasks::TaskData| {
+    let measure = |data: &TaskData| {
         context.sink.phase(&format!("probing {}", data.task));
         let encoded = |examples: &[_]| encode(examples, tokenizer, spec.evaluate.finetune.seq_len);
         let probing = Probing {

@@ -56,7 +56,8 @@ pub fn scorer_names(scorers: &TokenScorers) -> Vec<&'static str> {
     one_pass.copied().chain(masked).collect()
 }
 
-/// The sums that are made of what a one-pass scorer computes.
+/// The sums that are made of what a one-pass scorer computes: over the whole sentence, and, if there are two,
+/// over the tokens that differ.
 fn one_pass_names(kind: OnePassKind) -> &'static [&'static str] {
     match kind {
         OnePassKind::Discriminator => &["disc_sum", "disc_diff"],
@@ -84,6 +85,9 @@ pub fn score_pairs(
     scoring: &PairScoring,
     is_saved: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<ScoredSet>> {
+    if scorer_names(scorers).into_iter().all(is_saved) {
+        return Ok(Vec::new());
+    }
     let encoded: Vec<EncodedPair> =
         set.pairs.iter().map(|pair| encode(pair, scoring)).collect::<Result<_>>()?;
     let are_saved = |names: &[&str]| names.iter().all(|name| is_saved(name));
@@ -219,14 +223,13 @@ fn one_pass(
             differing.push(sentences.map(middle));
         }
     }
-    Ok(match scorer.kind {
-        OnePassKind::Discriminator => {
-            let differing = scored(encoded, "disc_diff", &differing);
-            vec![scored(encoded, "disc_sum", &sums), over_differing(encoded, differing)]
+    Ok(match one_pass_names(scorer.kind) {
+        [] => Vec::new(),
+        [whole] => vec![scored(encoded, whole, &sums)],
+        [whole, difference, ..] => {
+            let over_what_differs = over_differing(encoded, scored(encoded, difference, &differing));
+            vec![scored(encoded, whole, &sums), over_what_differs]
         }
-        OnePassKind::Electric => vec![scored(encoded, "electric", &sums)],
-        OnePassKind::Restorer => vec![scored(encoded, "restore", &sums)],
-        OnePassKind::Towers => vec![scored(encoded, "generator_pll", &sums)],
     })
 }
 

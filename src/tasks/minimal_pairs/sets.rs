@@ -11,9 +11,10 @@ use crate::text::synthetic::minimal_pairs;
 
 /// Files of a set in its repository: a folder per paradigm.
 const FILES: &str = "*/*.parquet";
-/// BLiMP's selectional paradigms carry a term of their own in the files; the paper counts them to argument
-/// structure, which makes 12 phenomena (Warstadt et al. 2020, Table 3).
-const BLIMP_SELECTION: [&str; 2] = ["s-selection", "argument_structure"];
+/// BLiMP's selectional paradigms carry this term of their own in the files.
+const SELECTION: &str = "s-selection";
+/// The phenomenon to which the paper counts them, which makes 12 phenomena (Warstadt et al. 2020, Table 3).
+const ARGUMENT_STRUCTURE: &str = "argument_structure";
 
 /// A set of minimal pairs.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,10 +53,9 @@ pub fn open_pairs(set: &PairSetSpec, data: &DataSpec, env: &DataEnv) -> Result<P
             let pairs = minimal_pairs(*pairs, seed);
             Ok(PairSet { word, pairs, revision: "built-in".into(), synthetic })
         }
-        PairSetSpec::Blimp { max_pairs, .. } | PairSetSpec::Zorro { max_pairs, .. } => {
-            let Some(files) = pair_files(set, env)? else {
-                return Err(Error::internal("a set of pairs on the hub has no files"));
-            };
+        PairSetSpec::Blimp { repo, revision, max_pairs }
+        | PairSetSpec::Zorro { repo, revision, max_pairs } => {
+            let files = pair_files(repo, revision, env)?;
             let mut pairs = Vec::new();
             for (name, path) in &files.paths {
                 let file = ParquetFile::open(path, FileOrigin::Hub)?;
@@ -66,14 +66,9 @@ pub fn open_pairs(set: &PairSetSpec, data: &DataSpec, env: &DataEnv) -> Result<P
     }
 }
 
-/// The files of a set, found or downloaded; None for the built-in language.
-pub fn pair_files(set: &PairSetSpec, env: &DataEnv) -> Result<Option<HubFiles>> {
-    match set {
-        PairSetSpec::Language { .. } => Ok(None),
-        PairSetSpec::Blimp { repo, revision, .. } | PairSetSpec::Zorro { repo, revision, .. } => {
-            env.hub.files(RepoKind::Dataset, repo, revision, FILES).map(Some)
-        }
-    }
+/// The files of a set on the hub, found or downloaded.
+pub fn pair_files(repo: &str, revision: &str, env: &DataEnv) -> Result<HubFiles> {
+    env.hub.files(RepoKind::Dataset, repo, revision, FILES)
 }
 
 /// The first pairs of one paradigm's file.
@@ -114,8 +109,7 @@ fn read_paradigm(
 }
 
 fn blimp_phenomenon(term: String) -> String {
-    let [selection, structure] = BLIMP_SELECTION;
-    if term == selection { structure.into() } else { term }
+    if term == SELECTION { ARGUMENT_STRUCTURE.into() } else { term }
 }
 
 fn missing(file: &str, row: usize, column: &str) -> Error {

@@ -19,7 +19,7 @@ use crate::records::Sink;
 use crate::text::tokenizer::Tokenizer;
 
 /// The last document of every group of this size is held out.
-const HELD_OUT_EVERY: u64 = 100;
+pub const HELD_OUT_EVERY: u64 = 100;
 
 /// The path of a corpus file in the cache.
 pub(super) fn cache_path(identity: &str, tokenizer_hash: &str, seq_len: usize, env: &DataEnv) -> PathBuf {

@@ -19,6 +19,7 @@ pub(crate) mod source;
 mod text;
 
 pub use archive::{ArchivedCorpus, export_archive, import_archive};
+pub(super) use build::HELD_OUT_EVERY;
 pub(super) use packing::{PackedExample, pack_document};
 #[cfg(test)]
 pub use reader::open_corpus;

@@ -3,7 +3,7 @@
 use candle_core::Device;
 
 use super::*;
-use crate::experiment::{ModelSpec, ObjectiveSpec, TrainSpec, TrialSpec};
+use crate::experiment::{ModelSpec, ObjectiveSpec, PAIR_SCORERS, TrainSpec, TrialSpec};
 use crate::objective::{Objective, Vocabulary, build};
 
 const WORDS: [&str; 12] =
@@ -100,6 +100,13 @@ fn each_objective_has_its_scorers() {
         "coco_lm",
         "electric",
     ];
+    // An experiment file may name each of them and no other.
+    let bare: std::collections::BTreeSet<&str> = kinds
+        .iter()
+        .flat_map(|kind| scored(kind))
+        .map(|set| set.scorer.strip_prefix("generator_").unwrap_or(set.scorer))
+        .collect();
+    assert_eq!(bare, PAIR_SCORERS.into_iter().collect());
     insta::assert_snapshot!(kinds.map(names).join("\n"), @r"
     mlm: pll pll_word_l2r
     rtd: disc_sum disc_diff generator_pll generator_pll_word_l2r
