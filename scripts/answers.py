@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """README's table of answers, from the committed reports.
 
-Reads reports/*/small/report.md (question, expectation, verdict) and paper.csv beside it (the paper's values or ranks
-and ours), and writes the table between the marks `<!-- answers:begin -->` and `<!-- answers:end -->` of README.md.
-Nothing in the table is computed here. The paper's order has signs, `>` and `=`. Ours has none, since the verdict alone
-says whether a difference is more than the seeds explain.
+Reads the table of contrasts of every reports/*/*/report.md and writes a table between the marks
+`<!-- answers:begin -->` and `<!-- answers:end -->` of README.md: the primary contrast of every report, and the others
+that are decided. Nothing in the table is computed here.
 
 Needs: Python 3.9 or later, nothing else.
 Run:   python scripts/answers.py            writes the table
@@ -12,70 +11,45 @@ Run:   python scripts/answers.py            writes the table
 """
 
 import argparse
-import csv
-import glob
 import os
 import re
+import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BEGIN, END = "<!-- answers:begin -->\n", "<!-- answers:end -->"
-# The first row of the table of contrasts, which is the primary one.
-CONTRAST = re.compile(
-    r"^\| contrast .*\n\|[ :|-]+\n\| (?P<name>.+?) +\| (?P<measure>.+?) +\| +(?P<difference>\S+) \| +(?P<interval>.+?) "
-    r"\| +(?P<n>.+?) \| +(?P<p>.+?) \| +(?P<holm>.+?) \| (?P<word>\w+) +\|$",
-    re.MULTILINE,
-)
+TABLE = re.compile(r"^\| contrast +\| measure .*\n\|[ :|-]+\n(?P<rows>(?:\|.*\n)+)", re.MULTILINE)
+COLUMNS = 8
 
 
-def found(pattern, text, path):
-    """What a pattern finds in a report; a report without it is an error."""
-    match = re.search(pattern, text)
-    if match is None:
-        sys.exit(f"{path}: nothing fits {pattern if isinstance(pattern, str) else pattern.pattern}")
-    return match
-
-
-def by_rank(rows):
-    """The paper's rows from the best to the worst, those that are level joined by `=`."""
-    groups = {}
-    for row in rows:
-        text = f"{row['row']}: {float(row['paper']):.1f}" if row["paper"] else row["row"]
-        groups.setdefault(float(row["paper_rank"]), []).append(text)
-    return " > ".join(" = ".join(groups[rank]) for rank in sorted(groups))
-
-
-def by_mean(rows):
-    """Our rows from the highest to the lowest mean."""
-    rows = sorted(rows, key=lambda row: -float(row["measured"]))
-    return ", ".join(f"{row['row']}: {float(row['measured']):.2f}" for row in rows)
-
-
-def answer(path):
-    """A report as one row of the table."""
+def contrasts(path):
+    """The rows of a report's table of contrasts, the primary one first; a report without it is an error."""
     with open(path, encoding="utf-8") as file:
-        text = file.read()
-    with open(os.path.join(os.path.dirname(path), "paper.csv"), encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    name = found(r"^# (\w+): ", text, path)[1]
-    claim = found(r"\*\*Expected\.\*\* (.*?)(?:; the best mean|; planned contrasts|\.\n| \([A-Z])", text, path)[1]
-    contrast = found(CONTRAST, text, path)
-    link = os.path.relpath(path, ROOT).replace(os.sep, "/")
-    cells = [
-        f"{claim} ({rows[0]['source']})",
-        by_rank(rows),
-        by_mean(rows),
-        contrast["n"],
-        f"[{contrast['word']}]({link}): {contrast['name']}, {contrast['difference']}, 95 % interval {contrast['interval']}",
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in [f"`{name}`: {cells[0]}", *cells[1:]]) + " |\n"
+        match = TABLE.search(file.read())
+    if match is None:
+        sys.exit(f"{path}: there is no table of contrasts")
+    rows = [[cell.strip() for cell in line.strip("|\n").split(" | ")] for line in match["rows"].splitlines()]
+    if any(len(row) != COLUMNS for row in rows):
+        sys.exit(f"{path}: a row of the table of contrasts has not {COLUMNS} cells")
+    return rows
+
+
+def answers(path):
+    """The rows of README's table that a report gives."""
+    name, profile = path.split("/")[1:3]
+    for index, (claim, measure, difference, interval, n, _, holm, word) in enumerate(contrasts(os.path.join(ROOT, path))):
+        if index > 0 and word == "open":
+            continue
+        cells = [f"[`{name}`, {profile}]({path})", claim, measure, f"{difference}, {interval}", n, holm, f"**{word}**"]
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
 def table():
     """The whole table."""
-    paths = sorted(glob.glob(os.path.join(ROOT, "reports", "*", "small", "report.md")))
-    head = "| claim | paper | our means, from the highest | n | verdict on the primary contrast |\n| --- | --- | --- | ---: | --- |\n"
-    return head + "".join(answer(path) for path in paths)
+    listed = subprocess.run(["git", "ls-files", "reports/*/*/report.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    head = "| experiment, profile | claim | measure | difference, 95 % interval | n | p (Holm) | verdict |\n"
+    head += "| --- | --- | --- | --- | ---: | ---: | --- |\n"
+    return head + "".join(row for path in sorted(listed.stdout.split()) for row in answers(path))
 
 
 def main():

@@ -185,7 +185,7 @@ class Networks:
         self.generator = self.gate = self.baseline = None
         word = initial.get("embeddings.word.weight", initial.get("embeddings.word.delta"))
         full = config_of(initial, "encoder", model, 1.0, word)
-        if kind == "mlm" or kind in RESTORES:
+        if kind in ("mlm", "script") or kind in RESTORES:
             self.main = transformers.ElectraForMaskedLM(full)
             self.parts = head_parts("mlm_head", self.main.generator_predictions, self.main.generator_lm_head.bias)
         else:
@@ -199,7 +199,7 @@ class Networks:
             self.parts |= encoder_parts("generator.left.encoder", self.generator.left)
             self.parts |= encoder_parts("generator.right.encoder", self.generator.right)
             self.parts |= head_parts("generator.mlm_head", self.generator.predictions, self.generator.bias)
-        elif kind == "mlm" or spec["objective"].get("generator", "network") != "network":
+        elif kind in ("mlm", "script") or spec["objective"].get("generator", "network") != "network":
             self.parts |= embedding_parts("embeddings", self.main.electra.embeddings)
         else:
             own = "encoder" if model["sharing"] == "all" else "generator.encoder"
@@ -338,12 +338,31 @@ def electra_15(networks, step, objective, **_):
 
 
 def two_stage(networks, step, objective, generator_trains):
-    with torch.set_grad_enabled(generator_trains):
+    is_joint = objective.get("second_stage") == "joint"
+    with torch.set_grad_enabled(generator_trains or is_joint):
         _, mine = generated(networks.generator, step)
     if generator_trains:
         return mine | {"loss": mine["mlm_loss"]}
     each, found = detected(networks, step)
-    return mine | found | {"rtd_loss": each.mean(), "loss": each.mean()}
+    loss = each.mean()
+    if objective.get("second_stage") == "joint":
+        loss = mine["mlm_loss"] + objective.get("disc_weight", 50.0) * loss
+    return mine | found | {"rtd_loss": each.mean(), "loss": loss}
+
+
+def script(networks, step, objective, **_):
+    _, mine = generated(networks.main, step)
+    read = filled(step["ids"], step["masked_positions"], step["samples"])
+    labels = (read != step["ids"]).long()
+    logits = networks.predict(encode(networks.main.electra, read, step["types"], step["offsets"])).logsumexp(dim=1)
+    rtd_loss = functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    return mine | {
+        "discriminator_input": read,
+        "labels": labels,
+        "discriminator_logits": logits,
+        "rtd_loss": rtd_loss,
+        "loss": mine["mlm_loss"] + objective["critic_weight"] * rtd_loss,
+    }
 
 
 def adversarial(networks, step, objective, **_):
@@ -457,7 +476,7 @@ def electric(networks, step, objective, never_masked, **_):
 OBJECTIVES = {
     it.__name__: it
     for it in (
-        mlm, rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, electric,
+        mlm, rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, script, adversarial, coco_lm, electric,
     )
 }
 

@@ -53,7 +53,7 @@ impl TrainedNetworks {
                 Discriminator::new(&mut parameters, &full)?;
                 Role::Discriminator
             }
-            MainTask::Unmask => {
+            MainTask::Unmask | MainTask::UnmaskAndDetect => {
                 MaskedLm::new(&mut parameters, &full)?;
                 Role::MaskedLm
             }

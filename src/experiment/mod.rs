@@ -36,7 +36,7 @@ pub use format::minimal_pairs::PairSetSpec;
 pub use format::model::{EncoderShape, INITIALIZER_RANGE, ModelSize, ModelSpec, Sharing};
 pub use format::objective::ObjectiveSpec;
 pub use format::objective::choices::{
-    Correction, GeneratorKind, MainTask, Masking, Normalise, Stage, StageSchedule, cropped,
+    Correction, GeneratorKind, MainTask, Masking, Normalise, SecondStage, Stage, StageSchedule, cropped,
 };
 pub use format::paper::PaperSpec;
 pub use format::probe::ProbeSpec;

@@ -49,6 +49,7 @@ fn with_rtd(spec: &TrialSpec) -> TrialSpec {
         disc_weight: 50.0,
         mask_fraction: spec.objective.mask_fraction(),
         temperature: 1.0,
+        final_temperature: None,
         masking: Masking::Paper,
         generator: GeneratorKind::Network,
         disallow_correct: false,

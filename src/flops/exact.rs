@@ -68,6 +68,12 @@ fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64)
         MainTask::Unmask | MainTask::Restore => {
             masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
         }
+        MainTask::UnmaskAndDetect => {
+            // A second pass, whose logits of all tokens are computed again in the backward pass.
+            let logits_again = 2.0 * tokens * (full.embedding * vocab) as f64;
+            let critic = encoder(&full, lengths) + masked_lm_head(&full, vocab, tokens) + logits_again;
+            masked_lm_head(&full, vocab, tokens * objective.mask_fraction()) + critic
+        }
         MainTask::Detect => 6.0 * tokens * (full.hidden * full.hidden + full.hidden) as f64,
         MainTask::RestoreAll => {
             // The logits of all tokens are computed again in the backward pass instead of being stored.
@@ -154,6 +160,8 @@ mod tests {
         let unigram = r#"{"kind": "rtd", "mask_fraction": 0.2, "generator": "unigram"}"#;
         close(count(Stage::Joint, unigram), encoder + disc_head);
         close(count(Stage::Joint, r#"{"kind": "replace_mlm", "mask_fraction": 0.2}"#), joint + mlm_head);
+        let critic = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0);
+        close(count(Stage::Joint, r#"{"kind": "script", "mask_fraction": 0.2}"#), joint + critic);
         let all = 10.0 * (6.0 * (16.0 + 400.0) + 2.0 * 400.0 + 6.0 * 4.0);
         close(count(Stage::Joint, r#"{"kind": "all_tokens_mlm", "mask_fraction": 0.2}"#), joint + all);
         // The crop of 10 tokens keeps [CLS], 7 of the 8 tokens between, and [SEP]. Two views of one text give

@@ -22,7 +22,7 @@
 //! Must never: be used for time estimates, which need the operations that really run. Next: `exact.rs` for
 //! those.
 
-use crate::experiment::{EncoderShape, MainTask, TrialSpec, cropped};
+use crate::experiment::{EncoderShape, MainTask, Stage, TrialSpec, cropped};
 
 /// Draw, compare, multiply by the mask, multiply by the correction.
 const DROPOUT: f64 = 4.0;
@@ -41,7 +41,7 @@ const PASSES: f64 = 2.0;
 /// Masked language modelling is one encoder with the output softmax. Replaced-token detection is the
 /// discriminator with its head, and the generator if it is a network. The script knows no other objective, so
 /// the others follow the same rules: predicting every token takes the softmax over every token and a gate, a
-/// second view is one more pass of the encoder, a second tower one more pass of the generator, and each of
+/// second view or a critic is one more pass of the encoder, a second tower one more pass of the generator, and each of
 /// two stages costs what it runs.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     train_flops_until(spec, vocab, steps, steps)
@@ -53,6 +53,9 @@ pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u6
     let full = count(spec.model.discriminator());
     let head = match spec.objective.main_task() {
         MainTask::Unmask | MainTask::Restore => full.masked_lm_head(OUTPUT_SHARE),
+        MainTask::UnmaskAndDetect => {
+            full.masked_lm_head(OUTPUT_SHARE) + full.encoder() + full.masked_lm_head(1.0)
+        }
         MainTask::Detect => full.discriminator_head(),
         MainTask::RestoreAll => full.masked_lm_head(1.0) + 2.0 * full.hidden,
         MainTask::Correct if !spec.objective.corrects() => 0.0,
@@ -82,9 +85,13 @@ pub fn train_flops_until(spec: &TrialSpec, vocab: usize, steps: u64, n_steps: u6
     if first == 0 {
         return tokens * steps as f64 * per_token;
     }
-    // The generator alone, then both with half of the generator's passes.
+    // The generator alone, then both. A frozen generator has half of the passes.
     let generator = per_token - main;
-    tokens * (first as f64 * generator + (steps - first) as f64 * (main + generator / PASSES))
+    let second = match spec.objective.stage(n_steps.saturating_sub(1), n_steps) {
+        Stage::Discriminator => generator / PASSES,
+        Stage::Joint | Stage::Generator => generator,
+    };
+    tokens * (first as f64 * generator + (steps - first) as f64 * (main + second))
 }
 
 /// Forward FLOPs per token of the parts of a network.
@@ -288,5 +295,7 @@ mod tests {
         assert!((joint / (unigram + generator) - 1.0).abs() < 1e-12);
         let expected = 0.5 * generator + 0.5 * (unigram + 0.5 * generator);
         assert!((of(r#"{"kind": "two_stage"}"#, 10) / expected - 1.0).abs() < 1e-12);
+        let then_joint = of(r#"{"kind": "two_stage", "second_stage": "joint"}"#, 10);
+        assert!((then_joint / (0.5 * generator + 0.5 * joint) - 1.0).abs() < 1e-12);
     }
 }

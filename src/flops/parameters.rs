@@ -10,7 +10,7 @@ pub fn n_parameters(spec: &TrialSpec, vocab: usize) -> u64 {
     let full = spec.model.discriminator();
     let embeddings = embeddings(&full, vocab);
     let head = match spec.objective.main_task() {
-        MainTask::Unmask | MainTask::Restore => masked_lm_head(&full, vocab),
+        MainTask::Unmask | MainTask::UnmaskAndDetect | MainTask::Restore => masked_lm_head(&full, vocab),
         MainTask::RestoreAll | MainTask::Correct => masked_lm_head(&full, vocab) + full.hidden + 1,
         MainTask::Detect => discriminator_head(&full),
     };

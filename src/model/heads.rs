@@ -62,6 +62,17 @@ impl MaskedLmHead {
         Ok(fused_linear_cross_entropy(&inner, &self.word, &self.bias, targets, self.precision)?)
     }
 
+    /// Hidden states `[N, H]` → log Σ exp of the logits `[N, V]` of each row, `[N]`, without holding them.
+    pub fn log_sums(&self, hidden: &Tensor) -> Result<Tensor> {
+        let inner = self.inner(hidden)?;
+        // A cross-entropy is this sum less the target's logit, whichever token the target is.
+        let targets: Arc<[u32]> = vec![0; inner.dim(0)?].into();
+        let nll =
+            fused_linear_cross_entropy(&inner, &self.word, &self.bias, &targets, self.precision)?.losses;
+        let (word, bias) = (self.word.narrow(0, 0, 1)?, self.bias.narrow(0, 0, 1)?);
+        Ok((nll + linear(&inner, &word, &bias, self.precision)?.squeeze(1)?)?)
+    }
+
     fn inner(&self, hidden: &Tensor) -> Result<Tensor> {
         self.norm.forward(&gelu(&self.dense.forward(hidden)?)?)
     }

@@ -4,15 +4,17 @@
 use candle_core::Device;
 
 use super::adversarial::{Adversarial, AdversarialWeights};
+use super::bigram_generator::BigramGenerator;
 use super::coco_lm::{CocoLm, CocoLmWeights};
 use super::electric::{Electric, ElectricWeights};
 use super::frequencies::Frequencies;
 use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masker, Vocabulary};
 use super::mlm::{self, MaskedLanguageModelling};
-use super::proposals::Sampling;
+use super::proposals::{Proposer, Sampling, Temperature};
 use super::restore::{RestoreWeights, Restored, TokenRestoration};
 use super::rtd::{self, Judged, ReplacedTokenDetection, RtdWeights};
+use super::script::{Script, ScriptWeights};
 use super::two_stage::{StagePlan, TwoStage};
 use crate::error::Result;
 use crate::experiment::{GeneratorKind, Masking, ObjectiveSpec, TrialSpec};
@@ -33,10 +35,19 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
     let all_masked = |masking| masker(masking, rtd::PAPER);
     let model = &spec.model;
     Ok(match spec.objective {
-        ObjectiveSpec::Rtd { disc_weight, temperature, masking, generator, disallow_correct, .. } => {
-            let sampling = Sampling { temperature, disallow_correct };
+        ObjectiveSpec::Rtd {
+            disc_weight,
+            temperature,
+            final_temperature,
+            masking,
+            generator,
+            disallow_correct,
+            ..
+        } => {
+            let changing = changing_temperature(temperature, final_temperature, 0, spec.train.steps);
+            let sampling = Sampling { temperature: changing, disallow_correct };
             let weights = RtdWeights { discriminator: disc_weight, sampling, judged: Judged::AllTokens };
-            let table = frequencies(generator, vocabulary, temperature)?;
+            let table = table(generator, vocabulary, temperature)?;
             Box::new(ReplacedTokenDetection::new(parameters, model, all_masked(masking), weights, table)?)
         }
         ObjectiveSpec::Electra15 { disc_weight, temperature, masking, normalise, .. } => {
@@ -52,10 +63,27 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             let weights = restore_weights(restore_weight, temperature, Restored::AllTokens(normalise));
             Box::new(TokenRestoration::new(parameters, model, all_masked(masking), weights)?)
         }
-        ObjectiveSpec::TwoStage { temperature, masking, initialise, schedule, .. } => {
+        ObjectiveSpec::TwoStage {
+            temperature,
+            final_temperature,
+            masking,
+            initialise,
+            schedule,
+            second_stage,
+            disc_weight,
+            ..
+        } => {
             let n_generator_steps = spec.objective.generator_steps(spec.train.steps);
-            let sampling = Sampling::at(temperature);
-            let plan = StagePlan { n_generator_steps, initialise, schedule, sampling };
+            let temperature =
+                changing_temperature(temperature, final_temperature, n_generator_steps, spec.train.steps);
+            let plan = StagePlan {
+                n_generator_steps,
+                initialise,
+                schedule,
+                second_stage,
+                discriminator_weight: disc_weight,
+                sampling: Sampling { temperature, disallow_correct: false },
+            };
             Box::new(TwoStage::new(parameters, model, all_masked(masking), plan)?)
         }
         ObjectiveSpec::Adversarial {
@@ -104,6 +132,10 @@ pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Resu
             // probability under q is unknown.
             Box::new(Electric::new(parameters, model, all_masked(Masking::Paper), weights)?)
         }
+        ObjectiveSpec::Script { critic_weight, temperature, masking, .. } => {
+            let weights = ScriptWeights { critic: critic_weight, temperature };
+            Box::new(Script::new(parameters, model, all_masked(masking), weights)?)
+        }
         ObjectiveSpec::Mlm { masking, .. } => {
             Box::new(MaskedLanguageModelling::new(parameters, model, masker(masking, mlm::PAPER))?)
         }
@@ -114,15 +146,17 @@ fn restore_weights(restorer: f64, temperature: f64, restored: Restored) -> Resto
     RestoreWeights { restorer, sampling: Sampling::at(temperature), restored }
 }
 
-/// The frequencies that a generator without a network draws from; None if the generator is a network.
-fn frequencies(
-    generator: GeneratorKind,
-    vocabulary: &Vocabulary,
-    temperature: f64,
-) -> Result<Option<Frequencies>> {
+/// A temperature from step `first_step` to the last of `n_steps`.
+fn changing_temperature(first: f64, last: Option<f64>, first_step: u64, n_steps: u64) -> Temperature {
+    Temperature { first, last: last.unwrap_or(first), first_step, last_step: n_steps.saturating_sub(1) }
+}
+
+/// A generator without a network; None if the generator is a network.
+fn table(generator: GeneratorKind, vocabulary: &Vocabulary, temperature: f64) -> Result<Option<Proposer>> {
     Ok(match generator {
         GeneratorKind::Network => None,
-        GeneratorKind::Unigram => Some(Frequencies::unigram(vocabulary, temperature)?),
-        GeneratorKind::Uniform => Some(Frequencies::uniform(vocabulary)),
+        GeneratorKind::Unigram => Some(Proposer::Table(Frequencies::unigram(vocabulary, temperature)?)),
+        GeneratorKind::Uniform => Some(Proposer::Table(Frequencies::uniform(vocabulary))),
+        GeneratorKind::Bigram => Some(Proposer::Bigram(BigramGenerator::new(vocabulary, temperature)?)),
     })
 }

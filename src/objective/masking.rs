@@ -14,11 +14,13 @@
 //! A full batch is masked once per step, and every micro-batch gets its part of that mask.
 //! Must never: know what is done with the slots. Next: `prediction.rs`.
 
+use std::sync::Arc;
+
 use super::step::{StepTrace, u32_tensor};
 use crate::error::Result;
 use crate::experiment::Masking;
 use crate::rng::{Purpose, Stream};
-use crate::text::Batch;
+use crate::text::{Batch, BigramCounts};
 
 /// Stream of what is written into the slots. The streams of the positions are numbered by sequence and stay
 /// below it.
@@ -35,6 +37,8 @@ pub struct Vocabulary {
     pub never_masked: Vec<u32>,
     /// How often each token occurs in the training text, `[V]`. Empty if the objective does not need it.
     pub counts: Vec<u64>,
+    /// How often two tokens stand side by side in it. None if the objective does not need it.
+    pub bigrams: Option<Arc<BigramCounts>>,
 }
 
 /// What is written into a slot: `[MASK]`, a random token, or otherwise nothing.

@@ -7,6 +7,7 @@
 
 mod adversarial;
 mod batch_share;
+mod bigram_generator;
 mod build;
 mod coco_lm;
 mod contrast;
@@ -26,6 +27,7 @@ mod proposals;
 mod restore;
 mod rtd;
 mod scoring;
+mod script;
 mod step;
 mod tokens;
 mod two_stage;

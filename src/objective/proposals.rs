@@ -7,6 +7,7 @@
 
 use candle_core::{Device, Tensor};
 
+use super::bigram_generator::BigramGenerator;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::is_replaced;
 use super::frequencies::Frequencies;
@@ -29,15 +30,44 @@ const DISALLOWED: f64 = 1000.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
     /// Divides the logits.
-    pub temperature: f64,
+    pub temperature: Temperature,
     /// Whether the original is left out.
     pub disallow_correct: bool,
 }
 
 impl Sampling {
-    /// Samples at a temperature; the original may be drawn.
+    /// Samples at one temperature; the original may be drawn.
     pub fn at(temperature: f64) -> Self {
-        Self { temperature, disallow_correct: false }
+        Self { temperature: Temperature::constant(temperature), disallow_correct: false }
+    }
+}
+
+/// A temperature that changes by the same factor at every step.
+#[derive(Clone, Copy, Debug)]
+pub struct Temperature {
+    /// Temperature at step `first_step` and before it.
+    pub first: f64,
+    /// Temperature at step `last_step` and after it, and of held-out text.
+    pub last: f64,
+    /// The step at which it begins to change.
+    pub first_step: u64,
+    /// The step at which it stops.
+    pub last_step: u64,
+}
+
+impl Temperature {
+    /// The same temperature at every step.
+    pub const fn constant(temperature: f64) -> Self {
+        Self { first: temperature, last: temperature, first_step: 0, last_step: 0 }
+    }
+
+    fn at(&self, context: StepContext) -> f64 {
+        if !context.training || self.first == self.last || context.step >= self.last_step {
+            return self.last;
+        }
+        let done = context.step.saturating_sub(self.first_step) as f64;
+        let share = done / (self.last_step - self.first_step) as f64;
+        self.first * (self.last / self.first).powf(share)
     }
 }
 
@@ -47,6 +77,8 @@ pub enum Proposer {
     Network(MaskedLm),
     /// A table, the same for every position.
     Table(Frequencies),
+    /// A table for every pair of neighbours.
+    Bigram(BigramGenerator),
 }
 
 /// Proposed tokens.
@@ -55,7 +87,7 @@ pub struct Proposals {
     pub samples: Tensor,
     /// What a network predicted.
     predicted: Option<Prediction>,
-    /// Entropy of a table, in nats.
+    /// Mean entropy of what a table draws from, in nats.
     entropy: Option<f64>,
 }
 
@@ -64,7 +96,7 @@ impl Proposer {
     pub fn network(&self) -> Option<&MaskedLm> {
         match self {
             Self::Network(network) => Some(network),
-            Self::Table(_) => None,
+            Self::Table(_) | Self::Bigram(_) => None,
         }
     }
 
@@ -83,9 +115,14 @@ impl Proposer {
                 let samples = u32_tensor(&table.sample(masked, sampling.disallow_correct, context))?;
                 return Ok(Proposals { samples, predicted: None, entropy: Some(table.entropy()) });
             }
+            Self::Bigram(generator) => {
+                let drawn = generator.sample(masked, sampling.disallow_correct, context);
+                let samples = u32_tensor(&drawn.samples)?;
+                return Ok(Proposals { samples, predicted: None, entropy: Some(drawn.entropy) });
+            }
         };
         let input = tokens(batch, masked.input_ids.clone());
-        let sampler = context.sampler(sampling.temperature, masked.first_slot);
+        let sampler = context.sampler(sampling.temperature.at(context), masked.first_slot);
         if sampling.disallow_correct {
             let logits = network.head.forward(&hidden_at_slots(network, &input, masked, mode)?)?;
             let samples = sample_others(&logits, &masked.originals, sampler)?;
@@ -176,6 +213,18 @@ impl Replacements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// From 4 to 1 over steps 10 to 20: 2 in the middle. Held-out text has the last temperature.
+    #[test]
+    fn a_temperature_changes_by_the_same_factor_at_every_step() {
+        let falling = Temperature { first: 4.0, last: 1.0, first_step: 10, last_step: 20 };
+        let at = |step, training| falling.at(StepContext { seed: 1, step, training, trace: false });
+        for (step, expected) in [(0, 4.0), (10, 4.0), (15, 2.0), (20, 1.0), (30, 1.0)] {
+            assert!((at(step, true) - expected).abs() < 1e-12, "{step}: {}", at(step, true));
+        }
+        assert!((at(12, true) / at(11, true) - at(19, true) / at(18, true)).abs() < 1e-12);
+        assert_eq!(at(0, false), 1.0);
+    }
     use crate::ops::softmax_stats::softmax_stats;
 
     /// The original has nearly all of the probability. It is not drawn even at a temperature that flattens a

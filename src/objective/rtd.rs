@@ -12,7 +12,6 @@ use candle_core::Tensor;
 use super::batch_share;
 use super::deferred_metrics::DeferredMetrics;
 use super::detection::measure_detection;
-use super::frequencies::Frequencies;
 use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
@@ -66,7 +65,7 @@ impl ReplacedTokenDetection {
         model: &ModelSpec,
         masker: Masker,
         weights: RtdWeights,
-        table: Option<Frequencies>,
+        table: Option<Proposer>,
     ) -> Result<Self> {
         let vocab = masker.vocab_size();
         let (generator, discriminator) = match table {
@@ -76,7 +75,7 @@ impl ReplacedTokenDetection {
             }
             Some(table) => {
                 let network = EncoderNetwork::of_spec(model, vocab);
-                (Proposer::Table(table), Discriminator::new(&mut parameters, &network)?)
+                (table, Discriminator::new(&mut parameters, &network)?)
             }
         };
         Ok(Self { generator, discriminator, parameters, masker, weights })
@@ -159,11 +158,12 @@ mod tests {
     use super::*;
     use crate::experiment::{Masking, Sharing};
     use crate::objective::masking::tests::vocabulary;
+    use crate::objective::proposals::Temperature;
     use crate::ops::corruption::place_samples;
 
     const WEIGHTS: RtdWeights = RtdWeights {
         discriminator: 50.0,
-        sampling: Sampling { temperature: 1.0, disallow_correct: false },
+        sampling: Sampling { temperature: Temperature::constant(1.0), disallow_correct: false },
         judged: Judged::AllTokens,
     };
 

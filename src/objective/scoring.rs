@@ -49,6 +49,7 @@ enum OnePassNetwork<'a> {
     Gate { encoder: &'a Encoder, gate: &'a CopyGate },
     Energy(&'a Discriminator),
     Restorer { network: &'a MaskedLm, gate: Option<&'a CopyGate> },
+    Critic(&'a MaskedLm),
     Towers(&'a TwoTowers),
 }
 
@@ -61,6 +62,11 @@ impl<'a> OnePassScorer<'a> {
     /// Scores by a copy gate on an encoder.
     pub fn gate(encoder: &'a Encoder, gate: &'a CopyGate) -> Self {
         Self { kind: OnePassKind::Discriminator, network: OnePassNetwork::Gate { encoder, gate } }
+    }
+
+    /// Scores by a critic whose logit is the log of the summed exponentials over the vocabulary.
+    pub fn critic(network: &'a MaskedLm) -> Self {
+        Self { kind: OnePassKind::Discriminator, network: OnePassNetwork::Critic(network) }
     }
 
     /// Scores by Electric's energies.
@@ -92,6 +98,11 @@ impl<'a> OnePassScorer<'a> {
             OnePassNetwork::Gate { encoder, gate } => {
                 let logits = values(&gate.forward(&encoder.forward(&read, Mode::evaluate())?)?)?;
                 Ok(logits.into_iter().map(log_sigmoid).collect())
+            }
+            OnePassNetwork::Critic(network) => {
+                let hidden = network.encoder.forward(&read, Mode::evaluate())?;
+                let logits = values(&network.head.log_sums(&hidden)?)?;
+                Ok(logits.into_iter().map(|logit| log_sigmoid(-logit)).collect())
             }
             OnePassNetwork::Energy(network) => {
                 let energies = values(&network.forward(&read, Mode::evaluate())?)?;

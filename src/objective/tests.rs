@@ -19,7 +19,7 @@ use crate::flops;
 use crate::hub::DataEnv;
 use crate::nn::{Mode, Parameter, Parameters};
 use crate::records::Silent;
-use crate::text::{Corpus, open_corpus, open_tokenizer};
+use crate::text::{BigramCounts, Corpus, open_corpus, open_tokenizer};
 use crate::train::{Optimizer, Stepper};
 
 use super::step::StepTrace;
@@ -28,19 +28,23 @@ use super::*;
 const SEQ_LEN: usize = 16;
 
 /// Every objective, in its shortest form.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 17] = [
     r#"{"kind": "rtd"}"#,
     r#"{"kind": "rtd", "generator": "unigram"}"#,
     r#"{"kind": "rtd", "generator": "uniform", "disallow_correct": true}"#,
+    r#"{"kind": "rtd", "generator": "bigram", "temperature": 2}"#,
+    r#"{"kind": "rtd", "temperature": 2, "final_temperature": 1}"#,
     r#"{"kind": "electra_15"}"#,
     r#"{"kind": "replace_mlm"}"#,
     r#"{"kind": "all_tokens_mlm"}"#,
     r#"{"kind": "two_stage"}"#,
+    r#"{"kind": "two_stage", "second_stage": "joint"}"#,
     r#"{"kind": "adversarial"}"#,
     r#"{"kind": "coco_lm"}"#,
     r#"{"kind": "coco_lm", "correction": "released_code", "scl_weight": 0}"#,
     r#"{"kind": "coco_lm", "clm_weight": 0}"#,
     r#"{"kind": "electric"}"#,
+    r#"{"kind": "script"}"#,
     r#"{"kind": "mlm"}"#,
 ];
 
@@ -94,6 +98,7 @@ fn language() -> (Corpus, Vocabulary) {
         mask: special.mask,
         never_masked: vec![special.pad, special.cls, special.sep, special.mask],
         counts: corpus.token_counts(tokenizer.vocab_size()),
+        bigrams: Some(BigramCounts::of_corpus(&corpus).into()),
     };
     (corpus, vocabulary)
 }
@@ -194,6 +199,7 @@ fn the_main_loss_reaches_the_generator_in_no_objective() {
         ("all_tokens_mlm", "restore_weight", &gated),
         ("adversarial", "disc_weight", &detect),
         ("electric", "disc_weight", &detect),
+        ("script", "critic_weight", &restore),
         ("coco_lm", "clm_weight", &gated),
         ("coco_lm", "copy_weight", &["copy_gate", "embeddings", "encoder"]),
         ("coco_lm", "scl_weight", &["embeddings", "encoder"]),

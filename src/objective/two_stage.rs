@@ -1,5 +1,5 @@
 //! Two-stage training (ELECTRA §3.2): first the generator, then the discriminator on samples of the frozen
-//! generator.
+//! generator; or, as a start for joint training, both networks in the second stage.
 //!
 //! The stage is a function of the step. Before the first step of the second stage, and at no other time, the
 //! discriminator's embeddings and encoder become copies of the generator's and Adam's moments become zero, so
@@ -16,7 +16,7 @@ use super::proposals::{Proposer, Replacements, Sampling};
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
 use super::step::{Losses, StepContext, u32_tensor};
 use crate::error::{Error, Result};
-use crate::experiment::{ModelSpec, StageSchedule};
+use crate::experiment::{ModelSpec, SecondStage, StageSchedule};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
 use crate::nn::{Mode, Parameters};
 use crate::ops::binary_cross_entropy::binary_cross_entropy;
@@ -31,6 +31,10 @@ pub struct StagePlan {
     pub initialise: bool,
     /// Learning rate of the second stage.
     pub schedule: StageSchedule,
+    /// What the second stage trains.
+    pub second_stage: SecondStage,
+    /// λ: weight of the discriminator's loss where both networks are trained.
+    pub discriminator_weight: f64,
     /// How the generator is sampled.
     pub sampling: Sampling,
 }
@@ -68,8 +72,9 @@ impl Objective for TwoStage {
 
     fn masked_losses(&self, batch: &Batch, masked: &Masked, context: StepContext) -> Result<Losses> {
         let first_stage = context.training && self.trains_generator(context.step);
+        let is_joint = self.plan.second_stage == SecondStage::Joint;
         // A frozen generator has no dropout.
-        let mode = if first_stage { context.mode(batch) } else { Mode::evaluate() };
+        let mode = if first_stage || is_joint { context.mode(batch) } else { Mode::evaluate() };
         let proposals = self.generator.propose(batch, masked, self.plan.sampling, context, mode)?;
         let mut metrics = DeferredMetrics::default();
         proposals.measure(masked, &mut metrics)?;
@@ -97,7 +102,11 @@ impl Objective for TwoStage {
             ])
         })?);
         let rtd_share = batch_share::scale_token_mean(&rtd_loss, batch)?;
-        let total = if context.training { rtd_share } else { (rtd_share + mlm_share)? };
+        let total = match (is_joint, context.training) {
+            (true, _) => ((rtd_share * self.plan.discriminator_weight)? + mlm_share)?,
+            (false, true) => rtd_share,
+            (false, false) => (rtd_share + mlm_share)?,
+        };
         metrics.total_loss(&total, batch)?;
         Ok(Losses { total, metrics, trace })
     }
@@ -141,6 +150,10 @@ impl Objective for TwoStage {
     }
 
     fn trains(&self, step: u64, parameter: &str) -> bool {
-        parameter.starts_with("generator.") == self.trains_generator(step)
+        match (self.trains_generator(step), self.plan.second_stage) {
+            (true, _) => parameter.starts_with("generator."),
+            (false, SecondStage::Discriminator) => !parameter.starts_with("generator."),
+            (false, SecondStage::Joint) => true,
+        }
     }
 }

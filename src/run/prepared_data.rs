@@ -14,7 +14,7 @@ use crate::experiment::{
 };
 use crate::objective::Vocabulary;
 use crate::records::Sink;
-use crate::text::{Corpus, TextOpener, Tokenizer, open_corpus_of};
+use crate::text::{BigramCounts, Corpus, TextOpener, Tokenizer, open_corpus_of};
 
 /// The text of pre-training, packed for one sequence length, with its tokenizer.
 pub struct PreparedText {
@@ -24,6 +24,8 @@ pub struct PreparedText {
     pub corpus: Corpus,
     /// Counted when the first objective asks for them.
     token_counts: OnceLock<Vec<u64>>,
+    /// Counted when the first objective asks for them.
+    bigrams: OnceLock<Arc<BigramCounts>>,
 }
 
 impl PreparedText {
@@ -33,7 +35,12 @@ impl PreparedText {
     /// Those of `TextOpener::tokenizer` and `open_corpus_of`.
     pub fn open(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> Result<Self> {
         let corpus = open_corpus_of(opener, seq_len, sink)?;
-        Ok(Self { tokenizer: opener.tokenizer(sink)?, corpus, token_counts: OnceLock::new() })
+        Ok(Self {
+            tokenizer: opener.tokenizer(sink)?,
+            corpus,
+            token_counts: OnceLock::new(),
+            bigrams: OnceLock::new(),
+        })
     }
 
     /// What an objective needs to know of the tokenizer and of the text.
@@ -43,8 +50,11 @@ impl PreparedText {
             true => self.token_counts.get_or_init(|| self.corpus.token_counts(size)).clone(),
             false => Vec::new(),
         };
+        let bigrams = objective
+            .needs_bigram_counts()
+            .then(|| self.bigrams.get_or_init(|| Arc::new(BigramCounts::of_corpus(&self.corpus))).clone());
         let never_masked = vec![special.pad, special.cls, special.sep, special.mask];
-        Vocabulary { size, mask: special.mask, never_masked, counts }
+        Vocabulary { size, mask: special.mask, never_masked, counts, bigrams }
     }
 }
 

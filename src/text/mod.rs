@@ -5,6 +5,7 @@
 //! of a network; `ngram.rs` models token counts. Must never: know about models or training.
 
 mod batch;
+mod bigrams;
 mod ceiling;
 mod corpus;
 mod minimal_pair;
@@ -13,6 +14,7 @@ pub mod synthetic;
 mod tokenizer;
 
 pub use batch::Batch;
+pub use bigrams::BigramCounts;
 pub use ceiling::ceiling;
 #[cfg(test)]
 pub use corpus::open_corpus;

@@ -16,7 +16,7 @@ use super::corpus::Corpus;
 use super::tokenizer::SpecialIds;
 
 /// Counts are taken from this many tokens at most, the first ones: 8 bytes per token while they are sorted.
-const MAX_TOKENS: u64 = 50_000_000;
+pub const MAX_TOKENS: u64 = 50_000_000;
 
 /// Bits of a token id in the key of a trigram.
 const ID_BITS: u32 = 21;

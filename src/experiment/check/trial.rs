@@ -16,6 +16,8 @@ use super::violation::{Violation, violation};
 use crate::experiment::format::data::{DataSpec, TokenizerSpec};
 use crate::experiment::format::evaluate::TaskSource;
 use crate::experiment::format::model::ModelSpec;
+use crate::experiment::format::objective::ObjectiveSpec;
+use crate::experiment::format::objective::choices::GeneratorKind;
 use crate::experiment::format::task_name::TaskName;
 use crate::experiment::format::train::{Budget, TrainSpec};
 use crate::experiment::trial::TrialSpec;
@@ -33,6 +35,7 @@ pub(crate) fn check_trial(trial: &TrialSpec) -> Vec<Violation> {
             violations.extend(generator(&trial.model));
         }
         violations.extend(stages::two_stages(trial));
+        violations.extend(final_temperature(trial));
         violations.extend(contrast::coco_lm(trial));
         violations.extend(sharing::sharing(trial));
         violations.extend(language(trial));
@@ -109,6 +112,18 @@ fn heads(model: &ModelSpec) -> Option<Violation> {
         let widths: Vec<String> = widths_near(hidden).iter().map(usize::to_string).collect();
         let hint = format!("use {}, or set model.heads to {near}", widths.join(" or "));
         violation("model.hidden", &["model.heads", "model.size"], what, hint)
+    })
+}
+
+/// A temperature that changes where nothing is sampled from a network.
+fn final_temperature(trial: &TrialSpec) -> Option<Violation> {
+    let ObjectiveSpec::Rtd { final_temperature: Some(_), generator, .. } = trial.objective else {
+        return None;
+    };
+    (generator != GeneratorKind::Network).then(|| {
+        let what = "changes the temperature of a generator network, and there is none".into();
+        let hint = "remove it, or set objective.generator to network";
+        violation("objective.final_temperature", &["objective.generator"], what, hint)
     })
 }
 

@@ -183,7 +183,7 @@ mod tests {
         let schema = Schema::new();
         let at = |keys: &[&str]| schema.at(&ValuePath::of_keys(keys)).len();
         assert_eq!(at(&["base", "train", "steps"]), 1);
-        assert_eq!(at(&["base", "objective", "mask_fraction"]), 9, "every kind has one");
+        assert_eq!(at(&["base", "objective", "mask_fraction"]), 10, "every kind has one");
         assert_eq!(at(&["base", "train", "stepz"]), 0);
         assert_eq!(at(&["profiles", "any", "base", "train", "steps"]), 1);
         assert_eq!(schema.default_at(&ValuePath::of_keys(&["base", "train", "batch"])), Some(&json!(32)));

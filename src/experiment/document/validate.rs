@@ -325,7 +325,7 @@ mod tests {
         base.train.warmpu [] unknown key -> did you mean `warmup`?
         base.train.hidden [] unknown key -> `hidden` is a key of base.model
         base.train.zzz [] unknown key -> remove it; known here are steps, budget, amount, stop_at, batch, micro_batch, seq_len, learning_rate, warmup, optimizer, weight_decay, clip_norm, beta1, beta2, epsilon, precision, log_every, validate_every, checkpoint_every, checkpoint_mb
-        base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
+        base.objective.temperature [] unknown key for kind mlm -> it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm, script; known here are kind, mask_fraction, masking
         base.data.tokenizer [] the key `path` is missing, which kind file needs -> add `path:` (Path, relative to the folder where the command runs)
         base.data [] the key `repo` is missing, which kind hub needs -> add `repo:` (Repository, `owner/name`)
         base.model.batch [] unknown key -> `batch` is a key of base.train and of evaluate.finetune
@@ -338,7 +338,7 @@ mod tests {
         let text = "{name: a, about: b, base: {objective: {kind: rtdd}, data: language}, \
                     evaluate: {source: {train_examples: 5}}}";
         insta::assert_snapshot!(list(text, Completeness::Whole), @r#"
-            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, electric, mlm
+            base.objective.kind ["rtdd"] is not a known word here -> did you mean rtd? Known are rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, coco_lm, electric, script, mlm
             base.data ["language"] must be a mapping with a `kind` -> write { kind: language }; kinds are language, hub, files
             evaluate.source [] the key `kind` is missing -> add `kind:` with one of language, hub
         "#);

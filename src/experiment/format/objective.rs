@@ -8,7 +8,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use choices::{Correction, GeneratorKind, MainTask, Masking, Normalise, Stage, StageSchedule};
+use choices::{Correction, GeneratorKind, MainTask, Masking, Normalise, SecondStage, Stage, StageSchedule};
 
 /// The pre-training objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,10 +24,16 @@ pub enum ObjectiveSpec {
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
-        /// Temperature of the generator's samples.
+        /// Temperature of the generator's samples; at the first step if `final_temperature` is set.
         #[serde(default = "default_temperature")]
         #[schemars(range(min = 0.01, max = 100.0))]
         temperature: f64,
+        /// Temperature at the last step. Between the first step and the last one the temperature changes by
+        /// the same factor at every step; held-out text is always sampled at the last temperature. Unset: it
+        /// stays what it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        final_temperature: Option<f64>,
         /// How tokens are chosen and masked.
         #[serde(default, skip_serializing_if = "Masking::is_default")]
         #[schemars(extend("default" = "paper"))]
@@ -139,14 +145,31 @@ pub enum ObjectiveSpec {
         /// Learning-rate schedule of the two stages; the paper does not say.
         #[serde(default)]
         schedule: StageSchedule,
+        /// The networks that the second stage trains.
+        #[serde(default, skip_serializing_if = "SecondStage::is_default")]
+        #[schemars(extend("default" = "discriminator"))]
+        second_stage: SecondStage,
+        /// Weight of the discriminator's loss (λ of the paper) where the second stage is `joint`; otherwise
+        /// it has no effect.
+        #[serde(default = "default_disc_weight", skip_serializing_if = "is_default_disc_weight")]
+        #[schemars(range(min = 0.000001, max = 100000.0), extend("default" = 50.0))]
+        disc_weight: f64,
         /// Share of the tokens that are masked.
         #[serde(default = "default_mask_fraction")]
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
-        /// Temperature of the generator's samples.
+        /// Temperature of the generator's samples; at the first step of the second stage if
+        /// `final_temperature` is set.
         #[serde(default = "default_temperature")]
         #[schemars(range(min = 0.01, max = 100.0))]
         temperature: f64,
+        /// Temperature at the last step. Over the second stage the temperature changes by the same factor at
+        /// every step; held-out text is always sampled at the last temperature. With `initialise: false` and
+        /// a temperature that falls this is Fast-ELECTRA's training (Dong et al. 2024, arXiv 2310.07347), in
+        /// which the schedule's form is ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        final_temperature: Option<f64>,
         /// How tokens are chosen and masked.
         #[serde(default, skip_serializing_if = "Masking::is_default")]
         #[schemars(extend("default" = "paper"))]
@@ -250,6 +273,29 @@ pub enum ObjectiveSpec {
         #[schemars(range(min = 0.01, max = 0.9))]
         mask_fraction: f64,
     },
+    /// SCRIPT (Nijkamp et al. 2021, "SCRIPT: Self-Critic PreTraining of Transformers"): one encoder with one
+    /// masked-language-model head predicts the masked tokens, reads its own samples in their place, and tells
+    /// replaced tokens by the log of the summed exponentials of its logits over the vocabulary. There is no
+    /// generator network: `model.generator_ratio` and `model.sharing` have no effect. From the paper's
+    /// abstract and an implementation (JonasGeiping/cramming); every loss is a mean like ELECTRA's.
+    Script {
+        /// Weight of the critic's loss; the prediction's has weight 1.
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.000001, max = 100000.0))]
+        critic_weight: f64,
+        /// Share of the tokens that are masked.
+        #[serde(default = "default_mask_fraction")]
+        #[schemars(range(min = 0.01, max = 0.9))]
+        mask_fraction: f64,
+        /// Temperature of the samples.
+        #[serde(default = "default_temperature")]
+        #[schemars(range(min = 0.01, max = 100.0))]
+        temperature: f64,
+        /// How tokens are chosen and masked.
+        #[serde(default, skip_serializing_if = "Masking::is_default")]
+        #[schemars(extend("default" = "paper"))]
+        masking: Masking,
+    },
     /// Masked language modelling: predicts the chosen tokens (BERT).
     Mlm {
         /// Share of the tokens that are predicted.
@@ -287,6 +333,10 @@ fn default_disc_weight() -> f64 {
     50.0
 }
 
+fn is_default_disc_weight(weight: &f64) -> bool {
+    *weight == default_disc_weight()
+}
+
 fn default_mask_fraction() -> f64 {
     0.15
 }
@@ -301,6 +351,7 @@ impl Default for ObjectiveSpec {
             disc_weight: default_disc_weight(),
             mask_fraction: default_mask_fraction(),
             temperature: default_temperature(),
+            final_temperature: None,
             masking: Masking::default(),
             generator: GeneratorKind::default(),
             disallow_correct: false,
@@ -325,6 +376,7 @@ impl ObjectiveSpec {
             Self::Adversarial { .. } => "adversarial",
             Self::CocoLm { .. } => "coco_lm",
             Self::Electric { .. } => "electric",
+            Self::Script { .. } => "script",
             Self::Mlm { .. } => "mlm",
         }
     }
@@ -340,6 +392,7 @@ impl ObjectiveSpec {
             | Self::Adversarial { mask_fraction, .. }
             | Self::CocoLm { mask_fraction, .. }
             | Self::Electric { mask_fraction, .. }
+            | Self::Script { mask_fraction, .. }
             | Self::Mlm { mask_fraction, .. } => *mask_fraction,
         }
     }
@@ -355,6 +408,7 @@ impl ObjectiveSpec {
             Self::ReplaceMlm { .. } => MainTask::Restore,
             Self::AllTokensMlm { .. } => MainTask::RestoreAll,
             Self::CocoLm { .. } => MainTask::Correct,
+            Self::Script { .. } => MainTask::UnmaskAndDetect,
             Self::Mlm { .. } => MainTask::Unmask,
         }
     }
@@ -370,7 +424,11 @@ impl ObjectiveSpec {
             | Self::Adversarial { .. }
             | Self::CocoLm { .. }
             | Self::Electric { .. } => true,
-            Self::Rtd { generator: GeneratorKind::Unigram | GeneratorKind::Uniform, .. }
+            Self::Rtd {
+                generator: GeneratorKind::Unigram | GeneratorKind::Uniform | GeneratorKind::Bigram,
+                ..
+            }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }
@@ -386,6 +444,7 @@ impl ObjectiveSpec {
             | Self::TwoStage { .. }
             | Self::Adversarial { .. }
             | Self::CocoLm { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }
@@ -401,6 +460,7 @@ impl ObjectiveSpec {
             | Self::TwoStage { .. }
             | Self::CocoLm { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }
@@ -416,6 +476,7 @@ impl ObjectiveSpec {
             | Self::TwoStage { .. }
             | Self::Adversarial { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }
@@ -431,6 +492,7 @@ impl ObjectiveSpec {
             | Self::TwoStage { .. }
             | Self::Adversarial { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => None,
         }
     }
@@ -447,11 +509,12 @@ impl ObjectiveSpec {
             | Self::Adversarial { .. }
             | Self::CocoLm { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => None,
         }
     }
 
-    /// Whether some steps train only the generator and the others only the discriminator.
+    /// Whether the first steps train only the generator.
     pub fn has_stages(&self) -> bool {
         self.stages().is_some()
     }
@@ -475,19 +538,33 @@ impl ObjectiveSpec {
 
     /// The networks that step `step` of `n_steps` trains.
     pub fn stage(&self, step: u64, n_steps: u64) -> Stage {
-        if !self.has_stages() {
-            Stage::Joint
-        } else if step < self.generator_steps(n_steps) {
-            Stage::Generator
-        } else {
-            Stage::Discriminator
+        match self {
+            Self::TwoStage { .. } if step < self.generator_steps(n_steps) => Stage::Generator,
+            Self::TwoStage { second_stage: SecondStage::Discriminator, .. } => Stage::Discriminator,
+            Self::TwoStage { second_stage: SecondStage::Joint, .. }
+            | Self::Rtd { .. }
+            | Self::Electra15 { .. }
+            | Self::ReplaceMlm { .. }
+            | Self::AllTokensMlm { .. }
+            | Self::Adversarial { .. }
+            | Self::CocoLm { .. }
+            | Self::Electric { .. }
+            | Self::Script { .. }
+            | Self::Mlm { .. } => Stage::Joint,
         }
+    }
+
+    /// Whether the counts of neighbouring tokens in the training text are needed.
+    pub fn needs_bigram_counts(&self) -> bool {
+        matches!(self, Self::Rtd { generator: GeneratorKind::Bigram, .. })
     }
 
     /// Whether the token frequencies of the training text are needed.
     pub fn needs_token_counts(&self) -> bool {
         match self {
-            Self::Rtd { generator, .. } => *generator == GeneratorKind::Unigram,
+            Self::Rtd { generator, .. } => {
+                matches!(generator, GeneratorKind::Unigram | GeneratorKind::Bigram)
+            }
             Self::Electra15 { .. }
             | Self::ReplaceMlm { .. }
             | Self::AllTokensMlm { .. }
@@ -495,6 +572,7 @@ impl ObjectiveSpec {
             | Self::Adversarial { .. }
             | Self::CocoLm { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }
@@ -510,6 +588,7 @@ impl ObjectiveSpec {
             | Self::Adversarial { .. }
             | Self::CocoLm { .. }
             | Self::Electric { .. }
+            | Self::Script { .. }
             | Self::Mlm { .. } => false,
         }
     }

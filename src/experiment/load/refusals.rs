@@ -51,7 +51,7 @@ profiles:
      5. a.yaml:11: base.train.batch = "32": must be a whole number, not text
         hint: write 32 without quotes or separators
      6. a.yaml:12: base.objective.disc_weight: unknown key for kind mlm
-        hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+        hint: it belongs to the kinds rtd, electra_15, two_stage, adversarial, electric; known here are kind, mask_fraction, masking
      7. a.yaml:15: sweep.model.generator_ratio[1] = 7: is out of range
         hint: use a number from 0.01 to 4; the default is 0.25
      8. a.yaml:16: sweep.modle.hidden: unknown path `modle.hidden`
@@ -110,9 +110,9 @@ fn a_mistake_of_some_points_names_them() {
     insta::assert_snapshot!(refusal(grid, None, &[]), @r"
         a.yaml has 2 mistakes
          1. a.yaml:5: sweep.objective.disc_weight[0]: unknown key for kind mlm
-            hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+            hint: it belongs to the kinds rtd, electra_15, two_stage, adversarial, electric; known here are kind, mask_fraction, masking
          2. a.yaml:5: sweep.objective.disc_weight[1]: unknown key for kind mlm
-            hint: it belongs to the kinds rtd, electra_15, adversarial, electric; known here are kind, mask_fraction, masking
+            hint: it belongs to the kinds rtd, electra_15, two_stage, adversarial, electric; known here are kind, mask_fraction, masking
     ");
 }
 
@@ -184,7 +184,7 @@ fn profiles_that_do_not_exist_or_are_wrong() {
          2. a.yaml:5: profiles.two.sedes: unknown key
             hint: did you mean `seeds`?
          3. a.yaml:5: profiles.two.base.objective.temperature: unknown key for kind mlm
-            hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm; known here are kind, mask_fraction, masking
+            hint: it belongs to the kinds rtd, electra_15, replace_mlm, all_tokens_mlm, two_stage, coco_lm, script; known here are kind, mask_fraction, masking
          4. a.yaml:6: profiles.three = null: has no value, and must be a mapping (keys with values)
             hint: give it a value, or remove the key to use its default
     ");

@@ -6,7 +6,7 @@ use super::*;
 
 /// `[PAD]` 0, `[UNK]` 1, `[CLS]` 2, `[SEP]` 3, `[MASK]` 4.
 pub fn vocabulary(size: usize) -> Vocabulary {
-    Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() }
+    Vocabulary { size, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new(), bigrams: None }
 }
 
 const ALL: MaskProbabilities = MaskProbabilities { mask: 1.0, random: 0.0 };

@@ -69,7 +69,7 @@ fn micro_batches_add_up_to_the_full_batch() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 32);
+    assert_eq!(compared, 40);
 }
 
 /// Counts how often a batch is masked.

@@ -124,7 +124,8 @@ impl Steps {
     fn on(device: &Device, options: &BenchOptions) -> Result<Self> {
         let spec = trial(options);
         let never_masked = vec![0, 101, 102, 103];
-        let vocabulary = Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new() };
+        let vocabulary =
+            Vocabulary { size: VOCAB, mask: 103, never_masked, counts: Vec::new(), bigrams: None };
         let objective = build(&spec, &vocabulary, device)?;
         let optimizer = Optimizer::new((&spec.train).into(), objective.parameters())?;
         Ok(Self { options: options.clone(), train: spec.train, objective, optimizer, next: 0 })

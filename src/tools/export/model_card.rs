@@ -25,7 +25,7 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
 
 fn metadata(record: &TrialRecord, license: &str) -> String {
     let task = match record.spec.objective.main_task() {
-        MainTask::Unmask => "pipeline_tag: fill-mask\n",
+        MainTask::Unmask | MainTask::UnmaskAndDetect => "pipeline_tag: fill-mask\n",
         MainTask::Detect | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => "",
     };
     let datasets = match &record.spec.data {
@@ -40,6 +40,11 @@ fn description(record: &TrialRecord) -> String {
     let kind = record.spec.objective.kind();
     let (objective, folder) = match record.spec.objective.main_task() {
         MainTask::Unmask => ("masked language modelling".into(), "This folder is the whole model."),
+        MainTask::UnmaskAndDetect => (
+            "masked language modelling and self-criticism (SCRIPT)".into(),
+            "This folder is the whole model; the log of the summed exponentials of its logits at a token is the logit \
+             that the token was replaced.",
+        ),
         MainTask::Detect if kind == "rtd" => {
             ("replaced-token detection (ELECTRA)".into(), "This folder is the discriminator")
         }
@@ -80,9 +85,11 @@ fn has_generator_folder(record: &TrialRecord) -> bool {
 
 fn usage(record: &TrialRecord) -> String {
     let (class, name) = match record.spec.objective.main_task() {
-        MainTask::Unmask | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => {
-            ("AutoModelForMaskedLM", "model")
-        }
+        MainTask::Unmask
+        | MainTask::UnmaskAndDetect
+        | MainTask::Restore
+        | MainTask::RestoreAll
+        | MainTask::Correct => ("AutoModelForMaskedLM", "model"),
         MainTask::Detect => ("AutoModelForPreTraining", "discriminator"),
     };
     let has_generator = has_generator_folder(record);

@@ -44,7 +44,8 @@ fn train(folder: &Path, limit: u64) -> (TrainOutcome, TrainState, Vec<Vec<f32>>)
 }
 
 fn train_spec(spec: TrialSpec, folder: &Path, limit: u64) -> (TrainOutcome, TrainState, Vec<Vec<f32>>) {
-    let vocabulary = Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new() };
+    let vocabulary =
+        Vocabulary { size: 30, mask: 4, never_masked: vec![0, 2, 3, 4], counts: Vec::new(), bigrams: None };
     assert_eq!(spec.train.budget, crate::experiment::Budget::Steps);
     let objective = build(&spec, &vocabulary, &Device::Cpu).unwrap();
     let steps = Cell::new(0);

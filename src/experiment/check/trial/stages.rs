@@ -3,21 +3,26 @@
 use crate::experiment::check::violation::{Violation, violation};
 use crate::experiment::format::model::Sharing;
 use crate::experiment::format::objective::ObjectiveSpec;
+use crate::experiment::format::objective::choices::SecondStage;
 use crate::experiment::format::train::Budget;
 use crate::experiment::trial::TrialSpec;
 
 /// A frozen generator shares nothing, a copy needs equal shapes, and each stage needs steps for its warm-up.
 pub(crate) fn two_stages(trial: &TrialSpec) -> Vec<Violation> {
-    let ObjectiveSpec::TwoStage { initialise, generator_share: share, .. } = trial.objective else {
+    let ObjectiveSpec::TwoStage { initialise, generator_share: share, second_stage, .. } = trial.objective
+    else {
         return Vec::new();
     };
     let (model, train) = (&trial.model, &trial.train);
     let mut violations = Vec::new();
     let kind = ["objective.kind"];
     if model.sharing != Sharing::None {
-        let what = match model.sharing {
-            Sharing::All => "shares all weights with a generator that two_stage freezes",
-            _ => "shares embeddings with a generator that two_stage freezes",
+        let what = match (model.sharing, second_stage) {
+            (Sharing::All, SecondStage::Discriminator) => {
+                "shares all weights with a generator that two_stage freezes"
+            }
+            (_, SecondStage::Discriminator) => "shares embeddings with a generator that two_stage freezes",
+            (_, SecondStage::Joint) => "shares weights with a generator that two_stage trains alone at first",
         };
         violations.push(violation("model.sharing", &kind, what.into(), "set model.sharing to none"));
     }
@@ -78,6 +83,12 @@ mod tests {
         ");
         insta::assert_snapshot!(with(&|spec| spec.model.generator_layers = Some(2)), @"base.model.generator_layers: makes the generator's depth differ from the discriminator's, which starts as its copy -> remove model.generator_layers, or set objective.initialise to false");
         insta::assert_snapshot!(with(&|spec| spec.train.warmup = 501), @"base.train.warmup: is longer than the shorter of the two stages (500 steps) -> lower train.warmup to at most 500, or set objective.schedule to single");
+        let joint = with(&|spec| {
+            spec.objective =
+                serde_json::from_str(r#"{"kind": "two_stage", "second_stage": "joint"}"#).unwrap();
+            spec.model.sharing = Sharing::Embeddings;
+        });
+        insta::assert_snapshot!(joint, @"base.model.sharing: shares weights with a generator that two_stage trains alone at first -> set model.sharing to none");
         let one = with(&|spec| (spec.train.steps, spec.train.warmup) = (1, 0));
         assert_eq!(one, "base.train.steps: is too small for two stages -> use at least 2 steps\n");
     }

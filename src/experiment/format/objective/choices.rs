@@ -39,6 +39,11 @@ pub enum GeneratorKind {
     /// No network: all tokens equally likely, except `[CLS]`, `[SEP]`, `[MASK]` and `[PAD]`, which are never
     /// drawn (the released code's `uniform_generator` draws those too).
     Uniform,
+    /// No network: tokens by their probability between the two tokens beside them, p(x | left) · p(right | x)
+    /// up to a constant, from counts of neighbouring tokens in the training text (a bigram model's posterior;
+    /// ours). Each factor is mixed with 10 % of what the token's frequency alone gives. A neighbour that is
+    /// hidden by `[MASK]` is left out. The temperature T raises each probability to the power 1/T.
+    Bigram,
 }
 
 impl GeneratorKind {
@@ -101,6 +106,24 @@ pub enum StageSchedule {
     Single,
 }
 
+/// The networks that the second stage of `two_stage` trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondStage {
+    /// The discriminator, on samples of a frozen generator (the paper's two stages).
+    #[default]
+    Discriminator,
+    /// Both, as in `rtd`: masked language modelling is a start for joint training (ours).
+    Joint,
+}
+
+impl SecondStage {
+    /// The default is not serialised, so that the ids of trials from before this key existed do not change.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The networks that a step trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -117,6 +140,8 @@ pub enum Stage {
 pub enum MainTask {
     /// Predict the tokens at `[MASK]`.
     Unmask,
+    /// Predict the tokens at `[MASK]`, and detect replaced tokens by the same head in a pass of its own.
+    UnmaskAndDetect,
     /// Detect replaced tokens.
     Detect,
     /// Predict the original tokens at the masked positions.

@@ -34,6 +34,7 @@ fn objective(kind: &str) -> Box<dyn Objective> {
         mask: 4,
         never_masked: vec![0, 2, 3, 4],
         counts: vec![1; WORDS.len()],
+        bigrams: None,
     };
     build(&spec, &vocabulary, &Device::Cpu).unwrap()
 }
