@@ -11,7 +11,9 @@ use super::terminal::Terminal;
 use super::{exit, output, report};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::run::{DeviceChoice, RunOptions, StopFlag, Summary, run_experiments, run_trial};
+use crate::run::{
+    DeviceChoice, RunOptions, StopFlag, Summary, limit_threads, lower_priority, run_experiments, run_trial,
+};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -27,9 +29,18 @@ pub struct RunArguments {
     #[arg(long, value_name = "ID")]
     pub(super) only: Vec<String>,
 
-    /// Trials at a time, which share the threads; does not change any number
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: u16,
+    /// Trials at a time, among which the threads are divided; does not change any number [default: on a CPU
+    /// one per thread where all trials are small, otherwise 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+
+    /// Threads that compute; does not change any number [default: one per core, or RAYON_NUM_THREADS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+
+    /// Lets other programs go first: the lowest priority [default: off]
+    #[arg(long)]
+    pub(super) nice: bool,
 
     /// Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
@@ -62,12 +73,18 @@ pub struct RunArguments {
 
 /// Runs the experiments and returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8> {
+    if arguments.nice {
+        lower_priority()?;
+    }
+    if let Some(threads) = arguments.threads {
+        limit_threads(threads.into())?;
+    }
     let experiments = load_all(&arguments.files, &arguments.overrides)?;
     let options = RunOptions {
         results: arguments.results.results.clone(),
         reports: arguments.reports.reports.clone(),
         only: arguments.only.clone(),
-        n_at_once: arguments.jobs.into(),
+        n_at_once: arguments.jobs.map(usize::from),
         device: arguments.device,
         offline: arguments.offline,
         force: arguments.force,

@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use candle_core::Device;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::context::{Runner, TrialContext, TrialRun};
 use super::device::on_this_thread;
@@ -108,11 +109,17 @@ pub fn execute(
     let mut statuses = vec![TrialStatus::NotStarted; jobs.len()];
     let next = AtomicUsize::new(0);
     let n_workers = context.n_at_once.clamp(1, jobs.len().max(1));
+    let pools: Vec<Option<ThreadPool>> =
+        (0..n_workers).map(|_| threads_of_a_worker(n_workers)).collect::<Result<_>>()?;
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = mpsc::channel();
-        for index in 0..n_workers {
-            let sender = sender.clone();
-            let work = || worker(jobs, &next, context, runner, reporter, sender);
+        for (index, threads) in pools.iter().enumerate() {
+            let (sender, next) = (sender.clone(), &next);
+            let take_jobs = move || worker(jobs, next, context, runner, reporter, sender);
+            let work = move || match threads {
+                Some(threads) => threads.install(take_jobs),
+                None => take_jobs(),
+            };
             let started = std::thread::Builder::new()
                 .name(format!("trials-{index}"))
                 .stack_size(STACK_BYTES)
@@ -132,6 +139,20 @@ pub fn execute(
         Ok(())
     })?;
     Ok(statuses)
+}
+
+/// The share of the machine's threads that one of several workers computes with; None for a single worker, which
+/// has all of them. Small trials on a thread each are faster than small trials that share their threads.
+fn threads_of_a_worker(n_workers: usize) -> Result<Option<ThreadPool>> {
+    if n_workers == 1 {
+        return Ok(None);
+    }
+    let n_threads = (rayon::current_num_threads() / n_workers).max(1);
+    let pool = ThreadPoolBuilder::new().num_threads(n_threads).stack_size(STACK_BYTES).build();
+    pool.map(Some).map_err(|error| {
+        let what = format!("cannot start the threads of {n_workers} trials at a time");
+        Error::new(ErrorKind::Device, what, "pass a smaller --jobs").because(error)
+    })
 }
 
 /// Receives how each job ended until all workers are gone, and reports a request to stop once.

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use candle_core::Device;
+
 use super::context::Runner;
 use super::device::{DeviceChoice, check_precision, choose};
 use super::duration::duration_text;
@@ -17,10 +19,14 @@ use super::summary::Summary;
 use crate::disk::check_writable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, Trial, TrialId};
+use crate::flops;
 use crate::hub::DataEnv;
 use crate::records::Display;
 use crate::records::Sink;
 use crate::records::folder::TrialFolder;
+
+/// FLOPs of the largest step that is called small: less than a second on a core.
+const SMALL_STEP: f64 = 3e10;
 
 /// Options of a run; none of them changes a number.
 pub struct RunOptions {
@@ -30,8 +36,8 @@ pub struct RunOptions {
     pub reports: PathBuf,
     /// Prefixes of the ids to run; empty runs all.
     pub only: Vec<String>,
-    /// Trials at a time.
-    pub n_at_once: usize,
+    /// Trials at a time; by default as many as there are threads where each of them is small.
+    pub n_at_once: Option<usize>,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Uses caches only.
@@ -64,31 +70,52 @@ pub fn run_experiments(
     let is_pending = |job: &&Job| options.force || !matches!(job.folder.outcome(), Ok(Some(_)));
     let pending: Vec<&Trial> = jobs.iter().filter(is_pending).map(|job| job.trial).collect();
     check_precision(&device, pending.iter().copied())?;
-    let data = prepare_pending(experiments, &pending, options, display)?;
-    let RunOptions { n_at_once, force, pretrain_only, .. } = *options;
+    let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, display)?;
+    let RunOptions { force, pretrain_only, .. } = *options;
     let context = RunContext { n_at_once, force, pretrain_only, device, data, stop };
     let reporter = DisplayReporter { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
     let statuses = context.stop.defer_signals(|| execute(&jobs, &context, runner, &reporter))?;
     Ok(Summary::new(&jobs, statuses))
 }
 
-/// Opens the data of the trials that are to run, after checking that there is room for their checkpoints.
+/// Opens the data of the trials that are to run, after checking that there is room for their checkpoints; with
+/// the number of trials at a time.
 fn prepare_pending(
     experiments: &[Experiment],
     pending: &[&Trial],
     options: &RunOptions,
+    device: &Device,
     display: &dyn Display,
-) -> Result<PreparedData> {
+) -> Result<(PreparedData, usize)> {
     let env = DataEnv::new(options.offline)?;
     if pending.is_empty() {
-        return Ok(PreparedData::default());
+        return Ok((PreparedData::default(), 1));
     }
     let (texts, sink) = (Texts::new(pending.iter().copied(), &env), display.watch("data"));
-    let needed_bytes = checkpoint_bytes(pending, &texts, options.n_at_once, &*sink)?;
+    let n_at_once = match options.n_at_once {
+        Some(n) => n,
+        None if device.is_cpu() && are_small(pending, &texts, &*sink)? => rayon::current_num_threads(),
+        None => 1,
+    };
+    let needed_bytes = checkpoint_bytes(pending, &texts, n_at_once, &*sink)?;
     for experiment in experiments {
         check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
     }
-    prepare(pending, &texts, &env, options.pretrain_only, &*sink)
+    Ok((prepare(pending, &texts, &env, options.pretrain_only, &*sink)?, n_at_once))
+}
+
+/// Whether a step of each trial is so short that a thread of its own serves it better than all threads do.
+fn are_small(trials: &[&Trial], texts: &Texts, sink: &dyn Sink) -> Result<bool> {
+    for spec in trials.iter().map(|trial| &trial.spec) {
+        if spec.published.is_some() {
+            return Ok(false);
+        }
+        let vocab = texts.vocab_size(spec, sink)?;
+        if flops::train_flops_per_step(spec, vocab, spec.train.steps.max(1)) > SMALL_STEP {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Refuses two experiments with the same name: they would share folders and overwrite each other's report.
@@ -205,7 +232,7 @@ mod tests {
             results: results.join("results"),
             reports: results.join("reports"),
             only: only.iter().map(|&prefix| prefix.into()).collect(),
-            n_at_once: 1,
+            n_at_once: Some(1),
             device: DeviceChoice::Cpu,
             offline: true,
             force: false,

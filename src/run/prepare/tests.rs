@@ -67,7 +67,7 @@ fn a_run_of_many_trials_hashes_a_text_once() {
         results: folder.path().join("results"),
         reports: folder.path().join("reports"),
         only: Vec::new(),
-        n_at_once: 2,
+        n_at_once: Some(2),
         device: DeviceChoice::Cpu,
         offline: true,
         force: false,
