@@ -23,6 +23,15 @@ pub struct TokenScorers<'a> {
     pub masked: Vec<MaskedScorer<'a>>,
 }
 
+impl TokenScorers<'_> {
+    /// The same scorers but those of generators.
+    pub fn without_generators(mut self) -> Self {
+        self.one_pass.retain(|scorer| scorer.kind != OnePassKind::Towers);
+        self.masked.retain(|scorer| !scorer.is_generator);
+        self
+    }
+}
+
 /// A network that scores every token of a text in one pass.
 pub struct OnePassScorer<'a> {
     /// What the sum of its scores is called.

@@ -365,6 +365,23 @@ mod tests {
     }
 
     #[test]
+    fn workers_divide_the_threads_among_them() {
+        let all = rayon::current_num_threads();
+        let seen = |n_at_once| {
+            let results = tempfile::tempdir().unwrap();
+            let trials = [a_trial(1), a_trial(2)];
+            let n_threads = AtomicUsize::new(0);
+            let runner = |trial: &Trial, context: &TrialContext| {
+                n_threads.store(rayon::current_num_threads(), Ordering::Relaxed);
+                mock(trial, context)
+            };
+            execute(&jobs_in(results.path(), &trials), &context(n_at_once, false), &runner, &Quiet).unwrap();
+            n_threads.into_inner()
+        };
+        assert_eq!((seen(1), seen(2)), (all, (all / 2).max(1)));
+    }
+
+    #[test]
     fn a_failure_is_recorded_and_stops_no_other_trial() {
         let results = tempfile::tempdir().unwrap();
         let trials = [a_trial(1), a_trial(2), a_trial(3)];

@@ -275,6 +275,23 @@ mod tests {
     }
 
     #[test]
+    fn trials_of_the_quick_profile_are_small_and_those_of_size_small_are_not() {
+        use crate::experiment::{ModelSize, TrialSpec};
+        use crate::run::fixture::{a_trial, an_env};
+        let with = |change: &dyn Fn(&mut TrialSpec)| {
+            let mut trial = a_trial(1);
+            trial.spec.train.steps = 100;
+            change(&mut trial.spec);
+            let env = an_env();
+            are_small(&[&trial], &Texts::new([&trial], &env), &crate::records::Silent).unwrap()
+        };
+        assert!(with(&|spec| (spec.train.batch, spec.train.seq_len) = (32, 16)));
+        assert!(!with(&|spec| {
+            (spec.train.batch, spec.train.seq_len, spec.model.size) = (128, 128, ModelSize::Small);
+        }));
+    }
+
+    #[test]
     fn only_takes_prefixes_of_ids() {
         let results = tempfile::tempdir().unwrap();
         let experiments = [an_experiment(&[1, 4])];

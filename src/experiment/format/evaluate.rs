@@ -91,6 +91,9 @@ pub struct EvaluateSpec {
     /// Sets of minimal pairs, scored without fine-tuning.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub minimal_pairs: Vec<PairSetSpec>,
+    /// Whether a generator scores the pairs too, which takes a pass per token.
+    #[serde(skip_serializing_if = "is_true")]
+    pub generator_pairs: bool,
     /// A linear classifier on features of the frozen encoder.
     #[serde(skip_serializing_if = "ProbeSpec::is_empty")]
     pub probe: ProbeSpec,
@@ -101,6 +104,10 @@ pub struct EvaluateSpec {
     /// changes no score.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub predict_test: bool,
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 fn is_default(controls: &ControlsSpec) -> bool {
@@ -170,6 +177,7 @@ impl Default for EvaluateSpec {
             squad: SquadSpec::default(),
             intermediate: None,
             minimal_pairs: Vec::new(),
+            generator_pairs: true,
             probe: ProbeSpec::default(),
             controls: ControlsSpec::default(),
             predict_test: false,

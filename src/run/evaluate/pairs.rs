@@ -36,7 +36,10 @@ pub fn measure_pairs(
     for set in tasks.pair_sets() {
         context.sink.phase(&format!("scoring the minimal pairs {}", set.word));
         for objective in &objectives {
-            let scorers = objective.scorers();
+            let scorers = match spec.evaluate.generator_pairs {
+                true => objective.scorers(),
+                false => objective.scorers().without_generators(),
+            };
             let is_saved = |scorer: &str| context.folder.pair_scores_file(set.word, scorer).is_file();
             for scored in score_pairs(set, &scorers, &scoring, &is_saved)? {
                 context.folder.write_pair_scores(set.word, scored.scorer, &scored.scores)?;
