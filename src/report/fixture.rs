@@ -243,6 +243,7 @@ fn provenance() -> Provenance {
             kept_share: None,
         },
         tasks_revision: "built-in".into(),
+        init: Default::default(),
         task_hashes: Default::default(),
     }
 }
