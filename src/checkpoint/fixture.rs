@@ -26,6 +26,7 @@ pub fn a_pair(vocab: usize) -> TrainedNetworks {
         data,
         train,
         published: None,
+        init: Default::default(),
         evaluate,
         control: None,
     };

@@ -18,4 +18,4 @@ mod weights;
 mod write;
 
 pub use of_trial::{TrainedNetwork, TrainedNetworks};
-pub use read::Published;
+pub use read::{PretrainingHead, Published};

@@ -13,11 +13,20 @@ use super::names::{join, output_matrix, part_shape, published_names};
 use super::weights::Weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flops;
-use crate::model::{Discriminator, MaskedLm, is_encoder_parameter};
+use crate::model::{Discriminator, MaskedLm, encoder, is_encoder_parameter};
 use crate::nn::Parameters;
 
 /// Largest number of names in one message.
 const SHOWN: usize = 4;
+
+/// A head of pre-training, which a checkpoint may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PretrainingHead {
+    /// Detects replaced tokens.
+    Discriminator,
+    /// Predicts tokens, over the vocabulary.
+    MaskedLm,
+}
 
 /// An opened checkpoint.
 pub struct Published {
@@ -69,7 +78,7 @@ impl Published {
         }
         let mut parameters = Parameters::new(0, device);
         let network = Discriminator::new(&mut parameters, &self.config.network)?;
-        self.fill(&parameters, false)?;
+        self.fill(&parameters, |_| true, false)?;
         Ok(network)
     }
 
@@ -82,13 +91,38 @@ impl Published {
         self.check_tied()?;
         let mut parameters = Parameters::new(0, device);
         let network = MaskedLm::new(&mut parameters, &self.config.network)?;
-        self.fill(&parameters, false)?;
+        self.fill(&parameters, |_| true, false)?;
         Ok(network)
     }
 
     /// Loads the encoder's parameters, whichever heads the checkpoint has.
     pub fn load_encoder(&self, parameters: &Parameters) -> Result<()> {
-        self.fill(parameters, true)
+        self.fill(parameters, is_encoder_parameter, true)
+    }
+
+    /// The parameters of the encoder on the CPU, under the names that it has alone, and those of `head` where
+    /// the checkpoint has it. Other heads are ignored.
+    ///
+    /// # Errors
+    /// A tensor is missing, misshapen or unknown; an output matrix is not the word table.
+    pub fn parameters(&self, head: PretrainingHead) -> Result<Parameters> {
+        // All of them are overwritten.
+        let mut parameters = Parameters::expecting(0, &Device::Cpu, |_| true);
+        let network = &self.config.network;
+        match head {
+            PretrainingHead::Discriminator if self.has_discriminator() => {
+                Discriminator::new(&mut parameters, network)?;
+            }
+            PretrainingHead::MaskedLm if self.has_masked_lm() => {
+                self.check_tied()?;
+                MaskedLm::new(&mut parameters, network)?;
+            }
+            PretrainingHead::Discriminator | PretrainingHead::MaskedLm => {
+                encoder(&mut parameters.builder(), network)?;
+            }
+        }
+        self.fill(&parameters, |_| true, true)?;
+        Ok(parameters)
     }
 
     /// Number of parameters of the encoder.
@@ -108,12 +142,12 @@ impl Published {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// Loads the published tensors into `parameters`, after all of them were checked. With `encoder_only`
-    /// other parameters and the tensors of heads are ignored.
-    fn fill(&self, parameters: &Parameters, encoder_only: bool) -> Result<()> {
+    /// Loads the published tensors into the parameters that `wanted` accepts, after all of them were checked.
+    /// With `other_heads` the tensors of other heads are ignored.
+    fn fill(&self, parameters: &Parameters, wanted: fn(&str) -> bool, other_heads: bool) -> Result<()> {
         let (mut used, mut missing, mut misshapen) = (BTreeSet::new(), Vec::new(), Vec::new());
         let mut values: Vec<Tensor> = Vec::new();
-        let wanted = || parameters.iter().filter(|p| !encoder_only || is_encoder_parameter(&p.name));
+        let wanted = || parameters.iter().filter(|parameter| wanted(&parameter.name));
         for parameter in wanted() {
             let name = &parameter.name;
             let names =
@@ -143,7 +177,7 @@ impl Published {
             let what = format!("does not have the shapes of its config.json: {}", listed(&misshapen));
             return Err(self.refused(&what));
         }
-        let is_extra = |name: &&String| !used.contains(*name) && !self.is_harmless(name, encoder_only);
+        let is_extra = |name: &&String| !used.contains(*name) && !self.is_harmless(name, other_heads);
         let extra: Vec<String> = self.weights.tensors.keys().filter(is_extra).cloned().collect();
         if !extra.is_empty() {
             return Err(self
@@ -202,7 +236,8 @@ fn listed(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::checkpoint::fixture::a_pair;
-    use crate::model::encoder;
+    use crate::checkpoint::names::split;
+    use crate::model::EncoderNetwork;
 
     /// The folders of a tiny untrained pair: discriminator and generator.
     fn written() -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -265,6 +300,55 @@ mod tests {
             encoder(&mut parameters.builder(), &published.config.network).unwrap();
             published.load_encoder(&parameters).unwrap();
         }
+    }
+
+    fn values(parameters: &Parameters) -> Vec<(String, Vec<f32>)> {
+        let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+        parameters.iter().map(|parameter| (parameter.name.clone(), of(&parameter.var))).collect()
+    }
+
+    #[test]
+    fn the_wanted_head_is_read_where_there_is_one() {
+        use PretrainingHead::{Discriminator, MaskedLm};
+        let (_folder, main, generator) = written();
+        let heads = |folder: &Path, head| {
+            let parameters = Published::open(folder).unwrap().parameters(head).unwrap();
+            assert!(values(&parameters).iter().flat_map(|(_, values)| values).all(|value| value.is_finite()));
+            let mut parts: Vec<String> =
+                parameters.iter().map(|parameter| parameter.name.split('.').next().unwrap().into()).collect();
+            parts.dedup();
+            parts.join(" ")
+        };
+        assert_eq!(heads(&main, Discriminator), "embeddings encoder discriminator_head");
+        assert_eq!(heads(&main, MaskedLm), "embeddings encoder");
+        assert_eq!(heads(&generator, MaskedLm), "embeddings encoder mlm_head");
+        assert_eq!(heads(&generator, Discriminator), "embeddings encoder");
+    }
+
+    /// BERT's names, its pooler and its copies of tied tensors.
+    #[test]
+    fn bert_is_read_with_its_head() {
+        let mut parameters = Parameters::new(3, &Device::Cpu);
+        let model =
+            crate::experiment::ModelSpec { embedding: Some(8), ..crate::checkpoint::fixture::a_model() };
+        crate::model::MaskedLm::new(&mut parameters, &EncoderNetwork::of_spec(&model, 20)).unwrap();
+        let mut tensors = std::collections::HashMap::new();
+        for parameter in parameters.iter() {
+            let names = published_names(&parameter.name, Family::Bert, "bert.").unwrap();
+            tensors.extend(names.into_iter().zip(split(&parameter.name, &parameter.var).unwrap()));
+        }
+        tensors.insert("bert.pooler.dense.weight".into(), zeros(&[8, 8]));
+        tensors.insert("cls.predictions.decoder.bias".into(), zeros(&[20]));
+        let folder = tempfile::tempdir().unwrap();
+        candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
+        let config = r#"{"model_type": "bert", "vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 16}"#;
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let published = Published::open(folder.path()).unwrap();
+        assert_eq!(values(&published.parameters(PretrainingHead::MaskedLm).unwrap()), values(&parameters));
+        let encoder = values(&published.parameters(PretrainingHead::Discriminator).unwrap());
+        assert_eq!(encoder, values(&parameters)[..encoder.len()]);
+        assert!(!encoder.iter().any(|(name, _)| name.contains("head")));
     }
 
     #[test]

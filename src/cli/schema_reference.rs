@@ -282,6 +282,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("base.data.repo", "\"wikimedia/wikipedia\""),
     ("base.data.tokenizer.path", "\"vocab.txt\""),
     ("base.data.validation_files", "\"20231101.simple/validation-*.parquet\""),
+    ("base.init.discriminator.model", "\"google/electra-small-discriminator\""),
+    ("base.init.generator.model", "\"google/electra-small-generator\""),
     ("base.model.embedding", "128"),
     ("base.model.ffn", "1024"),
     ("base.model.generator_layers", "12"),

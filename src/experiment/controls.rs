@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::format::controls::{Control, ControlsSpec};
 use super::format::evaluate::EvaluateSpec;
 use super::format::finetune::FinetuneSpec;
+use super::format::init::InitSpec;
 use super::format::model::ModelSpec;
 use super::format::objective::ObjectiveSpec;
 use super::format::task_name::TaskName;
@@ -30,7 +31,8 @@ impl TrialSpec {
             precision: self.train.precision,
             ..TrainSpec::default()
         };
-        let common = Self { train, control: Some(control), ..self.clone() };
+        // The untrained network has random values, also where pre-training started from a checkpoint.
+        let common = Self { train, init: InitSpec::default(), control: Some(control), ..self.clone() };
         match control {
             Control::Untrained if untrained && self.evaluate.has_measures() => {
                 let objective = ObjectiveSpec::default();
@@ -66,7 +68,9 @@ pub fn controls(trials: &[Trial]) -> Vec<Trial> {
 
 /// The swept settings that a control may depend on.
 fn settings_of_controls(point: &SweepPoint) -> SweepPoint {
-    let depends = |path: &str| !path.starts_with("objective") && !path.starts_with("model.generator");
+    let is_idle =
+        |path: &str| ["objective", "model.generator", "init"].iter().any(|key| path.starts_with(key));
+    let depends = |path: &str| !is_idle(path);
     point.iter().filter(|(path, _)| depends(path)).cloned().collect()
 }
 
@@ -195,6 +199,21 @@ evaluate: { tasks: [cola] }",
             "base: { published: { model: a/b } }\nevaluate: { tasks: [cola], source: { kind: hub } }",
         );
         assert!(published.controls.is_empty(), "a published checkpoint has no initial values here");
+    }
+
+    #[test]
+    fn the_untrained_control_starts_at_random() {
+        let from = |init: &str| experiment(&format!("base: {{ {init} }}\nevaluate: {{ tasks: [cola] }}"));
+        let (random, published) = (from(""), from("init: { discriminator: { model: a/b } }"));
+        assert_ne!(random.trials[0].id, published.trials[0].id);
+        let ids =
+            |of: &Experiment| -> Vec<_> { of.controls.iter().map(|control| control.id.clone()).collect() };
+        assert_eq!(ids(&random), ids(&published));
+        let swept =
+            experiment("sweep: { init.discriminator: [null, { model: a/b }] }\nevaluate: { tasks: [cola] }");
+        assert_eq!(labels(&swept), ["text models seed=0", "untrained seed=1", "untrained seed=2"]);
+        assert_eq!(swept.trials.len(), 4);
+        assert_eq!(swept.trials[0].id, random.trials[0].id);
     }
 
     #[test]

@@ -113,9 +113,10 @@ impl CheckedPoint {
             _ => setting.value.clone(),
         };
         let point = self.point.iter().map(|setting| (setting.name.clone(), value(setting))).collect();
-        let BaseSpec { model, objective, data, train, published } = self.base.clone();
+        let BaseSpec { model, objective, data, train, published, init } = self.base.clone();
         let evaluate = self.evaluate.clone();
-        let spec = TrialSpec { seed, model, objective, data, train, published, evaluate, control: None };
+        let spec =
+            TrialSpec { seed, model, objective, data, train, published, init, evaluate, control: None };
         Trial { id: spec.id(), point, spec }
     }
 

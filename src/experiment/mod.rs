@@ -31,6 +31,7 @@ pub use format::evaluation::{evaluation_file, evaluation_name};
 pub use format::expect::{Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED};
 pub use format::finetune::{FinetuneSpec, HeadKind};
 pub use format::glue_mean::GlueMean;
+pub use format::init::InitSpec;
 pub use format::measure_name::{MeasureName, PAIR_SCORERS};
 pub use format::minimal_pairs::PairSetSpec;
 pub use format::model::{EncoderShape, INITIALIZER_RANGE, ModelSize, ModelSpec, Sharing};

@@ -12,7 +12,7 @@ use crate::experiment::document::suggest::nearest;
 use crate::experiment::document::value_path::ValuePath;
 
 /// Sections whose values can be varied.
-const SECTIONS: [&str; 6] = ["model", "objective", "data", "train", "published", "evaluate"];
+const SECTIONS: [&str; 7] = ["model", "objective", "data", "train", "published", "init", "evaluate"];
 
 /// One list of the sweep: of one path, or of several that vary together.
 #[derive(Debug)]
@@ -210,7 +210,7 @@ mod tests {
             `seeds` cannot be swept -> list the seeds under the top-level key `seeds`: every point runs with each of them
             train.batch is already swept -> sweep each value once
             unknown path `model.x.y` -> did you mean `model.ffn`?
-            unknown path `name` -> write a dotted path that starts with one of model, objective, data, train, published, evaluate
+            unknown path `name` -> write a dotted path that starts with one of model, objective, data, train, published, init, evaluate
         ");
         insta::assert_snapshot!(read(json!({"train.batch, train.steps": [[1, 2], [3], 4]})).1.join("\n"), @r"
             must be a list of 2 values, one per path of the key -> write [train.batch, train.steps]

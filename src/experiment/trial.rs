@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::experiment::format::controls::{Control, ControlsSpec};
 use crate::experiment::format::data::DataSpec;
 use crate::experiment::format::evaluate::EvaluateSpec;
+use crate::experiment::format::init::InitSpec;
 use crate::experiment::format::model::ModelSpec;
 use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::published::PublishedSpec;
@@ -35,6 +36,9 @@ pub struct TrialSpec {
     /// The published checkpoint that is evaluated in place of pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedSpec>,
+    /// The published checkpoints that pre-training starts from.
+    #[serde(default, skip_serializing_if = "InitSpec::is_empty")]
+    pub init: InitSpec,
     /// Downstream evaluation.
     pub evaluate: EvaluateSpec,
     /// What the trial is a control of, if it is one and not a point of the sweep.
@@ -108,6 +112,7 @@ impl TrialSpec {
             && other.published.is_none()
             && (self.seed, &self.model, &self.objective) == (other.seed, &other.model, &other.objective)
             && (&self.data, own(self)) == (&other.data, own(other))
+            && self.init == other.init
     }
 }
 
@@ -142,9 +147,19 @@ mod tests {
     fn budgets_in_units_of_rtd_do_not_change_the_id_of_rtd() {
         let trial = |objective: ObjectiveSpec, budget| {
             let train = TrainSpec { budget, ..Default::default() };
-            let (model, data, evaluate) = Default::default();
-            TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
-                .id()
+            let (model, data, init, evaluate) = Default::default();
+            TrialSpec {
+                seed: 1,
+                model,
+                objective,
+                data,
+                train,
+                published: None,
+                init,
+                evaluate,
+                control: None,
+            }
+            .id()
         };
         let mlm = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         let rtd = ObjectiveSpec::default();

@@ -4,6 +4,6 @@ use crate::experiment::{ModelSpec, ObjectiveSpec, TrialSpec};
 
 /// A trial with the default data, training and evaluation.
 pub fn trial(objective: ObjectiveSpec, model: ModelSpec) -> TrialSpec {
-    let (data, train, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
+    let (data, train, init, evaluate) = Default::default();
+    TrialSpec { seed: 1, model, objective, data, train, published: None, init, evaluate, control: None }
 }

@@ -16,6 +16,9 @@ const WEIGHTS_FILES: [&str; 2] = ["model*.safetensors*", "pytorch_model*.bin*"];
 /// Files of a tokenizer; a repository may lack any of them.
 const TOKENIZER_FILES: [&str; 3] = ["tokenizer.json", "vocab.txt", "tokenizer_config.json"];
 
+/// Revision of a folder on this disk.
+pub const LOCAL: &str = "local";
+
 /// The folder of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFolder {
@@ -32,7 +35,7 @@ pub struct ModelFolder {
 pub fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<ModelFolder> {
     let path = Path::new(model);
     if path.is_dir() {
-        return Ok(ModelFolder { path: path.into(), revision: "local".into() });
+        return Ok(ModelFolder { path: path.into(), revision: LOCAL.into() });
     }
     let is_repository = model.split('/').count() == 2 && !model.starts_with(['.', '/', '~']);
     if !is_repository {

@@ -13,5 +13,6 @@ mod two_towers;
 pub use encoder_network::{EncoderNetwork, encoder, is_encoder_parameter};
 pub use heads::CopyGate;
 pub use joint::{AdversarialElectra, Electra, Restorer};
+pub use sharing::generator_name;
 pub use single::{Discriminator, MaskedLm};
 pub use two_towers::{ElectricNetworks, TwoTowers};

@@ -5,7 +5,7 @@
 //! generator's own parameters begin with `generator.`. Next: `nn/embeddings.rs` for tables that are
 //! differences from others.
 
-use super::encoder_network::{EncoderNetwork, encoder};
+use super::encoder_network::{EncoderNetwork, encoder, is_encoder_parameter};
 use super::heads::MaskedLmHead;
 use super::single::MaskedLm;
 use crate::error::{Error, Result};
@@ -66,6 +66,17 @@ impl MainEncoder {
     }
 }
 
+/// The name in a trial's networks of the parameter that a generator alone calls `name`: one of its own, or
+/// the one that it shares.
+pub fn generator_name(name: &str, sharing: Sharing) -> String {
+    let is_shared = match sharing {
+        Sharing::None | Sharing::Gdes => false,
+        Sharing::Embeddings => name.starts_with("embeddings."),
+        Sharing::All => is_encoder_parameter(name),
+    };
+    if is_shared { name.into() } else { format!("generator.{name}") }
+}
+
 /// Makes embeddings of the generator's own, under `generator.embeddings`.
 fn own_embeddings(part: &mut Builder<'_>, spec: &ModelSpec, vocab: usize) -> Result<Embeddings> {
     let EncoderNetwork { shape, rates, .. } = EncoderNetwork::generator_of_spec(spec, vocab);
@@ -77,7 +88,35 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::model::Electra;
     use crate::nn::Parameters;
+
+    #[test]
+    fn a_generators_parameters_have_a_name_in_the_pair() {
+        for sharing in [Sharing::None, Sharing::Embeddings, Sharing::All, Sharing::Gdes] {
+            let model = ModelSpec {
+                layers: Some(1),
+                hidden: Some(16),
+                embedding: Some(8),
+                generator_ratio: 1.0,
+                sharing,
+                ..Default::default()
+            };
+            let (mut pair, mut alone) = (Parameters::new(1, &Device::Cpu), Parameters::new(1, &Device::Cpu));
+            Electra::new(&mut pair, &model, 30).unwrap();
+            MaskedLm::new(&mut alone, &EncoderNetwork::generator_of_spec(&model, 30)).unwrap();
+            let names: Vec<String> =
+                alone.iter().map(|parameter| generator_name(&parameter.name, sharing)).collect();
+            for (name, parameter) in names.iter().zip(alone.iter()) {
+                let found = pair.iter().find(|other| other.name == *name);
+                let found = found.unwrap_or_else(|| panic!("{sharing:?} has no {name}"));
+                assert_eq!(found.var.dims(), parameter.var.dims(), "{sharing:?} {name}");
+            }
+            // None of the generator's own is left out.
+            let own = pair.iter().filter(|parameter| parameter.name.starts_with("generator."));
+            assert_eq!(own.count(), names.iter().filter(|name| name.starts_with("generator.")).count());
+        }
+    }
 
     #[test]
     fn a_difference_table_cannot_be_an_output_matrix() {

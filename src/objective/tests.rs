@@ -80,6 +80,7 @@ fn trial(objective: &str, n_steps: u64) -> TrialSpec {
         data,
         train,
         published: None,
+        init: Default::default(),
         evaluate: Default::default(),
         control: None,
     }

@@ -26,7 +26,7 @@ pub use pair_scores::{PairScore, PairScores, read_pair_scores};
 pub use results::ExperimentFolder;
 pub use schema::{
     Continuation, DataProvenance, Event, Failure, Measure, Outcome, PredictedExample, Predictions,
-    Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord,
+    Provenance, RECORD_VERSION, Score, Split, Timing, TrialRecord, WeightsProvenance,
 };
 pub use sink::{Display, Silent, Sink};
 pub use split_predictions::SplitPredictions;

@@ -115,9 +115,35 @@ pub struct Provenance {
     /// names the code and the machine. Once called `taken_from`.
     #[serde(default, alias = "taken_from", skip_serializing_if = "Option::is_none")]
     pub reused_from: Option<String>,
+    /// The published checkpoints that pre-training started from, by their keys in `base.init`; empty where
+    /// all weights started at random.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub init: BTreeMap<String, WeightsProvenance>,
     /// A hash of each task's examples; empty in records from before it existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_hashes: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// The checkpoint of `base.init` whose weights are not those of an earlier record, with its key.
+    pub fn changed_init<'p>(&'p self, earlier: &Self) -> Option<(&'p str, &'p WeightsProvenance)> {
+        let was = |key: &str| earlier.init.get(key).map(|weights| &weights.weights_hash);
+        let changed = self.init.iter().find(|(key, weights)| was(key) != Some(&weights.weights_hash));
+        changed.map(|(key, weights)| (key.as_str(), weights))
+    }
+}
+
+/// A published checkpoint that pre-training started from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WeightsProvenance {
+    /// Folder or hub repository.
+    pub source: String,
+    /// Commit of the repository; `local` for a folder.
+    pub revision: String,
+    /// Hash of the floating-point tensors with their names.
+    pub weights_hash: String,
+    /// The parts of the networks that were loaded from it, such as `encoder` and `generator.mlm_head`.
+    pub loaded: Vec<String>,
 }
 
 /// The pre-training text.

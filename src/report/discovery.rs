@@ -149,6 +149,7 @@ fn belong_together(one: &Trial, other: &Trial) -> bool {
         let all = json!({
             "data": trial.spec.data,
             "published": trial.spec.published,
+            "init": trial.spec.init,
             "train.steps": train.steps,
             "train.batch": train.batch,
             "train.seq_len": train.seq_len,

@@ -45,6 +45,7 @@ pub fn trial(seed: u64, point: Vec<(String, Value)>) -> Trial {
         data: DataSpec::default(),
         train,
         published: None,
+        init: Default::default(),
         evaluate: EvaluateSpec { tasks, finetune_seeds: 3, ..EvaluateSpec::default() },
         control: None,
     };
@@ -242,6 +243,7 @@ fn provenance() -> Provenance {
             kept_share: None,
         },
         tasks_revision: "built-in".into(),
+        init: Default::default(),
         task_hashes: Default::default(),
     }
 }

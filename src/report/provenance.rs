@@ -27,10 +27,19 @@ const FACTS: [(&str, &str, &str); 15] = [
     ("tasks' revision", "provenance.tasks_revision", ""),
 ];
 
+/// The same for facts that only some trials have: they are left out where no trial has them.
+const RARE_FACTS: [(&str, &str, &str); 4] = [
+    ("discriminator started from", "provenance.init.discriminator.source", "random values"),
+    ("hash of those weights", "provenance.init.discriminator.weights_hash", "none"),
+    ("generator started from", "provenance.init.generator.source", "random values"),
+    ("hash of those weights", "provenance.init.generator.weights_hash", "none"),
+];
+
 /// A Markdown list of a frame of trials. If trials differ, every value is listed with its number of trials.
 pub fn list(trials: &DataFrame) -> Result<String> {
     let mut text = String::new();
-    for (name, column, empty) in FACTS {
+    let rare = RARE_FACTS.into_iter().filter(|(_, column, _)| has(trials, column));
+    for (name, column, empty) in FACTS.into_iter().chain(rare) {
         let is_missing = !empty.is_empty() && !has(trials, column);
         let counted = if is_missing { vec![(None, trials.height())] } else { counts(trials, column)? };
         let is_fraction = trials.column(column).is_ok_and(|column| column.dtype().is_float());

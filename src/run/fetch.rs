@@ -18,6 +18,10 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
             sink.phase(&format!("fetching {}", published.model));
             model_folder(&published.model, &published.revision, &env)?;
         }
+        for (_, published) in spec.init.checkpoints() {
+            sink.phase(&format!("fetching {}", published.model));
+            model_folder(&published.model, &published.revision, &env)?;
+        }
         let sections = (&spec.data, &spec.evaluate);
         if !fetched.contains(&sections) {
             files.extend(fetch(&spec.data, &spec.evaluate, &env, sink)?);

@@ -56,6 +56,7 @@ pub fn a_trial(seed: u64) -> Trial {
         data: DataSpec::Language { documents: 200, seed: 0 },
         train: Default::default(),
         published: None,
+        init: Default::default(),
         evaluate: Default::default(),
         control: None,
     };

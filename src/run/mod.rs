@@ -13,6 +13,7 @@ mod experiment;
 mod fetch;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod initial_weights;
 mod interrupt;
 mod plan;
 mod prepare;
@@ -35,6 +36,7 @@ pub use duration::duration_text;
 pub use executor::{Job, ProgressReporter, RunContext, TrialStatus};
 pub use experiment::{RunOptions, check_only, run_experiments};
 pub use fetch::fetch_experiment;
+pub use initial_weights::InitialWeights;
 pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
 pub use plan::{Plan, PlannedTrial, plan_experiment};
 pub use prepared_data::{PreparedData, PreparedText};

@@ -15,7 +15,7 @@ use super::published_model::PublishedModel;
 use crate::error::Result;
 use crate::experiment::{Budget, Control, Experiment, Trial, TrialSpec};
 use crate::flops;
-use crate::hub::DataEnv;
+use crate::hub::{DataEnv, model_folder};
 use crate::records::folder::TrialFolder;
 use crate::records::state::TrialState;
 use crate::records::{DataProvenance, Outcome};
@@ -201,7 +201,8 @@ fn with_known_cost(
         return Ok(untrained(planned, Some(0)));
     }
     if let Some(published) = &spec.published {
-        let n_parameters = match PublishedModel::open(published, env) {
+        let opened = PublishedModel::open(published, env);
+        let n_parameters = match opened.and_then(|model| model.tokenizer().map(drop).map(|()| model)) {
             Ok(model) => {
                 model.check_positions(&spec.evaluate)?;
                 Some(model.n_parameters)
@@ -213,6 +214,15 @@ fn with_known_cost(
             }
         };
         return Ok(untrained(planned, n_parameters));
+    }
+    for (key, published) in spec.init.checkpoints() {
+        if let Err(error) = model_folder(&published.model, &published.revision, env) {
+            let what = format!(
+                "base.init.{key} = {} was not compared with base.model: {}",
+                published.model, error.message
+            );
+            note(remarks, Some(what));
+        }
     }
     let vocab = known_vocab_size(&spec.data, env);
     if vocab.is_none() {

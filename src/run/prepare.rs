@@ -2,6 +2,7 @@
 //!
 //! Missing or wrong data thus stops the run before anything is written.
 
+use super::initial_weights::{InitialWeights, check_shapes, check_tokenizers};
 use super::prepared_data::{PreparedData, PreparedText};
 use super::published_model::PublishedModel;
 use super::step_time::check_steps;
@@ -45,10 +46,12 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Opens each distinct text, task and published checkpoint once; with `pretrain_only` no task.
+/// Opens each distinct text, task and published checkpoint once; with `pretrain_only` no task and no
+/// checkpoint to evaluate.
 ///
 /// # Errors
-/// Some of the data cannot be had, or a trial's budget buys too few steps.
+/// Some of the data cannot be had, a trial's budget buys too few steps, or a checkpoint does not fit the
+/// trial that starts from it.
 pub fn prepare(
     trials: &[&Trial],
     texts: &Texts,
@@ -76,8 +79,11 @@ pub fn prepare(
             sink.phase(&format!("opening {}", published.model));
             PublishedModel::open(published, env)
         })?;
-        prepared.published(published)?.check_positions(&spec.evaluate)?;
+        let model = prepared.published(published)?;
+        model.tokenizer()?;
+        model.check_positions(&spec.evaluate)?;
     }
+    prepare_init(specs(), &mut prepared, texts, env, sink)?;
     for spec in specs().filter(|spec| spec.published.is_none()) {
         if let Some(steps) = flops::resolved_steps(spec, texts.vocab_size(spec, sink)?) {
             check_steps(spec, steps)?;
@@ -93,6 +99,34 @@ pub fn prepare(
         check_pairs(specs(), &prepared)?;
     }
     Ok(prepared)
+}
+
+/// Opens the checkpoints that pre-training starts from and compares them with the trials, each combination
+/// once.
+fn prepare_init<'s>(
+    specs: impl Iterator<Item = &'s TrialSpec>,
+    prepared: &mut PreparedData,
+    texts: &Texts,
+    env: &DataEnv,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let mut checked = Vec::new();
+    for spec in specs.filter(|spec| !spec.init.is_empty()) {
+        let key = (&spec.init, &spec.model, &spec.objective, &spec.data);
+        if checked.contains(&key) {
+            continue;
+        }
+        prepared.add_init(spec, env, sink)?;
+        let models = prepared.init(spec)?;
+        check_shapes(spec, &models)?;
+        check_tokenizers(spec, &models, &*texts.opener(&spec.data)?.tokenizer(sink)?)?;
+        // Read for the check of every tensor; a trial reads again, so that no run holds the weights of many.
+        for note in InitialWeights::read(spec, &models)?.notes {
+            sink.phase(&note);
+        }
+        checked.push(key);
+    }
+    Ok(())
 }
 
 /// Refuses minimal pairs with a sentence that is too long for a trial's networks, each combination once.

@@ -6,12 +6,14 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::initial_weights::open_checkpoint;
 use super::published_model::PublishedModel;
 use super::tasks::{PreparedPairs, PreparedTask, Tasks};
 use crate::error::{Error, Result};
 use crate::experiment::{
     DataSpec, EvaluateSpec, ObjectiveSpec, PairSetSpec, PublishedSpec, TaskName, TaskSource, TrialSpec,
 };
+use crate::hub::DataEnv;
 use crate::objective::Vocabulary;
 use crate::records::Sink;
 use crate::text::{BigramCounts, Corpus, TextOpener, Tokenizer, open_corpus_of};
@@ -139,6 +141,17 @@ impl PreparedData {
         add(&mut self.pairs, pairs_key(set, data), open)
     }
 
+    /// Adds the checkpoints that a trial's pre-training starts from.
+    pub(super) fn add_init(&mut self, spec: &TrialSpec, env: &DataEnv, sink: &dyn Sink) -> Result<()> {
+        for (key, published) in spec.init.checkpoints() {
+            self.add_published(published, || {
+                sink.phase(&format!("opening {}", published.model));
+                open_checkpoint(key, published, env)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Adds a published checkpoint, unless another trial has added it.
     pub(super) fn add_published(
         &mut self,
@@ -168,7 +181,12 @@ impl PreparedData {
         Ok(tasks.with_pairs(spec.evaluate.minimal_pairs.iter().map(pairs).collect::<Result<_>>()?))
     }
 
-    /// The published checkpoint of a trial that is not pre-trained.
+    /// The checkpoints that a trial's pre-training starts from, each with its key.
+    pub fn init(&self, spec: &TrialSpec) -> Result<Vec<(&'static str, &PublishedModel)>> {
+        spec.init.checkpoints().map(|(key, published)| Ok((key, self.published(published)?))).collect()
+    }
+
+    /// A published checkpoint of a trial.
     pub fn published(&self, published: &PublishedSpec) -> Result<&PublishedModel> {
         let found = find(&self.published, published);
         found.ok_or_else(|| not_prepared(&format!("checkpoint {}", published.model)))

@@ -7,8 +7,8 @@
 //! cadence, and one more line where the source stopped); from an identical trial, scored on the same
 //! examples, also predictions and outcome.
 //!
-//! Must never: change the other trial's folder, or reuse anything made by code, on a device or from a text
-//! that gives other numbers. Two GPUs of one machine count as the same device.
+//! Must never: change the other trial's folder, or reuse anything made by code, on a device, from a text or
+//! from initial weights that give other numbers. Two GPUs of one machine count as the same device.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -108,6 +108,7 @@ fn fits(record: &TrialRecord, spec: &TrialSpec, provenance: &Provenance) -> bool
         // Today's code gives the specification the same id only if it gives the same numbers.
         && record.spec.id() == record.id
         && record.provenance.corpus.is_same_text(&provenance.corpus)
+        && provenance.changed_init(&record.provenance).is_none()
         // Another device or micro-batch rounds differently.
         && record.parts().iter().all(|part| {
             part.device == provenance.device && part.micro_batch == spec.train.micro_batch
@@ -181,6 +182,23 @@ mod tests {
     use super::*;
     use crate::run::fixture::{a_trial, a_trial_record};
 
+    /// The same checkpoint by name with other weights.
+    #[test]
+    fn other_initial_weights_are_not_reused() {
+        let mut spec = a_trial(1).spec;
+        spec.init = serde_json::from_str(r#"{"discriminator": {"model": "a/b"}}"#).unwrap();
+        let mut record = a_trial_record(&spec.id());
+        record.spec = spec.clone();
+        let with = |hash: &str| {
+            let weights =
+                crate::records::WeightsProvenance { weights_hash: hash.into(), ..Default::default() };
+            Provenance { init: [("discriminator".into(), weights)].into(), ..Provenance::default() }
+        };
+        record.provenance = with("abc");
+        assert!(fits(&record, &spec, &with("abc")));
+        assert!(!fits(&record, &spec, &with("def")));
+    }
+
     /// A source differs in nothing that changes pre-training, an identical trial in nothing that changes a
     /// score.
     #[test]
@@ -211,6 +229,8 @@ mod tests {
         assert!(!is_allowed(&|record| record.provenance.device = "cuda:0".into()).0);
         assert!(!is_allowed(&|record| record.provenance.simd = "avx2".into()).0);
         assert!(!is_allowed(&|record| record.provenance.corpus.corpus_hash = "0".into()).0);
+        let checkpoint = || crate::experiment::PublishedSpec { model: "a/b".into(), revision: "main".into() };
+        assert!(!with_spec(&|spec| spec.init.discriminator = Some(checkpoint())).0);
         assert!(!with_spec(&|spec| spec.seed = 2).0);
         assert!(!with_spec(&|spec| spec.train.steps = 2000).0);
         assert!(!with_spec(&|spec| spec.model.generator_ratio = 0.5).0);

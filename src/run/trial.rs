@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::context::{TrialContext, TrialRun};
 use super::evaluate::{Evaluation, finetune_and_score, measure_pairs, measure_text_models, probe};
+use super::initial_weights::InitialWeights;
 use super::prepared_data::PreparedText;
 use super::reuse::PretrainingSource;
 use super::step_time::with_known_steps;
@@ -19,7 +20,7 @@ use crate::flops;
 use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::records::checkpoints::FINAL;
-use crate::records::{Outcome, RECORD_VERSION, Timing, truncate_after};
+use crate::records::{Outcome, Provenance, RECORD_VERSION, Timing, truncate_after};
 use crate::tasks::Pretrained;
 use crate::text::Batch;
 use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainState, VALIDATION_BATCH};
@@ -27,7 +28,8 @@ use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainStat
 /// Runs a trial from its beginning, or from where an earlier process left it, to its scores.
 ///
 /// # Errors
-/// The data changed since the trial began; training diverges; a file cannot be read or written.
+/// The data, or weights that it starts from, changed since the trial began; training diverges; a file cannot
+/// be read or written.
 pub fn run_trial(trial: &Trial, context: &TrialContext) -> Result<TrialRun> {
     let is_text_models = trial.spec.control == Some(Control::TextModels);
     let has_pretraining = !is_text_models && trial.spec.published.is_none();
@@ -52,10 +54,10 @@ fn evaluate_published(trial: &Trial, spec: &PublishedSpec, context: &TrialContex
     let published = model.read()?;
     write_record(trial, context, provenance(context, model.provenance(&published)?, &tasks))?;
     let began = Instant::now();
-    let network = published.config.network;
+    let (network, tokenizer) = (published.config.network, model.tokenizer()?);
     let pretrained = Pretrained { network, load: &|parameters| published.load_encoder(parameters) };
-    let measures = probe(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
-    let scores = finetune_and_score(&trial.spec, context, &model.tokenizer, &tasks, &pretrained)?;
+    let measures = probe(&trial.spec, context, tokenizer, &tasks, &pretrained)?;
+    let scores = finetune_and_score(&trial.spec, context, tokenizer, &tasks, &pretrained)?;
     Ok(TrialRun::Done(Outcome {
         scores,
         measures,
@@ -101,7 +103,9 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
     let vocabulary = text.vocabulary(&spec.objective);
     let known = with_known_steps(spec, context, &vocabulary, &text.corpus)?;
     let n_steps = known.train.steps;
-    let provenance = provenance(context, text.corpus.provenance(), &tasks);
+    let initial = InitialWeights::read(spec, &context.data.init(spec)?)?;
+    let provenance =
+        Provenance { init: initial.provenance(), ..provenance(context, text.corpus.provenance(), &tasks) };
     let source = PretrainingSource::find(spec, n_steps, &provenance, context);
     write_record(trial, context, provenance)?;
     if let Some(source) = source
@@ -109,7 +113,9 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
     {
         return Ok(TrialRun::Done(outcome));
     }
-    let Some(state) = pretrain(&known, context, &vocabulary, text)? else { return Ok(TrialRun::Interrupted) };
+    let Some(state) = pretrain(&known, context, &vocabulary, text, initial)? else {
+        return Ok(TrialRun::Interrupted);
+    };
     if context.pretrain_only && spec.evaluate.has_measures() {
         return Ok(TrialRun::Pretrained);
     }
@@ -152,8 +158,12 @@ fn pretrain(
     context: &TrialContext,
     vocabulary: &Vocabulary,
     text: &PreparedText,
+    initial: InitialWeights,
 ) -> Result<Option<TrainState>> {
     let objective = build(spec, vocabulary, &context.device)?;
+    // In place of random initial values; where there is a checkpoint to resume from, it overwrites both.
+    initial.load(objective.as_ref())?;
+    drop(initial);
     context.sink.phase("pre-training");
     let (corpus, batch, n_steps) = (&text.corpus, spec.train.batch, spec.train.steps);
     let run = Pretraining {

@@ -1,13 +1,15 @@
 //! Writes `trial.json`, the specification and provenance of a trial, when the trial begins or continues.
 //!
-//! Must never: let a trial continue on other data than it began with.
+//! Must never: let a trial continue on other data, or from other weights, than it began with.
 
 use super::context::TrialContext;
 use super::provenance::collect;
 use super::tasks::Tasks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::Trial;
-use crate::records::{Continuation, DataProvenance, Provenance, RECORD_VERSION, TrialRecord};
+use crate::records::{
+    Continuation, DataProvenance, Provenance, RECORD_VERSION, TrialRecord, WeightsProvenance,
+};
 
 /// What makes the trial's numbers: code, machine, text and tasks.
 pub fn provenance(context: &TrialContext, text: DataProvenance, tasks: &Tasks) -> Provenance {
@@ -22,7 +24,8 @@ pub fn provenance(context: &TrialContext, text: DataProvenance, tasks: &Tasks) -
 /// Writes `trial.json`, or adds to the one of an earlier process.
 ///
 /// # Errors
-/// The text or the tasks changed since the trial began; the file cannot be read or written.
+/// The text, the tasks or the weights that it starts from changed since the trial began; the file cannot be
+/// read or written.
 pub fn write_record(trial: &Trial, context: &TrialContext, provenance: Provenance) -> Result<()> {
     if let Some(earlier) = context.folder.trial()? {
         return continue_record(earlier, trial, context, provenance);
@@ -75,6 +78,10 @@ fn has_no_tasks(provenance: &Provenance) -> bool {
 fn changed_data(then: &Provenance, now: &Provenance) -> Option<String> {
     if !then.corpus.is_same_text(&now.corpus) {
         return Some(changed_text(&then.corpus, &now.corpus));
+    }
+    if let Some((key, weights)) = now.changed_init(then) {
+        let WeightsProvenance { source, revision, .. } = weights;
+        return Some(format!("base.init.{key}: the weights of {source} (revision {revision})"));
     }
     let both_read_tasks = !has_no_tasks(then) && !has_no_tasks(now);
     if both_read_tasks && then.tasks_revision != now.tasks_revision {
@@ -144,6 +151,35 @@ mod tests {
         assert_eq!(continue_on("cuda:0", Some(4), &Tasks::default()), (1, "cuda:0".into(), 0));
         assert_eq!(continue_on("cpu", Some(4), &tasks("a")), (2, "cuda:0, then cpu".into(), 1));
         assert_eq!(continue_on("cpu", Some(4), &tasks("a")), (2, "cuda:0, then cpu".into(), 1));
+    }
+
+    #[test]
+    fn a_trial_is_refused_other_weights_than_it_began_with() {
+        let results = tempfile::tempdir().unwrap();
+        let trial = a_trial(1);
+        let folder = TrialFolder::new(results.path(), "test", &trial.id);
+        let _lock = folder.lock().unwrap();
+        let (data, stop) = (PreparedData::default(), StopFlag::default());
+        let context = a_context(&folder, &data, &stop);
+        let recorded = |revision: &str, hash: &str| {
+            let weights = WeightsProvenance {
+                source: "a/b".into(),
+                revision: revision.into(),
+                weights_hash: hash.into(),
+                loaded: vec!["encoder".into()],
+            };
+            let made = provenance(&context, DataProvenance::default(), &Tasks::default());
+            let init = [("discriminator".to_string(), weights)].into();
+            write_record(&trial, &context, Provenance { init, ..made })
+        };
+        recorded("1", "abc").unwrap();
+        recorded("2", "abc").unwrap();
+        assert_eq!(context.folder.trial().unwrap().unwrap().provenance.init["discriminator"].revision, "1");
+        let error = recorded("2", "def").unwrap_err().to_string();
+        insta::assert_snapshot!(error.replace(&folder.path().display().to_string(), "FOLDER"), @r"
+        FOLDER: base.init.discriminator: the weights of a/b (revision 2) changed since this trial began
+        hint: pin the revision in the experiment file, or start the trial afresh with --force
+        ");
     }
 
     /// The revision of the tasks is the same, the content of their files is not.

@@ -71,6 +71,7 @@ mod tests {
             data: Default::default(),
             train: Default::default(),
             published: None,
+            init: Default::default(),
             evaluate: EvaluateSpec { tasks: vec![TaskName::Squad2], ..Default::default() },
             control: None,
         };

@@ -5,6 +5,7 @@
 //! the schema states (types, ranges, words).
 
 mod contrast;
+mod init;
 mod sharing;
 mod stages;
 
@@ -16,6 +17,7 @@ use super::violation::{Violation, violation};
 use crate::experiment::format::data::{DataSpec, TokenizerSpec};
 use crate::experiment::format::evaluate::TaskSource;
 use crate::experiment::format::model::ModelSpec;
+use crate::experiment::format::model_fit::ratio_for;
 use crate::experiment::format::objective::ObjectiveSpec;
 use crate::experiment::format::objective::choices::GeneratorKind;
 use crate::experiment::format::task_name::TaskName;
@@ -40,6 +42,7 @@ pub(crate) fn check_trial(trial: &TrialSpec) -> Vec<Violation> {
         violations.extend(sharing::sharing(trial));
         violations.extend(language(trial));
     }
+    violations.extend(init::init(trial));
     violations.extend(check_squad(trial));
     violations.extend(sources(trial));
     violations.extend(tasks_of_the_language(trial));
@@ -158,17 +161,6 @@ fn widths_near(hidden: usize) -> Vec<usize> {
     [(1..hidden).rev().find(divides), (hidden + 1..).find(divides)].into_iter().flatten().collect()
 }
 
-/// The shortest decimal ratio that gives a generator this width.
-fn ratio_for(width: usize, full: usize) -> String {
-    let exact = width as f64 / full as f64;
-    let gives_width = |ratio: &f64| (full as f64 * ratio).round_ties_even() == width as f64;
-    let rounded = (1..=6).map(|digits| {
-        let scale = 10f64.powi(digits);
-        (exact * scale).round() / scale
-    });
-    rounded.into_iter().find(gives_width).unwrap_or(exact).to_string()
-}
-
 /// The built-in language has its own vocabulary: a model of its text needs tasks of its text, and other
 /// models do not.
 fn language(trial: &TrialSpec) -> Option<Violation> {
@@ -266,6 +258,7 @@ mod tests {
             data: DataSpec::default(),
             train: TrainSpec::default(),
             published: None,
+            init: Default::default(),
             evaluate: EvaluateSpec { tasks: vec![TaskName::Cola], ..Default::default() },
             control: None,
         }
@@ -332,16 +325,6 @@ mod tests {
             spec.objective = ObjectiveSpec::Mlm { mask_fraction: 0.15, masking: Masking::Paper };
         });
         assert_eq!(mlm, "", "there is no generator");
-    }
-
-    /// A suggested value must work.
-    #[test]
-    fn suggested_ratios_give_the_stated_widths() {
-        for (full, width) in [(256, 178), (256, 180), (1024, 683), (128, 1), (16384, 12_345)] {
-            let ratio: f64 = ratio_for(width, full).parse().unwrap();
-            let model = ModelSpec { hidden: Some(full), generator_ratio: ratio, ..Default::default() };
-            assert_eq!(model.generator().hidden, width);
-        }
     }
 
     #[test]

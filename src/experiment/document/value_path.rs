@@ -21,7 +21,7 @@ pub(crate) enum Segment {
 pub(crate) struct ValuePath(Vec<Segment>);
 
 /// Sections of `base` that overrides and sweeps may name without the prefix `base.`.
-const SECTIONS_OF_BASE: [&str; 5] = ["model", "objective", "data", "train", "published"];
+const SECTIONS_OF_BASE: [&str; 6] = ["model", "objective", "data", "train", "published", "init"];
 
 impl ValuePath {
     /// The document itself.

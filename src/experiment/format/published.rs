@@ -1,11 +1,9 @@
-//! A published checkpoint to evaluate in place of pre-training.
+//! A published checkpoint: one to evaluate in place of pre-training, or one that pre-training starts from.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An ELECTRA or BERT checkpoint in transformers' layout, evaluated in place of pre-training. Shapes and
-/// tokenizer are the checkpoint's; `model`, `objective`, `data` and `train` have no effect (except that tasks
-/// of the built-in language are those of `data`).
+/// An ELECTRA or BERT checkpoint in transformers' layout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedSpec {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::data::DataSpec;
 use super::evaluate::EvaluateSpec;
 use super::expect::ExpectSpec;
+use super::init::InitSpec;
 use super::model::ModelSpec;
 use super::objective::ObjectiveSpec;
 use super::published::PublishedSpec;
@@ -82,9 +83,14 @@ pub struct BaseSpec {
     pub data: DataSpec,
     /// Pre-training steps, batch, optimizer and schedule.
     pub train: TrainSpec,
-    /// A published checkpoint to evaluate in place of pre-training.
+    /// A published checkpoint to evaluate in place of pre-training. Shapes and tokenizer are the
+    /// checkpoint's; `model`, `objective`, `data` and `train` have no effect (except that tasks of the
+    /// built-in language are those of `data`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedSpec>,
+    /// Published checkpoints whose weights pre-training starts from.
+    #[serde(skip_serializing_if = "InitSpec::is_empty")]
+    pub init: InitSpec,
 }
 
 /// Axes of the report.

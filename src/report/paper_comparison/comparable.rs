@@ -104,6 +104,10 @@ fn pretraining(setting: &Setting, trial: &Trial, done: Option<&DoneTrial>) -> Ve
         }
         (None, _) => reasons.push(format!("{steps} steps of {batch}, the published length is not stated")),
     }
+    let starts = trial.spec.init.checkpoints().map(|(_, published)| &published.model);
+    reasons.extend(
+        starts.map(|model| format!("pre-trained from the checkpoint {model}, not from random values")),
+    );
     reasons.extend(settings(setting.row, trial));
     reasons.extend(rates(setting, trial));
     reasons

@@ -114,3 +114,31 @@ fn pairs_that_do_not_fit_stop_the_run_before_it_trains() {
     assert!(error.contains("the model takes 1 to 6 between [CLS] and [SEP]"), "{error}");
     assert!(error.contains("hint: raise model.positions"), "{error}");
 }
+
+#[test]
+fn a_checkpoint_that_does_not_fit_stops_the_run_before_it_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let networks = crate::checkpoint::fixture::a_pair(20);
+    networks.main.write(&folder.path().join("d"), 0).unwrap();
+    let mut trial = a_trial(1);
+    let model = folder.path().join("d").display().to_string();
+    trial.spec.init = serde_json::from_value(serde_json::json!({"discriminator": {"model": model}})).unwrap();
+    let (env, transcript) = (an_env(), Transcript::default());
+    let refused = |trial: &Trial| {
+        let texts = Texts::new([trial], &env);
+        let sink = transcript.watch("data");
+        prepare(&[trial], &texts, &env, true, &*sink).err().unwrap().to_string().replace(&model, "DIR")
+    };
+    let error = refused(&trial);
+    assert!(
+        error.starts_with("base.init.discriminator = DIR has another shape than base.model: "),
+        "{error}"
+    );
+    trial.spec.model = crate::checkpoint::fixture::a_model();
+    let error = refused(&trial);
+    assert!(
+        error.contains("DIR has 20 rows in its word table, and the tokenizer of the built-in"),
+        "{error}"
+    );
+    assert_eq!(count(&transcript, "opening the pre-training text"), 0, "{}", transcript.text());
+}

@@ -140,6 +140,7 @@ mod tests {
         let text = "The [MASK] cat played.";
         let expected = small().encode_as_published(text, None).unwrap();
         let from_json = tokenizer_in(path).unwrap().unwrap();
+        assert!(from_json.reads_like(&small()).unwrap() && from_json.hash() != small().hash());
         assert_eq!(from_json.encode_as_published(text, None).unwrap(), expected);
         assert_eq!(from_json.encode("the played").unwrap(), [5, 7, 8]);
         std::fs::remove_file(path.join(TOKENIZER_FILE)).unwrap();

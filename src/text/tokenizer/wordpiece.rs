@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -181,6 +182,32 @@ impl Tokenizer {
         &self.hash
     }
 
+    /// Whether both turn every text into the same ids. What they do besides may differ: special tokens are
+    /// never read in a text here, and are put around it by id.
+    pub fn reads_like(&self, other: &Self) -> Result<bool> {
+        let is_like = self.hash == other.hash
+            || (self.special == other.special
+                && self.vocab_size == other.vocab_size
+                && self.reading()? == other.reading()?);
+        Ok(is_like)
+    }
+
+    /// Everything that decides how a text is read.
+    fn reading(&self) -> Result<Value> {
+        let broken = || Error::internal(format!("cannot write the tokenizer {} as JSON", self.origin));
+        let text = self.inner.to_string(false).map_err(|error| broken().because(error))?;
+        let mut content: Value = serde_json::from_str(&text).map_err(|error| broken().because(error))?;
+        if let Some(map) = content.as_object_mut() {
+            map.retain(|key, _| {
+                ["normalizer", "pre_tokenizer", "model", "added_tokens"].contains(&key.as_str())
+            });
+        }
+        if let Some(tokens) = content.get_mut("added_tokens").and_then(Value::as_array_mut) {
+            tokens.retain(|token| token.get("special") != Some(&Value::Bool(true)));
+        }
+        Ok(content)
+    }
+
     /// The library's tokenizer, which adds no special tokens.
     pub(crate) fn inner(&self) -> &tokenizers::Tokenizer {
         &self.inner
@@ -342,6 +369,32 @@ mod tests {
         assert_eq!(tokenizer.encode("the cat played.").unwrap(), [5, 6, 7, 8, 10]);
         assert_eq!(tokenizer.hash(), plain.hash());
         assert_eq!(tokenizer.hash(), small().hash());
+    }
+
+    #[test]
+    fn only_what_changes_ids_makes_tokenizers_differ() {
+        let tokens = words("[PAD] [UNK] [CLS] [SEP] [MASK] the cat");
+        let with = |tokens: &[String]| Tokenizer::from_vocabulary(tokens, "a").unwrap();
+        let plain = with(&tokens);
+        let changed = |change: &dyn Fn(&mut tokenizers::Tokenizer)| {
+            let mut inner = plain.inner.clone();
+            change(&mut inner);
+            let other = Tokenizer::from_json(inner.to_string(false).unwrap().as_bytes(), "b").unwrap();
+            assert_ne!(other.hash(), plain.hash());
+            other.reads_like(&plain).unwrap()
+        };
+        let add = |inner: &mut tokenizers::Tokenizer, special| {
+            inner.add_tokens([tokenizers::AddedToken::from("the", special)]).unwrap();
+        };
+        assert!(plain.reads_like(&with(&tokens)).unwrap());
+        assert!(!plain.reads_like(&with(&words("[PAD] [UNK] [CLS] [SEP] [MASK] cat the"))).unwrap());
+        assert!(changed(&|inner| {
+            inner.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
+        }));
+        assert!(!changed(&|inner| add(inner, false)));
+        assert!(!changed(&|inner| {
+            inner.with_normalizer(Some(BertNormalizer::new(true, true, None, false))).unwrap();
+        }));
     }
 
     #[test]

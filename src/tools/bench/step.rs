@@ -193,8 +193,8 @@ fn trial(options: &BenchOptions) -> TrialSpec {
         ModelSpec { size: options.size, generator_ratio: options.ratio, positions, ..Default::default() };
     let BenchOptions { batch, micro_batch, seq: seq_len, precision, .. } = *options;
     let train = TrainSpec { batch, micro_batch, seq_len, precision, ..Default::default() };
-    let (objective, data, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
+    let (objective, data, init, evaluate) = Default::default();
+    TrialSpec { seed: 1, model, objective, data, train, published: None, init, evaluate, control: None }
 }
 
 fn random_batch(options: &BenchOptions, step: u64) -> Batch {

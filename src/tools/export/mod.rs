@@ -130,3 +130,6 @@ fn check_tokenizer(record: &TrialRecord, tokenizer: &Tokenizer) -> Result<()> {
     let hint = "restore the tokenizer that trial.json names, or run the trial afresh with --force";
     Err(Error::new(ErrorKind::Data, what, hint))
 }
+
+#[cfg(test)]
+mod tests;

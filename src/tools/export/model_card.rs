@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::experiment::{DataSpec, HeadKind, MainTask};
-use crate::records::{Outcome, TrialRecord};
+use crate::records::{Outcome, TrialRecord, WeightsProvenance};
 
 /// README.md of the exported folder, with the hub's metadata on top.
 pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> String {
@@ -169,6 +169,17 @@ fn provenance(record: &TrialRecord, outcome: Option<&Outcome>) -> String {
         ("hash of the packed text", text.corpus_hash.clone()),
         ("hash of the tokenizer", text.tokenizer_hash.clone()),
     ];
+    let started_from = |key: &str| {
+        made.init.get(key).map(|weights| {
+            let WeightsProvenance { source, revision, loaded, .. } = weights;
+            format!("{source}, revision {revision}: {}", loaded.join(", "))
+        })
+    };
+    facts.extend(
+        ["discriminator", "generator"]
+            .into_iter()
+            .filter_map(|key| Some(("started from", started_from(key)?))),
+    );
     if let Some(outcome) = outcome {
         facts.push(("steps", outcome.steps.to_string()));
         facts.push(("tokens", outcome.tokens.to_string()));

@@ -32,7 +32,7 @@ use crate::hub::DataEnv;
 use crate::objective::build;
 use crate::records::Sink;
 use crate::run::device::{DeviceChoice, check_precision, choose};
-use crate::run::{PreparedText, check_only};
+use crate::run::{InitialWeights, PreparedText, check_only};
 use crate::text::{Batch, TextOpener};
 use crate::train::{Optimizer, Stepper};
 
@@ -140,6 +140,7 @@ fn trace(trial: &Trial, n_steps: u64, device: &Device, env: &DataEnv, sink: &dyn
     let text = PreparedText::open(&opener, spec.train.seq_len, sink)?;
     let vocabulary = text.vocabulary(&spec.objective);
     let objective = build(spec, &vocabulary, device)?;
+    InitialWeights::open(spec, &text.tokenizer, env)?.load(objective.as_ref())?;
     let mut entries = TensorFile::default();
     for parameter in objective.parameters().iter() {
         entries.add(format!("initial/{}", parameter.name), parameter.var.as_tensor())?;

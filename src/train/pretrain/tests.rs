@@ -22,8 +22,8 @@ fn spec() -> TrialSpec {
     };
     let train =
         TrainSpec { steps: 10, warmup: 2, learning_rate: 1e-2, checkpoint_every: 4, ..Default::default() };
-    let (objective, data, evaluate) = Default::default();
-    TrialSpec { seed: 1, model, objective, data, train, published: None, evaluate, control: None }
+    let (objective, data, init, evaluate) = Default::default();
+    TrialSpec { seed: 1, model, objective, data, train, published: None, init, evaluate, control: None }
 }
 
 fn batch(step: u64) -> Batch {

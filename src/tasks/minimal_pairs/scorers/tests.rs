@@ -27,8 +27,9 @@ fn objective(kind: &str) -> Box<dyn Objective> {
     };
     let objective: ObjectiveSpec = serde_json::from_value(serde_json::json!({ "kind": kind })).unwrap();
     let train = TrainSpec { seq_len: 16, steps: 10, ..Default::default() };
-    let (data, evaluate) = Default::default();
-    let spec = TrialSpec { seed: 4, model, objective, data, train, published: None, evaluate, control: None };
+    let (data, init, evaluate) = Default::default();
+    let spec =
+        TrialSpec { seed: 4, model, objective, data, train, published: None, init, evaluate, control: None };
     let vocabulary = Vocabulary {
         size: WORDS.len(),
         mask: 4,
