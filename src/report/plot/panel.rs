@@ -93,7 +93,24 @@ pub fn regular(em: f64, color: RGBColor, anchor: HPos) -> Lettering {
 /// Breaks the texts of ticks so that they fit side by side into `width`.
 pub fn wrap_ticks(ticks: &Ticks, width: f64) -> Ticks {
     let share = width / ticks.len().max(1) as f64 - 4.0;
-    ticks.iter().map(|(value, text)| (*value, wrap(text, TICK_EM, false, share).join("\n"))).collect()
+    ticks.iter().map(|(value, text)| (*value, wrap_label(text, share).join("\n"))).collect()
+}
+
+/// Breaks a label between words, and words that are too wide after an underscore.
+fn wrap_label(text: &str, width: f64) -> Vec<String> {
+    let fits = |line: &str| text_width(line, TICK_EM, false) <= width;
+    let break_word = |line: String| -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for part in line.split_inclusive('_') {
+            match lines.last_mut() {
+                Some(last) if fits(&format!("{last}{part}")) => last.push_str(part),
+                _ => lines.push(part.into()),
+            }
+        }
+        lines
+    };
+    let lines = wrap(text, TICK_EM, false, width).into_iter();
+    lines.flat_map(|line| if fits(&line) { vec![line] } else { break_word(line) }).collect()
 }
 
 /// The symbol of a legend's entry.
@@ -316,5 +333,17 @@ impl Panel {
         canvas.text(y_title, (left - widest - 18.0, (top + bottom) / 2.0), upright)?;
         let bold = Lettering { bold: true, ..regular(LABEL_EM, BLACK, HPos::Left) };
         canvas.text(title, (left, top - 9.0), bold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_label_is_broken_between_words_and_after_underscores() {
+        assert_eq!(wrap_label("all_tokens_mlm", 300.0), ["all_tokens_mlm"]);
+        assert_eq!(wrap_label("all_tokens_mlm", 70.0), ["all_tokens_", "mlm"]);
+        assert_eq!(wrap_label("rtd (disc weight 50.0)", 60.0), ["rtd (disc", "weight", "50.0)"]);
     }
 }
