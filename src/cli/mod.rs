@@ -326,9 +326,15 @@ mod tests {
                   Runs only the trials whose id starts with ID; repeatable [default: all]
 
               --jobs <N>
-                  Trials at a time, which share the threads; does not change any number
+                  Trials at a time, among which the threads are divided; does not change any number
+                  [default: on a CPU one per thread where all trials are small, otherwise 1]
 
-                  [default: 1]
+              --threads <N>
+                  Threads that compute; does not change any number [default: one per core, or
+                  RAYON_NUM_THREADS]
+
+              --nice
+                  Lets other programs go first: the lowest priority [default: off]
 
               --device <DEVICE>
                   Device: auto, cpu, cuda or cuda:N; auto uses a CUDA device if there is one

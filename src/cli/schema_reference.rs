@@ -269,6 +269,7 @@ const UNWRITTEN_DEFAULTS: &[(&str, &str)] = &[
     ("evaluate.finetune.head", "\"paper\""),
     ("evaluate.finetune.keep_models", "false"),
     ("evaluate.finetune.layer_decay_rule", "\"paper\""),
+    ("evaluate.generator_pairs", "true"),
     ("evaluate.minimal_pairs", "[]"),
     ("evaluate.predict_test", "false"),
 ];
@@ -291,6 +292,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("base.model.hidden", "256"),
     ("base.model.layers", "12"),
     ("base.model.size", "\"small\""),
+    ("base.objective.final_temperature", "1.0"),
     ("base.published.model", "\"google/electra-small-discriminator\""),
     ("base.train.amount", "1000000.0"),
     ("base.train.budget", "\"tokens\""),

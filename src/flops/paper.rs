@@ -41,8 +41,8 @@ const PASSES: f64 = 2.0;
 /// Masked language modelling is one encoder with the output softmax. Replaced-token detection is the
 /// discriminator with its head, and the generator if it is a network. The script knows no other objective, so
 /// the others follow the same rules: predicting every token takes the softmax over every token and a gate, a
-/// second view or a critic is one more pass of the encoder, a second tower one more pass of the generator, and each of
-/// two stages costs what it runs.
+/// second view or a critic is one more pass of the encoder, a second tower one more pass of the generator,
+/// and each of two stages costs what it runs.
 pub fn train_flops(spec: &TrialSpec, vocab: usize, steps: u64) -> f64 {
     train_flops_until(spec, vocab, steps, steps)
 }

@@ -6,7 +6,6 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::device::on_this_thread;
 use super::interrupt::StopFlag;
 use super::prepared_data::PreparedData;
 use super::provenance::utc_now;
+use super::queue::Queue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::Trial;
 use crate::records::folder::TrialFolder;
@@ -107,15 +107,15 @@ pub fn execute(
     reporter: &dyn ProgressReporter,
 ) -> Result<Vec<TrialStatus>> {
     let mut statuses = vec![TrialStatus::NotStarted; jobs.len()];
-    let next = AtomicUsize::new(0);
+    let queue = Queue::new(&jobs.iter().map(|job| &job.trial.spec).collect::<Vec<_>>());
     let n_workers = context.n_at_once.clamp(1, jobs.len().max(1));
     let pools: Vec<Option<ThreadPool>> =
         (0..n_workers).map(|_| threads_of_a_worker(n_workers)).collect::<Result<_>>()?;
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = mpsc::channel();
         for (index, threads) in pools.iter().enumerate() {
-            let (sender, next) = (sender.clone(), &next);
-            let take_jobs = move || worker(jobs, next, context, runner, reporter, sender);
+            let (sender, queue) = (sender.clone(), &queue);
+            let take_jobs = move || worker(jobs, queue, context, runner, reporter, sender);
             let work = move || match threads {
                 Some(threads) => threads.install(take_jobs),
                 None => take_jobs(),
@@ -141,8 +141,9 @@ pub fn execute(
     Ok(statuses)
 }
 
-/// The share of the machine's threads that one of several workers computes with; None for a single worker, which
-/// has all of them. Small trials on a thread each are faster than small trials that share their threads.
+/// The share of the machine's threads that one of several workers computes with; None for a single worker,
+/// which has all of them. Small trials on a thread each are faster than small trials that share their
+/// threads.
 fn threads_of_a_worker(n_workers: usize) -> Result<Option<ThreadPool>> {
     if n_workers == 1 {
         return Ok(None);
@@ -183,15 +184,19 @@ fn collect(
 /// Takes one job after the other until none is left or the run is asked to stop.
 fn worker(
     jobs: &[Job],
-    next: &AtomicUsize,
+    queue: &Queue,
     context: &RunContext,
     runner: &Runner,
     reporter: &dyn ProgressReporter,
     sender: Sender<(usize, TrialStatus)>,
 ) {
     while !context.stop.is_raised() {
-        let index = next.fetch_add(1, Ordering::SeqCst);
+        let Some(taken) = queue.take() else { return };
+        let index = taken.index;
         let Some(job) = jobs.get(index) else { return };
+        if context.stop.is_raised() {
+            return;
+        }
         let status = run_job(job, context, runner, reporter).unwrap_or_else(|error| match error.kind {
             ErrorKind::Busy => TrialStatus::Busy(error),
             _ => TrialStatus::Failed(error),
@@ -269,6 +274,8 @@ fn panic_error(job: &Job, panic: &(dyn Any + Send)) -> Error {
 mod tests {
     use std::path::Path;
     use std::sync::Mutex;
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::records::state::TrialState;

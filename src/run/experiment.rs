@@ -78,8 +78,8 @@ pub fn run_experiments(
     Ok(Summary::new(&jobs, statuses))
 }
 
-/// Opens the data of the trials that are to run, after checking that there is room for their checkpoints; with
-/// the number of trials at a time.
+/// Opens the data of the trials that are to run, after checking that there is room for their checkpoints;
+/// with the number of trials at a time.
 fn prepare_pending(
     experiments: &[Experiment],
     pending: &[&Trial],

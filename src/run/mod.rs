@@ -20,6 +20,7 @@ mod prepare;
 mod prepared_data;
 pub mod provenance;
 mod published_model;
+mod queue;
 mod reuse;
 mod share_of_machine;
 mod status;

@@ -197,7 +197,8 @@ fn doctor_never_shows_a_token() {
 fn start_long_run(folder: &Path) -> std::process::Child {
     write_experiment(folder, 1_000_000);
     let metrics = folder.join("results/test").join(&trial_ids(folder)[0]).join("metrics.jsonl");
-    let mut child = electra_lab(folder).args(["run", "test.yaml"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        electra_lab(folder).args(["run", "test.yaml", "--jobs", "1"]).stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..6000 {
         if std::fs::metadata(&metrics).is_ok_and(|metadata| metadata.len() > 0) {
             return child;
@@ -232,7 +233,7 @@ fn an_interrupt_saves_the_running_trial() {
 fn a_time_limit_stops_like_an_interrupt() {
     let folder = tempfile::tempdir().unwrap();
     write_experiment(folder.path(), 1_000_000);
-    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--max-seconds", "2"]);
+    let (code, _, stderr) = run(folder.path(), &["run", "test.yaml", "--jobs", "1", "--max-seconds", "2"]);
     assert!(code == 130 && stderr.contains("run the same command again to continue"), "{code}: {stderr}");
     let (_, stdout, _) = run(folder.path(), &["status", "test.yaml"]);
     assert!(!stdout.contains("running") && stdout.contains("new"), "{stdout}");

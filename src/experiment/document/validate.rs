@@ -344,7 +344,7 @@ mod tests {
         "#);
         insta::assert_snapshot!(list("{base: {objective: {mask_fraction: 2, x: 1}}}", Completeness::Part), @r"
             base.objective.mask_fraction [2] is out of range -> use a number from 0.01 to 0.9; the default is 0.15
-            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, masking, generator, disallow_correct, normalise, restore_weight, generator_share, initialise, schedule, policy_weight, baseline_weight, mle_weight, entropy_bonus, clm_weight, copy_weight, correction, scl_weight, scl_temperature, crop
+            base.objective.x [] unknown key -> remove it; known here are kind, disc_weight, mask_fraction, temperature, final_temperature, masking, generator, disallow_correct, normalise, restore_weight, generator_share, initialise, schedule, second_stage, policy_weight, baseline_weight, mle_weight, entropy_bonus, clm_weight, copy_weight, correction, scl_weight, scl_temperature, crop, critic_weight
         ");
     }
 }

@@ -42,8 +42,8 @@ const LEARNERS: [&str; 15] = [
 
 /// A trial that learns quickly.
 fn learner(objective: &str) -> TrialSpec {
-    // Two stages share their steps, and a second stage that trains both networks needs more of them. The logit of
-    // `script` starts at the log of the vocabulary's size and has to come down first.
+    // Two stages share their steps, and a second stage that trains both networks needs more of them. The
+    // logit of `script` starts at the log of the vocabulary's size and has to come down first.
     let n_steps = match objective {
         _ if objective.contains("joint") || objective.contains("script") => 900,
         _ if objective.contains("two_stage") => 600,
