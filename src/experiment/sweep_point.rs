@@ -131,6 +131,9 @@ pub fn value_label(value: &Value) -> String {
     }
 }
 
+/// Up to so many mappings of a kind are labelled in full.
+const FEW: usize = 3;
+
 /// Labels of values, as short as tells the distinct ones apart: a tagged mapping gets the entries in which
 /// mappings of its kind differ.
 pub fn value_labels(values: &[Value]) -> Vec<String> {
@@ -141,14 +144,17 @@ pub fn value_labels(values: &[Value]) -> Vec<String> {
     if ambiguous { values.iter().map(|value| detailed_label(value, values)).collect() } else { brief }
 }
 
-/// A tagged mapping by its kind and those of its entries in which mappings of the same kind differ.
+/// A tagged mapping by its kind and those of its entries in which mappings of the same kind differ. Of more
+/// than [`FEW`] mappings the first stands for the usual values, and the others name what they change.
 fn detailed_label(value: &Value, peers: &[Value]) -> String {
     let Value::Object(map) = value else { return value_label(value) };
-    let same_kind = || peers.iter().filter(|peer| peer.get("kind") == map.get("kind"));
+    let same_kind: Vec<&Value> = peers.iter().filter(|peer| peer.get("kind") == map.get("kind")).collect();
+    let compared = if same_kind.len() > FEW { same_kind.get(..1) } else { Some(same_kind.as_slice()) };
     let entries: Vec<String> = map
         .iter()
         .filter(|(key, entry)| {
-            !same_kind().all(|peer| peer.get(*key).is_some_and(|other| same_value(entry, other)))
+            let has_same = |peer: &&Value| peer.get(*key).is_some_and(|other| same_value(entry, other));
+            !compared.unwrap_or_default().iter().all(has_same)
         })
         .map(|(key, entry)| format!("{} {}", key.replace('_', " "), value_label(entry)))
         .collect();
@@ -194,6 +200,22 @@ mod tests {
         let selects = |selector: Value| at.is_selected_by(selector.as_object().unwrap());
         assert!(selects(json!({})) && selects(json!({"model.hidden": [64, 128.0], "objective": "rtd"})));
         assert!(!selects(json!({"model.hidden": [64, 256]})) && !selects(json!({"train.steps": 1})));
+    }
+
+    /// The first of many stands for the usual values.
+    #[test]
+    fn many_mappings_of_a_kind_name_what_they_change() {
+        let rtd = |weight: f64, fraction: f64| json!({"kind": "rtd", "disc_weight": weight, "mask_fraction": fraction});
+        let many = [rtd(50.0, 0.15), rtd(1.0, 0.15), rtd(50.0, 0.4), rtd(1.0, 0.4), json!({"kind": "mlm"})];
+        let expected = [
+            "rtd",
+            "rtd (disc weight 1.0)",
+            "rtd (mask fraction 0.4)",
+            "rtd (disc weight 1.0, mask fraction 0.4)",
+            "mlm",
+        ];
+        assert_eq!(value_labels(&many), expected);
+        assert_eq!(value_labels(&many[..2]), ["rtd (disc weight 50.0)", "rtd (disc weight 1.0)"]);
     }
 
     #[test]

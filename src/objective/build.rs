@@ -25,6 +25,7 @@ use crate::nn::Parameters;
 /// # Errors
 /// The generator is `unigram`, and the text has no token that may be drawn; the device cannot hold the
 /// networks.
+#[expect(clippy::too_many_lines, reason = "an arm for each objective; the only match that makes them")]
 pub fn build(spec: &TrialSpec, vocabulary: &Vocabulary, device: &Device) -> Result<Box<dyn Objective>> {
     let parameters = Parameters::new(spec.seed, device)
         .with_initializer_range(spec.model.initializer_range)

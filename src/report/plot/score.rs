@@ -107,7 +107,13 @@ impl ScoreFigure<'_> {
         let own = pixels(point)?;
         let (place, n, step) = if self.axis.steps_aside {
             let n_lines = self.axis.lines.len();
-            (*self.axis.on_line.get(point)?, n_lines, (100.0 / n_lines as f64).min(22.0))
+            let (left, _, right, _) = panel.frame;
+            let room = if self.axis.is_numeric {
+                100.0
+            } else {
+                0.8 * (right - left) / self.axis.ticks.len().max(1) as f64
+            };
+            (*self.axis.on_line.get(point)?, n_lines, (room / n_lines as f64).min(22.0))
         } else {
             let meets = |other: &usize| pixels(*other).is_some_and(|x| (x - own).abs() < CLEAR);
             let near: Vec<usize> = (0..self.axis.positions.len()).filter(meets).collect();
