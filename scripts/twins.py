@@ -345,7 +345,7 @@ def two_stage(networks, step, objective, generator_trains):
         return mine | {"loss": mine["mlm_loss"]}
     each, found = detected(networks, step)
     loss = each.mean()
-    if objective.get("second_stage") == "joint":
+    if is_joint:
         loss = mine["mlm_loss"] + objective.get("disc_weight", 50.0) * loss
     return mine | found | {"rtd_loss": each.mean(), "loss": loss}
 

@@ -28,6 +28,12 @@ fn masked_lm_head(shape: &EncoderShape, vocab: usize, masked: f64) -> f64 {
     6.0 * masked * (shape.hidden * shape.embedding + shape.embedding * vocab) as f64
 }
 
+/// The head over the vocabulary for all tokens, whose logits are computed again in the backward pass instead
+/// of being stored.
+fn head_of_all_tokens(shape: &EncoderShape, vocab: usize, tokens: f64) -> f64 {
+    masked_lm_head(shape, vocab, tokens) + 2.0 * tokens * (shape.embedding * vocab) as f64
+}
+
 /// Both towers and their head. The head covers all tokens, and its logits are computed again in the backward
 /// pass; it runs once more, forward only, to draw samples.
 fn two_towers(shape: &EncoderShape, vocab: usize, lengths: &[usize], masked: f64) -> f64 {
@@ -69,18 +75,12 @@ fn main_flops(spec: &TrialSpec, vocab: usize, lengths: &[usize], generator: f64)
             masked_lm_head(&full, vocab, tokens * objective.mask_fraction())
         }
         MainTask::UnmaskAndDetect => {
-            // A second pass, whose logits of all tokens are computed again in the backward pass.
-            let logits_again = 2.0 * tokens * (full.embedding * vocab) as f64;
-            let critic = encoder(&full, lengths) + masked_lm_head(&full, vocab, tokens) + logits_again;
+            // The critic is a second pass.
+            let critic = encoder(&full, lengths) + head_of_all_tokens(&full, vocab, tokens);
             masked_lm_head(&full, vocab, tokens * objective.mask_fraction()) + critic
         }
         MainTask::Detect => 6.0 * tokens * (full.hidden * full.hidden + full.hidden) as f64,
-        MainTask::RestoreAll => {
-            // The logits of all tokens are computed again in the backward pass instead of being stored.
-            let logits_again = 2.0 * tokens * (full.embedding * vocab) as f64;
-            let gate = 6.0 * tokens * full.hidden as f64;
-            masked_lm_head(&full, vocab, tokens) + logits_again + gate
-        }
+        MainTask::RestoreAll => head_of_all_tokens(&full, vocab, tokens) + 6.0 * tokens * full.hidden as f64,
         MainTask::Correct if !objective.corrects() => 0.0,
         MainTask::Correct => {
             masked_lm_head(&full, vocab, tokens * objective.mask_fraction())

@@ -141,12 +141,9 @@ impl Objective for Adversarial {
         let trace = context.trace(|| {
             let rewards: Vec<f32> = rewards.iter().map(|&reward| reward as f32).collect();
             let mut trace = predicted.trace(masked)?;
+            trace.push(("samples", u32_tensor(samples)?));
+            trace.extend(replacements.trace_detection(&logits, &rtd_loss)?);
             trace.extend([
-                ("samples", u32_tensor(samples)?),
-                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
-                ("labels", replacements.labels()?),
-                ("discriminator_logits", logits.detach()),
-                ("rtd_loss", rtd_loss.detach()),
                 ("policy_loss", policy.detach()),
                 ("baseline_loss", baseline_loss.detach()),
                 ("rewards", Tensor::from_vec(rewards, masked.positions.len(), &Device::Cpu)?),

@@ -199,9 +199,20 @@ impl Replacements {
     }
 
     /// 1 for each token that differs from the original, otherwise 0, as u32 of a trace. `[T]`
-    pub fn labels(&self) -> Result<Tensor> {
+    fn labels(&self) -> Result<Tensor> {
         let labels: Vec<u32> = self.flags()?.into_iter().map(u32::from).collect();
         u32_tensor(&labels)
+    }
+
+    /// The tensors that a trace of the step shows of detection: the tokens read, their labels, the logits `[T]`
+    /// for "replaced", and their loss [].
+    pub fn trace_detection(&self, logits: &Tensor, loss: &Tensor) -> Result<StepTrace> {
+        Ok(vec![
+            ("discriminator_input", u32_tensor(&self.ids()?)?),
+            ("labels", self.labels()?),
+            ("discriminator_logits", logits.detach()),
+            ("rtd_loss", loss.detach()),
+        ])
     }
 
     /// Whether each token differs from the original, `[T]`. Waits for the device that drew them.

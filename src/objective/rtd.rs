@@ -16,7 +16,7 @@ use super::interface::Objective;
 use super::masking::{MaskProbabilities, Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
-use super::step::{Losses, StepContext, u32_tensor};
+use super::step::{Losses, StepContext};
 use crate::error::Result;
 use crate::experiment::{ModelSpec, Normalise};
 use crate::model::{Discriminator, Electra, EncoderNetwork};
@@ -117,12 +117,7 @@ impl Objective for ReplacedTokenDetection {
         measure_detection(&logits, replaced, &mut metrics)?;
         let trace = context.trace(|| {
             let mut trace = proposals.trace(masked)?;
-            trace.extend([
-                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
-                ("labels", replacements.labels()?),
-                ("discriminator_logits", logits.detach()),
-                ("rtd_loss", rtd_loss.detach()),
-            ]);
+            trace.extend(replacements.trace_detection(&logits, &rtd_loss)?);
             Ok(trace)
         })?;
         Ok(Losses { total, metrics, trace })
@@ -159,6 +154,7 @@ mod tests {
     use crate::experiment::{Masking, Sharing};
     use crate::objective::masking::tests::vocabulary;
     use crate::objective::proposals::Temperature;
+    use crate::objective::step::u32_tensor;
     use crate::ops::corruption::place_samples;
 
     const WEIGHTS: RtdWeights = RtdWeights {

@@ -19,7 +19,7 @@ use super::masking::{Masked, Masker};
 use super::prediction::predict;
 use super::proposals::Replacements;
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
-use super::step::{Losses, StepContext, u32_tensor};
+use super::step::{Losses, StepContext};
 use super::tokens::tokens;
 use crate::error::Result;
 use crate::experiment::ModelSpec;
@@ -90,13 +90,8 @@ impl Objective for Script {
         measure_detection(&logits, &replacements.replaced, &mut metrics)?;
         let trace = context.trace(|| {
             let mut trace = predicted.trace(masked)?;
-            trace.extend([
-                ("samples", samples.clone()),
-                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
-                ("labels", replacements.labels()?),
-                ("discriminator_logits", logits.detach()),
-                ("rtd_loss", rtd_loss.detach()),
-            ]);
+            trace.push(("samples", samples.clone()));
+            trace.extend(replacements.trace_detection(&logits, &rtd_loss)?);
             Ok(trace)
         })?;
         Ok(Losses { total, metrics, trace })

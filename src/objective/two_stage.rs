@@ -14,7 +14,7 @@ use super::interface::{Objective, StageSpan};
 use super::masking::{Masked, Masker};
 use super::proposals::{Proposer, Replacements, Sampling};
 use super::scoring::{MaskedScorer, OnePassScorer, TokenScorers};
-use super::step::{Losses, StepContext, u32_tensor};
+use super::step::{Losses, StepContext};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelSpec, SecondStage, StageSchedule};
 use crate::model::{Discriminator, Electra, is_encoder_parameter};
@@ -93,14 +93,7 @@ impl Objective for TwoStage {
         let rtd_loss = binary_cross_entropy(&logits, &replacements.replaced)?;
         metrics.loss("rtd_loss", &rtd_loss, batch.n_tokens() as f64)?;
         measure_detection(&logits, &replacements.replaced, &mut metrics)?;
-        trace.extend(context.trace(|| {
-            Ok(vec![
-                ("discriminator_input", u32_tensor(&replacements.ids()?)?),
-                ("labels", replacements.labels()?),
-                ("discriminator_logits", logits.detach()),
-                ("rtd_loss", rtd_loss.detach()),
-            ])
-        })?);
+        trace.extend(context.trace(|| replacements.trace_detection(&logits, &rtd_loss))?);
         let rtd_share = batch_share::scale_token_mean(&rtd_loss, batch)?;
         let total = match (is_joint, context.training) {
             (true, _) => ((rtd_share * self.plan.discriminator_weight)? + mlm_share)?,

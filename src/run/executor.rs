@@ -190,20 +190,16 @@ fn worker(
     reporter: &dyn ProgressReporter,
     sender: Sender<(usize, TrialStatus)>,
 ) {
-    while !context.stop.is_raised() {
-        let Some(taken) = queue.take() else { return };
-        let index = taken.index;
-        let Some(job) = jobs.get(index) else { return };
-        if context.stop.is_raised() {
-            return;
-        }
+    while let Some(taken) = queue.take() {
+        // Asked now: a worker may have waited for a trial that was asked to stop.
+        let Some(job) = jobs.get(taken.index).filter(|_| !context.stop.is_raised()) else { return };
         let status = run_job(job, context, runner, reporter).unwrap_or_else(|error| match error.kind {
             ErrorKind::Busy => TrialStatus::Busy(error),
             _ => TrialStatus::Failed(error),
         });
         reporter.ended(job, &status);
         // The receiver outlives the workers.
-        let _ = sender.send((index, status));
+        let _ = sender.send((taken.index, status));
     }
 }
 

@@ -14,11 +14,8 @@ pub fn fetch_experiment(experiment: &Experiment, sink: &dyn Sink) -> Result<Vec<
     let mut fetched = Vec::new();
     let mut files: Vec<(String, u64)> = Vec::new();
     for spec in experiment.all_trials().map(|trial| &trial.spec) {
-        if let Some(published) = &spec.published {
-            sink.phase(&format!("fetching {}", published.model));
-            model_folder(&published.model, &published.revision, &env)?;
-        }
-        for (_, published) in spec.init.checkpoints() {
+        let initial = spec.init.checkpoints().map(|(_, published)| published);
+        for published in spec.published.iter().chain(initial) {
             sink.phase(&format!("fetching {}", published.model));
             model_folder(&published.model, &published.revision, &env)?;
         }

@@ -201,8 +201,11 @@ fn with_known_cost(
         return Ok(untrained(planned, Some(0)));
     }
     if let Some(published) = &spec.published {
-        let opened = PublishedModel::open(published, env);
-        let n_parameters = match opened.and_then(|model| model.tokenizer().map(drop).map(|()| model)) {
+        let opened = PublishedModel::open(published, env).and_then(|model| {
+            model.tokenizer()?;
+            Ok(model)
+        });
+        let n_parameters = match opened {
             Ok(model) => {
                 model.check_positions(&spec.evaluate)?;
                 Some(model.n_parameters)

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::corpus::Corpus;
-use super::ngram::MAX_TOKENS;
+use super::ngram::counted_sequences;
 
 /// Counts of neighbouring tokens, in both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +60,7 @@ impl Neighbours {
 impl BigramCounts {
     /// Of the training examples of a corpus, the first 50 million tokens at most.
     pub fn of_corpus(corpus: &Corpus) -> Self {
-        let mut n_tokens = 0;
-        let sequences = corpus.training_ids().take_while(|ids| {
-            n_tokens += ids.len() as u64;
-            n_tokens <= MAX_TOKENS
-        });
-        Self::of_sequences(sequences, corpus.provenance().vocab_size)
+        Self::of_sequences(counted_sequences(corpus), corpus.provenance().vocab_size)
     }
 
     /// Of sequences of token ids; ids from `vocab_size` on do not count.

@@ -16,7 +16,16 @@ use super::corpus::Corpus;
 use super::tokenizer::SpecialIds;
 
 /// Counts are taken from this many tokens at most, the first ones: 8 bytes per token while they are sorted.
-pub const MAX_TOKENS: u64 = 50_000_000;
+const MAX_TOKENS: u64 = 50_000_000;
+
+/// The training examples of a corpus that counts are taken from.
+pub(super) fn counted_sequences(corpus: &Corpus) -> impl Iterator<Item = Vec<u32>> {
+    let mut n_tokens = 0;
+    corpus.training_ids().take_while(move |ids| {
+        n_tokens += ids.len() as u64;
+        n_tokens <= MAX_TOKENS
+    })
+}
 
 /// Bits of a token id in the key of a trigram.
 const ID_BITS: u32 = 21;
@@ -277,12 +286,8 @@ pub struct HeldOutLoss {
 impl CountModels {
     /// Of the training examples of a corpus, the first 50 million tokens at most.
     pub fn of_corpus(corpus: &Corpus, special: SpecialIds) -> Self {
-        let mut n_tokens = 0;
-        let sequences = corpus.training_ids().take_while(|ids| {
-            n_tokens += ids.len() as u64;
-            n_tokens <= MAX_TOKENS
-        });
-        Self::of_sequences(&sequences.collect::<Vec<_>>(), corpus.provenance().vocab_size, special)
+        let sequences: Vec<Vec<u32>> = counted_sequences(corpus).collect();
+        Self::of_sequences(&sequences, corpus.provenance().vocab_size, special)
     }
 
     /// Of sequences of token ids below `vocab_size`, which is at most 2 million.
