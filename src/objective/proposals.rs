@@ -204,8 +204,8 @@ impl Replacements {
         u32_tensor(&labels)
     }
 
-    /// The tensors that a trace of the step shows of detection: the tokens read, their labels, the logits `[T]`
-    /// for "replaced", and their loss [].
+    /// The tensors that a trace of the step shows of detection: the tokens read, their labels, the logits
+    /// `[T]` for "replaced", and their loss [].
     pub fn trace_detection(&self, logits: &Tensor, loss: &Tensor) -> Result<StepTrace> {
         Ok(vec![
             ("discriminator_input", u32_tensor(&self.ids()?)?),
