@@ -271,6 +271,7 @@ const UNWRITTEN_DEFAULTS: &[(&str, &str)] = &[
     ("evaluate.finetune.layer_decay_rule", "\"paper\""),
     ("evaluate.generator_pairs", "true"),
     ("evaluate.minimal_pairs", "[]"),
+    ("evaluate.minimal_pairs.paradigms", "\"all\""),
     ("evaluate.predict_test", "false"),
 ];
 

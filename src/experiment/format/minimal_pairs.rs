@@ -28,6 +28,9 @@ pub enum PairSetSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
         max_pairs: Option<usize>,
+        /// Which paradigms are scored.
+        #[serde(default, skip_serializing_if = "Paradigms::is_all")]
+        paradigms: Paradigms,
     },
     /// Zorro (Huebner et al. 2021): 23 paradigms of 2,000 pairs with the words of child-directed speech.
     Zorro {
@@ -41,7 +44,39 @@ pub enum PairSetSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
         max_pairs: Option<usize>,
+        /// Which paradigms are scored.
+        #[serde(default, skip_serializing_if = "Paradigms::is_all")]
+        paradigms: Paradigms,
     },
+}
+
+/// The paradigms of a set that are scored. Settings that were tuned on the pairs of a claim favour that claim, so a
+/// search scores one half and a claim the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Paradigms {
+    /// All of them.
+    #[default]
+    All,
+    /// The first, third, fifth and so on in alphabetical order: 34 of BLiMP's, 12 of Zorro's.
+    Tuning,
+    /// The others: 33 of BLiMP's, 11 of Zorro's.
+    Claims,
+}
+
+impl Paradigms {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether the paradigm at this place in alphabetical order, counted from 0, is scored.
+    pub fn has(self, place: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tuning => place.is_multiple_of(2),
+            Self::Claims => !place.is_multiple_of(2),
+        }
+    }
 }
 
 fn default_pairs() -> usize {

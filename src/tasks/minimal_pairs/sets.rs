@@ -53,11 +53,12 @@ pub fn open_pairs(set: &PairSetSpec, data: &DataSpec, env: &DataEnv) -> Result<P
             let pairs = minimal_pairs(*pairs, seed);
             Ok(PairSet { word, pairs, revision: "built-in".into(), synthetic })
         }
-        PairSetSpec::Blimp { repo, revision, max_pairs }
-        | PairSetSpec::Zorro { repo, revision, max_pairs } => {
+        PairSetSpec::Blimp { repo, revision, max_pairs, paradigms }
+        | PairSetSpec::Zorro { repo, revision, max_pairs, paradigms } => {
             let files = pair_files(repo, revision, env)?;
             let mut pairs = Vec::new();
-            for (name, path) in &files.paths {
+            for (_, (name, path)) in files.paths.iter().enumerate().filter(|(place, _)| paradigms.has(*place))
+            {
                 let file = ParquetFile::open(path, FileOrigin::Hub)?;
                 pairs.extend(read_paradigm(set, name, &file, *max_pairs)?);
             }
@@ -145,6 +146,14 @@ mod tests {
         assert_eq!(numbers(&blimp), (67_000, 67, 12));
         let zorro = open(r#"{"kind": "zorro", "max_pairs": 100}"#);
         assert_eq!(numbers(&zorro), (2300, 23, 13));
+        let half =
+            |part: &str| open(&format!(r#"{{"kind": "blimp", "max_pairs": 2, "paradigms": "{part}"}}"#));
+        let (tuning, claims) = (half("tuning"), half("claims"));
+        assert_eq!((numbers(&tuning), numbers(&claims)), ((68, 34, 12), (66, 33, 12)));
+        let paradigms = |set: &PairSet| -> std::collections::BTreeSet<String> {
+            set.pairs.iter().map(|pair| pair.paradigm.clone()).collect()
+        };
+        assert!(paradigms(&tuning).is_disjoint(&paradigms(&claims)));
     }
 
     #[test]
