@@ -4,14 +4,18 @@
 //! and `report`.
 
 mod bench;
+mod compare;
 mod completions;
 mod corpus;
 mod doctor;
 mod evaluate;
 mod exit;
 mod experiment_arguments;
+mod explain;
 mod export;
 mod fetch;
+mod init;
+mod ls;
 mod output;
 mod panic;
 mod plan;
@@ -20,10 +24,12 @@ mod rebuild_command;
 mod records;
 mod report;
 mod report_all;
+mod rm;
 mod run;
 mod schema;
 mod schema_reference;
 mod score;
+mod show;
 mod status;
 mod submission;
 mod table;
@@ -59,6 +65,13 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Writes a first experiment file, with comments
+    #[command(
+        long_about = "Writes a first experiment file, with comments. On the built-in language it runs without a \
+        network; with --text it pre-trains on files of your own.\n\n\
+        Example:\n  electra-lab init my_question.yaml\n  electra-lab init mine.yaml --text 'texts/*.txt'"
+    )]
+    Init(init::InitArguments),
     /// Runs experiments and builds their reports; skips finished trials and resumes unfinished ones
     #[command(long_about = "Runs experiments and builds their reports.\n\n\
         Everything is checked before the first trial starts. Finished trials are skipped, unfinished ones \
@@ -80,6 +93,27 @@ enum Command {
         Example:\n  electra-lab status experiments/gen_ratio.yaml --json"
     )]
     Status(status::StatusArguments),
+    /// Lists the experiments and trials in the results folder
+    #[command(
+        long_about = "Lists what lies in the results folder: a line for each experiment, or for each trial of the \
+        named ones, with state, size and age.\n\n\
+        Example:\n  electra-lab ls --sort size\n  electra-lab ls gen_ratio"
+    )]
+    Ls(ls::LsArguments),
+    /// Shows one trial: its settings, state, times and scores
+    #[command(long_about = "Shows one trial: its settings, state, times, scores and where it came from.\n\n\
+        Example:\n  electra-lab show 3f2a")]
+    Show(show::ShowArguments),
+    /// Shows where two trials differ, in settings and scores
+    #[command(
+        long_about = "Shows the settings in which two trials differ and what both measured. Where the same points \
+        ran with several seeds, differences are taken seed by seed.\n\n\
+        Example:\n  electra-lab compare 3f2a 41c0"
+    )]
+    Compare(compare::CompareArguments),
+    /// Deletes trials; lists them first
+    #[command(long_about = rm::ABOUT)]
+    Rm(rm::RmArguments),
     /// Rebuilds the report from the results
     #[command(long_about = "Rebuilds the report from the results, without running anything.\n\n\
         Example:\n  electra-lab report experiments/gen_ratio.yaml --reports /tmp/reports\n  \
@@ -154,6 +188,13 @@ enum Command {
     /// Writes all values of a trial's first steps to a file, for a check in another framework
     #[command(long_about = trace::ABOUT)]
     Trace(trace::TraceArguments),
+    /// Explains a key of the experiment file: type, range, default and an example
+    #[command(
+        long_about = "Explains a key of the experiment file: what it means, its type, range and default, and an \
+        example.\n\n\
+        Example:\n  electra-lab explain train.budget\n  electra-lab explain learning_rate"
+    )]
+    Explain(explain::ExplainArguments),
     /// Prints the JSON Schema of experiment files
     #[command(
         long_about = "Prints the JSON Schema of experiment files, with which editors complete and check them. With --markdown \
@@ -197,9 +238,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
+        Command::Init(arguments) => init::init(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::plan(arguments),
         Command::Status(arguments) => status::status(arguments),
+        Command::Ls(arguments) => ls::ls(arguments),
+        Command::Show(arguments) => show::show(arguments),
+        Command::Compare(arguments) => compare::compare(arguments),
+        Command::Rm(arguments) => rm::rm(arguments),
         Command::Report(arguments) => report::report(arguments),
         Command::Records(arguments) => records::records(arguments),
         Command::Fetch(arguments) => fetch::fetch(arguments),
@@ -213,6 +259,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Submission(arguments) => submission::submission(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Trace(arguments) => trace::trace(arguments),
+        Command::Explain(arguments) => explain::explain(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Completions(arguments) => completions::completions(arguments, Cli::command()),
@@ -249,10 +296,15 @@ mod tests {
         Usage: electra-lab <COMMAND>
 
         Commands:
+          init         Writes a first experiment file, with comments
           run          Runs experiments and builds their reports; skips finished trials and resumes
                        unfinished ones
           plan         Shows what a run would do and cost, without running it
           status       Shows the progress of an experiment, while it runs or afterwards
+          ls           Lists the experiments and trials in the results folder
+          show         Shows one trial: its settings, state, times and scores
+          compare      Shows where two trials differ, in settings and scores
+          rm           Deletes trials; lists them first
           report       Rebuilds the report from the results
           records      Writes all records as one table, for pandas, polars or a spreadsheet
           fetch        Downloads everything that an experiment needs, for runs without network
@@ -265,6 +317,7 @@ mod tests {
           bench        Times training steps, or tokenising a corpus, on this machine
           trace        Writes all values of a trial's first steps to a file, for a check in another
                        framework
+          explain      Explains a key of the experiment file: type, range, default and an example
           schema       Prints the JSON Schema of experiment files
           doctor       Shows device, threads, caches, network settings and versions
           completions  Prints a completion script for a shell

@@ -4,7 +4,11 @@
 //! does not have. What a schema cannot say stands in two tables below, and tests hold both to the types: the
 //! defaults that are left out of files so that old trial ids stay, and the values of the examples.
 
+mod explain;
+
 use serde_json::{Map, Value, json};
+
+pub use explain::explain;
 
 const INTRODUCTION: &str = include_str!("schema_reference/introduction.md");
 
@@ -271,7 +275,6 @@ const UNWRITTEN_DEFAULTS: &[(&str, &str)] = &[
     ("evaluate.finetune.layer_decay_rule", "\"paper\""),
     ("evaluate.generator_pairs", "true"),
     ("evaluate.minimal_pairs", "[]"),
-    ("evaluate.minimal_pairs.paradigms", "\"all\""),
     ("evaluate.predict_test", "false"),
 ];
 

@@ -35,6 +35,40 @@ pub fn count_text(count: u64) -> String {
         .map_or_else(|| count.to_string(), |(unit, size)| format!("{:.1}{unit}", value / size))
 }
 
+/// How long ago something was, in its largest unit: `42 s ago`, `5 min ago`, `2 h ago`, `3 d ago`.
+pub fn age_text(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    match whole {
+        0..60 => format!("{whole} s ago"),
+        60..3600 => format!("{} min ago", whole / 60),
+        3600..86400 => format!("{} h ago", whole / 3600),
+        _ => format!("{} d ago", whole / 86400),
+    }
+}
+
+/// Columns of a paragraph on a terminal.
+const LINE: usize = 80;
+
+/// A paragraph in lines of at most 80 columns: the first after `first`, the others after as many spaces as
+/// `indent` says. A longer word has a line of its own.
+pub fn paragraph(first: &str, indent: usize, text: &str) -> String {
+    let (mut lines, mut line) = (String::new(), first.to_string());
+    let mut is_empty = true;
+    for word in text.split_whitespace() {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > LINE {
+            lines.push_str(&line);
+            lines.push('\n');
+            (line, is_empty) = (" ".repeat(indent), true);
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    lines + &line + "\n"
+}
+
 /// A value, or a dash.
 pub fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "-".into())
@@ -55,6 +89,14 @@ mod tests {
         µ            1000000  x
         ");
         assert!(text.lines().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn a_paragraph_keeps_its_width() {
+        let text = paragraph("- ", 2, &"seven c ".repeat(20));
+        assert!(text.lines().all(|line| line.chars().count() <= LINE && !line.ends_with(' ')), "{text}");
+        assert!(text.starts_with("- seven c") && text.lines().nth(1).unwrap().starts_with("  "));
+        assert_eq!(paragraph("", 0, &"x".repeat(100)), "x".repeat(100) + "\n");
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl TrialFolder {
         &self.path
     }
 
+    /// Name of the folder.
+    pub fn id(&self) -> &TrialId {
+        &self.id
+    }
+
     /// The file of metrics.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
@@ -182,6 +187,17 @@ impl TrialFolder {
     /// Deletes everything that an earlier run left.
     pub fn discard(&self, _lock: &FolderLock) -> Result<()> {
         remove_where(&self.path, |name| name != LOCK_FILE)
+    }
+
+    /// Deletes the folder with everything in it.
+    ///
+    /// # Errors
+    /// Another process runs the trial, or a file cannot be deleted.
+    pub fn delete(&self) -> Result<()> {
+        let lock = FolderLock::acquire(&self.path)?;
+        self.discard(&lock)?;
+        drop(lock);
+        std::fs::remove_dir_all(&self.path).map_err(|error| storage_error(&self.path, "delete", &error))
     }
 
     /// How far the trial is.

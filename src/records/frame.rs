@@ -252,7 +252,7 @@ fn described(trial: &FrameTrial) -> serde_json::Result<Vec<(String, Value)>> {
 }
 
 /// Appends a value under its dotted path; a mapping is opened, anything else is one key.
-fn flatten(path: &str, value: Value, keys: &mut Vec<(String, Value)>) {
+pub fn flatten(path: &str, value: Value, keys: &mut Vec<(String, Value)>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {

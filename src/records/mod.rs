@@ -8,6 +8,7 @@ pub(crate) mod checkpoints;
 mod events;
 pub(crate) mod folder;
 pub(crate) mod frame;
+mod inventory;
 mod lock;
 mod median;
 mod pair_scores;
@@ -21,6 +22,8 @@ mod tee;
 
 pub use events::{Jsonl, truncate_after};
 pub use folder::{TrialFolder, TrialRecords};
+pub use frame::flatten;
+pub use inventory::{InventoryEntry, inventory, size_and_age};
 pub use median::{median, median_run};
 pub use pair_scores::{PairScore, PairScores, read_pair_scores};
 pub use results::ExperimentFolder;

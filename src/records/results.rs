@@ -25,6 +25,12 @@ impl ExperimentFolder {
         Ok(folders.into_iter().map(|(name, path)| Self { name, path }).collect())
     }
 
+    /// The experiment in a folder, whose name is the experiment's.
+    pub fn at(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, path: path.into() }
+    }
+
     /// The experiment's folders, in the order of their names. A folder that is not a trial's has no records.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 mod aggregates;
 mod axes;
 mod build;
+mod comparison;
 mod contrast;
 mod controls;
 mod discovery;
@@ -36,6 +37,7 @@ mod verdict;
 mod write;
 
 pub use build::build;
+pub use comparison::{ComparedSetting, ComparedValue, Comparison, compare, values_of};
 pub use discovery::{DiscoveredExperiment, DiscoveredProfile, find};
 pub use input::{ReportInput, ReportSummary};
 pub use table::Table;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TrialId;
+use crate::formats::shards;
+use crate::records::checkpoints::FINAL;
 use crate::records::folder::TrialFolder;
 
 /// The folder of the trial that `word` names: its path, or the beginning of its id below `results`.
@@ -36,6 +38,12 @@ pub fn find_trial(results: &Path, word: &str) -> Result<TrialFolder> {
     let trials = below(results).into_iter().flat_map(|experiment| below(&experiment));
     let found: Vec<PathBuf> =
         trials.filter(|path| !word.is_empty() && begins(path) && path.join("trial.json").is_file()).collect();
+    // One trial of several experiments has the same numbers in each; weights are worth more than none.
+    let is_one_trial = found.windows(2).all(|pair| pair[0].file_name() == pair[1].file_name());
+    let found = match is_one_trial {
+        true => found.iter().max_by_key(|path| worth(path)).cloned().into_iter().collect(),
+        false => found,
+    };
     match found.as_slice() {
         [one] => {
             at(one).ok_or_else(|| Error::internal(format!("{} is not the folder of a trial", one.display())))
@@ -54,5 +62,35 @@ pub fn find_trial(results: &Path, word: &str) -> Result<TrialFolder> {
                 "give more of the id, or the folder of the trial",
             ))
         }
+    }
+}
+
+/// How much of a trial a folder has: its last weights, its scores, or less.
+fn worth(path: &Path) -> u8 {
+    let has_weights = shards::exists(&path.join("checkpoints").join(FINAL));
+    2 * u8::from(has_weights) + u8::from(path.join("outcome.json").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_of_several_experiments_is_found_where_its_weights_are() {
+        let results = tempfile::tempdir().unwrap();
+        let make = |folder: &str, files: &[&str]| {
+            let path = results.path().join(folder);
+            std::fs::create_dir_all(path.join("checkpoints")).unwrap();
+            for file in files {
+                std::fs::write(path.join(file), "{}").unwrap();
+            }
+        };
+        make("first/0123456789ab", &["trial.json", "outcome.json"]);
+        make("second/0123456789ab", &["trial.json", "checkpoints/final.safetensors"]);
+        make("third/0123456789cd", &["trial.json"]);
+        let found = find_trial(results.path(), "0123456789ab").unwrap();
+        assert!(found.path().ends_with("second/0123456789ab"));
+        let error = find_trial(results.path(), "0123").unwrap_err();
+        assert!(error.message.contains("the ids of 3 trials start with 0123"), "{}", error.message);
     }
 }

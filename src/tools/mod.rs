@@ -13,6 +13,7 @@ pub mod trace;
 
 pub use doctor::{Examination, FolderState, examine};
 pub use export::{ExportOptions, export};
+pub use find_trial::find_trial;
 pub use probe::{Fill, Probe, ProbeInput, ProbedMask, ProbedToken};
 pub use score::{PairAccuracies, score_glue, score_minimal_pairs, score_squad};
 pub use submission::{Submission, SubmissionOptions, submission};

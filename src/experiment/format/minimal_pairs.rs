@@ -30,6 +30,7 @@ pub enum PairSetSpec {
         max_pairs: Option<usize>,
         /// Which paradigms are scored.
         #[serde(default, skip_serializing_if = "Paradigms::is_all")]
+        #[schemars(extend("default" = "all"))]
         paradigms: Paradigms,
     },
     /// Zorro (Huebner et al. 2021): 23 paradigms of 2,000 pairs with the words of child-directed speech.
@@ -46,6 +47,7 @@ pub enum PairSetSpec {
         max_pairs: Option<usize>,
         /// Which paradigms are scored.
         #[serde(default, skip_serializing_if = "Paradigms::is_all")]
+        #[schemars(extend("default" = "all"))]
         paradigms: Paradigms,
     },
 }
