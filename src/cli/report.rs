@@ -12,7 +12,7 @@ use super::report_all::{Folders, report_all};
 use super::{exit, output};
 use crate::error::Result;
 use crate::experiment::Experiment;
-use crate::report::{ReportInput, build};
+use crate::report::{ReportInput, ReportRequest, build};
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
@@ -45,13 +45,13 @@ pub fn report(arguments: &ReportArguments) -> Result<u8> {
     let Some(file) = &arguments.file else {
         return report_all(&Folders { experiments: &arguments.experiments, results, reports });
     };
-    let request = ReportRequest { overrides: &arguments.overrides, results, reports };
-    build_and_show(&arguments.overrides.load(file)?, &request)?;
+    let folders = ReportFolders { overrides: &arguments.overrides, results, reports };
+    build_and_show(&arguments.overrides.load(file)?, &folders)?;
     Ok(exit::OK)
 }
 
 /// The folders of results and reports, and the overrides of the experiment.
-pub struct ReportRequest<'a> {
+pub struct ReportFolders<'a> {
     /// Profile and --set, as typed.
     pub overrides: &'a Overrides,
     /// Folder of all results.
@@ -61,23 +61,29 @@ pub struct ReportRequest<'a> {
 }
 
 /// Builds a report and prints its table, its verdict and the paths of its files.
-pub fn build_and_show(experiment: &Experiment, request: &ReportRequest) -> Result<()> {
+pub fn build_and_show(experiment: &Experiment, folders: &ReportFolders) -> Result<()> {
     let name = &experiment.spec.name;
+    let asked = ReportRequest {
+        experiment: experiment.path.clone(),
+        profile: experiment.profile.clone(),
+        sets: folders.overrides.sets.clone(),
+    };
     let summary = build(&ReportInput {
         experiment: &experiment.spec,
-        profile: &experiment.profile,
+        request: &asked,
         trials: &experiment.trials,
         controls: &experiment.controls,
-        results: &request.results.join(name),
-        out: &request.reports.join(name).join(&experiment.profile),
-        command: &rebuild_command(experiment, request),
+        results: &folders.results.join(name),
+        out: &folders.reports.join(name).join(asked.folder()),
+        command: &rebuild_command(experiment, folders),
     })?;
     for error in &summary.errors {
         output::note(&format!("left out of the report because it is damaged: {error}"));
     }
     let mut text = format!(
-        "{name}, profile {}: {} of {} trials done\n\n{}\n\n{}\n\n",
+        "{name}, profile {}{}: {} of {} trials done\n\n{}\n\n{}\n\n",
         experiment.profile,
+        if asked.sets.is_empty() { "" } else { " (changed by --set)" },
         summary.n_done,
         summary.n_trials,
         summary.table.trim_end(),
@@ -90,8 +96,8 @@ pub fn build_and_show(experiment: &Experiment, request: &ReportRequest) -> Resul
 }
 
 /// The command that rebuilds the same report.
-fn rebuild_command(experiment: &Experiment, request: &ReportRequest) -> String {
-    rebuild_command_of(experiment, &request.overrides.sets, request.results, request.reports)
+fn rebuild_command(experiment: &Experiment, folders: &ReportFolders) -> String {
+    rebuild_command_of(experiment, &folders.overrides.sets, folders.results, folders.reports)
 }
 
 #[cfg(test)]
@@ -103,13 +109,13 @@ mod tests {
     fn the_command_can_be_pasted_into_a_shell() {
         let sets = vec!["train.steps=5".to_string(), "seeds=[1, 2]".into(), "about=it's".into()];
         let overrides = Overrides { profile: None, sets };
-        let request = ReportRequest {
+        let folders = ReportFolders {
             overrides: &overrides,
             results: Path::new("results"),
             reports: Path::new("/tmp/my reports"),
         };
         assert_eq!(
-            rebuild_command(&an_experiment(&[1]), &request),
+            rebuild_command(&an_experiment(&[1]), &folders),
             "electra-lab report test.yaml --profile quick --set train.steps=5 --set 'seeds=[1, 2]' \
              --set 'about=it'\\''s' --reports '/tmp/my reports'"
         );

@@ -1,16 +1,20 @@
 //! `electra-lab report --all`: rebuilds the reports of all experiments in the results folder.
 //!
-//! If the experiment file plans the trials of a profile, the report is the one that `report FILE` builds.
-//! Trials with other settings (from `--set`, for example) are reported by their records, with the question
-//! and the expectation of the file.
+//! A report that is there is built again as it was asked for (`request.json`): the same file, profile and
+//! overrides. A profile without a report is built as `report FILE` builds it, if the experiment file plans its
+//! trials; trials with other settings are reported by their records, with the question and the expectation
+//! of the file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::rebuild_command::{as_typed, rebuild_command_of};
 use super::{exit, output};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Experiment, ExperimentSpec, Trial, controls, load};
-use crate::report::{DiscoveredExperiment, DiscoveredProfile, ReportInput, ReportSummary, build, find};
+use crate::experiment::{Experiment, ExperimentSpec, Trial, TrialId, controls, load};
+use crate::report::{
+    DiscoveredExperiment, DiscoveredProfile, ReportInput, ReportRequest, ReportSummary, build, find,
+};
 
 /// Folders to read and write.
 pub struct Folders<'a> {
@@ -43,7 +47,30 @@ pub fn report_all(folders: &Folders) -> Result<u8> {
     };
     for experiment in &found {
         experiment.errors.iter().for_each(&mut fail);
-        for profile in &experiment.profiles {
+        let again = match ReportRequest::all(&folders.reports.join(&experiment.name)) {
+            Ok(requests) => requests,
+            Err(error) => {
+                fail(&error);
+                Vec::new()
+            }
+        };
+        let mut shown = BTreeSet::new();
+        for (out, request) in &again {
+            match rebuilt(experiment, request, out, folders) {
+                Ok(Some((name, summary, trials))) => {
+                    summary.errors.iter().for_each(&mut fail);
+                    output::data(&format!("{name}: {}\n", line(&summary, 0)))?;
+                    shown.extend(trials);
+                }
+                // The file, or its trials, are not here: the report stays as it is.
+                Ok(None) => output::data(&format!("{}: left as it is\n", out.display()))?,
+                Err(error) => {
+                    fail(&error);
+                    output::data(&format!("{}: not built\n", out.display()))?;
+                }
+            }
+        }
+        for profile in experiment.profiles.iter().filter(|profile| !profile.is_within(&shown)) {
             let name = format!("{}, profile {}", experiment.name, profile.name);
             match one(experiment, profile, folders) {
                 Ok(Built { summary, n_left_out }) => {
@@ -70,6 +97,36 @@ struct Built {
     n_left_out: usize,
 }
 
+/// Builds a report again as it was asked for: its name, what was built and the trials that it shows. None if
+/// its file is not here, or none of its trials is.
+fn rebuilt(
+    experiment: &DiscoveredExperiment,
+    request: &ReportRequest,
+    out: &Path,
+    folders: &Folders,
+) -> Result<Option<(String, ReportSummary, Vec<TrialId>)>> {
+    if !request.experiment.is_file() {
+        return Ok(None);
+    }
+    let planned = load(&request.experiment, Some(&request.profile), &request.sets)?;
+    let is_here = experiment.profiles.iter().any(|profile| profile.n_of(planned.all_trials()) > 0);
+    if planned.spec.name != experiment.name || !is_here {
+        return Ok(None);
+    }
+    let summary = build(&ReportInput {
+        experiment: &planned.spec,
+        request,
+        trials: &planned.trials,
+        controls: &planned.controls,
+        results: &folders.results.join(&experiment.name),
+        out,
+        command: &rebuild_command_of(&planned, &request.sets, folders.results, folders.reports),
+    })?;
+    let changed = if request.sets.is_empty() { "" } else { " (changed by --set)" };
+    let name = format!("{}, profile {}{changed}", experiment.name, request.profile);
+    Ok(Some((name, summary, planned.all_trials().map(|trial| trial.id.clone()).collect())))
+}
+
 fn line(summary: &ReportSummary, n_left_out: usize) -> String {
     let others = match n_left_out {
         0 => String::new(),
@@ -85,9 +142,11 @@ fn one(experiment: &DiscoveredExperiment, profile: &DiscoveredProfile, folders: 
     let out = folders.reports.join(&experiment.name).join(&profile.name);
     let file = file_of(&experiment.name, folders);
     let planned = file.as_deref().map(|file| load(file, Some(&profile.name), &[])).transpose()?;
+    let mut request = ReportRequest { profile: profile.name.clone(), ..Default::default() };
     let (spec, trials, controls, command) = match planned {
         Some(planned) if profile.n_of(&planned.trials) > 0 => {
             let command = rebuild_command_of(&planned, &[], folders.results, folders.reports);
+            request.experiment = planned.path;
             (planned.spec, planned.trials, planned.controls, command)
         }
         planned => {
@@ -98,7 +157,7 @@ fn one(experiment: &DiscoveredExperiment, profile: &DiscoveredProfile, folders: 
     };
     let summary = build(&ReportInput {
         experiment: &spec,
-        profile: &profile.name,
+        request: &request,
         trials: &trials,
         controls: &controls,
         results: &results,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::experiment_arguments::{Overrides, ReportsArgument, ResultsArgument};
-use super::report::ReportRequest;
+use super::report::ReportFolders;
 use super::terminal::Terminal;
 use super::{exit, output, report};
 use crate::error::{Error, Result};
@@ -144,12 +144,12 @@ fn build_reports(arguments: &RunArguments, experiments: &[Experiment], summary: 
             output::note(&format!("{}: no trial is done, so there is no report yet", experiment.spec.name));
             continue;
         }
-        let request = ReportRequest {
+        let folders = ReportFolders {
             overrides: &arguments.overrides,
             results: &arguments.results.results,
             reports: &arguments.reports.reports,
         };
-        if let Err(error) = report::build_and_show(experiment, &request) {
+        if let Err(error) = report::build_and_show(experiment, &folders) {
             output::error(&error);
             code = exit::of_kind(error.kind);
         }

@@ -78,6 +78,7 @@ pub fn build(input: &ReportInput) -> Result<ReportSummary> {
     };
     let names = plot::file_names().chain(COMPARISON_FILES.map(String::from));
     write::remove_stale(input.out, names, &files)?;
+    files.extend(input.request.write(input.out)?);
     files.insert(0, write::bytes(input.out, "report.md", page.markdown()?.as_bytes())?);
     Ok(ReportSummary {
         files,
@@ -103,7 +104,7 @@ fn nothing_done(input: &ReportInput, records: &PlanRecords) -> Error {
             "{}: none of the {} trials of profile {} is done ({}{more})",
             input.results.display(),
             input.trials.len(),
-            input.profile,
+            input.request.profile,
             states.join("; ")
         ),
         "run the experiment first, with the same profile and the same --set; or check --results",

@@ -4,12 +4,13 @@
 //! This file separates trials that do not belong in one table. Must never: read a number. Next:
 //! `cli/report_all.rs`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::experiment::{SweepPoint, Trial, TrialSpec};
+use crate::experiment::{SweepPoint, Trial, TrialId, TrialSpec};
 use crate::records::{ExperimentFolder, TrialRecord};
 
 /// An experiment with results.
@@ -85,6 +86,11 @@ impl DiscoveredProfile {
     /// How many trials it has.
     pub fn n_trials(&self) -> usize {
         self.trials.len()
+    }
+
+    /// Whether all of its trials are among these.
+    pub fn is_within(&self, ids: &BTreeSet<TrialId>) -> bool {
+        self.trials.iter().all(|found| ids.contains(&found.trial.id))
     }
 
     /// How many of a plan's trials it has.

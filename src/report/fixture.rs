@@ -10,6 +10,7 @@ use super::axes::Axes;
 use super::frame::PlanFrames;
 use super::input::{ReportInput, ReportSummary};
 use super::plan_records::PlanRecords;
+use super::request::ReportRequest;
 use super::statistics::{Summary, summarise};
 use super::values::Measurements;
 use super::verdict::{Verdict, judge};
@@ -149,7 +150,7 @@ impl Fixture {
     fn with_input<T>(&self, use_it: impl FnOnce(&ReportInput) -> T) -> T {
         use_it(&ReportInput {
             experiment: &self.experiment,
-            profile: "quick",
+            request: &ReportRequest { profile: "quick".into(), ..Default::default() },
             trials: &self.trials,
             controls: &self.controls,
             results: &self.results(),

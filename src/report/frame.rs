@@ -37,7 +37,7 @@ impl PlanFrames {
     pub fn of(input: &ReportInput, axes: &Axes, done: &[&DoneTrial]) -> Result<Self> {
         let trials = done.iter().map(|done| FrameTrial {
             experiment: &input.experiment.name,
-            profile: input.profile,
+            profile: &input.request.profile,
             record: &done.record,
             outcome: Some(&done.outcome),
             events: &done.events,

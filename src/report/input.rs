@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::request::ReportRequest;
 use crate::error::Error;
 use crate::experiment::{ExperimentSpec, Trial};
 
@@ -9,8 +10,8 @@ use crate::experiment::{ExperimentSpec, Trial};
 pub struct ReportInput<'a> {
     /// The experiment with its profile and overrides applied.
     pub experiment: &'a ExperimentSpec,
-    /// Name of the profile.
-    pub profile: &'a str,
+    /// Profile and overrides. The page names the overrides, and `report --all` asks for the same again.
+    pub request: &'a ReportRequest,
     /// The plan; a report shows these trials and no others.
     pub trials: &'a [Trial],
     /// The plan's control trials.

@@ -88,7 +88,13 @@ impl Page<'_> {
         let mut page = format!("# {}: {}\n\n", experiment.name, experiment.about);
         let n_done = self.records.done.len();
         let n_trials = n_done + self.records.open.len();
-        let _ = writeln!(page, "Profile `{}`, {n_done} of {n_trials} trials done.\n", self.input.profile);
+        let request = self.input.request;
+        let _ = writeln!(page, "Profile `{}`, {n_done} of {n_trials} trials done.\n", request.profile);
+        if !request.sets.is_empty() {
+            let sets: Vec<String> = request.sets.iter().map(|set| format!("`{set}`")).collect();
+            let _ =
+                writeln!(page, "> **Not the profile as it is written.** Changed by {}.\n", sets.join(", "));
+        }
         if self.summary.synthetic {
             let text = self.synthetic_notice();
             let _ = writeln!(page, "> **Synthetic data.** {text}\n");

@@ -1,5 +1,6 @@
 //! Runs the built binary: command lines, their output, files and exit codes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -340,6 +341,24 @@ fn every_report_is_rebuilt_and_damage_is_reported() {
     let (code, _, stderr) = run(folder.path(), &["report", "--all", "--experiments", "."]);
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(std::fs::read_to_string(&page).unwrap().replace("./test.yaml", "test.yaml"), first);
+
+    // A report that is there is built again as it was asked for, byte by byte, overrides and all.
+    let (code, stdout, stderr) = run(folder.path(), &["report", "test.yaml", "--set", "seeds=[1]"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.starts_with("test, profile default (changed by --set): 1 of 1 trials done"), "{stdout}");
+    let pages = || -> BTreeMap<PathBuf, Vec<u8>> {
+        let folders = std::fs::read_dir(folder.path().join("reports/test")).unwrap().flatten();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
+        files.map(|file| (file.path(), std::fs::read(file.path()).unwrap())).collect()
+    };
+    let before = pages();
+    assert_eq!(before.keys().filter(|file| file.ends_with("report.md")).count(), 2);
+    let (code, stdout, stderr) = run(folder.path(), &["report", "--all"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("test, profile default (changed by --set): 1 of 1"), "{stdout}");
+    assert!(before == pages(), "a report that was built again differs");
+    let changed = before.keys().find(|file| !file.starts_with(page.parent().unwrap())).unwrap();
+    std::fs::remove_dir_all(changed.parent().unwrap()).unwrap();
 
     let trial =
         std::fs::read_dir(folder.path().join("results/test")).unwrap().next().unwrap().unwrap().path();
