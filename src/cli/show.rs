@@ -11,8 +11,7 @@ use super::table::{age_text, count_text, numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::{Error, Result};
 use crate::experiment::Trial;
-use crate::records::{Outcome, TrialFolder, TrialRecord, size_and_age};
-use crate::report::values_of;
+use crate::records::{Outcome, TrialFolder, TrialRecord, size_and_age, values_of};
 use crate::run::duration_text;
 use crate::tools::find_trial;
 

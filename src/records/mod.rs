@@ -11,6 +11,7 @@ pub(crate) mod frame;
 mod inventory;
 mod lock;
 mod median;
+mod outcome_values;
 mod pair_scores;
 mod results;
 mod schema;
@@ -25,6 +26,7 @@ pub use folder::{TrialFolder, TrialRecords};
 pub use frame::flatten;
 pub use inventory::{InventoryEntry, inventory, size_and_age};
 pub use median::{median, median_run};
+pub use outcome_values::values_of;
 pub use pair_scores::{PairScore, PairScores, read_pair_scores};
 pub use results::ExperimentFolder;
 pub use schema::{

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::inference::Estimate;
 use crate::error::{Error, Result};
-use crate::records::{Outcome, TrialRecord, TrialRecords, flatten, median};
+use crate::records::{TrialRecord, TrialRecords, flatten, values_of};
 
 /// Two trials beside each other.
 #[derive(Debug, Serialize)]
@@ -113,20 +113,6 @@ fn settings(first: &TrialRecord, second: &TrialRecord) -> Result<Vec<ComparedSet
         second: value(&seconds, key),
     });
     Ok(all.filter(|setting| setting.first != setting.second).collect())
-}
-
-/// What a trial measured: its tasks, its measures without the controls, and its held-out values.
-pub fn values_of(outcome: &Outcome) -> BTreeMap<String, f64> {
-    let mut values = BTreeMap::new();
-    let mut runs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for score in &outcome.scores {
-        runs.entry(score.task.as_str()).or_default().extend(score.value);
-    }
-    values.extend(runs.iter().filter_map(|(task, runs)| Some(((*task).to_string(), median(runs)?))));
-    let own = outcome.measures.iter().filter(|measure| measure.baseline.is_none());
-    values.extend(own.filter_map(|measure| Some((measure.name.clone(), measure.value?))));
-    values.extend(outcome.validation.iter().map(|(name, value)| (format!("held_out.{name}"), *value)));
-    values
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ mod verdict;
 mod write;
 
 pub use build::build;
-pub use comparison::{ComparedSetting, ComparedValue, Comparison, compare, values_of};
+pub use comparison::{ComparedSetting, ComparedValue, Comparison, compare};
 pub use discovery::{DiscoveredExperiment, DiscoveredProfile, find};
 pub use input::{ReportInput, ReportSummary};
 pub use request::ReportRequest;

@@ -42,6 +42,6 @@ pub use interrupt::{INTERRUPTED_STATUS, StopFlag};
 pub use plan::{Plan, PlannedTrial, plan_experiment};
 pub use prepared_data::{PreparedData, PreparedText};
 pub use share_of_machine::{limit_threads, lower_priority};
-pub use status::{Status, TrialProgress, experiment_status};
+pub use status::{Status, TrialProgress, experiment_status, unfinished};
 pub use summary::{Summary, SummaryRow};
 pub use trial::run_trial;

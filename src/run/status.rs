@@ -2,6 +2,7 @@
 //!
 //! Must never: need data, a tokenizer, a device or the network.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::experiment::{Budget, Experiment, Trial};
 use crate::flops;
 use crate::records::folder::TrialFolder;
 use crate::records::state::TrialState;
-use crate::records::{Event, Split};
+use crate::records::{Event, Split, inventory, values_of};
 
 /// How far an experiment is.
 #[derive(Debug, Serialize)]
@@ -45,6 +46,8 @@ pub struct TrialProgress {
     pub elapsed_s: Option<f64>,
     /// Estimated seconds of pre-training that remain, at the speed so far.
     pub left_s: Option<f64>,
+    /// What a finished trial measured; empty until then.
+    pub values: BTreeMap<String, f64>,
 }
 
 /// Reads how far an experiment's trials are from `results`; a trial whose records cannot be read is
@@ -72,7 +75,42 @@ fn damaged(trial: &Trial, error: &Error) -> TrialProgress {
         loss: None,
         elapsed_s: None,
         left_s: None,
+        values: BTreeMap::new(),
     }
+}
+
+/// Reads how far every trial below `results` is that is not done, experiment by experiment, whoever asked for
+/// it. A trial whose record cannot be read has its id for a label.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn unfinished(results: &Path) -> Result<Vec<Status>> {
+    let mut found: Vec<Status> = Vec::new();
+    for entry in inventory(results, &[])?.into_iter().filter(|entry| entry.state != TrialState::Done) {
+        let row = match entry.folder.trial() {
+            Ok(Some(record)) => {
+                let trial = Trial { id: record.id, point: record.point, spec: record.spec };
+                trial_status(&trial, &entry.folder).unwrap_or_else(|error| damaged(&trial, &error))
+            }
+            _ => TrialProgress {
+                id: entry.id.to_string(),
+                label: "-".into(),
+                status: entry.state,
+                step: 0,
+                steps: None,
+                loss: None,
+                elapsed_s: None,
+                left_s: None,
+                values: BTreeMap::new(),
+            },
+        };
+        let profile = entry.profile.unwrap_or_else(|| "unknown".into());
+        match found.iter_mut().find(|one| (&one.experiment, &one.profile) == (&entry.experiment, &profile)) {
+            Some(status) => status.trials.push(row),
+            None => found.push(Status { experiment: entry.experiment, profile, trials: vec![row] }),
+        }
+    }
+    Ok(found)
 }
 
 fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialProgress> {
@@ -89,12 +127,14 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialProgress> {
         loss: latest.and_then(|event| event.values.get("loss").copied()),
         elapsed_s: latest.map(|event| event.elapsed_s),
         left_s: None,
+        values: BTreeMap::new(),
     };
     match row.status {
         TrialState::Done => {
             if let Some(outcome) = folder.outcome()? {
                 (row.step, row.steps) = (outcome.steps, Some(outcome.steps));
                 row.elapsed_s = Some(outcome.timing.pretrain_s + outcome.timing.finetune_s);
+                row.values = values_of(&outcome);
             }
             row.left_s = Some(0.0);
         }
