@@ -34,7 +34,10 @@ fn text(findings: &Examination) -> String {
     };
     let commit = findings.commit.clone().unwrap_or_else(|| "unknown to this build".into());
     let cuda = if findings.built_with_cuda { "built with CUDA" } else { "built without CUDA" };
-    let network = if findings.offline { "offline, by HF_HUB_OFFLINE" } else { "may be used" };
+    let network = match &findings.offline_by {
+        Some(variable) => format!("offline, by {variable}"),
+        None => "may be used".into(),
+    };
     let token = if findings.has_token { "present" } else { "none; public repositories need none" };
     let lines = [
         ("electra-lab", findings.version.clone()),
@@ -46,7 +49,7 @@ fn text(findings: &Examination) -> String {
         ("text cache", folder_text(&findings.cache)),
         ("hub cache", folder_text(&findings.hub_cache)),
         ("this folder", format!("{}, {working}", folder_text(&findings.current))),
-        ("network", network.into()),
+        ("network", network),
         ("hub", findings.endpoint.clone()),
         ("hub token", token.into()),
     ];
@@ -90,6 +93,7 @@ mod tests {
             hub_cache: folder("/home/me/.cache/huggingface/hub", true, Some(3 << 20)),
             current: folder(".", true, None),
             offline: true,
+            offline_by: Some("HF_HUB_OFFLINE".into()),
             endpoint: "https://huggingface.co".into(),
             has_token: false,
         };

@@ -228,6 +228,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return if error.use_stderr() { exit::USAGE } else { exit::OK };
         }
     };
+    crate::hub::on_notice(|text| terminal::Terminal::on_stderr().say(text));
     panic::guard(move || {
         dispatch(&cli.command).unwrap_or_else(|error| {
             output::error(&error);

@@ -4,7 +4,7 @@
 //! write to stdout, which is for data.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -44,8 +44,14 @@ pub fn stderr_has_colours() -> bool {
 }
 
 impl Terminal {
-    /// Progress on stderr: bars if it can show them, else plain lines.
+    /// Progress on stderr: bars if it can show them, else plain lines. One for the whole process, so that
+    /// sentences and bars of several places do not overwrite each other.
     pub fn on_stderr() -> Self {
+        static SHARED: OnceLock<Terminal> = OnceLock::new();
+        SHARED.get_or_init(Self::new).clone()
+    }
+
+    fn new() -> Self {
         let screen = if stderr_is_rich() {
             Screen::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)))
         } else {

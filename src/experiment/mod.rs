@@ -26,7 +26,7 @@ pub use controls::controls;
 pub use document::schema::schema;
 pub(crate) use document::suggest::nearest;
 pub use format::controls::{Control, ControlsSpec};
-pub use format::data::{DataSpec, SentenceRule, TokenizerSpec};
+pub use format::data::{DEFAULT_FILES, DataSpec, SentenceRule, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
 pub use format::evaluation::{evaluation_file, evaluation_name};
 pub use format::expect::{Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED};

@@ -1,29 +1,70 @@
-//! Downloads from the hub. The only file that knows hf-hub.
+//! Files of the hub: found in the cache, or downloaded.
 //!
-//! hf-hub 1.0 leaves three things to its caller, and this file does them. It does not read HF_HUB_OFFLINE. It
-//! does not check the status of a download that was redirected, so it would cache an error page as the file.
-//! It does not compare sizes. So every file is checked against the size in the hub's listing; a file of
-//! another size is fetched again, then removed and reported. Must never: show a token.
+//! The hub is asked for the commit of a revision once per process, and for the files of a commit once. Where
+//! it does not answer, a whole cache is used instead, with a word. Must never: show a token; take a file that
+//! could not be downloaded for one that does not exist.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use hf_hub::repository::RepoTreeEntry;
-use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, RepoType, split_id};
+use serde::Deserialize;
 
-use super::cache::{self, CacheMiss};
+use super::cache::{CacheMiss, RepoCache};
 use super::config::HubConfig;
-use super::errors::{self, FETCH_HINT, no_match, status_error, unexpected_answer};
-use super::pattern;
-use super::request::{FileRequest, HubFiles, RepoKind, stays_inside};
+use super::download::{Downloader, Trouble};
+use super::errors::{self, no_match};
+use super::failure::Failure;
+use super::http::{Http, Limits, Stop, Url};
+use super::listing::{Entry, ListedFile, Listing};
+use super::request::{FileRequest, HubFiles, RepoKind, is_commit};
+use super::settings::HubSettings;
+use super::{notice, pattern};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Attempts to download one file.
-const MAX_ATTEMPTS: u32 = 3;
+/// Patience with the hub where the cache has all that is wanted.
+const PATIENCE_WITH_CACHE: Duration = Duration::from_secs(2);
+/// How long a hub that did not answer is not asked again.
+const OUTAGE: Duration = Duration::from_secs(60);
+/// Pages of a listing; the hub has a thousand files a page.
+const MAX_PAGES: usize = 1000;
+/// Entries of a listing.
+const MAX_ENTRIES: usize = 1_000_000;
 
-/// The hub and its cache on this machine.
+/// The hub and its cache on this machine. It remembers what the hub has answered, and its clones do too.
 #[derive(Clone)]
 pub struct Hub {
-    pub(super) config: HubConfig,
+    config: HubConfig,
+    settings: HubSettings,
+    stop: Stop,
+    http: Arc<Mutex<Option<Arc<Http>>>>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What the hub has answered.
+#[derive(Default)]
+struct Memory {
+    /// Commit of each repository and revision.
+    commits: BTreeMap<String, String>,
+    /// Listing of each repository and commit.
+    listings: BTreeMap<String, Arc<Listing>>,
+    /// The last time that the hub did not answer.
+    outage: Option<(Instant, Failure)>,
+    /// What was said about each repository.
+    said: BTreeSet<String>,
+}
+
+/// What a search for files found.
+enum Search {
+    Found(HubFiles),
+    /// The revision is there and no file matches: the error of who needs one.
+    NoMatch(Error),
+}
+
+#[derive(Deserialize)]
+struct RevisionAnswer {
+    sha: Option<String>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -33,14 +74,35 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
+    /// The hub of this process: all that are made so share what it has answered, so that a branch that moves
+    /// meanwhile has one commit.
+    pub fn of_process(config: HubConfig) -> Self {
+        static MEMORY: LazyLock<Arc<Mutex<Memory>>> = LazyLock::new(Arc::default);
+        Self { memory: MEMORY.clone(), ..Self::new(config) }
+    }
+
     /// Contacts nothing; the first request for a file does.
     pub fn new(config: HubConfig) -> Self {
-        Self { config }
+        let environment = HubSettings::from_environment();
+        let settings = HubSettings {
+            endpoint: config.endpoint.clone().unwrap_or(environment.endpoint),
+            cache: config.cache.clone().unwrap_or(environment.cache),
+            token: config.token.clone().or(environment.token),
+            offline_by: environment.offline_by,
+            timeout: config.timeout.unwrap_or(environment.timeout),
+        };
+        Self { config, settings, stop: Arc::new(|| false), http: Arc::default(), memory: Arc::default() }
+    }
+
+    /// Ends downloads with an error of the kind `Interrupted` once `stop` says so.
+    pub fn stop_when(&mut self, stop: impl Fn() -> bool + Send + Sync + 'static) {
+        self.stop = Arc::new(stop);
+        self.http = Arc::default();
     }
 
     /// Folder of the hub's cache.
     pub fn cache(&self) -> PathBuf {
-        self.config.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
+        self.settings.cache.clone()
     }
 
     /// Whether the network is never used.
@@ -49,45 +111,19 @@ impl Hub {
     }
 
     /// All files of a repository whose names match `pattern` (see `pattern.rs`); downloads those that are not
-    /// in the cache. If the hub cannot be reached, a complete cache is enough.
+    /// in the cache. If the hub does not answer, a whole cache is enough.
     ///
     /// # Errors
     /// The network, the hub or the cache fails, or no name matches; the message says which, with a remedy.
     pub fn files(&self, kind: RepoKind, repo: &str, revision: &str, pattern: &str) -> Result<HubFiles> {
-        let request = FileRequest { kind, repo, revision, pattern };
-        request.check_names()?;
-        if self.config.offline {
-            return self
-                .find_cached(request)
-                .map_err(|miss| errors::not_cached(&self.cache(), request, miss, self.config.offline_by));
+        match self.search(FileRequest { kind, repo, revision, pattern })? {
+            Search::Found(files) => Ok(files),
+            Search::NoMatch(error) => Err(error),
         }
-        let client = self.client()?;
-        let (owner, name) = split_id(repo);
-        let resolved = match kind {
-            RepoKind::Dataset => {
-                client.dataset(owner, name).info().revision(revision).send().map(|info| info.sha)
-            }
-            RepoKind::Model => {
-                client.model(owner, name).info().revision(revision).send().map(|info| info.sha)
-            }
-        };
-        let commit = match resolved {
-            Ok(Some(commit)) => commit,
-            Ok(None) => return Err(unexpected_answer(request).because("it names no commit")),
-            Err(error) if unreachable(&error) => {
-                return self.find_cached(request).map_err(|_| hub_error(error, request));
-            }
-            Err(error) => return Err(hub_error(error, request)),
-        };
-        let files = match kind {
-            RepoKind::Dataset => self.download(&client.dataset(owner, name), &commit, request),
-            RepoKind::Model => self.download(&client.model(owner, name), &commit, request),
-        }?;
-        cache::write_ref(&self.cache(), request, &commit)?;
-        Ok(files)
     }
 
-    /// Like [`Self::files`], but None if the revision exists and none of its files matches.
+    /// Like [`Self::files`], but None if the revision exists and none of its files matches. A cache without
+    /// network counts as the whole revision, unless it has a listing that says otherwise.
     pub fn files_if_any(
         &self,
         kind: RepoKind,
@@ -95,186 +131,223 @@ impl Hub {
         revision: &str,
         pattern: &str,
     ) -> Result<Option<HubFiles>> {
-        let request = FileRequest { kind, repo, revision, pattern };
-        match self.files(kind, repo, revision, pattern) {
-            Ok(files) => Ok(Some(files)),
-            Err(_)
-                if self.config.offline
-                    && matches!(self.find_cached(request), Err(CacheMiss::Files { .. })) =>
-            {
-                Ok(None)
-            }
-            Err(error) if errors::is_no_match(&error, request) => Ok(None),
-            Err(error) => Err(error),
+        match self.search(FileRequest { kind, repo, revision, pattern })? {
+            Search::Found(files) => Ok(Some(files)),
+            Search::NoMatch(_) => Ok(None),
         }
     }
 
-    fn client(&self) -> Result<HFClientSync> {
-        let mut builder = HFClient::builder()
-            .cache_dir(self.cache())
-            .retry_max_attempts(self.config.retries)
-            .retry_base_delay(self.config.retry_delay / 2)
-            .user_agent(concat!("electra-lab/", env!("CARGO_PKG_VERSION")));
-        if let Some(endpoint) = &self.config.endpoint {
-            builder = builder.endpoint(endpoint);
+    /// The names of the files that match, without downloading them; those in the cache where the hub does not
+    /// answer.
+    pub fn names(&self, kind: RepoKind, repo: &str, revision: &str, pattern: &str) -> Result<Vec<String>> {
+        let request = FileRequest { kind, repo, revision, pattern };
+        request.check_names()?;
+        let cached = || match self.repo_cache(request).find(request) {
+            Ok(files) => files.paths.into_iter().map(|(name, _)| name).collect(),
+            Err(CacheMiss::Missing { names }) => names,
+            Err(_) => Vec::new(),
+        };
+        if self.config.offline {
+            return Ok(cached());
         }
-        if let Some(token) = &self.config.token {
-            builder = builder.token(token);
+        let listed = self.commit(request).and_then(|commit| self.listing(request, &commit));
+        match listed {
+            Ok(listing) => Ok(matching(&listing, pattern).map(|file| file.name.clone()).collect()),
+            Err(Trouble::Hub(failure)) if failure.allows_cache() => Ok(cached()),
+            Err(trouble) => Err(errors::of_trouble(trouble, request)),
         }
-        builder.build_sync().map_err(|error| {
+    }
+
+    fn search(&self, request: FileRequest<'_>) -> Result<Search> {
+        request.check_names()?;
+        if self.config.offline {
+            let miss = match self.repo_cache(request).find(request) {
+                Ok(files) => return Ok(Search::Found(files)),
+                Err(miss) => miss,
+            };
+            let is_no_match = matches!(miss, CacheMiss::Files { .. });
+            let error = errors::not_cached(&self.cache(), request, miss, self.config.offline_by);
+            return if is_no_match { Ok(Search::NoMatch(error)) } else { Err(error) };
+        }
+        let trouble = match self.search_online(request) {
+            Ok(search) => return Ok(search),
+            Err(trouble) => trouble,
+        };
+        let failure = match &trouble {
+            Trouble::Hub(failure) | Trouble::File(_, failure) if failure.allows_cache() => failure,
+            _ => return Err(errors::of_trouble(trouble, request)),
+        };
+        match self.repo_cache(request).find(request) {
+            Ok(files) => {
+                let commit = files.revision.get(..8).unwrap_or(&files.revision);
+                let reason = failure.reason();
+                self.say_once(
+                    request,
+                    &format!("the hub does not give {request} ({reason}): using the cache, commit {commit}"),
+                );
+                Ok(Search::Found(files))
+            }
+            Err(CacheMiss::Files { cached, all: true }) => Ok(Search::NoMatch(no_match(request, &cached))),
+            Err(_) => Err(errors::of_trouble(trouble, request)),
+        }
+    }
+
+    fn search_online(&self, request: FileRequest<'_>) -> std::result::Result<Search, Trouble> {
+        let commit = self.commit(request)?;
+        let listing = self.listing(request, &commit)?;
+        let files: Vec<&ListedFile> = matching(&listing, request.pattern).collect();
+        if files.is_empty() {
+            let names: Vec<String> = listing.files.iter().map(|file| file.name.clone()).collect();
+            return Ok(Search::NoMatch(no_match(request, &names)));
+        }
+        let cache = self.repo_cache(request);
+        let is_missing = |file: &&ListedFile| cache.cached(&commit, file).is_none();
+        let missing: Vec<&ListedFile> = files.iter().copied().filter(is_missing).collect();
+        let is_new = !missing.is_empty();
+        if is_new {
+            let retry_delay = self.config.retry_delay;
+            let http = &*self.http(request)?;
+            Downloader { http, cache: &cache, request, commit: &commit, retry_delay }
+                .download_all(&missing)?;
+        }
+        // A cache that is only read serves as it is.
+        let kept =
+            cache.write_ref(request.revision, &commit).and_then(|()| cache.write_listing(&commit, &listing));
+        kept.or_else(|error| if is_new { Err(error) } else { Ok(()) })?;
+        let snapshot = cache.snapshot(&commit);
+        let path = |file: &&ListedFile| Ok((file.name.clone(), file.path_below(&snapshot)?));
+        let paths = files.iter().map(path).collect::<Result<_>>()?;
+        Ok(Search::Found(HubFiles { revision: commit, paths }))
+    }
+
+    /// The commit of the request's revision.
+    fn commit(&self, request: FileRequest<'_>) -> std::result::Result<String, Trouble> {
+        if is_commit(request.revision) {
+            return Ok(request.revision.into());
+        }
+        let key = format!("{request} {}", request.revision);
+        if let Some(commit) = self.memory().commits.get(&key) {
+            return Ok(commit.clone());
+        }
+        let http = self.http(request)?;
+        let url = api_address(&http, request, ["revision", request.revision]);
+        let answer: RevisionAnswer = self.ask(&http, &url, request)?.0;
+        let commit = answer.sha.ok_or_else(|| Failure::Malformed("it names no commit".into()))?;
+        // It becomes the name of a folder.
+        if !is_commit(&commit) {
+            let error = errors::unexpected_answer(request).because("what it names as the commit is none");
+            return Err(error.into());
+        }
+        self.memory().commits.insert(key, commit.clone());
+        Ok(commit)
+    }
+
+    /// The files of a commit.
+    fn listing(&self, request: FileRequest<'_>, commit: &str) -> std::result::Result<Arc<Listing>, Trouble> {
+        let key = format!("{request} {commit}");
+        if let Some(listing) = self.memory().listings.get(&key) {
+            return Ok(listing.clone());
+        }
+        let listing = match self.repo_cache(request).listing(commit) {
+            Some(listing) => listing,
+            None => self.ask_listing(request, commit)?,
+        };
+        let listing = Arc::new(listing);
+        self.memory().listings.insert(key, listing.clone());
+        Ok(listing)
+    }
+
+    fn ask_listing(&self, request: FileRequest<'_>, commit: &str) -> std::result::Result<Listing, Trouble> {
+        let http = self.http(request)?;
+        let mut url = api_address(&http, request, ["tree", commit]);
+        url.set_query(Some("recursive=true"));
+        let (mut next, mut seen, mut entries) = (Some(url), BTreeSet::new(), Vec::new());
+        while let Some(url) = next {
+            let is_new = seen.insert(url.to_string());
+            if !is_new || seen.len() > MAX_PAGES || entries.len() > MAX_ENTRIES {
+                return Err(Failure::Malformed("its list of files does not end".into()).into());
+            }
+            let page: Vec<Entry>;
+            (page, next) = self.ask(&http, &url, request)?;
+            entries.extend(page);
+        }
+        Ok(Listing::new(entries))
+    }
+
+    /// Asks the hub, unless it did not answer a moment ago.
+    fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        http: &Http,
+        url: &Url,
+        request: FileRequest<'_>,
+    ) -> std::result::Result<(T, Option<Url>), Failure> {
+        if let Some((at, failure)) = &self.memory().outage
+            && at.elapsed() < OUTAGE
+        {
+            return Err(failure.clone());
+        }
+        let has_cache = self.repo_cache(request).find(request).is_ok();
+        let patience = if has_cache { PATIENCE_WITH_CACHE } else { self.config.patience };
+        let answer = http.json(url, patience.min(self.config.patience));
+        if let Err(failure) = &answer
+            && failure.is_temporary()
+        {
+            self.memory().outage = Some((Instant::now(), failure.clone()));
+        }
+        answer
+    }
+
+    fn http(&self, request: FileRequest<'_>) -> Result<Arc<Http>> {
+        let mut connection = self.http.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(http) = &*connection {
+            return Ok(http.clone());
+        }
+        let limits = Limits {
+            timeout: self.settings.timeout,
+            retries: self.config.retries,
+            retry_delay: self.config.retry_delay,
+        };
+        let notices = self.config.notices.clone().unwrap_or_else(|| Arc::new(notice::say));
+        let (endpoint, token) = (&self.settings.endpoint, self.settings.token.as_deref());
+        let http = Http::new(endpoint, token, limits, self.stop.clone(), notices).map_err(|reason| {
             Error::new(
                 ErrorKind::Network,
-                "cannot set up the connection to the hub",
-                "check that HF_ENDPOINT is an address such as https://huggingface.co and that certificates are \
-                 installed",
+                format!("cannot set up the connection to the hub for {request}"),
+                "check that HF_ENDPOINT is an address such as https://huggingface.co, that HF_TOKEN is one line, \
+                 and that certificates are installed",
             )
-            .because(error)
-        })
+            .because(reason)
+        })?;
+        Ok(connection.insert(Arc::new(http)).clone())
     }
 
-    fn download<T: RepoType>(
-        &self,
-        repository: &HFRepositorySync<T>,
-        commit: &str,
-        request: FileRequest<'_>,
-    ) -> Result<HubFiles> {
-        let entries = repository.list_tree().revision(commit).recursive(true).send();
-        let mut listed: Vec<(String, u64)> = entries
-            .map_err(|error| hub_error(error, request))?
-            .into_iter()
-            .filter_map(|entry| match entry {
-                RepoTreeEntry::File { path, size, .. } => Some((path, size)),
-                RepoTreeEntry::Directory { .. } => None,
-            })
-            .collect();
-        listed.sort();
-        let (matching, others): (Vec<_>, Vec<_>) =
-            listed.into_iter().partition(|(name, _)| pattern::matches(request.pattern, name));
-        if matching.is_empty() {
-            let names: Vec<String> = others.into_iter().map(|(name, _)| name).collect();
-            return Err(no_match(request, &names));
-        }
-        let mut paths = Vec::with_capacity(matching.len());
-        for (name, size) in matching {
-            // A name from the hub becomes a path below the cache.
-            if !stays_inside(&name) {
-                return Err(unexpected_answer(request).because(format!("it lists a file named {name}")));
-            }
-            let path = self.download_file(repository, commit, &name, size, request)?;
-            paths.push((name, path));
-        }
-        Ok(HubFiles { revision: commit.to_string(), paths })
+    fn repo_cache(&self, request: FileRequest<'_>) -> RepoCache {
+        RepoCache::new(&self.settings.cache, request)
     }
 
-    /// Downloads one file unless the cache has it, and checks its size.
-    fn download_file<T: RepoType>(
-        &self,
-        repository: &HFRepositorySync<T>,
-        commit: &str,
-        name: &str,
-        size: u64,
-        request: FileRequest<'_>,
-    ) -> Result<PathBuf> {
-        let mut reason = String::new();
-        for attempt in 0..MAX_ATTEMPTS {
-            std::thread::sleep(self.config.retry_delay * attempt);
-            let sent =
-                repository.download_file().filename(name).revision(commit).force_download(attempt > 0).send();
-            match sent {
-                Ok(path) => match std::fs::metadata(&path) {
-                    Ok(metadata) if metadata.len() == size => return Ok(path),
-                    Ok(metadata) => {
-                        reason = format!("got {} bytes, expected {size}", metadata.len());
-                        if attempt + 1 == MAX_ATTEMPTS {
-                            cache::remove(&path);
-                        }
-                    }
-                    Err(error) => return Err(Error::storage(&path, "read", error)),
-                },
-                Err(HFError::Request { source, .. }) if source.is_body() || source.is_decode() => {
-                    reason = "the connection broke".into();
-                }
-                Err(error) => return Err(hub_error(error, request)),
+    fn say_once(&self, request: FileRequest<'_>, text: &str) {
+        if self.memory().said.insert(request.to_string()) {
+            match &self.config.notices {
+                Some(notices) => notices(text),
+                None => notice::say(text),
             }
         }
-        Err(Error::new(
-            ErrorKind::Network,
-            format!(
-                "{name} of {request} could not be downloaded completely in {MAX_ATTEMPTS} attempts: {reason}"
-            ),
-            "run the command again: complete files are kept",
-        ))
     }
 
-    fn find_cached(&self, request: FileRequest<'_>) -> std::result::Result<HubFiles, CacheMiss> {
-        cache::find(&self.cache(), request)
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether the hub did not answer, so that the cache may be used instead.
-fn unreachable(error: &HFError) -> bool {
-    match error {
-        HFError::Request { source, .. } => !source.is_decode(),
-        HFError::Http { context } => context.status.is_server_error(),
-        _ => false,
-    }
+fn matching<'a>(listing: &'a Listing, pattern: &'a str) -> impl Iterator<Item = &'a ListedFile> {
+    listing.files.iter().filter(move |file| pattern::matches(pattern, &file.name))
 }
 
-/// Translates an error of hf-hub.
-fn hub_error(error: HFError, request: FileRequest<'_>) -> Error {
-    let network = |message: String, hint: &str| Error::new(ErrorKind::Network, message, hint);
-    match error {
-        HFError::RateLimited { retry_after, .. } => {
-            let wait =
-                retry_after.map_or("a few minutes".into(), |wait| format!("{} seconds", wait.as_secs()));
-            network(
-                format!("the hub answered 429 to a request for {request}: too many requests"),
-                &format!(
-                    "wait {wait} and run the command again; with a token (HF_TOKEN) the hub allows more"
-                ),
-            )
-        }
-        HFError::AuthRequired { context }
-        | HFError::Forbidden { context }
-        | HFError::Http { context }
-        | HFError::RepoNotFound { context: Some(context), .. }
-        | HFError::RevisionNotFound { context: Some(context), .. } => {
-            status_error(context.status.as_u16(), context.error_code.as_deref(), request)
-        }
-        HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } => status_error(404, None, request),
-        HFError::EntryNotFound { path, .. } => Error::new(
-            ErrorKind::Data,
-            format!("{path} is listed in {request} but the hub does not find it (404)"),
-            "pin another revision, or try again later",
-        ),
-        HFError::Request { source, .. } if source.is_decode() => {
-            unexpected_answer(request).because(root_cause(&source.without_url()))
-        }
-        HFError::Request { source, .. } => network(
-            format!("cannot reach the hub for {request}, and the cache does not have it"),
-            &format!("check the network and HF_ENDPOINT, or {FETCH_HINT}"),
-        )
-        .because(root_cause(&source.without_url())),
-        HFError::CacheLockTimeout { path } => Error::new(
-            ErrorKind::Busy,
-            format!("another process is downloading the same file of {request} ({})", path.display()),
-            "run the command again when the other one has finished",
-        ),
-        HFError::Io(error) => Error::new(
-            ErrorKind::Storage,
-            format!("cannot write the hub's cache while downloading {request}"),
-            "check the space and the permissions of HF_HUB_CACHE",
-        )
-        .because(error),
-        other => unexpected_answer(request).because(other),
-    }
-}
-
-/// The innermost cause of an error: `Connection refused` says more than `error sending request`.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+/// `…/api/datasets/owner/name/revision/main`.
+fn api_address(http: &Http, request: FileRequest<'_>, what: [&str; 2]) -> Url {
+    let kind = match request.kind {
+        RepoKind::Dataset => "datasets",
+        RepoKind::Model => "models",
+    };
+    http.url(["api", kind].into_iter().chain(request.repo.split('/')).chain(what))
 }

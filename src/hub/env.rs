@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::client::Hub;
 use super::config::{HubConfig, OfflineBy};
+use super::settings::{HubSettings, folder};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The hub and the cache folder that this process uses.
@@ -19,8 +20,8 @@ pub struct DataEnv {
 }
 
 impl DataEnv {
-    /// Reads the environment. Offline if `offline` or HF_HUB_OFFLINE is set. The cache folder is
-    /// ELECTRA_LAB_CACHE, or else electra-lab under XDG_CACHE_HOME or ~/.cache.
+    /// Reads the environment. Offline if `offline`, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set. The cache
+    /// folder is ELECTRA_LAB_CACHE, or else electra-lab under XDG_CACHE_HOME or ~/.cache.
     ///
     /// # Errors
     /// Neither the variables nor HOME are set.
@@ -32,10 +33,9 @@ impl DataEnv {
                 "set ELECTRA_LAB_CACHE to a folder with room for the packed text",
             )
         })?;
-        let variable = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
-        let offline_by = offline_by(offline, is_true(&variable));
+        let offline_by = OfflineBy::new(offline, HubSettings::from_environment().offline_by);
         let config = HubConfig { offline: offline_by.is_some(), offline_by, ..HubConfig::default() };
-        Ok(Self { hub: Hub::new(config), cache })
+        Ok(Self { hub: Hub::of_process(config), cache })
     }
 
     /// An offline environment whose caches are in one folder.
@@ -46,25 +46,10 @@ impl DataEnv {
     }
 }
 
-fn offline_by(option: bool, variable: bool) -> Option<OfflineBy> {
-    match (option, variable) {
-        (true, true) => Some(OfflineBy::Both),
-        (true, false) => Some(OfflineBy::Option),
-        (false, true) => Some(OfflineBy::Variable),
-        (false, false) => None,
-    }
-}
-
-/// The values that Hugging Face's libraries read as true.
-fn is_true(value: &str) -> bool {
-    ["1", "true", "yes", "on"].contains(&value.trim().to_ascii_lowercase().as_str())
-}
-
 fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    folder("ELECTRA_LAB_CACHE")
-        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("electra-lab")))
-        .or_else(|| folder("HOME").map(|home| home.join(".cache").join("electra-lab")))
+    folder(&variable, "ELECTRA_LAB_CACHE")
+        .or_else(|| folder(&variable, "XDG_CACHE_HOME").map(|cache| cache.join("electra-lab")))
+        .or_else(|| folder(&variable, "HOME").map(|home| home.join(".cache").join("electra-lab")))
 }
 
 /// The hub cache with real data that the ignored tests use.
@@ -87,14 +72,7 @@ mod tests {
         assert_eq!(find(&all[1..]), Some("/xdg/electra-lab".into()));
         assert_eq!(find(&all[2..]), Some("/home/me/.cache/electra-lab".into()));
         assert_eq!(find(&[("XDG_CACHE_HOME", ""), ("HOME", "/h")]), Some("/h/.cache/electra-lab".into()));
+        assert_eq!(find(&[("ELECTRA_LAB_CACHE", "~/lab"), ("HOME", "/h")]), Some("/h/lab".into()));
         assert_eq!(find(&[]), None);
-    }
-
-    #[test]
-    fn hf_hub_offline_is_read_as_in_python() {
-        assert_eq!(offline_by(false, false), None);
-        assert_eq!(offline_by(false, true), Some(OfflineBy::Variable));
-        assert!(["1", "true", "YES", " on "].into_iter().all(is_true));
-        assert!(!["", "0", "false", "no", "off", "2"].into_iter().any(is_true));
     }
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::cache::CacheMiss;
 use super::config::OfflineBy;
+use super::download::Trouble;
+use super::failure::Failure;
 use super::request::FileRequest;
 use crate::error::{Error, ErrorKind};
 
@@ -16,7 +18,8 @@ pub const FETCH_HINT: &str = "run `electra-lab fetch EXPERIMENT` on a machine wi
 /// The first few names, and the number of the others.
 fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 6;
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    // Names from the hub may hold control characters.
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
     match names.len() {
         0 => "nothing".into(),
         n if n > SHOWN => format!("{} and {} more", shown.join(", "), n - SHOWN),
@@ -36,18 +39,9 @@ pub fn no_match(request: FileRequest<'_>, names: &[String]) -> Error {
     let shown = shortened(&similar_names(request, names));
     Error::new(
         ErrorKind::Data,
-        format!("{}; it has {shown}", no_match_message(request)),
+        format!("no file of {request} at {} matches {}; it has {shown}", request.revision, request.pattern),
         "name one of its files; `*` matches within a name, `**/` matches any folders",
     )
-}
-
-/// Whether an error is the [`no_match`] of this request, and not a missing repository or file.
-pub fn is_no_match(error: &Error, request: FileRequest<'_>) -> bool {
-    error.kind == ErrorKind::Data && error.message.starts_with(&no_match_message(request))
-}
-
-fn no_match_message(request: FileRequest<'_>) -> String {
-    format!("no file of {request} at {} matches {}", request.revision, request.pattern)
 }
 
 /// The error of an answer that is not in the expected format.
@@ -74,28 +68,94 @@ pub fn not_cached(
             cache.display(),
             shortened(&cached)
         ),
-        CacheMiss::Files { cached } => format!(
+        CacheMiss::Files { cached, .. } => format!(
             "no file of {request} in the cache {} matches {} (it has {})",
             cache.display(),
             request.pattern,
             shortened(&similar_names(request, &cached))
         ),
-        CacheMiss::Shards { names } => {
+        CacheMiss::Missing { names } => {
             format!("the cache {} lacks {} of {request}", cache.display(), shortened(&names))
         }
     };
     let (switch, remedy) = match offline_by {
-        Some(OfflineBy::Option) => (" (by --offline)", "leave out --offline to allow the download, or "),
-        Some(OfflineBy::Variable) => {
-            (" (by HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to allow the download, or ")
+        Some(OfflineBy::Option) => {
+            (" (by --offline)".into(), "leave out --offline to allow the download, or ".into())
         }
-        Some(OfflineBy::Both) => (
-            " (by --offline and HF_HUB_OFFLINE)",
-            "leave out --offline and unset HF_HUB_OFFLINE to allow the download, or ",
+        Some(OfflineBy::Variable(name)) => {
+            (format!(" (by {name})"), format!("unset {name} to allow the download, or "))
+        }
+        Some(OfflineBy::Both(name)) => (
+            format!(" (by --offline and {name})"),
+            format!("leave out --offline and unset {name} to allow the download, or "),
         ),
-        None => ("", ""),
+        None => (String::new(), String::new()),
     };
     Error::new(ErrorKind::Network, format!("offline{switch}, and {what}"), format!("{remedy}{FETCH_HINT}"))
+}
+
+/// The error of a download.
+pub fn of_trouble(trouble: Trouble, request: FileRequest<'_>) -> Error {
+    match trouble {
+        Trouble::Local(error) => error,
+        Trouble::Hub(failure) => of_failure(failure, request),
+        Trouble::File(name, Failure::Status { status: 404, host: None, .. }) => Error::new(
+            ErrorKind::Data,
+            format!("{name} is listed in {request} but the hub does not find it (404)"),
+            "pin another revision, or try again later",
+        ),
+        Trouble::File(name, failure) if failure.is_temporary() => Error::new(
+            ErrorKind::Network,
+            format!("{name} of {request} could not be downloaded: {}", failure.reason()),
+            "run the command again: what is complete is kept, and large files are continued",
+        ),
+        Trouble::File(_, failure) => of_failure(failure, request),
+    }
+}
+
+/// The error of a request.
+fn of_failure(failure: Failure, request: FileRequest<'_>) -> Error {
+    let network = |message: String, hint: &str| Error::new(ErrorKind::Network, message, hint);
+    match failure {
+        Failure::Interrupted => interrupted(),
+        Failure::Status { status: 429, retry_after, host: None, .. } => {
+            let wait =
+                retry_after.map_or("a few minutes".into(), |wait| format!("{} seconds", wait.as_secs()));
+            network(
+                format!("the hub answered 429 to a request for {request}: too many requests"),
+                &format!(
+                    "wait {wait} and run the command again; with a token (HF_TOKEN) the hub allows more"
+                ),
+            )
+        }
+        Failure::Status { status, code, host: None, .. } => status_error(status, code.as_deref(), request),
+        Failure::Malformed(reason) => unexpected_answer(request).because(reason),
+        Failure::Disk(reason) => Error::new(
+            ErrorKind::Storage,
+            format!("cannot write the hub's cache while downloading {request}"),
+            "check the space and the permissions of HF_HUB_CACHE",
+        )
+        .because(reason),
+        Failure::Unreachable(reason) => network(
+            format!("cannot reach the hub for {request}, and the cache does not have it"),
+            &format!("check the network and HF_ENDPOINT, or {FETCH_HINT}"),
+        )
+        .because(reason),
+        other => network(
+            format!("the hub does not give {request}"),
+            "check HF_ENDPOINT and any proxy in between, then try again",
+        )
+        .because(other.reason()),
+    }
+}
+
+/// The error of a download that a person or a time limit stopped.
+pub fn interrupted() -> Error {
+    Error::new(
+        ErrorKind::Interrupted,
+        "interrupted while downloading",
+        "run the same command again to continue",
+    )
 }
 
 /// The error of an HTTP status; `code` is the hub's own error code, if it sent one.
@@ -118,10 +178,6 @@ pub fn status_error(status: u16, code: Option<&str>, request: FileRequest<'_>) -
         (403, _) => network(
             format!("the hub does not allow this token to read {request} (403)"),
             "accept the repository's terms on huggingface.co, and set HF_TOKEN to a token that may read it",
-        ),
-        (429, _) => network(
-            format!("the hub answered 429 to a request for {request}: too many requests"),
-            "wait a few minutes and run the command again; with a token (HF_TOKEN) the hub allows more",
         ),
         _ => network(
             format!("the hub answered {status} to a request for {request}"),

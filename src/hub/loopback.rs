@@ -11,6 +11,8 @@ pub struct Request {
     pub method: String,
     /// Path without its query.
     pub path: String,
+    /// The query, without its question mark.
+    pub query: String,
     /// All header lines, in lower case.
     pub headers: String,
 }
@@ -28,6 +30,8 @@ pub struct Response {
     pub content_length: Option<usize>,
     /// Send no Content-Length: the end of the connection is the end of the body.
     pub without_length: bool,
+    /// Accept the request and never answer.
+    pub silent: bool,
 }
 
 impl Response {
@@ -40,6 +44,11 @@ impl Response {
     pub fn error(status: u16, code: &str) -> Self {
         let headers = vec![format!("X-Error-Code: {code}")];
         Self { status, headers, body: b"{\"error\": \"no\"}".to_vec(), ..Self::default() }
+    }
+
+    /// No answer.
+    pub fn silence() -> Self {
+        Self { silent: true, ..Self::default() }
     }
 
     /// Adds a header line.
@@ -64,6 +73,7 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (own_address, received) = (address.clone(), requests.clone());
         std::thread::spawn(move || {
+            let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { continue };
                 let mut head = Vec::new();
@@ -74,6 +84,10 @@ impl Server {
                 let Some(request) = parse(&String::from_utf8_lossy(&head)) else { continue };
                 received.lock().unwrap().push(request.clone());
                 let response = answer(&request, &own_address);
+                if response.silent {
+                    silent.push(stream);
+                    continue;
+                }
                 let _ = stream.write_all(&bytes(&request, &response));
             }
         });
@@ -90,8 +104,9 @@ fn parse(head: &str) -> Option<Request> {
     let (first, headers) = head.split_once("\r\n")?;
     let mut words = first.split(' ');
     let method = words.next()?.to_string();
-    let path = words.next()?.split('?').next()?.to_string();
-    Some(Request { method, path, headers: headers.to_ascii_lowercase() })
+    let address = words.next()?;
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    Some(Request { method, path: path.into(), query: query.into(), headers: headers.to_ascii_lowercase() })
 }
 
 fn bytes(request: &Request, response: &Response) -> Vec<u8> {

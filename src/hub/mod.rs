@@ -1,16 +1,24 @@
 //! Files of the Hugging Face hub: downloaded, or found in its cache on this machine.
 //!
-//! `client.rs` talks to the hub, `cache.rs` reads its cache, `pattern.rs` says which names match, `errors.rs`
-//! words the errors. Must never: be used by a run on built-in or local data, or show a token.
+//! `client.rs` searches, `download.rs` downloads, `http.rs` sends requests, `cache.rs` reads and writes the
+//! cache, `listing.rs` keeps what the hub says of a commit, `settings.rs` reads the environment, `pattern.rs`
+//! says which names match, `errors.rs` words the errors. Must never: be used by a run on built-in or local
+//! data, show a token, or let a name from the hub lead out of the cache.
 
 mod cache;
 mod client;
 mod config;
+mod download;
 mod env;
 mod errors;
+mod failure;
+mod http;
+mod listing;
 mod model_folder;
+mod notice;
 mod pattern;
 mod request;
+mod settings;
 
 #[cfg(test)]
 pub(crate) use client::Hub;
@@ -18,8 +26,10 @@ pub(crate) use client::Hub;
 pub(crate) use config::{HubConfig, OfflineBy};
 pub use env::DataEnv;
 pub use model_folder::{LOCAL, model_folder};
+pub use notice::on_notice;
 pub(crate) use pattern::{local_files, matches};
 pub use request::{HubFiles, RepoKind};
+pub use settings::{HubSettings, shown_address};
 
 #[cfg(test)]
 mod loopback;

@@ -43,14 +43,25 @@ pub fn model_folder(model: &str, revision: &str, env: &DataEnv) -> Result<ModelF
             "give a folder with config.json and model.safetensors, or a hub repository such as owner/name";
         return Err(Error::new(ErrorKind::Data, format!("there is no folder {model}"), hint));
     }
-    let config = env.hub.files(RepoKind::Model, model, revision, CONFIG_FILE)?;
-    // By commit, so that all files are of one version even if the branch moves meanwhile.
-    let files = |pattern: &str| env.hub.files(RepoKind::Model, model, &config.revision, pattern);
+    let config = env.hub.files(RepoKind::Model, model, revision, CONFIG_FILE).map_err(|error| {
+        match error.kind {
+            ErrorKind::Interrupted => error,
+            // The name may be that of a folder, mistyped.
+            _ => Error { message: format!("there is no folder {model}; {}", error.message), ..error },
+        }
+    })?;
+    // By commit, so that all files are of one version even if the branch moves meanwhile. A file that cannot
+    // be downloaded is an error: without it another would be read, or a tokenizer made from its settings.
+    let (hub, commit) = (&env.hub, &config.revision);
     let [first, second] = WEIGHTS_FILES;
-    files(first).or_else(|error| files(second).map_err(|_| error))?;
+    if hub.files_if_any(RepoKind::Model, model, commit, first)?.is_none()
+        && hub.files_if_any(RepoKind::Model, model, commit, second)?.is_none()
+    {
+        hub.files(RepoKind::Model, model, commit, first)?;
+    }
     for name in TOKENIZER_FILES {
-        // A missing file is reported when the tokenizer is opened.
-        let _ = files(name);
+        // A repository without any is reported when the tokenizer is opened.
+        hub.files_if_any(RepoKind::Model, model, commit, name)?;
     }
     let folder = config.paths.first().and_then(|(_, path)| path.parent()).map(PathBuf::from);
     let path = folder.ok_or_else(|| Error::internal(format!("{model} gave no {CONFIG_FILE}")))?;

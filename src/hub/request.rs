@@ -1,6 +1,6 @@
 //! Requests for files of the hub, and their results.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -78,7 +78,61 @@ impl FileRequest<'_> {
     }
 }
 
-/// Whether a name with folders stays below the folder that it is joined to.
+/// Whether a name with folders stays below the folder that it is joined to, and is the name of a file there.
+/// Names come from the hub, so each is checked before it becomes a path.
 pub fn stays_inside(name: &str) -> bool {
-    Path::new(name).components().all(|component| matches!(component, Component::Normal(_)))
+    let is_plain = |part: &str| {
+        let has_drive = cfg!(windows) && part.contains(':');
+        !["", ".", ".."].contains(&part)
+            && !part.contains('\\')
+            && !part.chars().any(char::is_control)
+            && !has_drive
+    };
+    name.split('/').all(is_plain)
+}
+
+/// Whether a text is the full name of a commit.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leaves_its_folder_is_refused() {
+        for name in ["a", "a/b.txt", ".hidden", "a..b", "fünf/α β"] {
+            assert!(stays_inside(name), "{name}");
+        }
+        for name in [
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "a/../b",
+            "../a",
+            ".",
+            "a//b",
+            "a/",
+            "a\\b",
+            "a\nb",
+            "a\0b",
+            "a/./b",
+        ] {
+            assert!(!stays_inside(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_is_a_full_hash() {
+        assert!(is_commit(&"0123456789abcdef".repeat(3)[..40]));
+        let paths = [
+            "main",
+            "",
+            "/tmp/0123456789abcdef0123456789abcdef012345",
+            "../456789abcdef0123456789abcdef01234567",
+        ];
+        assert!(!paths.into_iter().any(is_commit));
+    }
 }

@@ -70,7 +70,10 @@ pub fn run_experiments(
     let is_pending = |job: &&Job| options.force || !matches!(job.folder.outcome(), Ok(Some(_)));
     let pending: Vec<&Trial> = jobs.iter().filter(is_pending).map(|job| job.trial).collect();
     check_precision(&device, pending.iter().copied())?;
-    let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, display)?;
+    let mut env = DataEnv::new(options.offline)?;
+    let stopping = stop.clone();
+    env.hub.stop_when(move || stopping.is_raised());
+    let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, &env, display)?;
     let RunOptions { force, pretrain_only, .. } = *options;
     let context = RunContext { n_at_once, force, pretrain_only, device, data, stop };
     let reporter = DisplayReporter { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
@@ -85,13 +88,13 @@ fn prepare_pending(
     pending: &[&Trial],
     options: &RunOptions,
     device: &Device,
+    env: &DataEnv,
     display: &dyn Display,
 ) -> Result<(PreparedData, usize)> {
-    let env = DataEnv::new(options.offline)?;
     if pending.is_empty() {
         return Ok((PreparedData::default(), 1));
     }
-    let (texts, sink) = (Texts::new(pending.iter().copied(), &env), display.watch("data"));
+    let (texts, sink) = (Texts::new(pending.iter().copied(), env), display.watch("data"));
     let n_at_once = match options.n_at_once {
         Some(n) => n,
         None if device.is_cpu() && are_small(pending, &texts, &*sink)? => rayon::current_num_threads(),
@@ -101,7 +104,7 @@ fn prepare_pending(
     for experiment in experiments {
         check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
     }
-    Ok((prepare(pending, &texts, &env, options.pretrain_only, &*sink)?, n_at_once))
+    Ok((prepare(pending, &texts, env, options.pretrain_only, &*sink)?, n_at_once))
 }
 
 /// Whether a step of each trial is so short that a thread of its own serves it better than all threads do.

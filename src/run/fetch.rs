@@ -5,7 +5,7 @@ use crate::experiment::{DataSpec, EvaluateSpec, Experiment, TaskSource, Tokenize
 use crate::hub::{DataEnv, HubFiles, RepoKind, model_folder};
 use crate::records::Sink;
 use crate::tasks::{pair_files, split_files, squad_task_files, task_files};
-use crate::text::TOKENIZER_FILE;
+use crate::text::{TOKENIZER_FILE, check_folders};
 
 /// Downloads all that an experiment's trials need; returns each file once, as `repository/name` with its size
 /// in bytes. Local files of a specification are not listed.
@@ -39,6 +39,7 @@ fn fetch(
 ) -> Result<Vec<(String, u64)>> {
     let mut fetched = Vec::new();
     if let DataSpec::Hub { repo, revision, files, validation_files, .. } = data {
+        check_folders(repo, revision, files, env)?;
         for pattern in [files, validation_files].into_iter().filter(|pattern| !pattern.is_empty()) {
             sink.phase(&format!("fetching {pattern} of {repo}"));
             list(repo, &env.hub.files(RepoKind::Dataset, repo, revision, pattern)?, &mut fetched)?;

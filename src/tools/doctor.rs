@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::disk::{folder_bytes, free_bytes};
 use crate::error::Result;
-use crate::hub::DataEnv;
+use crate::hub::{DataEnv, HubSettings, shown_address};
 use crate::records::Provenance;
 use crate::run::device::{DeviceChoice, choose};
 use crate::run::provenance::collect;
@@ -38,9 +38,12 @@ pub struct Examination {
     pub hub_cache: FolderState,
     /// The current folder, the default place of results.
     pub current: FolderState,
-    /// Whether `HF_HUB_OFFLINE` forbids the network.
+    /// Whether the environment forbids the network.
     pub offline: bool,
-    /// Address of the hub.
+    /// The variable that forbids it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_by: Option<String>,
+    /// Address of the hub. Must never: hold a password.
     pub endpoint: String,
     /// Whether a token for the hub was found. Must never: hold the token itself.
     pub has_token: bool,
@@ -63,7 +66,7 @@ pub struct FolderState {
 pub fn examine() -> Result<Examination> {
     let Provenance { crate_version, commit, working_commit, working_dirty, device, threads, simd, .. } =
         collect(&choose(DeviceChoice::Auto)?);
-    let hub = HubEnvironment::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let hub = HubSettings::from_environment();
     Ok(Examination {
         version: crate_version,
         commit,
@@ -77,9 +80,10 @@ pub fn examine() -> Result<Examination> {
         cache: folder_state(&DataEnv::new(false)?.cache, true),
         hub_cache: folder_state(&hub.cache, true),
         current: folder_state(Path::new("."), false),
-        offline: hub.offline,
-        endpoint: hub.endpoint,
-        has_token: hub.has_token,
+        offline: hub.offline_by.is_some(),
+        offline_by: hub.offline_by.map(String::from),
+        endpoint: shown_address(&hub.endpoint),
+        has_token: hub.token.is_some(),
     })
 }
 
@@ -94,56 +98,9 @@ fn folder_state(path: &Path, count: bool) -> FolderState {
     }
 }
 
-/// The hub's settings, read as its own clients read them.
-struct HubEnvironment {
-    cache: PathBuf,
-    endpoint: String,
-    offline: bool,
-    has_token: bool,
-}
-
-impl HubEnvironment {
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let user_cache = variable("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .unwrap_or_else(|| PathBuf::from(variable("HOME").unwrap_or_else(|| ".".into())).join(".cache"));
-        let home = variable("HF_HOME").map_or_else(|| user_cache.join("huggingface"), PathBuf::from);
-        let token_file = variable("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
-        Self {
-            cache: variable("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
-            endpoint: variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into()),
-            offline: variable("HF_HUB_OFFLINE").is_some_and(|value| {
-                ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str())
-            }),
-            has_token: variable("HF_TOKEN").is_some() || token_file.exists(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_environment_is_read_as_the_hub_reads_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().display().to_string();
-        let read = |variables: &[(&str, &str)]| {
-            HubEnvironment::read(|name| {
-                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
-            })
-        };
-        let plain = read(&[("HOME", &home)]);
-        assert_eq!(plain.cache, folder.path().join(".cache/huggingface/hub"));
-        assert_eq!(plain.endpoint, "https://huggingface.co");
-        assert!(!plain.offline && !plain.has_token);
-        assert_eq!(read(&[("HF_HOME", "/a")]).cache, Path::new("/a/hub"));
-        assert_eq!(read(&[("HF_HOME", "/a"), ("HF_HUB_CACHE", "/b")]).cache, Path::new("/b"));
-        assert!(read(&[("HF_HUB_OFFLINE", "TRUE")]).offline);
-        assert!(!read(&[("HF_HUB_OFFLINE", "0")]).offline);
-        std::fs::write(folder.path().join("token"), "secret").unwrap();
-        assert!(read(&[("HF_HOME", &home)]).has_token);
-    }
 
     #[test]
     fn a_token_is_never_shown() {

@@ -86,7 +86,7 @@ const COMMON: [&str; 4] = ["error", "disk", "rng", "precision"];
 
 /// Text that may stand in some files only, with the beginnings of their paths. Tests are not exempt.
 const ONE_HOME: [(&str, &[&str]); 10] = [
-    ("hf_hub", &["src/hub/"]),
+    ("reqwest", &["src/hub/"]),
     ("plotters", &["src/report/plot"]),
     ("zip::write", &["src/tools/submission", "src/text/corpus/archive"]),
     ("process::exit", &["src/main.rs"]),

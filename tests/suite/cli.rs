@@ -183,13 +183,20 @@ fn a_trace_is_one_file_and_warns_about_dropout() {
 }
 
 #[test]
-fn doctor_never_shows_a_token() {
+fn doctor_shows_what_is_used_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "hf_a_secret_of_this_test";
     for words in [&["doctor"][..], &["doctor", "--json"]] {
-        let output = electra_lab(folder.path()).args(words).env("HF_TOKEN", secret).output().unwrap();
+        let mut command = electra_lab(folder.path());
+        command.args(words).env("HF_TOKEN", secret).env_remove("HF_HUB_CACHE").env_remove("HF_HUB_OFFLINE");
+        command.env("HUGGINGFACE_HUB_CACHE", "/an/old/cache").env("TRANSFORMERS_OFFLINE", "1");
+        command.env("HF_ENDPOINT", format!("http://me:{secret}@mirror.example/hf"));
+        let output = command.output().unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(!text.contains(secret) && text.contains("token"), "{text}");
+        assert!(!text.contains(secret), "{text}");
+        for shown in ["token", "/an/old/cache", "TRANSFORMERS_OFFLINE", "http://mirror.example/hf"] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
     }
 }
 

@@ -130,8 +130,11 @@ fn default_revision() -> String {
     "main".into()
 }
 
+/// The training split of a repository that has one.
+pub const DEFAULT_FILES: &str = "**/train-*.parquet";
+
 fn default_pattern() -> String {
-    "**/train-*.parquet".into()
+    DEFAULT_FILES.into()
 }
 
 fn default_column() -> String {

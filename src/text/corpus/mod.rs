@@ -24,6 +24,7 @@ pub(super) use packing::{PackedExample, pack_document};
 #[cfg(test)]
 pub use reader::open_corpus;
 pub use reader::{Corpus, open_corpus_of};
+pub use source::check_folders;
 pub use text::TextOpener;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::documents::{Documents, is_text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{DataSpec, SentenceRule};
+use crate::experiment::{DEFAULT_FILES, DataSpec, SentenceRule};
 use crate::formats::parquet::FileOrigin;
 use crate::hub::{DataEnv, HubFiles, RepoKind, local_files};
 use crate::records::Sink;
@@ -42,6 +42,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
             repo, revision, files, validation_files, column, max_documents, sentences, ..
         } => {
             sink.phase(&format!("finding {files} of {repo}"));
+            check_folders(repo, revision, files, env)?;
             let found = env.hub.files(RepoKind::Dataset, repo, revision, files)?;
             let mut identity = Identity::new("hub", column, *max_documents);
             identity.add_rule(*sentences);
@@ -98,6 +99,35 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
             })
         }
     }
+}
+
+/// Refuses the default pattern where it matches files of several folders: they are languages or versions of
+/// one text as a rule, and all of them together are hundreds of gigabytes that nobody asked for.
+pub fn check_folders(repo: &str, revision: &str, pattern: &str, env: &DataEnv) -> Result<()> {
+    if pattern != DEFAULT_FILES {
+        return Ok(());
+    }
+    let names = env.hub.names(RepoKind::Dataset, repo, revision, pattern)?;
+    let folder = |name: &String| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.into());
+    let mut folders: Vec<String> = names.iter().map(folder).collect();
+    folders.dedup();
+    let [first, second, ..] = folders.as_slice() else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Spec,
+        format!(
+            "base.data.files is not set, and its default {pattern} matches {} files in {} folders of {repo}: {first:?}, \
+             {second:?}{}",
+            names.len(),
+            folders.len(),
+            if folders.len() > 2 { ", …" } else { "" },
+        ),
+        format!("choose: files: \"{}\"; or all of them: files: \"*/**/train-*.parquet\"", one_folder(second)),
+    ))
+}
+
+/// The pattern of one folder's training split.
+fn one_folder(folder: &str) -> String {
+    if folder.is_empty() { "train-*.parquet".into() } else { format!("{folder}/train-*.parquet") }
 }
 
 /// Rejects a local file that is neither text nor Parquet by its name.
@@ -211,6 +241,29 @@ mod tests {
         assert_ne!(open_by("a.txt", "One.", None, SentenceRule::Split), identity);
         assert_ne!(language_source(0, 10).identity, language_source(1, 10).identity);
         assert_ne!(language_source(0, 10).identity, language_source(0, 11).identity);
+    }
+
+    #[test]
+    fn the_default_pattern_takes_no_several_languages() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = DataEnv::at(folder.path());
+        let commit = "0".repeat(40);
+        let add = |name: &str| {
+            let path = folder.path().join("hub/datasets--lab--wiki/snapshots").join(&commit).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        let check = |pattern| check_folders("lab/wiki", &commit, pattern, &env);
+        check(DEFAULT_FILES).unwrap();
+        add("2023.ab/train-00000-of-00002.parquet");
+        add("2023.ab/train-00001-of-00002.parquet");
+        check(DEFAULT_FILES).unwrap();
+        add("2023.en/train-00000-of-00001.parquet");
+        insta::assert_snapshot!(check(DEFAULT_FILES).unwrap_err(), @r#"
+        base.data.files is not set, and its default **/train-*.parquet matches 3 files in 2 folders of lab/wiki: "2023.ab", "2023.en"
+        hint: choose: files: "2023.en/train-*.parquet"; or all of them: files: "*/**/train-*.parquet"
+        "#);
+        check("*/**/train-*.parquet").unwrap();
     }
 
     #[test]
