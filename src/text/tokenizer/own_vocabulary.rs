@@ -317,6 +317,35 @@ mod tests {
         assert!(n_kept(&english, 8192) > LETTERS);
     }
 
+    /// Trials are resumed and compared by these hashes: another vocabulary of English needs a reason.
+    #[test]
+    #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
+    fn vocabularies_of_english_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::hub::HubConfig {
+            cache: Some(crate::hub::test_hub()),
+            offline: true,
+            ..Default::default()
+        };
+        let env = DataEnv { hub: crate::hub::Hub::new(hub), cache: folder.path().into() };
+        for (size, max_documents, expected) in
+            [(1024, Some(1000), "32cb3f7f7022"), (8192, None, "2a760825e49b")]
+        {
+            let spec = DataSpec::Hub {
+                repo: "corpora/wikipedia-en-2014-slice".into(),
+                revision: "main".into(),
+                files: "train-*.parquet".into(),
+                validation_files: String::new(),
+                column: "text".into(),
+                max_documents,
+                sentences: crate::experiment::SentenceRule::Split,
+                tokenizer: crate::experiment::TokenizerSpec::Own { size, documents: 20_000 },
+            };
+            let tokenizer = super::super::open_tokenizer(&spec, &env, &Silent).unwrap();
+            assert_eq!(&tokenizer.hash()[..12], expected, "{size}");
+        }
+    }
+
     #[test]
     fn a_small_size_and_an_empty_text_are_errors() {
         let error = |text, size| vocabulary_of(text, size).unwrap_err().with_source("texts/*.txt");
