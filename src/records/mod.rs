@@ -19,7 +19,7 @@ mod squad_record;
 pub(crate) mod state;
 mod tee;
 
-pub use events::{Jsonl, truncate_after};
+pub use events::{Jsonl, resume_events, truncate_after};
 pub use folder::{TrialFolder, TrialRecords};
 pub use median::{median, median_run};
 pub use pair_scores::{PairScore, PairScores, read_pair_scores};
