@@ -72,6 +72,20 @@ impl TrialSpec {
     /// The hash that names the trial. Left out of it is what changes no number but by rounding: how often the
     /// trial logs, validates and saves, the size of its micro-batches, and which files it keeps.
     pub fn id(&self) -> TrialId {
+        TrialId(self.numbers().hash())
+    }
+
+    /// Names the pre-training: equal for trials that [pre-train alike](Self::pretrains_like), whatever their
+    /// evaluation and wherever they stop on the schedule.
+    pub fn pretraining_id(&self) -> String {
+        let mut content = self.numbers();
+        (content.evaluate, content.control) = Default::default();
+        content.train.stop_at = TrainSpec::default().stop_at;
+        content.hash()
+    }
+
+    /// The specification with a fixed value for everything that changes no number.
+    fn numbers(&self) -> Self {
         let mut content = self.clone();
         content.train = content.train.without_bookkeeping();
         content.evaluate.finetune.keep_models = false;
@@ -91,10 +105,15 @@ impl TrialSpec {
                 content.data = DataSpec::default();
             }
         }
+        content
+    }
+
+    /// Twelve hexadecimal digits of a hash of all values.
+    fn hash(&self) -> String {
         // Struct fields are serialised in the order of declaration, so the text is canonical.
-        let text = serde_json::to_string(&content).unwrap_or_default();
+        let text = serde_json::to_string(self).unwrap_or_default();
         let hash = blake3::hash(format!("{NUMERICS_VERSION}\n{text}").as_bytes());
-        TrialId(hash.to_hex()[..12].to_string())
+        hash.to_hex()[..12].to_string()
     }
 
     /// The same trial with its budget counted in steps.

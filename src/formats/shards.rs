@@ -2,7 +2,8 @@
 //!
 //! The file is `x.safetensors`; its shards are `x-00001-of-00003.safetensors` and so on, with
 //! `x.safetensors.index.json`, which is written last. A file is complete if `x.safetensors` or the index
-//! exists. Every shard is an ordinary safetensors file. Next: `train/checkpoint.rs`, which knows the content.
+//! exists. Every shard is an ordinary safetensors file. The index has a checksum of each shard, so that a shard
+//! that was damaged, or belongs to another file, is named. Next: `train/checkpoint.rs`, which knows the content.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,9 +13,12 @@ use candle_core::Tensor;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::tensor_file::{TensorFile, shard_names};
+use super::tensor_file::{TensorFile, checksum, shard_names};
 use crate::disk::{folder_of, write_whole};
 use crate::error::{Error, ErrorKind, Result};
+
+/// The metadata with the checksums of the shards, in their order; absent in older files.
+const CHECKSUMS: &str = "checksums";
 
 /// The index: the shard of each tensor, and the metadata that a file in one piece would have.
 #[derive(Serialize, Deserialize)]
@@ -35,12 +39,13 @@ pub fn exists(path: &Path) -> bool {
     path.is_file() || index_of(path).is_file()
 }
 
-/// Writes tensors and one entry of metadata. If they are larger than `max_shard_bytes`, writes shards of at
-/// most that size; a larger tensor has a shard of its own.
+/// Writes tensors and one entry of metadata, whose value `value` makes of the checksum of every file. If they
+/// are larger than `max_shard_bytes`, writes shards of at most that size; a larger tensor has a shard of its
+/// own.
 pub fn write(
     path: &Path,
     tensors: Vec<(String, Tensor)>,
-    (key, value): (&str, String),
+    (key, value): (&str, impl FnOnce(&[String]) -> Result<String>),
     max_shard_bytes: Option<u64>,
 ) -> Result<()> {
     let mut files = vec![(TensorFile::default(), Vec::new(), 0)];
@@ -59,6 +64,8 @@ pub fn write(
         }
     }
     let n_files = files.len();
+    let checksums: Vec<String> = files.iter().map(|(file, ..)| file.checksum()).collect();
+    let value = value(&checksums)?;
     if n_files == 1 {
         let file = files.into_iter().next().map(|(file, ..)| file).unwrap_or_default();
         write_whole(path, &file.into_bytes(key, value)?)?;
@@ -71,7 +78,8 @@ pub fn write(
         let shard = name_of(&shard);
         weight_map.extend(names.into_iter().map(|name| (name, shard.clone())));
     }
-    write_index(path, &ShardIndex { metadata: [(key.to_string(), value)].into(), weight_map })?;
+    let metadata = [(key.to_string(), value), (CHECKSUMS.to_string(), checksums.join(" "))].into();
+    write_index(path, &ShardIndex { metadata, weight_map })?;
     if path.exists() { remove_file(path) } else { Ok(()) }
 }
 
@@ -79,6 +87,8 @@ pub fn write(
 pub struct Contents {
     /// The bytes of the file, or of every shard.
     pub files: Vec<Vec<u8>>,
+    /// The checksum of each of them, made of the tensors that were read.
+    pub checksums: Vec<String>,
     /// The metadata by key.
     pub metadata: BTreeMap<String, String>,
 }
@@ -86,21 +96,40 @@ pub struct Contents {
 /// Reads a file.
 ///
 /// # Errors
-/// A file or a shard is missing or damaged; the message names it.
+/// A file or a shard is missing or damaged, or a shard is not the one that the index was written with; the
+/// message names it.
 pub fn read(path: &Path) -> Result<Contents> {
     if !index_of(path).is_file() {
         let bytes = bytes_of(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path).because(error))?;
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        return Ok(Contents { files: vec![bytes], metadata });
+        let checksums = vec![checksum_of(path, &bytes)?];
+        return Ok(Contents { files: vec![bytes], checksums, metadata });
     }
     let index = read_index(path)?;
-    let bytes_of_shard = |shard: &PathBuf| {
-        let hint = "restore the shard, or run with --force to start the trial again";
-        bytes_of(shard).map_err(|error| Error { hint: hint.into(), ..error })
-    };
-    let files = shards(path, &index)?.iter().map(bytes_of_shard).collect::<Result<_>>()?;
-    Ok(Contents { files, metadata: index.metadata })
+    let recorded: Vec<&str> =
+        index.metadata.get(CHECKSUMS).map_or(Vec::new(), |text| text.split(' ').collect());
+    let (mut files, mut checksums) = (Vec::new(), Vec::new());
+    for (number, shard) in shards(path, &index)?.iter().enumerate() {
+        let hint = || format!("restore the shard, or {TRAIN_ANEW}");
+        let bytes = bytes_of(shard).map_err(|error| Error { hint: hint(), ..error })?;
+        let checksum = checksum_of(shard, &bytes)?;
+        if recorded.get(number).is_some_and(|recorded| *recorded != checksum) {
+            let what = "it is not the shard that the index was written with";
+            return Err(Error { hint: hint(), ..damaged(shard).because(what) });
+        }
+        files.push(bytes);
+        checksums.push(checksum);
+    }
+    Ok(Contents { files, checksums, metadata: index.metadata })
+}
+
+/// The checksum of the tensors in the bytes of a file.
+fn checksum_of(path: &Path, bytes: &[u8]) -> Result<String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(path).because(error))?;
+    let tensors = file.tensors();
+    let tensors = tensors.iter().map(|(name, view)| (name.as_str(), view.dtype(), view.shape(), view.data()));
+    Ok(checksum(tensors.collect()))
 }
 
 /// Copies a file: calls `link` for each of its shards.
@@ -179,9 +208,12 @@ fn remove_file(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|error| Error::storage(path, "remove the older checkpoint", error))
 }
 
+/// What to do without a checkpoint that cannot be restored. Without `--only` every trial would start again.
+pub const TRAIN_ANEW: &str = "start this trial again with --force --only and its id";
+
 /// The error of a damaged file.
 pub fn damaged(path: &Path) -> Error {
-    let hint = "run with --force to start the trial again";
+    let hint = format!("restore the file from a copy, or {TRAIN_ANEW}");
     Error::new(ErrorKind::Storage, format!("the checkpoint {} is damaged", path.display()), hint)
 }
 
@@ -221,7 +253,9 @@ mod tests {
     fn shards_are_read_copied_and_removed_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("step-1.safetensors");
-        let save = |max_bytes| write(&path, tensors(), ("state", "here".into()), max_bytes).unwrap();
+        let save = |max_bytes| {
+            write(&path, tensors(), ("state", |_: &[String]| Ok("here".into())), max_bytes).unwrap()
+        };
         save(Some(120));
         let shards = |stem: &str| {
             (1..=3).map(move |n| format!("{stem}-0000{n}-of-00003.safetensors")).collect::<Vec<_>>()
@@ -253,10 +287,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_shard_is_named() {
+    fn a_missing_or_exchanged_shard_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        write(&path, tensors(), ("state", String::new()), Some(1)).unwrap();
+        write(&path, tensors(), ("state", |_: &[String]| Ok(String::new())), Some(1)).unwrap();
+        let second = folder.path().join("x-00002-of-00004.safetensors");
+        let whole = std::fs::read(&second).unwrap();
+        std::fs::copy(folder.path().join("x-00001-of-00004.safetensors"), &second).unwrap();
+        let message = read(&path).err().unwrap().to_string();
+        assert!(
+            message.contains("x-00002-of-00004.safetensors is damaged: it is not the shard"),
+            "{message}"
+        );
+        std::fs::write(&second, &whole).unwrap();
+        assert_eq!(read(&path).unwrap().checksums.len(), 4);
         std::fs::remove_file(folder.path().join("x-00002-of-00004.safetensors")).unwrap();
         let message = read(&path).err().unwrap().to_string();
         assert!(message.contains("x-00002-of-00004.safetensors"), "{message}");

@@ -26,6 +26,17 @@ pub fn shard_names(weight_map: &BTreeMap<String, String>) -> std::result::Result
     }
 }
 
+/// A checksum of tensors with their names, types and shapes, whatever their order: BLAKE3 in hexadecimal.
+pub fn checksum(mut tensors: Vec<(&str, Dtype, &[usize], &[u8])>) -> String {
+    tensors.sort_unstable_by_key(|(name, ..)| *name);
+    let mut hasher = blake3::Hasher::new();
+    for (name, kind, shape, bytes) in tensors {
+        let header = format!("{} {name} {kind:?} {shape:?} {}\n", name.len(), bytes.len());
+        hasher.update(header.as_bytes()).update(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
 /// The tensors of a file. Equal tensors and metadata give equal bytes.
 #[derive(Default)]
 pub struct TensorFile(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
@@ -46,6 +57,14 @@ impl TensorFile {
         };
         self.0.push((name, kind, tensor.dims().to_vec(), bytes));
         Ok(())
+    }
+
+    /// The checksum of its tensors.
+    pub fn checksum(&self) -> String {
+        let tensors = self.0.iter();
+        let tensors =
+            tensors.map(|(name, kind, shape, bytes)| (name.as_str(), *kind, &shape[..], &bytes[..]));
+        checksum(tensors.collect())
     }
 
     /// The bytes of the file with one entry of metadata. The library writes several in random order.

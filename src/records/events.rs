@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Sink;
 use super::schema::Event;
 use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::TrialId;
 
 /// A sink that appends events to a file, each in one write.
 pub struct Jsonl {
@@ -62,6 +63,12 @@ impl Sink for Jsonl {
     fn phase(&self, _text: &str) {}
 
     fn progress(&self, _done: u64, _total: u64) {}
+
+    fn flush(&self) -> Result<()> {
+        self.check()?;
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.file.sync_data().map_err(|error| Error::storage(&self.path, "write", error))
+    }
 }
 
 /// The events of a file, without a half-written last line; none if the file is missing.
@@ -71,19 +78,45 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
 
 /// Cuts off what a resumed run will write again: every event after `step`, and a half-written last line. Step
 /// 0 means from the start, so nothing is kept. The file is cut in place: a [`Jsonl`] that has it open
-/// continues at its new end.
-pub fn truncate_after(path: &Path, step: u64) -> Result<()> {
+/// continues at its new end. Returns the number of events that stay.
+pub fn truncate_after(path: &Path, step: u64) -> Result<u64> {
     if !path.exists() {
-        return Ok(());
+        return Ok(0);
     }
-    let events = if step == 0 { Vec::new() } else { parse(path)? };
-    let kept = events.iter().take_while(|(event, _)| event.step <= step).last();
-    let length = kept.map_or(0, |(_, end)| *end);
+    let mut events = if step == 0 { Vec::new() } else { parse(path)? };
+    let n_kept = events.iter().take_while(|(event, _)| event.step <= step).count();
+    events.truncate(n_kept);
+    let length = events.last().map_or(0, |(_, end)| *end);
     OpenOptions::new()
         .write(true)
         .open(path)
         .and_then(|file| file.set_len(length).and_then(|()| file.sync_all()))
-        .map_err(|error| Error::storage(path, "shorten", error))
+        .map_err(|error| Error::storage(path, "shorten", error))?;
+    Ok(n_kept as u64)
+}
+
+/// Cuts the file like [`truncate_after`] and compares it with the number of events that the checkpoint of
+/// `step` was saved with, if that is known. Returns the number of events that stay.
+///
+/// # Errors
+/// Lines that came before the checkpoint are missing: a curve with a gap would look like a whole one. The file
+/// is then left as it is.
+pub fn resume_events(path: &Path, step: u64, expected: Option<u64>, id: &TrialId) -> Result<u64> {
+    let n_found = if step == 0 {
+        0
+    } else {
+        parse(path)?.iter().take_while(|(event, _)| event.step <= step).count() as u64
+    };
+    if let Some(expected) = expected.filter(|expected| n_found < *expected) {
+        let what = format!(
+            "{} has {n_found} lines up to step {step}, and the checkpoint of that step was saved after {expected}",
+            path.display()
+        );
+        let hint =
+            format!("restore the file from a copy, or start the trial again with `run --force --only {id}`");
+        return Err(Error::new(ErrorKind::Storage, what, hint));
+    }
+    truncate_after(path, step)
 }
 
 /// The event of every whole line, with the offset of the byte after its newline.
@@ -179,6 +212,25 @@ mod tests {
         truncate_after(&path, 0).unwrap();
         assert!(steps(&path).is_empty());
         truncate_after(&folder.path().join("missing"), 7).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_than_its_checkpoint_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let sink = Jsonl::open(&path).unwrap();
+        (1..=4).for_each(|step| sink.event(&event(step)));
+        sink.flush().unwrap();
+        let id = TrialId("0123456789ab".into());
+        let error = resume_events(&path, 3, Some(4), &id).unwrap_err();
+        assert!(error.message.contains("has 3 lines up to step 3, and the checkpoint"), "{error}");
+        assert_eq!(steps(&path), [1, 2, 3, 4], "nothing is cut then");
+        assert_eq!(resume_events(&path, 3, Some(3), &id).unwrap(), 3);
+        assert_eq!(steps(&path), [1, 2, 3]);
+        // A checkpoint from before lines were counted, and one before the first step.
+        assert_eq!(resume_events(&path, 2, None, &id).unwrap(), 2);
+        assert_eq!(resume_events(&folder.path().join("missing"), 0, None, &id).unwrap(), 0);
+        assert!(resume_events(&folder.path().join("missing"), 2, Some(1), &id).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! predictions/    one file per task and fine-tuning seed; SQuAD has a folder; one file of scores per set of
 //!                 minimal pairs and scorer
 //! finetuned/      one file of weights per task and fine-tuning seed: kept if the specification asks for it,
-//!                 and while other tasks start from it
+//!                 and while other tasks start from it; `.unfinished` is the state of a run that was stopped
 //! throughput.json the number of steps that a budget in seconds was measured to buy; once called pace.json
 //! outcome.json    written last: its existence means that the trial is done
 //! failure.json    why the trial stopped
@@ -77,7 +77,7 @@ impl TrialFolder {
         &self.path
     }
 
-    /// Name of the folder.
+    /// The trial that it belongs to.
     pub fn id(&self) -> &TrialId {
         &self.id
     }
@@ -117,6 +117,16 @@ impl TrialFolder {
     /// The file of a fine-tuned model's weights.
     pub fn finetuned(&self, task: TaskName, finetune_seed: u64) -> PathBuf {
         self.path.join(FINETUNED).join(format!("{task}-{finetune_seed}.safetensors"))
+    }
+
+    /// The file of the state of a fine-tuning run that is not finished.
+    pub fn unfinished(&self, task: TaskName, finetune_seed: u64) -> PathBuf {
+        self.path.join(FINETUNED).join(format!("{task}-{finetune_seed}.unfinished.safetensors"))
+    }
+
+    /// The owner in the files of a fine-tuning run's weights.
+    pub fn owner_of_finetuned(&self, task: TaskName, finetune_seed: u64) -> String {
+        format!("{} {task}-{finetune_seed}", self.id)
     }
 
     /// Saves the predictions of a fine-tuned model, before they are scored.

@@ -21,7 +21,7 @@ mod squad_record;
 pub(crate) mod state;
 mod tee;
 
-pub use events::{Jsonl, truncate_after};
+pub use events::{Jsonl, resume_events, truncate_after};
 pub use folder::{TrialFolder, TrialRecords};
 pub use frame::flatten;
 pub use inventory::{InventoryEntry, inventory, size_and_age};

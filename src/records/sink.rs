@@ -1,6 +1,7 @@
 //! Listeners of a run: they get its progress, phases and metrics while it runs.
 
 use super::Event;
+use crate::error::Result;
 
 /// Listens to a run. A sink never changes a number.
 pub trait Sink: Send + Sync {
@@ -10,6 +11,23 @@ pub trait Sink: Send + Sync {
     fn phase(&self, text: &str);
     /// Steps done and steps in total, for a progress bar.
     fn progress(&self, done: u64, total: u64);
+
+    /// Brings what was reported to the disk, if it is kept there. Comes before every checkpoint: one must not
+    /// be ahead of its metrics.
+    ///
+    /// # Errors
+    /// Some of it could not be written.
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether to go on; asked often by long work that has no other way to hear of it.
+    ///
+    /// # Errors
+    /// The run was asked to stop (kind `Interrupted`).
+    fn check_stop(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Shows several pieces of work to a person, or to nobody.

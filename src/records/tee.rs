@@ -2,6 +2,7 @@
 
 use super::Sink;
 use super::schema::Event;
+use crate::error::Result;
 
 /// A sink that passes everything to each of its sinks, in their order.
 pub struct Tee<'a>(pub Vec<&'a dyn Sink>);
@@ -17,5 +18,13 @@ impl Sink for Tee<'_> {
 
     fn progress(&self, done: u64, total: u64) {
         self.0.iter().for_each(|sink| sink.progress(done, total));
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.flush())
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.check_stop())
     }
 }

@@ -15,7 +15,7 @@ pub struct TrialContext<'a> {
     pub folder: &'a TrialFolder,
     /// Receives metrics, phases and progress.
     pub sink: &'a dyn Sink,
-    /// Once raised, pre-training saves a checkpoint, and the trial returns [`TrialRun::Interrupted`].
+    /// Once raised, pre-training or fine-tuning saves its state, and the trial returns [`TrialRun::Interrupted`].
     pub stop: &'a StopFlag,
     /// Where tensors live.
     pub device: Device,
@@ -39,8 +39,7 @@ pub enum TrialRun {
     /// Pre-training is done, and the run asked for no more.
     Pretrained,
     /// The same command continues: pre-training from the checkpoint that was saved, and fine-tuning with the
-    /// runs that have no predictions yet. A fine-tuning run that was not finished is made again from its
-    /// first step.
+    /// runs that have no predictions yet, each from the state that was saved.
     Interrupted,
 }
 

@@ -11,7 +11,6 @@
 //! from initial weights that give other numbers. Two GPUs of one machine count as the same device.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::context::TrialContext;
@@ -62,7 +61,7 @@ impl PretrainingSource {
             let is_better = best
                 .as_ref()
                 .is_none_or(|best| (last_step, is_identical) > (best.last_step, best.is_identical));
-            if last_step <= wanted && is_better && is_whole(&folder) {
+            if last_step <= wanted && is_better && is_whole(&folder, &spec.pretraining_id()) {
                 let name = format!("{}/{}", record.experiment, record.id);
                 best = Some(Self { name, folder, last_step, is_identical });
             }
@@ -97,8 +96,8 @@ fn has_final(folder: &TrialFolder) -> bool {
 }
 
 /// Whether the final checkpoint can be read: a damaged one is not reused, and its own run reports the error.
-fn is_whole(folder: &TrialFolder) -> bool {
-    Checkpoint::read(&folder.checkpoints().join(FINAL)).is_ok()
+fn is_whole(folder: &TrialFolder, owner: &str) -> bool {
+    Checkpoint::read(&folder.checkpoints().join(FINAL), owner).is_ok()
 }
 
 /// Whether a trial's pre-training is that of `spec`, or a part of it, on the same text, by code that gives
@@ -173,7 +172,7 @@ fn append(from: &Path, to: &Path) -> Result<()> {
         .open(to)
         .map_err(|error| storage_error(to, "write", &error))?;
     std::io::copy(&mut lines, &mut file)
-        .and_then(|_| file.flush())
+        .and_then(|_| file.sync_all())
         .map_err(|error| storage_error(to, "write", &error))
 }
 

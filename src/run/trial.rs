@@ -20,7 +20,7 @@ use crate::flops;
 use crate::model::{EncoderNetwork, is_encoder_parameter};
 use crate::objective::{Vocabulary, build};
 use crate::records::checkpoints::FINAL;
-use crate::records::{Outcome, Provenance, RECORD_VERSION, Timing, truncate_after};
+use crate::records::{Outcome, Provenance, RECORD_VERSION, Timing, resume_events};
 use crate::tasks::Pretrained;
 use crate::text::Batch;
 use crate::train::{BatchSource, Checkpoint, Pretraining, TrainOutcome, TrainState, VALIDATION_BATCH};
@@ -113,14 +113,15 @@ fn train_and_evaluate(trial: &Trial, context: &TrialContext) -> Result<TrialRun>
     {
         return Ok(TrialRun::Done(outcome));
     }
-    let Some(state) = pretrain(&known, context, &vocabulary, text, initial)? else {
+    let owner = spec.pretraining_id();
+    let Some(state) = pretrain(&known, &owner, context, &vocabulary, text, initial)? else {
         return Ok(TrialRun::Interrupted);
     };
     if context.pretrain_only && spec.evaluate.has_measures() {
         return Ok(TrialRun::Pretrained);
     }
     let began = Instant::now();
-    let Evaluation { scores, measures } = evaluate(&known, context, text, &tasks)?;
+    let Evaluation { scores, measures } = evaluate(&known, &owner, context, text, &tasks)?;
     Ok(TrialRun::Done(Outcome {
         record_version: RECORD_VERSION,
         id: trial.id.clone(),
@@ -155,6 +156,7 @@ fn reuse(
 /// Pre-trains a trial whose number of steps is known; None where it was asked to stop.
 fn pretrain(
     spec: &TrialSpec,
+    owner: &str,
     context: &TrialContext,
     vocabulary: &Vocabulary,
     text: &PreparedText,
@@ -181,10 +183,14 @@ fn pretrain(
             },
         },
         checkpoints: &context.folder.checkpoints(),
+        owner,
         sink: context.sink,
         stop: &|| context.stop.is_raised(),
     };
-    match run.run(|step| truncate_after(&context.folder.metrics(), step))? {
+    let resumed = |state: &TrainState| {
+        resume_events(&context.folder.metrics(), state.step, state.n_events, context.folder.id())
+    };
+    match run.run(resumed)? {
         (TrainOutcome::Finished, state) => Ok(Some(state)),
         (TrainOutcome::Stopped, _) => Ok(None),
     }
@@ -193,6 +199,7 @@ fn pretrain(
 /// Evaluates the networks of the final checkpoint: minimal pairs, then fine-tuning on every task.
 fn evaluate(
     spec: &TrialSpec,
+    owner: &str,
     context: &TrialContext,
     text: &PreparedText,
     tasks: &Tasks,
@@ -200,7 +207,7 @@ fn evaluate(
     if tasks.is_empty() {
         return Ok(Evaluation::default());
     }
-    let checkpoint = Checkpoint::read(&context.folder.checkpoints().join(FINAL))?;
+    let checkpoint = Checkpoint::read(&context.folder.checkpoints().join(FINAL), owner)?;
     let load = |parameters: &_| checkpoint.load_parameters(parameters, is_encoder_parameter);
     let network = EncoderNetwork::of_spec(&spec.model, text.tokenizer.vocab_size());
     let pretrained = Pretrained { network, load: &load };

@@ -9,6 +9,7 @@ use super::encode::EncodedExample;
 use super::score::majority;
 use super::steps::{TrainingSteps, limit_examples, n_steps, run_seed};
 use super::table::{LabelKind, TaskInfo};
+use super::unfinished::Unfinished;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::FinetuneSpec;
 use crate::model::{EncoderNetwork, is_encoder_parameter};
@@ -56,6 +57,8 @@ pub struct Finetuning<'a> {
     pub device: &'a Device,
     /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
+    /// Where the state is kept while the run is not finished.
+    pub unfinished: &'a Unfinished,
 }
 
 /// Epochs of a task.
@@ -73,7 +76,7 @@ impl Finetuning<'_> {
         let (labels, head) = (self.task.labels, self.recipe.head);
         let classifier = Classifier::new(&mut parameters, &self.pretrained.network, labels, head)?;
         (self.pretrained.load)(&parameters)?;
-        let steps = n_steps(train.len(), self.recipe.batch, epochs(self.recipe, &self.task));
+        let steps = self.n_steps();
         let training = TrainingSteps {
             seed,
             recipe: self.recipe,
@@ -81,6 +84,7 @@ impl Finetuning<'_> {
             n_examples: train.len(),
             n_steps: steps,
             stop: self.stop,
+            unfinished: self.unfinished,
         };
         training.run(&parameters, &|batch, mode| {
             let chosen: Vec<&EncodedExample> =
@@ -100,9 +104,19 @@ impl Finetuning<'_> {
             steps,
             majority: majority(self.task.labels, labels),
             n_cut: used.filter(|example| example.is_cut).count(),
-            examples: self.predict(&classifier, self.validation)?,
+            examples: self.unfinished.or_save(
+                self.predict(&classifier, self.validation),
+                &parameters,
+                steps,
+            )?,
         };
         Ok(Finetuned { predictions, parameters })
+    }
+
+    /// Optimizer steps of the run.
+    pub(crate) fn n_steps(&self) -> u64 {
+        let n = self.recipe.max_train_examples.unwrap_or(usize::MAX).min(self.train.len());
+        n_steps(n, self.recipe.batch, epochs(self.recipe, &self.task))
     }
 
     /// The predictions for `examples`, in order.
@@ -146,8 +160,12 @@ fn prediction_of(labels: LabelKind, row: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::path::Path;
+
     use super::*;
-    use crate::experiment::TaskName;
+    use crate::experiment::{ModelSpec, TaskName};
+    use crate::tasks::fixture::{load_encoder, random_encoder};
     use crate::tasks::table::task_info;
 
     #[test]
@@ -163,5 +181,83 @@ mod tests {
     fn predictions_are_classes_or_scores() {
         assert_eq!(prediction_of(LabelKind::Classes(&["a", "b", "c"]), &[0.1, 3.0, -1.0]), 1.0);
         assert_eq!(prediction_of(LabelKind::Score { min: 0.0, max: 5.0 }, &[0.5]), 2.5);
+    }
+
+    /// The predictions and the fine-tuned parameters of a run that is stopped again and again, each time after
+    /// `n_checks` looks at the stop flag, and how often it was stopped.
+    fn run_in_parts(n_checks: u32, meanwhile: &dyn Fn(&Path)) -> (Predictions, Vec<Vec<f32>>, u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("finetuned/cola-1.unfinished.safetensors");
+        let model = ModelSpec { hidden: Some(16), layers: Some(1), embedding: Some(8), ..Default::default() };
+        let network = EncoderNetwork::of_spec(&model, 20);
+        let random = random_encoder(&network);
+        let load = |parameters: &Parameters| load_encoder(parameters, &random);
+        let examples: Vec<EncodedExample> = (0..30)
+            .map(|idx| EncodedExample {
+                idx,
+                input_ids: vec![2, 5 + (idx as u32) % 7, 6 + (idx as u32) % 11, 3],
+                token_type_ids: vec![0; 4],
+                label: (idx % 2) as f32,
+                is_cut: false,
+            })
+            .collect();
+        let recipe = FinetuneSpec { epochs: 3.0, batch: 4, ..Default::default() };
+        for n_stops in 0..100 {
+            let n_left = Cell::new(n_checks);
+            let stop = || {
+                n_left.set(n_left.get().saturating_sub(1));
+                let stopped = Error::new(ErrorKind::Interrupted, "interrupted", "");
+                if n_left.get() == 0 { Err(stopped) } else { Ok(()) }
+            };
+            let finetuning = Finetuning {
+                seed: 1,
+                finetune_seed: 1,
+                pretrained: &Pretrained { network, load: &load },
+                recipe: &recipe,
+                task: task_info(TaskName::Cola),
+                synthetic: true,
+                train: &examples,
+                validation: &examples,
+                device: &Device::Cpu,
+                stop: &stop,
+                unfinished: &Unfinished::new(file.clone(), "a trial".into()),
+            };
+            match finetuning.run() {
+                Err(error) => assert_eq!(error.kind, ErrorKind::Interrupted, "{error}"),
+                Ok(Finetuned { predictions, parameters }) => {
+                    let values = |p: &crate::nn::Parameter| p.var.flatten_all().unwrap().to_vec1().unwrap();
+                    let parameters = parameters.iter().map(values).collect();
+                    finetuning.unfinished.remove().unwrap();
+                    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+                    return (predictions, parameters, n_stops);
+                }
+            }
+            meanwhile(&file);
+        }
+        panic!("the run begins again and again");
+    }
+
+    /// The dropout of the recipe is on, and the state is saved while it trains and while it predicts.
+    #[test]
+    fn stops_change_no_bit_of_a_fine_tuning() {
+        let (predictions, parameters, n_stops) = run_in_parts(1000, &|_| {});
+        assert_eq!((predictions.steps, n_stops), (22, 0));
+        for n_checks in [23, 10, 2] {
+            let parts = run_in_parts(n_checks, &|_| {});
+            assert!(parts.2 > 0);
+            assert_eq!((&parts.0, &parts.1), (&predictions, &parameters), "{n_checks} checks a part");
+        }
+        // A state that was damaged is not continued: the run begins again.
+        let damaged = Cell::new(false);
+        let damage_once = |file: &Path| {
+            if !damaged.replace(true) {
+                let mut bytes = std::fs::read(file).unwrap();
+                let at = bytes.len() - 10;
+                bytes[at] ^= 0x40;
+                std::fs::write(file, bytes).unwrap();
+            }
+        };
+        let parts = run_in_parts(15, &damage_once);
+        assert_eq!((parts.0, parts.1, parts.2), (predictions, parameters, 2));
     }
 }

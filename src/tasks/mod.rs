@@ -24,6 +24,7 @@ mod score;
 mod squad;
 mod steps;
 mod table;
+mod unfinished;
 
 pub use bag_of_words::BagOfWords;
 pub use classifier::classifier_parameters;
@@ -48,6 +49,7 @@ pub use squad::{
     open_squad, squad_answers, squad_no_answer, squad_questions, squad_score, tokenize_questions,
 };
 pub use table::{LabelKind, MISMATCHED, TaskInfo, glue_task, glue_tasks, task_info};
+pub use unfinished::Unfinished;
 
 #[cfg(test)]
 pub use glue::{ExtraSplit, HIDDEN_LABEL};

@@ -1,6 +1,7 @@
 //! The optimizer steps of a fine-tuning run on any task: order of the examples, learning rates, updates.
 //!
-//! Must never: know about a head or labels. Next: `finetune.rs` for GLUE, `squad/finetune.rs` for SQuAD.
+//! Must never: know about a head or labels. Next: `finetune.rs` for GLUE, `squad/finetune.rs` for SQuAD,
+//! `unfinished.rs` for the state of a run that is stopped.
 
 use candle_core::Tensor;
 
@@ -9,6 +10,7 @@ use crate::experiment::{FinetuneSpec, LayerDecayRule, OptimizerKind, TaskName};
 use crate::nn::{Mode, Parameter, Parameters};
 use crate::objective::{DeferredMetrics, number};
 use crate::rng::{Purpose, Stream};
+use crate::tasks::unfinished::Unfinished;
 use crate::train::{Optimizer, OptimizerSettings, Schedule};
 
 /// The number of steps between checks that the numbers on the device are finite.
@@ -28,10 +30,17 @@ pub struct TrainingSteps<'a> {
     pub n_steps: u64,
     /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
+    /// Where the state is kept while the run is not finished.
+    pub unfinished: &'a Unfinished,
 }
 
 impl TrainingSteps<'_> {
-    /// Trains `parameters`; `loss` computes the mean loss of examples by their indices.
+    /// Trains `parameters`, from where an earlier process stopped if it left its state; `loss` computes the
+    /// mean loss of examples by their indices. The order of the examples and dropout depend on the seed and the
+    /// step alone, so a stop changes no bit.
+    ///
+    /// # Errors
+    /// There are no examples; a number is not finite; the run must stop, and then its state is saved.
     pub fn run(
         &self,
         parameters: &Parameters,
@@ -47,10 +56,17 @@ impl TrainingSteps<'_> {
         let top = parameters.max_depth();
         let mut order = ExampleOrder::new(self.seed, self.n_examples);
         let mut pending = DeferredMetrics::default();
-        for step in 0..self.n_steps {
-            (self.stop)()?;
-            let batch: Vec<usize> =
-                (0..self.recipe.batch.min(self.n_examples)).map(|_| order.next()).collect();
+        let first = self.unfinished.load(parameters, &mut optimizer, self.n_steps)?;
+        let batch_size = self.recipe.batch.min(self.n_examples);
+        order.skip(first * batch_size as u64);
+        for step in first..self.n_steps {
+            let stopped = (self.stop)();
+            if stopped.is_err() || self.unfinished.is_due() {
+                std::mem::take(&mut pending).resolve()?;
+                self.unfinished.save(parameters, Some(&optimizer), step)?;
+            }
+            stopped?;
+            let batch: Vec<usize> = (0..batch_size).map(|_| order.next()).collect();
             let loss = loss(&batch, Mode::train(self.seed, step))?;
             let task = self.task;
             pending.defer(&[&loss], move |read, _| {
@@ -128,6 +144,13 @@ struct ExampleOrder {
 impl ExampleOrder {
     fn new(seed: u64, n: usize) -> Self {
         Self { seed, epoch: 0, indices: (0..n).collect(), used: n }
+    }
+
+    /// Passes over examples that an earlier process was trained on.
+    fn skip(&mut self, n: u64) {
+        for _ in 0..n {
+            self.next();
+        }
     }
 
     fn next(&mut self) -> usize {

@@ -10,8 +10,9 @@ use super::checkpoint::Checkpoint;
 use super::optimizer::Optimizer;
 use super::state::TrainState;
 use super::step::{Stepper, diverged};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TrainSpec;
+use crate::formats::shards::TRAIN_ANEW;
 use crate::objective::{DeferredMetrics, Metrics, Objective, StepContext};
 use crate::records::checkpoints::FINAL;
 use crate::records::{Event, Sink, Split};
@@ -59,6 +60,8 @@ pub struct Pretraining<'a> {
     pub source: BatchSource<'a>,
     /// Folder of the checkpoints.
     pub checkpoints: &'a Path,
+    /// Whose checkpoints they are: [`TrialSpec::pretraining_id`](crate::experiment::TrialSpec::pretraining_id).
+    pub owner: &'a str,
     /// Receives metrics and progress.
     pub sink: &'a dyn Sink,
     /// Whether to stop after the current step.
@@ -67,21 +70,31 @@ pub struct Pretraining<'a> {
 
 impl Pretraining<'_> {
     /// Trains from the newest checkpoint, or from the start, until the last step or until asked to stop.
-    /// `resumed` gets the step that training continues from, before anything is reported.
-    pub fn run(&self, resumed: impl FnOnce(u64) -> Result<()>) -> Result<(TrainOutcome, TrainState)> {
+    /// `resumed` gets the state that training continues from, before anything is reported, and returns how
+    /// many lines of metrics belong to it.
+    ///
+    /// # Errors
+    /// Training diverges; a checkpoint is damaged or of a step that the trial does not have; a file cannot be
+    /// written.
+    pub fn run(
+        &self,
+        resumed: impl FnOnce(&TrainState) -> Result<u64>,
+    ) -> Result<(TrainOutcome, TrainState)> {
         if let Some(state) = self.load_finished()? {
+            resumed(&state)?;
             return Ok((TrainOutcome::Finished, state));
         }
         let mut optimizer = Optimizer::new(self.spec.into(), self.objective.parameters())?;
         let mut state = self.load_newest(&mut optimizer)?;
-        resumed(state.step)?;
+        state.n_events = Some(resumed(&state)?);
         let (start, elapsed_before) = (Instant::now(), state.elapsed_s);
         let elapsed = || elapsed_before + start.elapsed().as_secs_f64();
         let mut pending = Vec::new();
         self.sink.progress(state.step, self.last_step);
         if self.last_step == 0 {
             state.validation = self.validate()?;
-            self.sink.event(&event(Split::Validation, &state, &state.validation));
+            let metrics = state.validation.clone();
+            self.event(Split::Validation, &mut state, &metrics);
         }
 
         while state.step < self.last_step {
@@ -113,18 +126,32 @@ impl Pretraining<'_> {
         if !Checkpoint::is_there(&path) {
             return Ok(None);
         }
-        let checkpoint = Checkpoint::read(&path)?;
+        let checkpoint = Checkpoint::read(&path, self.owner)?;
+        if checkpoint.state.step != self.last_step {
+            return Err(self.other_step(&path, &checkpoint.state));
+        }
         checkpoint.load_parameters(self.objective.parameters(), |_| true)?;
         Ok(Some(checkpoint.state))
     }
 
     /// Loads parameters and moments of the newest checkpoint; a new state if there is none.
     fn load_newest(&self, optimizer: &mut Optimizer) -> Result<TrainState> {
-        let Some(checkpoint) = Checkpoint::newest(self.checkpoints)? else {
+        let Some(checkpoint) = Checkpoint::newest(self.checkpoints, self.owner)? else {
             return Ok(TrainState::default());
         };
+        if checkpoint.state.step > self.last_step {
+            return Err(self.other_step(self.checkpoints, &checkpoint.state));
+        }
         checkpoint.load(self.objective.parameters(), optimizer)?;
         Ok(checkpoint.state)
+    }
+
+    /// The error of a checkpoint of a step that it cannot have.
+    fn other_step(&self, path: &Path, state: &TrainState) -> Error {
+        let (step, last) = (state.step, self.last_step);
+        let what = format!("{} is of step {step}, and the trial ends after step {last}", path.display());
+        let hint = format!("put the trial's own checkpoint back, or {TRAIN_ANEW}");
+        Error::new(ErrorKind::Storage, what, hint)
     }
 
     /// Takes a step and returns its metrics.
@@ -156,17 +183,30 @@ impl Pretraining<'_> {
         let last = state.step == self.last_step;
         if last || state.step.is_multiple_of(self.spec.log_every) {
             let window = std::mem::take(&mut state.window);
-            self.sink.event(&event(Split::Train, state, &window));
+            self.event(Split::Train, state, &window);
         }
         if last || state.step.is_multiple_of(self.spec.validate_every) {
             let metrics = self.validate()?;
-            self.sink.event(&event(Split::Validation, state, &metrics));
+            self.event(Split::Validation, state, &metrics);
             if last {
                 state.validation = metrics;
             }
         }
         self.sink.progress(state.step, self.last_step);
         Ok(())
+    }
+
+    /// Reports a line of metrics.
+    fn event(&self, split: Split, state: &mut TrainState, metrics: &Metrics) {
+        self.sink.event(&Event {
+            split,
+            step: state.step,
+            tokens: state.tokens,
+            flops: state.flops,
+            elapsed_s: state.elapsed_s,
+            values: metrics.values(),
+        });
+        state.n_events = state.n_events.map(|n| n + 1);
     }
 
     /// Metrics on held-out text, without dropout and with the same masks and samples each time.
@@ -187,29 +227,27 @@ impl Pretraining<'_> {
         Ok(all)
     }
 
-    /// Saves a checkpoint to continue from.
+    /// Saves a checkpoint to continue from, after the metrics up to it.
     fn save(&self, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
+        self.sink.flush()?;
         let max_bytes = self.spec.checkpoint_bytes();
-        Checkpoint::save(self.checkpoints, self.objective.parameters(), optimizer, state, max_bytes)
+        Checkpoint::save(
+            self.checkpoints,
+            self.owner,
+            self.objective.parameters(),
+            optimizer,
+            state,
+            max_bytes,
+        )
     }
 
     /// Saves the parameters after the last step. If the schedule goes on after it, the moments are saved too,
     /// so that a longer run can continue.
     fn save_final(&self, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
+        self.sink.flush()?;
         let to_continue = (self.last_step < self.n_steps).then_some(optimizer);
-        let max_bytes = self.spec.checkpoint_bytes();
-        Checkpoint::save_final(self.checkpoints, self.objective.parameters(), to_continue, state, max_bytes)
-    }
-}
-
-fn event(split: Split, state: &TrainState, metrics: &Metrics) -> Event {
-    Event {
-        split,
-        step: state.step,
-        tokens: state.tokens,
-        flops: state.flops,
-        elapsed_s: state.elapsed_s,
-        values: metrics.values(),
+        let (parameters, max_bytes) = (self.objective.parameters(), self.spec.checkpoint_bytes());
+        Checkpoint::save_final(self.checkpoints, self.owner, parameters, to_continue, state, max_bytes)
     }
 }
 

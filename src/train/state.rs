@@ -25,6 +25,21 @@ pub struct TrainState {
     pub window: Metrics,
     /// Held-out metrics after the last step; empty before.
     pub validation: Metrics,
+    /// Lines of metrics that were reported; absent in checkpoints from before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_events: Option<u64>,
+    /// What the checkpoint belongs to and its checksum; only in files, and absent in older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
+}
+
+/// Ties a checkpoint's state and tensors to each other and to a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// The pre-training, or the fine-tuning run, that the checkpoint belongs to.
+    pub owner: String,
+    /// BLAKE3 of the state without this checksum, and of the checksums of all files.
+    pub checksum: String,
 }
 
 #[cfg(test)]
@@ -48,6 +63,8 @@ mod tests {
             elapsed_s: 0.5,
             window,
             validation: Metrics::default(),
+            n_events: None,
+            seal: None,
         };
         assert_eq!(serde_json::from_str::<TrainState>(text).unwrap(), expected);
         assert_eq!(serde_json::to_string(&expected).unwrap(), text);

@@ -1,9 +1,10 @@
 //! The fine-tuning runs of one GLUE task. Each saves its predictions; they are scored later.
 //!
-//! A run depends on the trial, the task and its seed, never on what an earlier process left: weights that
+//! A run depends on the trial, the task and its seed, never on where an earlier process stopped: weights that
 //! another task starts from are trained again if they were deleted. Must never: score. Next:
 //! `tasks/finetune.rs` for one run.
 
+use super::unfinished;
 use crate::error::Result;
 use crate::experiment::TrialSpec;
 use crate::model::is_encoder_parameter;
@@ -81,7 +82,9 @@ impl<'a> TaskRuns<'a> {
         let Some(first) = self.spec.evaluate.start_of(self.data.task) else {
             return self.run_from(self.pretrained, finetune_seed, weights);
         };
-        let checkpoint = Checkpoint::read(&self.context.folder.finetuned(first, finetune_seed))?;
+        let folder = self.context.folder;
+        let owner = folder.owner_of_finetuned(first, finetune_seed);
+        let checkpoint = Checkpoint::read(&folder.finetuned(first, finetune_seed), &owner)?;
         let load = |parameters: &_| checkpoint.load_parameters(parameters, is_encoder_parameter);
         let pretrained = Pretrained { network: self.pretrained.network, load: &load };
         self.run_from(&pretrained, finetune_seed, weights)
@@ -89,6 +92,7 @@ impl<'a> TaskRuns<'a> {
 
     fn run_from(&self, pretrained: &Pretrained, finetune_seed: u64, weights: Weights) -> Result<()> {
         let (folder, task) = (self.context.folder, self.data.task);
+        let unfinished = unfinished(self.context, task, finetune_seed);
         let finetuning = Finetuning {
             seed: self.spec.seed,
             finetune_seed,
@@ -100,33 +104,36 @@ impl<'a> TaskRuns<'a> {
             validation: &self.validation,
             device: &self.context.device,
             stop: &|| self.context.stop.check(),
+            unfinished: &unfinished,
         };
-        let saved = folder.finetuned(task, finetune_seed);
+        let (saved, owner) =
+            (folder.finetuned(task, finetune_seed), folder.owner_of_finetuned(task, finetune_seed));
         let parameters = if saved.is_file() && folder.predictions(task, finetune_seed)?.is_some() {
             let (labels, head) = (self.info().labels, self.spec.evaluate.finetune.head);
             let parameters = classifier_parameters(&pretrained.network, labels, head)?;
-            Checkpoint::read(&saved)?.load_parameters(&parameters, |_| true)?;
+            Checkpoint::read(&saved, &owner)?.load_parameters(&parameters, |_| true)?;
             parameters
         } else {
             let Finetuned { predictions, parameters } = finetuning.run()?;
             if weights == Weights::Kept {
-                Checkpoint::save_model(&saved, &parameters)?;
+                Checkpoint::save_model(&saved, &owner, &parameters)?;
             }
             folder.write_predictions(&predictions)?;
             parameters
         };
         for (split, examples) in &self.splits {
             if folder.split_predictions(task, finetune_seed, split)?.is_none() {
+                let predicted = finetuning.predict_split(&parameters, examples);
                 folder.write_split_predictions(&SplitPredictions {
                     record_version: RECORD_VERSION,
                     task,
                     split: (*split).into(),
                     finetune_seed,
-                    examples: finetuning.predict_split(&parameters, examples)?,
+                    examples: unfinished.or_save(predicted, &parameters, finetuning.n_steps())?,
                 })?;
             }
         }
-        Ok(())
+        unfinished.remove()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Downstream evaluation of one trial: every task, every fine-tuning seed, predictions on disk, scores from
 //! them.
 //!
-//! A fine-tuning run whose predictions are saved is not made again. Must never: score anything that was not
+//! A fine-tuning run whose predictions are saved is not made again, and one that was stopped resumes. Must never: score anything that was not
 //! read back from disk. Next: `finetune_task.rs` for the runs of a GLUE task, `squad.rs` for SQuAD's.
 
 mod finetune_task;
@@ -17,7 +17,7 @@ use super::tasks::Tasks;
 use crate::error::{Error, Result};
 use crate::experiment::{TaskName, TrialSpec};
 use crate::records::{Measure, Score};
-use crate::tasks::{MISMATCHED, Pretrained, add_mismatched, score, task_info};
+use crate::tasks::{MISMATCHED, Pretrained, Unfinished, add_mismatched, score, task_info};
 use crate::text::Tokenizer;
 use finetune_task::{TaskRuns, Weights, is_complete};
 pub use pairs::measure_pairs;
@@ -62,6 +62,8 @@ pub fn finetune_and_score(
         }
         for seed in seeds(spec) {
             scores.push(score_from_disk(context, data.task, seed)?);
+            // A process that was killed after its predictions may have left it.
+            unfinished(context, data.task, seed).remove()?;
         }
     }
     for data in tasks.squad() {
@@ -102,6 +104,12 @@ fn run_intermediate(
         runs.run(*seed, Weights::Kept, &phase)?;
     }
     Ok(())
+}
+
+/// Where a fine-tuning run of the trial keeps its state while it is not finished.
+fn unfinished(context: &TrialContext, task: TaskName, seed: u64) -> Unfinished {
+    let folder = context.folder;
+    Unfinished::new(folder.unfinished(task, seed), folder.owner_of_finetuned(task, seed))
 }
 
 /// The score of a run by its saved predictions, so that a resumed trial scores the same numbers.

@@ -5,6 +5,7 @@
 
 use super::seeds::{missing_seeds, seeds};
 use super::squad_folder::SquadFolder;
+use super::unfinished;
 use crate::error::{Error, Result};
 use crate::experiment::TrialSpec;
 use crate::records::{RECORD_VERSION, Score, SquadRecord};
@@ -48,6 +49,7 @@ pub fn evaluate_squad(
                 validation_texts: &data.validation,
                 device: &context.device,
                 stop: &|| context.stop.check(),
+                unfinished: &unfinished(context, data.task, seed),
             };
             run(spec, context, data, &finetuning)?;
         }
@@ -77,7 +79,8 @@ fn run(
     let (task, finetune_seed) = (data.task, finetuning.finetune_seed);
     let SquadFinetuned { answers, parameters, n_train, n_windows, steps } = finetuning.run()?;
     if spec.evaluate.finetune.keep_models {
-        Checkpoint::save_model(&context.folder.finetuned(task, finetune_seed), &parameters)?;
+        let (folder, file) = (context.folder, context.folder.finetuned(task, finetune_seed));
+        Checkpoint::save_model(&file, &folder.owner_of_finetuned(task, finetune_seed), &parameters)?;
     }
     let record = SquadRecord {
         record_version: RECORD_VERSION,
@@ -89,5 +92,6 @@ fn run(
         steps,
         no_answer_threshold: spec.evaluate.squad.threshold(),
     };
-    SquadFolder::new(context.folder, task, finetune_seed).write(&record, &data.validation, &answers)
+    SquadFolder::new(context.folder, task, finetune_seed).write(&record, &data.validation, &answers)?;
+    finetuning.unfinished.remove()
 }

@@ -14,6 +14,7 @@ use crate::model::is_encoder_parameter;
 use crate::nn::Parameters;
 use crate::tasks::finetune::Pretrained;
 use crate::tasks::steps::{TrainingSteps, limit_examples, n_steps, run_seed};
+use crate::tasks::unfinished::Unfinished;
 use crate::text::SpecialIds;
 
 /// Windows per batch of prediction.
@@ -45,6 +46,8 @@ pub struct SquadFinetuning<'a> {
     pub device: &'a Device,
     /// Fails if the run must stop.
     pub stop: &'a dyn Fn() -> Result<()>,
+    /// Where the state is kept while the run is not finished.
+    pub unfinished: &'a Unfinished,
 }
 
 /// The result of a fine-tuning run.
@@ -81,6 +84,7 @@ impl SquadFinetuning<'_> {
             n_examples: windows.len(),
             n_steps: steps,
             stop: self.stop,
+            unfinished: self.unfinished,
         };
         training.run(&parameters, &|batch, mode| {
             let chosen = batch.iter().filter_map(|&index| windows.get(index));
@@ -88,7 +92,7 @@ impl SquadFinetuning<'_> {
                 chosen.map(|(question, window)| question.input(*window, self.special)).collect();
             reader.loss(&inputs.iter().collect::<Vec<_>>(), mode)
         })?;
-        let answers = self.answer(&reader)?;
+        let answers = self.unfinished.or_save(self.answer(&reader), &parameters, steps)?;
         Ok(SquadFinetuned { answers, parameters, n_train: questions.len(), n_windows: windows.len(), steps })
     }
 
@@ -165,6 +169,7 @@ mod tests {
                     validation_texts: &opened.validation,
                     device: &Device::Cpu,
                     stop: &|| Ok(()),
+                    unfinished: &Unfinished::new(folder.path().join("unfinished"), String::new()),
                 }
                 .run()
                 .unwrap()

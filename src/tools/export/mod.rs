@@ -77,7 +77,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     let outcome = folder.outcome()?;
     let tokenizer = open_tokenizer(&record.spec.data, env, &Silent)?;
     check_tokenizer(&record, &tokenizer)?;
-    let checkpoint = Checkpoint::read(&checkpoint)?;
+    let checkpoint = Checkpoint::read(&checkpoint, &record.spec.pretraining_id())?;
     let (spec, vocab) = (&record.spec, tokenizer.vocab_size());
     let networks =
         TrainedNetworks::new(spec, vocab, |parameters| checkpoint.load_parameters(parameters, |_| true))?;
@@ -147,7 +147,8 @@ fn finetuned(
             }
             let (labels, head) = (task_info(task).labels, spec.evaluate.finetune.head);
             let parameters = classifier_parameters(&network, labels, head)?;
-            Checkpoint::read(&path)?.load_parameters(&parameters, |_| true)?;
+            Checkpoint::read(&path, &folder.owner_of_finetuned(task, seed))?
+                .load_parameters(&parameters, |_| true)?;
             let names = match labels {
                 LabelKind::Classes(names) => names.iter().map(|name| name.to_string()).collect(),
                 LabelKind::Score { .. } => vec!["score".into()],
