@@ -33,6 +33,7 @@
 //! `ARCHITECTURE.md` is the map of the sources.
 
 pub mod error;
+mod escape;
 pub mod experiment;
 pub mod papers;
 pub mod records;
