@@ -50,7 +50,7 @@ fn matches_name(pattern: &str, name: &str) -> bool {
 }
 
 /// The local files that match a path, sorted. `*` may stand in its last components; a path without `*` is one
-/// file. Links are followed; a file that is found under several names is listed once, under the first of them.
+/// file. Links are followed; a file that is found under several names is listed once, under the first.
 ///
 /// # Errors
 /// No file matches, a folder cannot be read, or a link that matches leads nowhere.
