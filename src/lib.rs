@@ -55,6 +55,8 @@ mod checkpoint;
 mod disk;
 mod flops;
 mod formats;
+#[cfg(test)]
+mod fuzz;
 mod hub;
 mod model;
 mod nn;

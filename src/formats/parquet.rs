@@ -6,13 +6,12 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, ParquetReader, SerReader};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 
 /// Target size of one slice, in decoded bytes.
 const SLICE_BYTES: usize = 128 << 20;
@@ -216,8 +215,8 @@ fn without_prefix(error: &dyn Display) -> String {
 
 /// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
 fn catching_panics<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
+    catch_panic(work)
+        .unwrap_or_else(|| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
 
 /// Splits row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
