@@ -88,7 +88,7 @@ pub fn records(arguments: &RecordsArguments) -> Result<u8> {
     let mut table = Frames::of(&trials)?.long()?;
     let bytes = match format {
         Format::Parquet => to_parquet(&mut table)?,
-        Format::Csv => to_csv(&mut table)?,
+        Format::Csv => to_csv(&table)?,
     };
     write_whole(path, &bytes)?;
     let (rows, columns) = table.shape();

@@ -62,13 +62,11 @@ impl RepoCache {
         let commit = self.commit(request.revision).unwrap_or_else(|| request.revision.to_string());
         let snapshot = self.snapshot(&commit);
         if !snapshot.is_dir() {
-            return Err(CacheMiss::Revision {
-                cached: pattern::names_below(&self.folder.join("refs"), 0, true),
-            });
+            return Err(CacheMiss::Revision { cached: pattern::names_below(&self.folder.join("refs")) });
         }
         let (matching, missing) = match self.listing(&commit) {
             Some(listing) => self.match_listing(&listing, &commit, request)?,
-            None => match_names(pattern::names_below(&snapshot, 0, true), request)?,
+            None => match_names(pattern::names_below(&snapshot), request)?,
         };
         if !missing.is_empty() {
             return Err(CacheMiss::Missing { names: missing });

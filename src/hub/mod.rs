@@ -27,7 +27,7 @@ pub(crate) use config::{HubConfig, OfflineBy};
 pub use env::DataEnv;
 pub use model_folder::{LOCAL, model_folder, tokenizer_files};
 pub use notice::on_notice;
-pub(crate) use pattern::{local_files, matches};
+pub(crate) use pattern::{local_files, matches, same_file};
 pub use request::{HubFiles, RepoKind};
 pub use settings::{HubSettings, shown_address};
 

@@ -89,7 +89,7 @@ fn offline(cache: &Path) -> Hub {
 
 /// Every file and link below a folder, with its size.
 fn files_below(folder: &Path) -> Vec<(String, u64)> {
-    let names = pattern::names_below(folder, 0, true);
+    let names = pattern::names_below(folder);
     let size = |name: &String| std::fs::metadata(folder.join(name)).unwrap().len();
     names.into_iter().map(|name| (name.clone(), size(&name))).collect()
 }

@@ -8,6 +8,8 @@ mod state;
 mod step;
 
 pub use checkpoint::Checkpoint;
+#[cfg(test)]
+pub(crate) use checkpoint::split;
 pub use optimizer::{Optimizer, OptimizerSettings};
 pub use pretrain::{BatchSource, Pretraining, TrainOutcome, VALIDATION_BATCH};
 pub use schedule::Schedule;

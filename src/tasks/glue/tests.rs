@@ -4,10 +4,11 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, df};
 
-use super::data::{TRAIN, VALIDATION, split_pattern};
-use super::examples::{HINT, Labels, label_of, number_column, read_file};
+use super::data::{TRAIN, VALIDATION, split_patterns};
+use super::examples::{HINT, Labels, label_of, read_file};
 use super::*;
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName, TaskSource};
+use crate::formats::parquet::number_column;
 use crate::formats::parquet::tests::write;
 use crate::hub::{DataEnv, Hub, HubConfig};
 use crate::tasks::row_location::RowLocation;
@@ -70,8 +71,11 @@ fn tasks_with_other_columns_and_splits() {
     );
     let examples = read(TaskName::Mnli, mnli.unwrap()).unwrap();
     assert_eq!((examples[1].text_a.as_str(), examples[1].label), ("b", 2.0));
-    assert_eq!(split_pattern(TaskName::Mnli, VALIDATION), "mnli/validation_matched-*.parquet");
-    assert_eq!(split_pattern(TaskName::Mnli, TRAIN), "mnli/train-*.parquet");
+    assert_eq!(split_patterns(TaskName::Mnli, VALIDATION)[0], "mnli/validation_matched-*.parquet");
+    assert_eq!(
+        split_patterns(TaskName::Mnli, TRAIN),
+        ["mnli/train-*.parquet", "mnli/train/*.parquet", "mnli/train.parquet"]
+    );
 
     // Two training pairs of the hub's QQP lack a question. They are left out, and `idx` still counts them.
     let qqp = df!(

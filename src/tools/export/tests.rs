@@ -116,7 +116,7 @@ fn nothing_of_an_earlier_export_stays() {
     });
     run(&single, &results).unwrap();
     let checkpoint = TrialFolder::new(&results, "test", &single.id).checkpoints().join(FINAL);
-    split(&checkpoint);
+    crate::train::split(&checkpoint, &single.spec.pretraining_id(), 1000);
     assert!(!checkpoint.exists());
     assert_eq!(export_of(&single, &exported).unwrap(), [exported.clone()]);
     assert!(!exported.join(TASKS_FOLDER).exists() && !generator.join("config.json").exists());
@@ -128,13 +128,4 @@ fn nothing_of_an_earlier_export_stays() {
     std::fs::write(other.join(GENERATOR_FOLDER).join("config.json"), "{}").unwrap();
     let error = export_of(&single, &other).unwrap_err();
     assert!(error.message.ends_with("has a model that `export` did not write"), "{error}");
-}
-
-/// Writes a checkpoint again, in shards.
-fn split(path: &Path) {
-    let contents = crate::formats::shards::read(path).unwrap();
-    let tensors = candle_core::safetensors::load_buffer(&contents.files[0], &Device::Cpu).unwrap();
-    let tensors = tensors.into_iter().collect();
-    let state = contents.metadata["state"].clone();
-    crate::formats::shards::write(path, tensors, ("state", state), Some(1000)).unwrap();
 }
