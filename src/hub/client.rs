@@ -29,8 +29,10 @@ const PATIENCE_WITH_CACHE: Duration = Duration::from_secs(2);
 const OUTAGE: Duration = Duration::from_secs(60);
 /// Pages of a listing; the hub has a thousand files a page.
 const MAX_PAGES: usize = 1000;
-/// Entries of a listing.
-const MAX_ENTRIES: usize = 1_000_000;
+/// Bytes of the names in a listing.
+const MAX_LISTING_BYTES: usize = 256 << 20;
+/// Time for a listing.
+const MAX_LISTING_TIME: Duration = Duration::from_secs(600);
 
 /// The hub and its cache on this machine. It remembers what the hub has answered, and its clones do too.
 #[derive(Clone)]
@@ -262,13 +264,16 @@ impl Hub {
         let mut url = api_address(&http, request, ["tree", commit]);
         url.set_query(Some("recursive=true"));
         let (mut next, mut seen, mut entries) = (Some(url), BTreeSet::new(), Vec::new());
+        let (mut n_bytes, began) = (0, Instant::now());
         while let Some(url) = next {
             let is_new = seen.insert(url.to_string());
-            if !is_new || seen.len() > MAX_PAGES || entries.len() > MAX_ENTRIES {
+            let is_long = n_bytes > MAX_LISTING_BYTES || began.elapsed() > MAX_LISTING_TIME;
+            if !is_new || is_long || seen.len() > MAX_PAGES {
                 return Err(Failure::Malformed("its list of files does not end".into()).into());
             }
             let page: Vec<Entry>;
             (page, next) = self.ask(&http, &url, request)?;
+            n_bytes += page.iter().map(Entry::n_bytes).sum::<usize>();
             entries.extend(page);
         }
         Ok(Listing::new(entries))

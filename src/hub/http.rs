@@ -31,6 +31,8 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Time for an answer that is no file, however steadily it drips.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(120);
+/// Bytes of a file that come at least in six time-outs: a server that drips is silent.
+const MIN_BYTES: u64 = 16 << 10;
 /// A wait that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Characters of the reason for which an answer cannot be read.
@@ -188,7 +190,14 @@ impl Http {
                 size - have
             )));
         }
+        let (mut since, mut at) = (Instant::now(), have);
         loop {
+            if since.elapsed() > self.limits.timeout * 6 {
+                if have < at + MIN_BYTES {
+                    return Err(Failure::Unreachable("the bytes come too slowly".into()));
+                }
+                (since, at) = (Instant::now(), have);
+            }
             let chunk = match self.within(self.limits.timeout, response.chunk()).await? {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
@@ -382,6 +391,7 @@ fn continues_at(headers: &HeaderMap, have: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::loopback::{Response, Server};
     use super::*;
 
     fn http(endpoint: &str, token: Option<&str>) -> Result<Http, String> {
@@ -438,6 +448,24 @@ mod tests {
         ] {
             assert_eq!(next(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_server_that_drips_is_left() {
+        let server =
+            Server::start(|_, _| Response { drip: Duration::from_millis(5), ..Response::ok([0; 4000]) });
+        let limits = Limits { timeout: Duration::from_millis(50), retries: 0, retry_delay: Duration::ZERO };
+        let hub =
+            Http::new(&server.address, None, limits, Arc::new(|| false), Arc::new(|_: &str| {})).unwrap();
+        let mut received = 0;
+        let failure = hub
+            .fetch(&hub.url(["a"]), &mut tempfile::tempfile().unwrap(), 0, 4000, &mut |n| received += n)
+            .unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Unreachable(reason) if reason.ends_with("too slowly")),
+            "{failure:?}"
+        );
+        assert!(received > 0 && received < 4000);
     }
 
     #[test]
