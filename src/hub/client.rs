@@ -51,10 +51,19 @@ struct Memory {
     commits: BTreeMap<String, String>,
     /// Listing of each repository and commit.
     listings: BTreeMap<String, Arc<Listing>>,
-    /// The last time that the hub did not answer.
-    outage: Option<(Instant, Failure)>,
+    /// When the hub did not answer: in general, or for a repository.
+    outages: BTreeMap<String, Outage>,
     /// What was said about each repository.
     said: BTreeSet<String>,
+}
+
+/// A request that the hub did not answer.
+#[derive(Clone)]
+struct Outage {
+    at: Instant,
+    /// How long it was tried.
+    patience: Duration,
+    failure: Failure,
 }
 
 /// What a search for files found.
@@ -207,9 +216,9 @@ impl Hub {
         let missing: Vec<&ListedFile> = files.iter().copied().filter(is_missing).collect();
         let is_new = !missing.is_empty();
         if is_new {
-            let retry_delay = self.config.retry_delay;
+            let HubConfig { retry_delay, patience, .. } = self.config;
             let http = &*self.http(request)?;
-            Downloader { http, cache: &cache, request, commit: &commit, retry_delay }
+            Downloader { http, cache: &cache, request, commit: &commit, retry_delay, patience }
                 .download_all(&missing)?;
         }
         // A cache that is only read serves as it is.
@@ -286,18 +295,24 @@ impl Hub {
         url: &Url,
         request: FileRequest<'_>,
     ) -> std::result::Result<(T, Option<Url>), Failure> {
-        if let Some((at, failure)) = &self.memory().outage
-            && at.elapsed() < OUTAGE
-        {
-            return Err(failure.clone());
-        }
         let has_cache = self.repo_cache(request).find(request).is_ok();
         let patience = if has_cache { PATIENCE_WITH_CACHE } else { self.config.patience };
-        let answer = http.json(url, patience.min(self.config.patience));
+        let patience = patience.min(self.config.patience);
+        // No connection concerns all repositories, a refusal the one.
+        let keys = [String::new(), request.to_string()];
+        for outage in keys.iter().filter_map(|key| self.memory().outages.get(key).cloned()) {
+            if outage.at.elapsed() < OUTAGE && outage.patience >= patience {
+                return Err(outage.failure);
+            }
+        }
+        let answer = http.json(url, patience);
         if let Err(failure) = &answer
             && failure.is_temporary()
         {
-            self.memory().outage = Some((Instant::now(), failure.clone()));
+            let [all, one] = keys;
+            let key = if matches!(failure, Failure::Unreachable(_)) { all } else { one };
+            let outage = Outage { at: Instant::now(), patience, failure: failure.clone() };
+            self.memory().outages.insert(key, outage);
         }
         answer
     }

@@ -20,7 +20,9 @@ use crate::disk::{create_folder, free_bytes, storage_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Attempts to download one file that bring nothing.
-const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 5;
+/// Attempts to download a file whose content is wrong.
+const MAX_WRONG: u32 = 2;
 /// Bytes after which an attempt has brought something.
 const SOME_BYTES: u64 = 1 << 20;
 /// Downloads of more bytes than this are announced.
@@ -63,8 +65,10 @@ pub struct Downloader<'a> {
     pub request: FileRequest<'a>,
     /// The commit.
     pub commit: &'a str,
-    /// Wait between two attempts.
+    /// Wait before the second attempt; it doubles each time.
     pub retry_delay: Duration,
+    /// How long the hub may bring nothing.
+    pub patience: Duration,
 }
 
 impl Downloader<'_> {
@@ -136,7 +140,7 @@ impl Downloader<'_> {
         progress: &mut Progress,
     ) -> std::result::Result<(), Trouble> {
         let url = self.address(&file.name);
-        let (mut attempt, before) = (0, progress.done);
+        let (mut attempt, mut since, before) = (0, Instant::now(), progress.done);
         loop {
             let (mut content, have) = open_partial(partial, file)?;
             progress.done = before + have;
@@ -157,11 +161,19 @@ impl Downloader<'_> {
                 Err(failure) => failure,
             };
             let length = content.metadata().map_or(0, |metadata| metadata.len());
-            attempt = if length >= have.saturating_add(SOME_BYTES) { 1 } else { attempt + 1 };
-            if !failure.is_temporary() || attempt >= MAX_ATTEMPTS {
+            attempt += 1;
+            if length >= have.saturating_add(SOME_BYTES) {
+                (attempt, since) = (1, Instant::now());
+            }
+            let most = if matches!(failure, Failure::Wrong(_)) { MAX_WRONG } else { MAX_ATTEMPTS };
+            let wait = self.retry_delay * 2u32.pow(attempt.min(MAX_ATTEMPTS));
+            let wait = failure.retry_after().unwrap_or(wait).max(wait);
+            let is_over = attempt >= most || since.elapsed().saturating_add(wait) > self.patience;
+            if is_over || !failure.is_temporary() {
                 return Err(Trouble::File(file.name.clone(), failure));
             }
-            self.http.pause(self.retry_delay * attempt)?;
+            self.http.announce_wait(wait, &failure);
+            self.http.pause(wait)?;
         }
     }
 
@@ -191,7 +203,7 @@ impl Downloader<'_> {
             return Ok(());
         }
         std::fs::remove_file(partial)?;
-        Err(Failure::Incomplete("its content has another SHA-256 than the listing".into()))
+        Err(Failure::Wrong("its content has another SHA-256 than the listing".into()))
     }
 
     /// Waits until no other process downloads the same content. None where files cannot be locked.

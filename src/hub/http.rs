@@ -185,10 +185,7 @@ impl Http {
         if let Some(length) =
             response.content_length().filter(|length| have.checked_add(*length) != Some(size))
         {
-            return Err(Failure::Incomplete(format!(
-                "got an answer of {length} bytes, expected {}",
-                size - have
-            )));
+            return Err(Failure::Wrong(format!("got an answer of {length} bytes, expected {}", size - have)));
         }
         let (mut since, mut at) = (Instant::now(), have);
         loop {
@@ -206,7 +203,7 @@ impl Http {
             have += chunk.len() as u64;
             if have > size {
                 file.set_len(0)?;
-                return Err(Failure::Incomplete(format!("got more than the {size} bytes of the listing")));
+                return Err(Failure::Wrong(format!("got more than the {size} bytes of the listing")));
             }
             file.write_all(&chunk)?;
             received(chunk.len() as u64);
@@ -296,9 +293,7 @@ impl Http {
             if is_over || !failure.is_temporary() {
                 return Err(failure);
             }
-            if wait >= LONG_WAIT {
-                self.say(&format!("waiting {} seconds for the hub: {}", wait.as_secs(), failure.reason()));
-            }
+            self.announce_wait(wait, &failure);
             self.sleep(wait).await?;
             delay = delay.saturating_mul(2);
         }
@@ -337,6 +332,13 @@ impl Http {
     /// An error once the program is to stop.
     pub fn check_stop(&self) -> Result<(), Failure> {
         if (self.stop)() { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+
+    /// Says why the program waits, if it is for long.
+    pub fn announce_wait(&self, wait: Duration, failure: &Failure) {
+        if wait >= LONG_WAIT {
+            self.say(&format!("waiting {} seconds for the hub: {}", wait.as_secs(), failure.reason()));
+        }
     }
 
     /// Says a sentence to a person.
