@@ -80,7 +80,8 @@ impl Downloader<'_> {
             .iter()
             .map(|file| file.path_below(&self.cache.snapshot(self.commit)))
             .collect::<Result<_>>()?;
-        self.check_space(n_bytes)?;
+        let here = files.iter().map(|file| self.continued_bytes(file)).fold(0, u64::saturating_add);
+        self.check_space(n_bytes.saturating_sub(here))?;
         if files.len() > 1 || n_bytes > QUIET_BYTES {
             let count = if files.len() == 1 { "1 file".into() } else { format!("{} files", files.len()) };
             self.http.say(&format!("downloading {count} ({}) of {}", BinaryBytes(n_bytes), self.request));
@@ -90,6 +91,12 @@ impl Downloader<'_> {
             self.download(file, target, &mut progress)?;
         }
         Ok(())
+    }
+
+    /// The bytes of a file that an earlier download left.
+    fn continued_bytes(&self, file: &ListedFile) -> u64 {
+        let partial = partial_path(&self.cache.blob(self.commit, file), "");
+        std::fs::metadata(partial).map_or(0, |metadata| metadata.len().min(file.size))
     }
 
     fn check_space(&self, n_bytes: u64) -> Result<()> {
@@ -125,7 +132,7 @@ impl Downloader<'_> {
         if !has_size(&blob, file.size) {
             // Without a lock another process may write the same file.
             let own = if lock.is_some() { String::new() } else { format!(".{}", std::process::id()) };
-            let partial = PathBuf::from(format!("{}{own}.incomplete", blob.display()));
+            let partial = partial_path(&blob, &own);
             self.fetch(file, &partial, progress)?;
             std::fs::rename(&partial, &blob).map_err(|error| storage_error(&blob, "write", &error))?;
         }
@@ -235,6 +242,13 @@ impl Downloader<'_> {
     }
 }
 
+/// The file that a content is downloaded to, as other libraries name it.
+fn partial_path(blob: &Path, own: &str) -> PathBuf {
+    let mut name = blob.as_os_str().to_owned();
+    name.push(format!("{own}.incomplete"));
+    name.into()
+}
+
 /// How far the download of some files is.
 struct Progress {
     done: u64,
@@ -280,7 +294,8 @@ fn link(blob: &Path, target: &Path, name: &str) -> std::io::Result<()> {
         let up = "../".repeat(name.split('/').count() + 1);
         let file = blob.file_name().unwrap_or_default().to_string_lossy();
         // Made under another name, so that a reader never misses the file.
-        let fresh = PathBuf::from(format!("{}.{}.link", blob.display(), std::process::id()));
+        let mut fresh = blob.as_os_str().to_owned();
+        fresh.push(format!(".{}.link", std::process::id()));
         let _ = std::fs::remove_file(&fresh);
         match std::os::unix::fs::symlink(format!("{up}blobs/{file}"), &fresh) {
             Ok(()) => return std::fs::rename(&fresh, target),

@@ -470,6 +470,15 @@ mod tests {
         assert!(received > 0 && received < 4000);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_link_is_read_without_a_panic(text in r"[ -~]{0,40}|<[ -~]{0,20}>; rel=next") {
+            let headers = [(LINK, HeaderValue::from_str(&text).unwrap())].into_iter().collect();
+            let next = next_page(&headers, &Url::parse("https://host/a").unwrap());
+            proptest::prop_assert!(next.is_none_or(|url| url.password().is_none() && url.has_host()));
+        }
+    }
+
     #[test]
     fn a_part_must_begin_where_the_file_ends() {
         let is_rest = |text: &str| {

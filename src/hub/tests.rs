@@ -421,6 +421,21 @@ fn a_busy_hub_is_waited_for_as_long_as_it_asks() {
 }
 
 #[test]
+fn several_files_are_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|request, _| model_answer(request, &["a.txt", "b.txt", "c.json"]));
+    let (hub, said) = noticing(config(&server.address, folder.path()));
+    hub.files(RepoKind::Model, "o/m", "main", "*.json").unwrap();
+    assert!(said.lock().unwrap().is_empty(), "one small file is no news");
+    let names = hub.names(RepoKind::Model, "o/m", "main", "*.txt").unwrap();
+    assert_eq!(names, ["a.txt", "b.txt"]);
+    hub.files(RepoKind::Model, "o/m", "main", "*.txt").unwrap();
+    assert_eq!(*said.lock().unwrap(), ["downloading 2 files (10 B) of model o/m"]);
+    let known = offline(folder.path());
+    assert_eq!(known.names(RepoKind::Model, "o/m", "main", "*.txt").unwrap(), names);
+}
+
+#[test]
 fn a_part_of_the_files_is_no_whole_cache() {
     let cache = tempfile::tempdir().unwrap();
     let two = r#"[{"type":"file","size":20,"path":"data/train-0.parquet"},
