@@ -117,10 +117,10 @@ impl RepoCache {
 
     /// Keeps the hub's listing of a commit.
     pub fn write_listing(&self, commit: &str, listing: &Listing) -> Result<()> {
-        let path = self.listing_path(commit);
-        if path.exists() {
+        if self.listing(commit).is_some() {
             return Ok(());
         }
+        let path = self.listing_path(commit);
         create_folder(path.parent().unwrap_or(&self.folder))?;
         write_whole(&path, listing.to_json()?.as_bytes())
     }

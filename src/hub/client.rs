@@ -29,8 +29,10 @@ const PATIENCE_WITH_CACHE: Duration = Duration::from_secs(2);
 const OUTAGE: Duration = Duration::from_secs(60);
 /// Pages of a listing; the hub has a thousand files a page.
 const MAX_PAGES: usize = 1000;
-/// Entries of a listing.
-const MAX_ENTRIES: usize = 1_000_000;
+/// Bytes of the names in a listing.
+const MAX_LISTING_BYTES: usize = 256 << 20;
+/// Time for a listing.
+const MAX_LISTING_TIME: Duration = Duration::from_secs(600);
 
 /// The hub and its cache on this machine. It remembers what the hub has answered, and its clones do too.
 #[derive(Clone)]
@@ -49,10 +51,19 @@ struct Memory {
     commits: BTreeMap<String, String>,
     /// Listing of each repository and commit.
     listings: BTreeMap<String, Arc<Listing>>,
-    /// The last time that the hub did not answer.
-    outage: Option<(Instant, Failure)>,
+    /// When the hub did not answer: in general, or for a repository.
+    outages: BTreeMap<String, Outage>,
     /// What was said about each repository.
     said: BTreeSet<String>,
+}
+
+/// A request that the hub did not answer.
+#[derive(Clone)]
+struct Outage {
+    at: Instant,
+    /// How long it was tried.
+    patience: Duration,
+    failure: Failure,
 }
 
 /// What a search for files found.
@@ -205,9 +216,9 @@ impl Hub {
         let missing: Vec<&ListedFile> = files.iter().copied().filter(is_missing).collect();
         let is_new = !missing.is_empty();
         if is_new {
-            let retry_delay = self.config.retry_delay;
+            let HubConfig { retry_delay, patience, .. } = self.config;
             let http = &*self.http(request)?;
-            Downloader { http, cache: &cache, request, commit: &commit, retry_delay }
+            Downloader { http, cache: &cache, request, commit: &commit, retry_delay, patience }
                 .download_all(&missing)?;
         }
         // A cache that is only read serves as it is.
@@ -262,13 +273,16 @@ impl Hub {
         let mut url = api_address(&http, request, ["tree", commit]);
         url.set_query(Some("recursive=true"));
         let (mut next, mut seen, mut entries) = (Some(url), BTreeSet::new(), Vec::new());
+        let (mut n_bytes, began) = (0, Instant::now());
         while let Some(url) = next {
             let is_new = seen.insert(url.to_string());
-            if !is_new || seen.len() > MAX_PAGES || entries.len() > MAX_ENTRIES {
+            let is_long = n_bytes > MAX_LISTING_BYTES || began.elapsed() > MAX_LISTING_TIME;
+            if !is_new || is_long || seen.len() > MAX_PAGES {
                 return Err(Failure::Malformed("its list of files does not end".into()).into());
             }
             let page: Vec<Entry>;
             (page, next) = self.ask(&http, &url, request)?;
+            n_bytes += page.iter().map(Entry::n_bytes).sum::<usize>();
             entries.extend(page);
         }
         Ok(Listing::new(entries))
@@ -281,18 +295,24 @@ impl Hub {
         url: &Url,
         request: FileRequest<'_>,
     ) -> std::result::Result<(T, Option<Url>), Failure> {
-        if let Some((at, failure)) = &self.memory().outage
-            && at.elapsed() < OUTAGE
-        {
-            return Err(failure.clone());
-        }
         let has_cache = self.repo_cache(request).find(request).is_ok();
         let patience = if has_cache { PATIENCE_WITH_CACHE } else { self.config.patience };
-        let answer = http.json(url, patience.min(self.config.patience));
+        let patience = patience.min(self.config.patience);
+        // No connection concerns all repositories, a refusal the one.
+        let keys = [String::new(), request.to_string()];
+        for outage in keys.iter().filter_map(|key| self.memory().outages.get(key).cloned()) {
+            if outage.at.elapsed() < OUTAGE && outage.patience >= patience {
+                return Err(outage.failure);
+            }
+        }
+        let answer = http.json(url, patience);
         if let Err(failure) = &answer
             && failure.is_temporary()
         {
-            self.memory().outage = Some((Instant::now(), failure.clone()));
+            let [all, one] = keys;
+            let key = if matches!(failure, Failure::Unreachable(_)) { all } else { one };
+            let outage = Outage { at: Instant::now(), patience, failure: failure.clone() };
+            self.memory().outages.insert(key, outage);
         }
         answer
     }

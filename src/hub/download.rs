@@ -20,7 +20,9 @@ use crate::disk::{create_folder, free_bytes, storage_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Attempts to download one file that bring nothing.
-const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 5;
+/// Attempts to download a file whose content is wrong.
+const MAX_WRONG: u32 = 2;
 /// Bytes after which an attempt has brought something.
 const SOME_BYTES: u64 = 1 << 20;
 /// Downloads of more bytes than this are announced.
@@ -63,8 +65,10 @@ pub struct Downloader<'a> {
     pub request: FileRequest<'a>,
     /// The commit.
     pub commit: &'a str,
-    /// Wait between two attempts.
+    /// Wait before the second attempt; it doubles each time.
     pub retry_delay: Duration,
+    /// How long the hub may bring nothing.
+    pub patience: Duration,
 }
 
 impl Downloader<'_> {
@@ -76,7 +80,8 @@ impl Downloader<'_> {
             .iter()
             .map(|file| file.path_below(&self.cache.snapshot(self.commit)))
             .collect::<Result<_>>()?;
-        self.check_space(n_bytes)?;
+        let here = files.iter().map(|file| self.continued_bytes(file)).fold(0, u64::saturating_add);
+        self.check_space(n_bytes.saturating_sub(here))?;
         if files.len() > 1 || n_bytes > QUIET_BYTES {
             let count = if files.len() == 1 { "1 file".into() } else { format!("{} files", files.len()) };
             self.http.say(&format!("downloading {count} ({}) of {}", BinaryBytes(n_bytes), self.request));
@@ -86,6 +91,12 @@ impl Downloader<'_> {
             self.download(file, target, &mut progress)?;
         }
         Ok(())
+    }
+
+    /// The bytes of a file that an earlier download left.
+    fn continued_bytes(&self, file: &ListedFile) -> u64 {
+        let partial = partial_path(&self.cache.blob(self.commit, file), "");
+        std::fs::metadata(partial).map_or(0, |metadata| metadata.len().min(file.size))
     }
 
     fn check_space(&self, n_bytes: u64) -> Result<()> {
@@ -121,7 +132,7 @@ impl Downloader<'_> {
         if !has_size(&blob, file.size) {
             // Without a lock another process may write the same file.
             let own = if lock.is_some() { String::new() } else { format!(".{}", std::process::id()) };
-            let partial = PathBuf::from(format!("{}{own}.incomplete", blob.display()));
+            let partial = partial_path(&blob, &own);
             self.fetch(file, &partial, progress)?;
             std::fs::rename(&partial, &blob).map_err(|error| storage_error(&blob, "write", &error))?;
         }
@@ -136,7 +147,7 @@ impl Downloader<'_> {
         progress: &mut Progress,
     ) -> std::result::Result<(), Trouble> {
         let url = self.address(&file.name);
-        let (mut attempt, before) = (0, progress.done);
+        let (mut attempt, mut since, before) = (0, Instant::now(), progress.done);
         loop {
             let (mut content, have) = open_partial(partial, file)?;
             progress.done = before + have;
@@ -157,11 +168,19 @@ impl Downloader<'_> {
                 Err(failure) => failure,
             };
             let length = content.metadata().map_or(0, |metadata| metadata.len());
-            attempt = if length >= have.saturating_add(SOME_BYTES) { 1 } else { attempt + 1 };
-            if !failure.is_temporary() || attempt >= MAX_ATTEMPTS {
+            attempt += 1;
+            if length >= have.saturating_add(SOME_BYTES) {
+                (attempt, since) = (1, Instant::now());
+            }
+            let most = if matches!(failure, Failure::Wrong(_)) { MAX_WRONG } else { MAX_ATTEMPTS };
+            let wait = self.retry_delay * 2u32.pow(attempt.min(MAX_ATTEMPTS));
+            let wait = failure.retry_after().unwrap_or(wait).max(wait);
+            let is_over = attempt >= most || since.elapsed().saturating_add(wait) > self.patience;
+            if is_over || !failure.is_temporary() {
                 return Err(Trouble::File(file.name.clone(), failure));
             }
-            self.http.pause(self.retry_delay * attempt)?;
+            self.http.announce_wait(wait, &failure);
+            self.http.pause(wait)?;
         }
     }
 
@@ -191,7 +210,7 @@ impl Downloader<'_> {
             return Ok(());
         }
         std::fs::remove_file(partial)?;
-        Err(Failure::Incomplete("its content has another SHA-256 than the listing".into()))
+        Err(Failure::Wrong("its content has another SHA-256 than the listing".into()))
     }
 
     /// Waits until no other process downloads the same content. None where files cannot be locked.
@@ -221,6 +240,13 @@ impl Downloader<'_> {
             }
         }
     }
+}
+
+/// The file that a content is downloaded to, as other libraries name it.
+fn partial_path(blob: &Path, own: &str) -> PathBuf {
+    let mut name = blob.as_os_str().to_owned();
+    name.push(format!("{own}.incomplete"));
+    name.into()
 }
 
 /// How far the download of some files is.
@@ -268,7 +294,8 @@ fn link(blob: &Path, target: &Path, name: &str) -> std::io::Result<()> {
         let up = "../".repeat(name.split('/').count() + 1);
         let file = blob.file_name().unwrap_or_default().to_string_lossy();
         // Made under another name, so that a reader never misses the file.
-        let fresh = PathBuf::from(format!("{}.{}.link", blob.display(), std::process::id()));
+        let mut fresh = blob.as_os_str().to_owned();
+        fresh.push(format!(".{}.link", std::process::id()));
         let _ = std::fs::remove_file(&fresh);
         match std::os::unix::fs::symlink(format!("{up}blobs/{file}"), &fresh) {
             Ok(()) => return std::fs::rename(&fresh, target),

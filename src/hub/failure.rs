@@ -22,8 +22,10 @@ pub enum Failure {
     },
     /// An answer that is not in the expected format.
     Malformed(String),
-    /// The bytes of a file are not those of the listing.
+    /// A part of a file's bytes came.
     Incomplete(String),
+    /// The bytes of a file are not those of the listing.
+    Wrong(String),
     /// The disk refuses.
     Disk(String),
 }
@@ -41,7 +43,7 @@ impl Failure {
     /// Whether the same request may succeed in a while.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Incomplete(_) => true,
+            Self::Unreachable(_) | Self::Incomplete(_) | Self::Wrong(_) => true,
             // The address at another server is valid for some minutes only: a new one comes with the next
             // try.
             Self::Status { status, host, .. } => {
@@ -69,11 +71,15 @@ impl Failure {
         match self {
             Self::Interrupted => "interrupted".into(),
             Self::Status { status, host: Some(host), .. } => format!("{host} answered {status}"),
+            Self::Status { status: 429, retry_after: Some(wait), .. } => {
+                format!("it answered 429, too many requests, and asks to wait {} seconds", wait.as_secs())
+            }
             Self::Status { status: 429, .. } => "it answered 429, too many requests".into(),
             Self::Status { status, .. } => format!("it answered {status}"),
             Self::Unreachable(reason)
             | Self::Malformed(reason)
             | Self::Incomplete(reason)
+            | Self::Wrong(reason)
             | Self::Disk(reason) => reason.clone(),
         }
     }

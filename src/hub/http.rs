@@ -31,6 +31,8 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Time for an answer that is no file, however steadily it drips.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(120);
+/// Bytes of a file that come at least in six time-outs: a server that drips is silent.
+const MIN_BYTES: u64 = 16 << 10;
 /// A wait that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Characters of the reason for which an answer cannot be read.
@@ -183,12 +185,16 @@ impl Http {
         if let Some(length) =
             response.content_length().filter(|length| have.checked_add(*length) != Some(size))
         {
-            return Err(Failure::Incomplete(format!(
-                "got an answer of {length} bytes, expected {}",
-                size - have
-            )));
+            return Err(Failure::Wrong(format!("got an answer of {length} bytes, expected {}", size - have)));
         }
+        let (mut since, mut at) = (Instant::now(), have);
         loop {
+            if since.elapsed() > self.limits.timeout * 6 {
+                if have < at + MIN_BYTES {
+                    return Err(Failure::Unreachable("the bytes come too slowly".into()));
+                }
+                (since, at) = (Instant::now(), have);
+            }
             let chunk = match self.within(self.limits.timeout, response.chunk()).await? {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
@@ -197,7 +203,7 @@ impl Http {
             have += chunk.len() as u64;
             if have > size {
                 file.set_len(0)?;
-                return Err(Failure::Incomplete(format!("got more than the {size} bytes of the listing")));
+                return Err(Failure::Wrong(format!("got more than the {size} bytes of the listing")));
             }
             file.write_all(&chunk)?;
             received(chunk.len() as u64);
@@ -287,9 +293,7 @@ impl Http {
             if is_over || !failure.is_temporary() {
                 return Err(failure);
             }
-            if wait >= LONG_WAIT {
-                self.say(&format!("waiting {} seconds for the hub: {}", wait.as_secs(), failure.reason()));
-            }
+            self.announce_wait(wait, &failure);
             self.sleep(wait).await?;
             delay = delay.saturating_mul(2);
         }
@@ -328,6 +332,13 @@ impl Http {
     /// An error once the program is to stop.
     pub fn check_stop(&self) -> Result<(), Failure> {
         if (self.stop)() { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+
+    /// Says why the program waits, if it is for long.
+    pub fn announce_wait(&self, wait: Duration, failure: &Failure) {
+        if wait >= LONG_WAIT {
+            self.say(&format!("waiting {} seconds for the hub: {}", wait.as_secs(), failure.reason()));
+        }
     }
 
     /// Says a sentence to a person.
@@ -382,6 +393,7 @@ fn continues_at(headers: &HeaderMap, have: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::loopback::{Response, Server};
     use super::*;
 
     fn http(endpoint: &str, token: Option<&str>) -> Result<Http, String> {
@@ -437,6 +449,33 @@ mod tests {
             "<file:///etc>; rel=\"next\"",
         ] {
             assert_eq!(next(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_drips_is_left() {
+        let server =
+            Server::start(|_, _| Response { drip: Duration::from_millis(5), ..Response::ok([0; 4000]) });
+        let limits = Limits { timeout: Duration::from_millis(50), retries: 0, retry_delay: Duration::ZERO };
+        let hub =
+            Http::new(&server.address, None, limits, Arc::new(|| false), Arc::new(|_: &str| {})).unwrap();
+        let mut received = 0;
+        let failure = hub
+            .fetch(&hub.url(["a"]), &mut tempfile::tempfile().unwrap(), 0, 4000, &mut |n| received += n)
+            .unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Unreachable(reason) if reason.ends_with("too slowly")),
+            "{failure:?}"
+        );
+        assert!(received > 0 && received < 4000);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_link_is_read_without_a_panic(text in r"[ -~]{0,40}|<[ -~]{0,20}>; rel=next") {
+            let headers = [(LINK, HeaderValue::from_str(&text).unwrap())].into_iter().collect();
+            let next = next_page(&headers, &Url::parse("https://host/a").unwrap());
+            proptest::prop_assert!(next.is_none_or(|url| url.password().is_none() && url.has_host()));
         }
     }
 

@@ -55,6 +55,18 @@ struct LargeFile {
     size: Option<u64>,
 }
 
+impl Entry {
+    /// About the bytes that it takes in memory.
+    pub fn n_bytes(&self) -> usize {
+        let hash = |hash: &Option<String>| hash.as_ref().map_or(0, String::len);
+        size_of::<Self>()
+            + self.kind.len()
+            + self.path.len()
+            + hash(&self.oid)
+            + self.lfs.as_ref().map_or(0, |large| hash(&large.oid))
+    }
+}
+
 impl Listing {
     /// The files among the entries.
     pub fn new(entries: impl IntoIterator<Item = Entry>) -> Self {

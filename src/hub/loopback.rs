@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A request that the server received.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Response {
     pub without_length: bool,
     /// Accept the request and never answer.
     pub silent: bool,
+    /// Wait so long after each byte of the body.
+    pub drip: Duration,
 }
 
 impl Response {
@@ -88,7 +91,16 @@ impl Server {
                     silent.push(stream);
                     continue;
                 }
-                let _ = stream.write_all(&bytes(&request, &response));
+                let bytes = bytes(&request, &response);
+                let n_drips = if response.drip.is_zero() { 0 } else { response.body.len() };
+                let (first, drips) = bytes.split_at(bytes.len() - n_drips);
+                let _ = stream.write_all(first);
+                for byte in drips {
+                    if stream.write_all(&[*byte]).is_err() {
+                        break;
+                    }
+                    std::thread::sleep(response.drip);
+                }
             }
         });
         Self { address, requests }

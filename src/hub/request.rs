@@ -124,6 +124,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_name_leaves_its_folder(name in r"([./\\\PC]|\.\./){0,12}") {
+            use std::path::{Component, Path};
+            let joined = Path::new("/cache/snapshot").join(&name);
+            let below = joined.strip_prefix("/cache/snapshot").ok();
+            let is_below = below.is_some_and(|path| {
+                let mut parts = path.components();
+                path.file_name().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+            });
+            proptest::prop_assert!(is_below || !stays_inside(&name));
+        }
+    }
+
     #[test]
     fn a_commit_is_a_full_hash() {
         assert!(is_commit(&"0123456789abcdef".repeat(3)[..40]));

@@ -96,14 +96,12 @@ fn is_true(value: &str) -> bool {
 /// An address without what may be secret in it: name and password, query and fragment. Also where it is no
 /// address.
 pub fn shown_address(address: &str) -> String {
-    let address = address.split(['?', '#']).next().unwrap_or_default();
-    match address.rsplit_once('@') {
-        None => address.into(),
-        Some((before, host)) => match before.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}://{host}"),
-            None => host.into(),
-        },
-    }
+    // A password may hold what ends an address.
+    let is_scheme = |(scheme, _): &(&str, &str)| ["http", "https"].contains(scheme);
+    let (scheme, rest) = address.split_once("://").filter(is_scheme).unwrap_or(("", address));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { host.into() } else { format!("{scheme}://{host}") }
 }
 
 #[cfg(test)]
@@ -186,6 +184,14 @@ mod tests {
             ("https://me:open@sesame@host#a", "https://host"),
         ] {
             assert_eq!(shown_address(address), shown);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_password_is_shown(scheme in "(https?://)?", name in "[a-z]{0,3}", password in "[A-Z?#@/:]{1,12}") {
+            let shown = shown_address(&format!("{scheme}{name}:{password}@host.example/hf"));
+            proptest::prop_assert!(!shown.contains(|c: char| c.is_ascii_uppercase()), "{}", shown);
         }
     }
 }

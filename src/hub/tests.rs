@@ -388,6 +388,54 @@ fn a_hub_that_refuses_or_is_silent_does_not_matter_to_a_whole_cache() {
 }
 
 #[test]
+fn an_outage_of_one_repository_is_none_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(|_| None);
+    train_files(&hub(&server.address, folder.path())).unwrap();
+    std::fs::remove_dir_all(folder.path().join("datasets--o--n/.electra-lab")).unwrap();
+    let server = Server::start(|request, address| match request.path.as_str() {
+        path if path.starts_with("/api/datasets/o/n/tree") => Response::error(503, ""),
+        path if path.contains("/o/m/") => model_answer(request, &["config.json"]),
+        _ => normal_answer(request, address, COMMIT),
+    });
+    let (hub, said) = noticing(config(&server.address, folder.path()));
+    train_files(&hub).unwrap();
+    assert_eq!(said.lock().unwrap().len(), 1);
+    hub.files(RepoKind::Model, "o/m", "main", "config.json").unwrap();
+}
+
+#[test]
+fn a_busy_hub_is_waited_for_as_long_as_it_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Mutex::new(std::collections::BTreeSet::new());
+    // The first request for each thing is refused for a second.
+    let server =
+        Server::start(move |request, address| match asked.lock().unwrap().insert(request.path.clone()) {
+            true => Response::error(429, "").header("Retry-After: 1"),
+            false => normal_answer(request, address, COMMIT),
+        });
+    let patience = Duration::from_secs(30);
+    let began = Instant::now();
+    train_files(&Hub::new(HubConfig { patience, ..config(&server.address, folder.path()) })).unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(3));
+}
+
+#[test]
+fn several_files_are_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|request, _| model_answer(request, &["a.txt", "b.txt", "c.json"]));
+    let (hub, said) = noticing(config(&server.address, folder.path()));
+    hub.files(RepoKind::Model, "o/m", "main", "*.json").unwrap();
+    assert!(said.lock().unwrap().is_empty(), "one small file is no news");
+    let names = hub.names(RepoKind::Model, "o/m", "main", "*.txt").unwrap();
+    assert_eq!(names, ["a.txt", "b.txt"]);
+    hub.files(RepoKind::Model, "o/m", "main", "*.txt").unwrap();
+    assert_eq!(*said.lock().unwrap(), ["downloading 2 files (10 B) of model o/m"]);
+    let known = offline(folder.path());
+    assert_eq!(known.names(RepoKind::Model, "o/m", "main", "*.txt").unwrap(), names);
+}
+
+#[test]
 fn a_part_of_the_files_is_no_whole_cache() {
     let cache = tempfile::tempdir().unwrap();
     let two = r#"[{"type":"file","size":20,"path":"data/train-0.parquet"},

@@ -200,6 +200,26 @@ fn doctor_shows_what_is_used_and_no_secret() {
     }
 }
 
+#[test]
+fn a_time_limit_ends_a_download() {
+    let folder = tempfile::tempdir().unwrap();
+    write_experiment(folder.path(), 5);
+    // The operating system accepts the connection; nobody answers.
+    let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = electra_lab(folder.path());
+    command.args(["run", "test.yaml", "--device", "cpu", "--max-seconds", "1"]);
+    command.args(["--set", "data={ kind: hub, repo: o/n, tokenizer: { kind: own, size: 200 } }"]);
+    command.env("HF_ENDPOINT", format!("http://{}", hub.local_addr().unwrap()));
+    command.env("HF_HUB_CACHE", folder.path().join("hub")).env_remove("HF_HUB_OFFLINE");
+    command.env("HF_HUB_DOWNLOAD_TIMEOUT", "600");
+    let began = std::time::Instant::now();
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("interrupted while downloading"), "{stderr}");
+    assert!(began.elapsed().as_secs() < 60);
+}
+
 /// Starts a long run and waits until its first trial has written metrics.
 #[cfg(unix)]
 fn start_long_run(folder: &Path) -> std::process::Child {
