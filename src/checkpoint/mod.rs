@@ -2,8 +2,8 @@
 //!
 //! `config.rs` reads and writes config.json, `names.rs` maps their tensors to our parameters, `weights.rs`
 //! reads the weight files (`pytorch.rs` with `pickle.rs` those of PyTorch), `read.rs` builds networks from a
-//! folder, `write.rs` writes one, and `of_trial.rs` splits a trial's networks into published models. Must never: run pickled code, or identify a tensor by its
-//! position.
+//! folder, `write.rs` writes one, and `of_trial.rs` splits a trial's networks into published models. Must
+//! never: run pickled code, or identify a tensor by its position.
 
 mod config;
 #[cfg(test)]

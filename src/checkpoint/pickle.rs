@@ -157,10 +157,9 @@ impl Machine {
     }
 
     fn append(&mut self, ids: Vec<Id>) -> Result<()> {
-        match self.last()? {
-            Value::List(list) => list.extend(ids),
-            // A set or an object of another class: nothing of it is used.
-            _ => {}
+        // Of a set, or an object of another class, nothing is used.
+        if let Value::List(list) = self.last()? {
+            list.extend(ids);
         }
         Ok(())
     }
@@ -203,30 +202,6 @@ impl Machine {
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_mark()?),
-            b'N' | 0x88 | 0x89 => self.push(Value::Other)?,
-            b'G' => {
-                bytes.take(8)?;
-                self.push(Value::Other)?;
-            }
-            b'K' => self.push_int(bytes, 1)?,
-            b'M' => self.push_int(bytes, 2)?,
-            b'J' => {
-                let value = bytes.number(4)? as u32;
-                self.push(Value::Int(i64::from(value.cast_signed())))?;
-            }
-            0x8a => self.push_long(bytes, 1)?,
-            0x8b => self.push_long(bytes, 4)?,
-            b'X' => self.push_text(bytes, 4)?,
-            0x8c | b'U' => self.push_text(bytes, 1)?,
-            0x8d => self.push_text(bytes, 8)?,
-            b'T' => self.push_text(bytes, 4)?,
-            b'C' => self.push_bytes(bytes, 1)?,
-            b'B' => self.push_bytes(bytes, 4)?,
-            0x8e => self.push_bytes(bytes, 8)?,
-            b')' => self.push(Value::Tuple(Vec::new()))?,
-            b']' => self.push(Value::List(Vec::new()))?,
-            b'}' => self.push(Value::Dict(Vec::new()))?,
-            0x8f => self.push(Value::Other)?,
             0x85 => self.tuple(1)?,
             0x86 => self.tuple(2)?,
             0x87 => self.tuple(3)?,
@@ -276,9 +251,39 @@ impl Machine {
             b'q' => self.put_at(bytes, 1)?,
             b'r' => self.put_at(bytes, 4)?,
             0x94 => self.put(self.memo.len() as u64)?,
-            code => return Err(format!("its instruction {code:#04x} is not known")),
+            code => self.push_constant(code, bytes)?,
         }
         Ok(false)
+    }
+
+    fn push_constant(&mut self, code: u8, bytes: &mut Bytes) -> Result<()> {
+        match code {
+            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            b'G' => {
+                bytes.take(8)?;
+                self.push(Value::Other)
+            }
+            b'K' => self.push_int(bytes, 1),
+            b'M' => self.push_int(bytes, 2),
+            b'J' => {
+                let value = bytes.number(4)? as u32;
+                self.push(Value::Int(i64::from(value.cast_signed())))
+            }
+            0x8a => self.push_long(bytes, 1),
+            0x8b => self.push_long(bytes, 4),
+            b'X' => self.push_text(bytes, 4),
+            0x8c | b'U' => self.push_text(bytes, 1),
+            0x8d => self.push_text(bytes, 8),
+            b'T' => self.push_text(bytes, 4),
+            b'C' => self.push_bytes(bytes, 1),
+            b'B' => self.push_bytes(bytes, 4),
+            0x8e => self.push_bytes(bytes, 8),
+            b')' => self.push(Value::Tuple(Vec::new())),
+            b']' => self.push(Value::List(Vec::new())),
+            b'}' => self.push(Value::Dict(Vec::new())),
+            0x8f => self.push(Value::Other),
+            code => Err(format!("its instruction {code:#04x} is not known")),
+        }
     }
 
     fn push_int(&mut self, bytes: &mut Bytes, n: usize) -> Result<()> {
@@ -340,8 +345,8 @@ impl Pickle {
         ids.iter().map(|&id| self.text(id)).collect()
     }
 
-    /// The tensors of a state dictionary, which may be an entry `state_dict` or `model` of a larger one. Other
-    /// entries are skipped.
+    /// The tensors of a state dictionary, which may be an entry `state_dict` or `model` of a larger one.
+    /// Other entries are skipped.
     ///
     /// # Errors
     /// There are none, or the description of one is not understood.

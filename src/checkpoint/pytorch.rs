@@ -1,5 +1,5 @@
-//! pytorch_model.bin: a zip archive, or the format of PyTorch before 1.6, which the first published checkpoints
-//! still have.
+//! pytorch_model.bin: a zip archive, or the format of PyTorch before 1.6, which the first published
+//! checkpoints still have.
 //!
 //! The archive has a pickle that describes the tensors, and an entry for each storage. The old format is a
 //! sequence of pickles (a magic number, a version, facts about the machine, the state dictionary, the keys of
@@ -24,8 +24,8 @@ const PICKLE: &str = "data.pkl";
 /// skipped.
 ///
 /// # Errors
-/// The reason as text: the file has another format, is damaged or truncated, or describes tensors that it does
-/// not have.
+/// The reason as text: the file has another format, is damaged or truncated, or describes tensors that it
+/// does not have.
 pub fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     match file.strip_prefix(MAGIC) {
         Some(rest) => of_old_format(Bytes(rest)),

@@ -1,6 +1,6 @@
 //! `electra-lab evaluate`: fine-tunes and scores a published checkpoint.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -70,7 +70,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     let tasks = arguments.tasks.iter().map(|word| task(word)).collect::<Result<Vec<_>>>()?;
     // A missing model is an error before anything is written.
     model_folder(&arguments.model, &arguments.revision, &DataEnv::new(arguments.offline)?)?;
-    let name = experiment_name(arguments);
+    let name = experiment_name(&arguments.results.results, &arguments.model, &arguments.revision);
     let folder = arguments.results.results.join(&name);
     create_folder(&folder)?;
     let path: PathBuf = folder.join(EVALUATION_FILE);
@@ -98,14 +98,11 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     Ok(code)
 }
 
-/// The model's last name, or that with a hash if the results have another model of that name.
-fn experiment_name(arguments: &EvaluateArguments) -> String {
-    let name = evaluation_name(&arguments.model);
-    let earlier = arguments.results.results.join(&name).join(EVALUATION_FILE);
-    match std::fs::read_to_string(earlier) {
-        Ok(text) if !is_evaluation_of(&text, &arguments.model, &arguments.revision) => {
-            distinct_evaluation_name(&arguments.model, &arguments.revision)
-        }
+/// The model's last name, or that with a hash if `results` have another model of that name.
+fn experiment_name(results: &Path, model: &str, revision: &str) -> String {
+    let name = evaluation_name(model);
+    match std::fs::read_to_string(results.join(&name).join(EVALUATION_FILE)) {
+        Ok(text) if !is_evaluation_of(&text, model, revision) => distinct_evaluation_name(model, revision),
         Ok(_) | Err(_) => name,
     }
 }
@@ -115,4 +112,27 @@ fn task(word: &str) -> Result<TaskName> {
         let known = TaskName::ALL.map(TaskName::as_str).join(", ");
         Error::new(ErrorKind::Spec, format!("--tasks {word}: no such task"), format!("use {known}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_model_of_a_name_has_an_experiment_of_its_own() {
+        let results = tempfile::tempdir().unwrap();
+        let name = |model| experiment_name(results.path(), model, "main");
+        let write = |name: &str, model| {
+            let folder = results.path().join(name);
+            create_folder(&folder).unwrap();
+            let text = evaluation_file(name, model, "main", &[TaskName::Cola], 3);
+            std::fs::write(folder.join(EVALUATION_FILE), text).unwrap();
+        };
+        assert_eq!(name("run-a/best"), "evaluate-best");
+        write("evaluate-best", "run-a/best");
+        let second = name("run-b/best");
+        assert!(second.starts_with("evaluate-best-"), "{second}");
+        write(&second, "run-b/best");
+        assert_eq!((name("run-a/best"), name("run-b/best")), ("evaluate-best".into(), second));
+    }
 }

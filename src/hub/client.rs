@@ -9,8 +9,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-
 use super::cache::{CacheMiss, RepoCache};
 use super::config::HubConfig;
 use super::download::{Downloader, Trouble};
@@ -71,11 +69,6 @@ enum Search {
     Found(HubFiles),
     /// The revision is there and no file matches: the error of who needs one.
     NoMatch(Error),
-}
-
-#[derive(Deserialize)]
-struct RevisionAnswer {
-    sha: Option<String>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -241,9 +234,8 @@ impl Hub {
             return Ok(commit.clone());
         }
         let http = self.http(request)?;
-        let url = api_address(&http, request, ["revision", request.revision]);
-        let answer: RevisionAnswer = self.ask(&http, &url, request)?.0;
-        let commit = answer.sha.ok_or_else(|| Failure::Malformed("it names no commit".into()))?;
+        let named = self.patiently(request, |patience| http.commit(request, patience))?;
+        let commit = named.ok_or_else(|| Failure::Malformed("it names no commit".into()))?;
         // It becomes the name of a folder.
         if !is_commit(&commit) {
             let error = errors::unexpected_answer(request).because("what it names as the commit is none");
@@ -281,20 +273,19 @@ impl Hub {
                 return Err(Failure::Malformed("its list of files does not end".into()).into());
             }
             let page: Vec<Entry>;
-            (page, next) = self.ask(&http, &url, request)?;
+            (page, next) = self.patiently(request, |patience| http.json(&url, patience))?;
             n_bytes += page.iter().map(Entry::n_bytes).sum::<usize>();
             entries.extend(page);
         }
         Ok(Listing::new(entries))
     }
 
-    /// Asks the hub, unless it did not answer a moment ago.
-    fn ask<T: serde::de::DeserializeOwned>(
+    /// Asks the hub, with the patience that it is worth, unless it did not answer a moment ago.
+    fn patiently<T>(
         &self,
-        http: &Http,
-        url: &Url,
         request: FileRequest<'_>,
-    ) -> std::result::Result<(T, Option<Url>), Failure> {
+        ask: impl FnOnce(Duration) -> std::result::Result<T, Failure>,
+    ) -> std::result::Result<T, Failure> {
         let has_cache = self.repo_cache(request).find(request).is_ok();
         let patience = if has_cache { PATIENCE_WITH_CACHE } else { self.config.patience };
         let patience = patience.min(self.config.patience);
@@ -305,7 +296,7 @@ impl Hub {
                 return Err(outage.failure);
             }
         }
-        let answer = http.json(url, patience);
+        let answer = ask(patience);
         if let Err(failure) = &answer
             && failure.is_temporary()
         {

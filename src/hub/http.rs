@@ -20,8 +20,10 @@ use reqwest::{Client, Response};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
+use super::api::Api;
 use super::config::Notices;
 use super::failure::Failure;
+use super::request::FileRequest;
 
 /// How often a wait looks at the request to stop.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -59,6 +61,7 @@ pub struct Http {
     /// None only while it is dropped.
     runtime: Option<Runtime>,
     client: Client,
+    api: Api,
     /// Without a name and a password.
     endpoint: Url,
     authorization: Option<HeaderValue>,
@@ -93,13 +96,16 @@ impl Http {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err("it is no address of http or https".into());
         }
-        let client = Client::builder()
-            .user_agent(concat!("electra-lab/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(limits.timeout)
-            .http1_only()
-            .build()
-            .map_err(|error| super::failure::root_cause(&error.without_url()))?;
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("electra-lab/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(limits.timeout)
+                .http1_only()
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| super::failure::root_cause(&error.without_url()))
+        };
+        let client = build(builder().redirect(reqwest::redirect::Policy::none()))?;
         let authorization = match token {
             Some(token) => Some(header(&format!("Bearer {token}"))?),
             None => basic(&client, &url),
@@ -109,9 +115,12 @@ impl Http {
         let _ = url.set_password(None);
         url.set_query(None);
         url.set_fragment(None);
+        // reqwest drops this header where a redirect leads to another host.
+        let own: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
+        let api = Api::new(url.as_str(), token, build(builder().default_headers(own))?)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        Ok(Self { runtime: Some(runtime), client, endpoint: url, authorization, limits, stop, notices })
+        Ok(Self { runtime: Some(runtime), client, api, endpoint: url, authorization, limits, stop, notices })
     }
 
     /// An address of the hub. The segments are encoded, slashes too; none may be `.` or `..`.
@@ -121,6 +130,15 @@ impl Http {
             path.pop_if_empty().extend(segments);
         }
         url
+    }
+
+    /// The commit of the request's revision; None if the hub names none.
+    pub fn commit(&self, request: FileRequest<'_>, patience: Duration) -> Result<Option<String>, Failure> {
+        self.wait_for(
+            self.repeat(patience, async || {
+                self.within(self.limits.timeout, self.api.commit(request)).await?
+            }),
+        )
     }
 
     /// The JSON of an address, and the address of its next page.

@@ -90,3 +90,6 @@ pub fn tokenizer_files(repo: &str, revision: &str, env: &DataEnv) -> Result<HubF
     found.paths.extend(settings.into_iter().flat_map(|files| files.paths));
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,8 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
 const COMMON: [&str; 5] = ["error", "escape", "disk", "rng", "precision"];
 
 /// Text that may stand in some files only, with the beginnings of their paths. Tests are not exempt.
-const ONE_HOME: [(&str, &[&str]); 10] = [
+const ONE_HOME: [(&str, &[&str]); 11] = [
+    ("hf_hub", &["src/hub/"]),
     ("reqwest", &["src/hub/"]),
     ("plotters", &["src/report/plot"]),
     ("zip::write", &["src/tools/submission", "src/text/corpus/archive"]),

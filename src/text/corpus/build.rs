@@ -21,7 +21,7 @@ use crate::text::tokenizer::Tokenizer;
 /// The last document of every group of this size is held out.
 pub const HELD_OUT_EVERY: u64 = 100;
 
-/// A larger share of `[UNK]` among the tokens is said. English by BERT's vocabulary has less than a tenth of it.
+/// A larger share of `[UNK]` among the tokens is said.
 const SAID_UNKNOWN: f64 = 0.02;
 /// A larger share of `[UNK]` leaves nothing to learn.
 const MAX_UNKNOWN: f64 = 0.9;

@@ -11,12 +11,10 @@ use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, EncodeInput};
 
 use super::settings::SETTINGS_FILE;
+use super::special::SPECIAL;
 use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-
-/// The special tokens, in the order of their usual ids.
-pub(crate) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// The list of tokens, one per line, that a model's folder may have in place of tokenizer.json.
 pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
@@ -48,8 +46,8 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec()))
     }
 
-    /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json into `folder`, and vocab.txt if
-    /// BERT's rules say all the rest; `max_length` is the longest input of the model, in tokens.
+    /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json into `folder`, and vocab.txt
+    /// if BERT's rules say all the rest; `max_length` is the longest input of the model, in tokens.
     ///
     /// transformers' BERT classes make their tokenizer from the vocabulary and the options in
     /// tokenizer_config.json, whatever tokenizer.json says. So the options are written, and a tokenizer with

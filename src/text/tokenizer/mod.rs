@@ -7,6 +7,7 @@ mod files;
 mod open;
 mod own_vocabulary;
 mod settings;
+mod special;
 mod word_cache;
 mod wordpiece;
 

@@ -16,7 +16,7 @@ use tokenizers::{
     PreTokenizer, Trainer,
 };
 
-use super::files::SPECIAL;
+use super::special::SPECIAL;
 use super::wordpiece::uncased;
 use crate::disk::{create_folder, folder_of, write_whole};
 use crate::error::{Error, ErrorKind, Result};

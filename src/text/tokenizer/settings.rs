@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::{NormalizedString, Normalizer};
 
-use super::files::SPECIAL;
+use super::special::SPECIAL;
 use crate::disk::folder_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::git_lfs::refuse_pointer;
@@ -221,7 +221,7 @@ fn unreadable(path: &Path) -> Error {
 
 /// Refuses a vocabulary with many tokens that no text can become.
 fn check_reachable(tokens: &[String], normalizer: BertNormalizer, origin: &str) -> Result<()> {
-    let is_word = |token: &&String| !token.is_empty() && !(token.starts_with('[') && token.ends_with(']'));
+    let is_word = |token: &&String| !(token.is_empty() || token.starts_with('[') && token.ends_with(']'));
     let is_unreachable = |token: &&String| {
         let word = token.strip_prefix("##").unwrap_or(token);
         let mut normalized = NormalizedString::from(word);

@@ -13,8 +13,8 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{Model, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
-use super::files::SPECIAL;
 use super::settings::Settings;
+use super::special::SPECIAL;
 use super::word_cache::{WordCache, is_local};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::git_lfs::refuse_pointer;
@@ -58,8 +58,8 @@ pub type ByteRange = (usize, usize);
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`; any other name is read as a `vocab.txt`, where the id of a token is its line
-    /// number. A tokenizer_config.json beside it says how text is read with a `vocab.txt`, and must agree with
-    /// a `tokenizer.json`.
+    /// number. A tokenizer_config.json beside it says how text is read with a `vocab.txt`, and must agree
+    /// with a `tokenizer.json`.
     ///
     /// # Errors
     /// The file cannot be read or is no tokenizer; those of [`Settings`].

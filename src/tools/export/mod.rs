@@ -20,7 +20,7 @@ use super::probe::GENERATOR_FOLDER;
 use crate::checkpoint::{TrainedNetwork, TrainedNetworks};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::TrialSpec;
+use crate::experiment::{Control, TrialSpec};
 use crate::hub::DataEnv;
 use crate::model::EncoderNetwork;
 use crate::records::checkpoints::FINAL;
@@ -66,6 +66,10 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     if let Some(published) = &record.spec.published {
         let what = format!("trial {} evaluates the published checkpoint {}", record.id, published.model);
         return Err(Error::new(ErrorKind::Data, what, "export a trial that was pre-trained here"));
+    }
+    if record.spec.control == Some(Control::TextModels) {
+        let what = format!("trial {} is the control of word counts and has no networks", record.id);
+        return Err(Error::new(ErrorKind::Data, what, "export a trial that was pre-trained"));
     }
     let checkpoint = folder.checkpoints().join(FINAL);
     if !Checkpoint::is_there(&checkpoint) {

@@ -118,7 +118,7 @@ fn nothing_of_an_earlier_export_stays() {
     let checkpoint = TrialFolder::new(&results, "test", &single.id).checkpoints().join(FINAL);
     crate::train::split(&checkpoint, &single.spec.pretraining_id(), 1000);
     assert!(!checkpoint.exists());
-    assert_eq!(export_of(&single, &exported).unwrap(), [exported.clone()]);
+    assert_eq!(export_of(&single, &exported).unwrap(), std::slice::from_ref(&exported));
     assert!(!exported.join(TASKS_FOLDER).exists() && !generator.join("config.json").exists());
     assert!(generator.join("notes.txt").is_file(), "a file of somebody else");
 

@@ -1,3 +1,5 @@
+//! Vocabularies with settings beside them: read as transformers reads them, or refused.
+
 use super::super::{Tokenizer, tokenizer_in};
 use super::*;
 
