@@ -149,7 +149,7 @@ impl Downloader<'_> {
         let url = self.address(&file.name);
         let (mut attempt, mut since, before) = (0, Instant::now(), progress.done);
         loop {
-            let (mut content, have) = open_partial(partial, file)?;
+            let (mut content, have) = open_partial(partial, file, attempt > 0)?;
             progress.done = before + have;
             let mut received = |n| progress.add(n, || self.request.to_string(), self.http);
             let fetched = match have == file.size {
@@ -271,13 +271,13 @@ impl Progress {
     }
 }
 
-/// A file of which the beginning may be here, and its length. Without a SHA-256 nothing would show that the
-/// beginning is damaged, so it begins anew.
-fn open_partial(path: &Path, file: &ListedFile) -> Result<(File, u64)> {
+/// A file of which the beginning may be here, and its length. Without a SHA-256 nothing would show that what an
+/// earlier process left is damaged, so only what this one wrote (`is_own`) is continued then.
+fn open_partial(path: &Path, file: &ListedFile, is_own: bool) -> Result<(File, u64)> {
     let opened = || {
         let content = File::options().create(true).append(true).open(path)?;
         let have = content.metadata()?.len();
-        if have <= file.size && file.sha256().is_some() {
+        if have <= file.size && (is_own || file.sha256().is_some()) {
             return Ok((content, have));
         }
         content.set_len(0)?;
@@ -333,13 +333,14 @@ mod tests {
     fn only_what_can_be_checked_is_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.incomplete");
-        let have = |length: usize, size, hash: Option<String>| {
-            std::fs::write(&path, vec![1; length]).unwrap();
-            open_partial(&path, &ListedFile { name: "a".into(), size, hash }).unwrap().1
+        let have = |is_own, size, hash: Option<String>| {
+            std::fs::write(&path, vec![1; 5]).unwrap();
+            open_partial(&path, &ListedFile { name: "a".into(), size, hash }, is_own).unwrap().1
         };
-        assert_eq!(have(5, 9, Some("a".repeat(64))), 5);
-        assert_eq!(have(5, 9, Some("a".repeat(40))), 0);
-        assert_eq!(have(5, 4, Some("a".repeat(64))), 0);
+        assert_eq!(have(false, 9, Some("a".repeat(64))), 5);
+        assert_eq!(have(false, 9, Some("a".repeat(40))), 0);
+        assert_eq!(have(true, 9, Some("a".repeat(40))), 5);
+        assert_eq!(have(true, 4, Some("a".repeat(64))), 0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     }
 }
