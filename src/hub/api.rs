@@ -7,7 +7,7 @@
 use hf_hub::{HFClient, HFError, split_id};
 use reqwest::Client;
 
-use super::failure::Failure;
+use super::failure::{Failure, root_cause};
 use super::request::{FileRequest, RepoKind};
 
 /// Characters of an error that is none of the hub's answers.
@@ -19,17 +19,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// Contacts nothing yet. `endpoint` has no name and password; `client` makes the requests.
+    /// Contacts nothing yet. `endpoint` has no name and password; `client` makes the requests and has the token.
     ///
     /// # Errors
-    /// The address or the token is none.
-    pub fn new(endpoint: &str, token: Option<&str>, client: Client) -> Result<Self, String> {
+    /// The address is none.
+    pub fn new(endpoint: &str, client: Client) -> Result<Self, String> {
         // The caller repeats requests, with its patience.
-        let mut builder = HFClient::builder().endpoint(endpoint).client(client).retry_max_attempts(0);
-        if let Some(token) = token {
-            builder = builder.token(token);
-        }
-        Ok(Self { client: builder.build().map_err(|error| error.to_string())? })
+        let builder = HFClient::builder().endpoint(endpoint).client(client).retry_max_attempts(0);
+        // No header can hold this one: it keeps hf-hub from looking for a token of its own.
+        let client = builder.token("\n").build().map_err(|error| error.to_string())?;
+        Ok(Self { client })
     }
 
     /// The commit of the request's revision; None if the hub names none.
@@ -50,6 +49,11 @@ impl Api {
     }
 }
 
+/// Whether an answer came whole and is not what hf-hub expects.
+fn is_of_json(error: &reqwest::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<serde_json::Error>())
+}
+
 /// hf-hub's error in our words; its text may hold addresses, so little of it is kept.
 fn failure(error: HFError) -> Failure {
     let (context, code, retry_after) = match error {
@@ -61,8 +65,8 @@ fn failure(error: HFError) -> Failure {
         HFError::RepoNotFound { context, .. } => (context, Some("RepoNotFound"), None),
         HFError::RevisionNotFound { context, .. } => (context, Some("RevisionNotFound"), None),
         HFError::EntryNotFound { context, .. } => (context, Some("EntryNotFound"), None),
-        HFError::Request { source, .. } => return Failure::of_request(source),
-        other => return Failure::Malformed(other.to_string().chars().take(MAX_REASON_CHARS).collect()),
+        HFError::Request { source, .. } if !is_of_json(&source) => return Failure::of_request(source),
+        other => return Failure::Malformed(root_cause(&other).chars().take(MAX_REASON_CHARS).collect()),
     };
     let own_code = context.as_ref().and_then(|context| context.error_code.clone());
     Failure::Status {

@@ -117,7 +117,7 @@ impl Http {
         url.set_fragment(None);
         // reqwest drops this header where a redirect leads to another host.
         let own: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
-        let api = Api::new(url.as_str(), token, build(builder().default_headers(own))?)?;
+        let api = Api::new(url.as_str(), build(builder().default_headers(own))?)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
         Ok(Self { runtime: Some(runtime), client, api, endpoint: url, authorization, limits, stop, notices })

@@ -173,7 +173,7 @@ fn errors_name_a_remedy() {
     let tree = "/api/datasets/o/n/tree";
     assert!(error_of(tree, Response::error(401, "")).contains("(401)"));
     assert!(error_of(tree, Response::error(429, "")).contains("429"));
-    let escaping = r#"[{"type":"file","oid":"1","size":1,"path":"../../train-0.parquet"}]"#;
+    let escaping = r#"[{"type":"file","oid":"1","size":1,"path":"/data/train-0.parquet"}]"#;
     assert!(error_of(tree, Response::ok(escaping)).contains("a name that cannot be one"));
     let others = r#"[{"type":"file","oid":"1","size":1,"path":"data/test-0.parquet"}]"#;
     insta::assert_snapshot!(error_of(tree, Response::ok(others)), @r"
@@ -246,8 +246,8 @@ fn nothing_from_the_hub_becomes_a_path_outside_of_the_cache() {
     std::fs::write(&outside, "precious").unwrap();
     let path = outside.display().to_string();
     let answers = [
-        ("/api/datasets/o/n/revision", Response::ok(format!("{{\"sha\": \"{path}\"}}"))),
-        ("/api/datasets/o/n/revision", Response::ok("{\"sha\": \"../../../outside\"}")),
+        ("/api/datasets/o/n/revision", Response::ok(format!("{{\"id\": \"o/n\", \"sha\": \"{path}\"}}"))),
+        ("/api/datasets/o/n/revision", Response::ok("{\"id\": \"o/n\", \"sha\": \"../../../outside\"}")),
         (
             "/api/datasets/o/n/tree",
             Response::ok(
@@ -512,7 +512,9 @@ fn a_process_asks_for_a_revision_once_and_for_a_known_commit_never() {
 fn model_answer(request: &Request, names: &[&str]) -> Response {
     let (_, name) = request.path.rsplit_once('/').unwrap();
     match request.path.as_str() {
-        "/api/models/o/m/revision/main" => Response::ok(format!("{{\"sha\": \"{COMMIT}\"}}")),
+        "/api/models/o/m/revision/main" => {
+            Response::ok(format!("{{\"id\": \"o/n\", \"sha\": \"{COMMIT}\"}}"))
+        }
         path if path.contains("/tree/") => {
             let entry = |name: &&str| format!(r#"{{"type":"file","size":{},"path":"{name}"}}"#, name.len());
             let entries: Vec<String> = names.iter().map(entry).collect();
