@@ -20,6 +20,7 @@ pub use ceiling::ceiling;
 pub use corpus::open_corpus;
 pub use corpus::{
     ArchivedCorpus, Corpus, TextOpener, check_folders, export_archive, import_archive, open_corpus_of,
+    packed_checksum,
 };
 pub use minimal_pair::MinimalPair;
 pub use ngram::{CountModels, TokenModel};

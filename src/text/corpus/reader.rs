@@ -42,7 +42,7 @@ pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> R
     if file.n_held_out() == 0 {
         sink.note(&nothing_held_out(&text.name, opener.data()));
     }
-    let PretrainingText { tokenizer, name, revision, .. } = text;
+    let PretrainingText { tokenizer, name, revision, identity, .. } = text;
     let provenance = DataProvenance {
         source: name,
         revision,
@@ -53,6 +53,7 @@ pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> R
         n_tokens: file.train_tokens(),
         synthetic: opener.data().is_synthetic(),
         kept_share: file.kept_share(),
+        text_hash: Some(identity),
     };
     Ok(Corpus { file, provenance })
 }
