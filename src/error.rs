@@ -3,7 +3,9 @@
 //! Every error has a kind (which determines the exit code), a message that names the file, the place and the
 //! value, and a remedy. [`Error::because`] adds the first line of a library's error, without its stack trace.
 
+use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The kind of an error; `cli::exit` maps each to a documented exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,23 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+thread_local! {
+    static PANIC_IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a library on a file. None if it panics, as some do at damaged files; nothing is printed then.
+pub fn catching_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let before = PANIC_IS_EXPECTED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work)).ok();
+    PANIC_IS_EXPECTED.set(before);
+    result
+}
+
+/// Whether a panic of this thread is caught by [`catching_panics`] and is no bug of this program.
+pub fn is_panic_expected() -> bool {
+    PANIC_IS_EXPECTED.get()
+}
+
 /// candle's errors are bugs, except lack of memory: inputs are checked before they reach candle.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
@@ -112,6 +131,13 @@ mod tests {
             assert!(error.hint.contains("--set train.micro_batch=N"), "{error}");
         }
         assert_eq!(Error::from(candle_core::Error::Msg("shapes".into())).kind, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_panic_of_a_library_is_caught_and_expected() {
+        assert_eq!(catching_panics(is_panic_expected), Some(true));
+        assert_eq!(catching_panics(|| -> bool { panic!("this test panics on purpose") }), None);
+        assert!(!is_panic_expected());
     }
 
     #[test]

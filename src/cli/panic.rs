@@ -4,11 +4,15 @@ use std::panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook, take_hook};
 
 use super::{exit, output};
 use crate::build_info;
+use crate::error::is_panic_expected;
 
 /// Makes a panic print one paragraph; with `RUST_BACKTRACE` set, Rust's own report follows.
 pub fn install() {
     let own = take_hook();
     set_hook(Box::new(move |info| {
+        if is_panic_expected() {
+            return;
+        }
         output::note(&paragraph(&message_of(info), &place_of(info)));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             own(info);

@@ -6,13 +6,12 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 
 use super::git_lfs::refuse_pointer_file;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catching_panics};
 
 /// Target size of one slice, in decoded bytes.
 const SLICE_BYTES: usize = 128 << 20;
@@ -49,7 +48,7 @@ impl ParquetFile {
         let mut file = open_file(path)?;
         check_magic(&mut file, path, origin)?;
         let mut reader = ParquetReader::new(file);
-        let schema = catching_panics(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
+        let schema = or_damaged(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
         let columns = schema.iter_names().map(|name| name.to_string()).collect();
         let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
@@ -85,7 +84,7 @@ impl ParquetFile {
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
             .with_slice(Some((rows.start, rows.len())));
         let damaged = || unusable(&self.path, self.origin, "is damaged");
-        let frame = catching_panics(&self.path, self.origin, || {
+        let frame = or_damaged(&self.path, self.origin, || {
             reader
                 .finish()
                 .map_err(|error| damaged().because(format!("{}: {}", row_range(), without_prefix(&error))))
@@ -161,9 +160,9 @@ fn without_prefix(error: &dyn Display) -> String {
 }
 
 /// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
-fn catching_panics<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
+fn or_damaged<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catching_panics(work)
+        .unwrap_or_else(|| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
 
 /// Splits row groups of (rows, bytes) into ranges of at most about [`SLICE_BYTES`].
