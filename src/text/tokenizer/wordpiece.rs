@@ -472,7 +472,9 @@ mod tests {
                 match stream.below(3) {
                     0 => bytes[at] = b"0\"{}[],:-9anu"[stream.below(13)],
                     1 => drop(bytes.remove(at)),
-                    _ => drop(bytes.splice(at..at, json[at..(at + 9).min(json.len())].to_vec())),
+                    _ => {
+                        drop(bytes.splice(at..at, json.iter().copied().skip(at).take(9).collect::<Vec<u8>>()))
+                    }
                 }
             }
             if let Ok(tokenizer) = Tokenizer::from_json(&bytes, "damaged") {
