@@ -3,6 +3,7 @@
 //! Every error has a kind (which determines the exit code), a message that names the file, the place and the
 //! value, and a remedy. [`Error::because`] adds the first line of a library's error, without its stack trace.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -86,20 +87,27 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// How many calls of [`catch_panic`] run.
-static N_CATCHING: AtomicUsize = AtomicUsize::new(0);
-
-/// Runs a library on a file and gives None where it panics, as some do on damaged files.
-pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    N_CATCHING.fetch_add(1, Relaxed);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    N_CATCHING.fetch_sub(1, Relaxed);
-    done.ok()
+thread_local! {
+    static PANIC_IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic in a library's file becomes an error: it is then no bug of ours that a user should read of.
+/// How many calls of [`catching_panics`] run.
+static N_CATCHING: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs a library on a file. None if it panics, as some do at damaged files; nothing is printed then.
+pub fn catching_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let before = PANIC_IS_EXPECTED.replace(true);
+    N_CATCHING.fetch_add(1, Relaxed);
+    let result = catch_unwind(AssertUnwindSafe(work)).ok();
+    N_CATCHING.fetch_sub(1, Relaxed);
+    PANIC_IS_EXPECTED.set(before);
+    result
+}
+
+/// Whether a panic in a source file becomes an error and is no bug of ours that a user should read of: one on
+/// the thread of [`catching_panics`], or one on a thread that polars reads with meanwhile.
 pub fn is_expected_panic(file: &str) -> bool {
-    N_CATCHING.load(Relaxed) > 0 && file.contains("polars")
+    PANIC_IS_EXPECTED.get() || N_CATCHING.load(Relaxed) > 0 && file.contains("polars")
 }
 
 /// Whether the message of a panic says that the system refused a thread: libraries panic then.
@@ -158,6 +166,13 @@ mod tests {
         }
         assert!(!is_lack_of_threads("index out of bounds"));
         assert_eq!(lack_of_threads().kind, ErrorKind::Device);
+    }
+
+    #[test]
+    fn a_panic_of_a_library_is_caught_and_expected() {
+        assert_eq!(catching_panics(|| is_expected_panic("a.rs")), Some(true));
+        assert_eq!(catching_panics(|| -> bool { panic!("this test panics on purpose") }), None);
+        assert!(!is_expected_panic("a.rs"));
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::nn::Parameters;
 /// The word table, below the prefix of the encoder's names.
 const WORD_TABLE: &str = "embeddings.word_embeddings.weight";
 
+/// The other name of BERT's output bias.
+const DECODER_BIAS: &str = "cls.predictions.decoder.bias";
+
 /// Largest number of names in one message.
 const SHOWN: usize = 4;
 
@@ -58,9 +61,6 @@ impl Published {
             Family::Bert => ["bert.", ""],
         };
         strip_common_prefix(&mut weights, known);
-        if config.family == Family::Bert {
-            take_decoder_bias(&mut weights);
-        }
         let has_words = |prefix: &&str| weights.tensors.contains_key(&format!("{prefix}{WORD_TABLE}"));
         let prefix = known.into_iter().find(has_words).ok_or_else(|| {
             let what = format!("{} has no tensor {WORD_TABLE}", weights.path.display());
@@ -156,6 +156,14 @@ impl Published {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
+    /// A tensor by its published name. BERT's output bias has two names, which are one tensor in transformers;
+    /// some files have the second only.
+    fn tensor(&self, name: &str) -> Option<&Tensor> {
+        let tensors = &self.weights.tensors;
+        let other = || tensors.get(DECODER_BIAS).filter(|_| name == "cls.predictions.bias");
+        tensors.get(name).or_else(other)
+    }
+
     /// Loads the published tensors into the parameters that `wanted` accepts, after all of them were checked.
     /// With `other_heads` the tensors of other heads are ignored.
     fn fill(&self, parameters: &Parameters, wanted: fn(&str) -> bool, other_heads: bool) -> Result<()> {
@@ -169,7 +177,7 @@ impl Published {
             let expected = part_shape(name, parameter.var.dims());
             let mut found = Vec::new();
             for part in names.iter().cloned() {
-                match self.weights.tensors.get(&part) {
+                match self.tensor(&part) {
                     None => missing.push(part),
                     Some(tensor) if tensor.dims() != expected => {
                         misshapen.push(format!("{part} is {:?}, not {expected:?}", tensor.dims()));
@@ -215,7 +223,7 @@ impl Published {
         let body = ["embeddings.", "encoder.", "embeddings_project."];
         let in_body = |part: &str| name.strip_prefix(self.prefix).is_some_and(|rest| rest.starts_with(part));
         name == output_matrix(self.config.family)
-            || name == "cls.predictions.decoder.bias"
+            || name == DECODER_BIAS
             || name.starts_with("cls.seq_relationship.")
             || in_body("pooler.")
             || (other_heads && !body.into_iter().any(in_body))
@@ -279,16 +287,6 @@ fn strip_common_prefix(weights: &mut Weights, known: [&str; 2]) {
         let tensors = std::mem::take(&mut weights.tensors);
         weights.tensors =
             tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
-    }
-}
-
-/// BERT's output bias has two names, which are one tensor in transformers; some files have the second only.
-fn take_decoder_bias(weights: &mut Weights) {
-    let tensors = &mut weights.tensors;
-    if !tensors.contains_key("cls.predictions.bias")
-        && let Some(bias) = tensors.remove("cls.predictions.decoder.bias")
-    {
-        tensors.insert("cls.predictions.bias".into(), bias);
     }
 }
 

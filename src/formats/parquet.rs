@@ -12,7 +12,7 @@ use std::sync::Arc;
 use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, ParquetReader, SerReader};
 
 use super::git_lfs::refuse_pointer_file;
-use crate::error::{Error, ErrorKind, Result, catch_panic};
+use crate::error::{Error, ErrorKind, Result, catching_panics};
 
 /// Target size of one slice, in decoded bytes.
 const SLICE_BYTES: usize = 128 << 20;
@@ -49,7 +49,7 @@ impl ParquetFile {
         let mut file = open_file(path)?;
         check_magic(&mut file, path, origin)?;
         let mut reader = ParquetReader::new(file);
-        let schema = catching_panics(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
+        let schema = or_damaged(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
         let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
         let slices = slices(groups);
@@ -80,7 +80,7 @@ impl ParquetFile {
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
             .with_slice(Some((rows.start, rows.len())));
         let damaged = || unusable(&self.path, self.origin, "is damaged");
-        let frame = catching_panics(&self.path, self.origin, || {
+        let frame = or_damaged(&self.path, self.origin, || {
             reader
                 .finish()
                 .map_err(|error| damaged().because(format!("{}: {}", row_range(), without_prefix(&error))))
@@ -216,8 +216,8 @@ fn without_prefix(error: &dyn Display) -> String {
 }
 
 /// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
-fn catching_panics<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_panic(work)
+fn or_damaged<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catching_panics(work)
         .unwrap_or_else(|| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
 

@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
 use super::published_model::PublishedModel;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::experiment::{Budget, Control, Experiment, Trial, TrialSpec};
 use crate::flops;
 use crate::hub::{DataEnv, model_folder};
@@ -228,15 +228,18 @@ fn with_known_cost(
         }
     }
     let vocab = known_vocab_size(&spec.data, env);
-    if vocab.is_none() {
+    if let Err(error) = &vocab {
         let tokenizer = spec.data.tokenizer_name();
-        let what = format!(
-            "the tokenizer {tokenizer} is not on this machine: parameters, FLOPs and time of its trials are \
-             unknown and not in the sums; `electra-lab fetch` downloads it"
-        );
+        let unknown = "parameters, FLOPs and time of its trials are unknown and not in the sums";
+        let what = match error.kind {
+            ErrorKind::Network => format!(
+                "the tokenizer {tokenizer} is not on this machine: {unknown}; `electra-lab fetch` downloads it"
+            ),
+            _ => format!("the tokenizer {tokenizer} cannot be used: {}; {unknown}", error.message),
+        };
         note(remarks, Some(what));
     }
-    Ok(with_cost(planned, spec, vocab))
+    Ok(with_cost(planned, spec, vocab.ok()))
 }
 
 fn note(remarks: &mut Vec<String>, remark: Option<String>) {

@@ -37,17 +37,19 @@ pub(crate) fn open_tokenizer_with(
 }
 
 /// The size of a data section's vocabulary without its text and without the network: `env` is offline. One
-/// made from the text has the size that the section asks for, unless the text has too few words. None if the
-/// tokenizer is not on this machine.
-pub fn known_vocab_size(spec: &DataSpec, env: &DataEnv) -> Option<usize> {
+/// made from the text has the size that the section asks for, unless the text has too few words.
+///
+/// # Errors
+/// The tokenizer is not on this machine, or cannot be used.
+pub fn known_vocab_size(spec: &DataSpec, env: &DataEnv) -> Result<usize> {
     if let Ok(Some(imported)) = imported::find(spec, env) {
-        return Some(imported.tokenizer.vocab_size());
+        return Ok(imported.tokenizer.vocab_size());
     }
     if let Some(TokenizerSpec::Own { size, .. }) = spec.tokenizer() {
-        return Some(*size);
+        return Ok(*size);
     }
     let no_text = || Err(Error::internal("the size of a vocabulary needs no text"));
-    open(spec, env, &Silent, no_text).ok().map(|tokenizer| tokenizer.vocab_size())
+    open(spec, env, &Silent, no_text).map(|tokenizer| tokenizer.vocab_size())
 }
 
 fn open(

@@ -16,7 +16,7 @@ use tokenizers::{Model, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 use super::settings::Settings;
 use super::special::SPECIAL;
 use super::word_cache::{WordCache, is_local};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catching_panics};
 use crate::formats::git_lfs::refuse_pointer;
 use crate::formats::without_byte_order_mark;
 
@@ -25,6 +25,11 @@ pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A longer word becomes `[UNK]`, as in BERT's tokenizer.
 const MAX_CHARACTERS_PER_WORD: usize = 100;
+
+/// A vocabulary may have gaps between its ids, but not mostly gaps.
+const MAX_ROWS_PER_TOKEN: usize = 2;
+/// So many gaps are always allowed.
+const FREE_GAPS: usize = 1024;
 
 /// Ids of the special tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +94,10 @@ impl Tokenizer {
 
     /// A tokenizer in the format of the `tokenizers` library; `origin` names it in errors.
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
-        let inner =
-            tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| unreadable(origin).because(error))?;
-        Self::finish(inner, origin)
+        // The library panics at some damaged files.
+        let read = catching_panics(|| tokenizers::Tokenizer::from_bytes(bytes));
+        let read = read.ok_or_else(|| unreadable(origin).because("it cannot be decoded"))?;
+        Self::finish(read.map_err(|error| unreadable(origin).because(error))?, origin)
     }
 
     /// BERT's uncased tokenizer over a list of tokens: converts to lower case, strips accents, splits off
@@ -121,6 +127,13 @@ impl Tokenizer {
     }
 
     fn finish(mut inner: tokenizers::Tokenizer, origin: &str) -> Result<Self> {
+        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
+        // Networks have a row for every id up to the highest, and the library writes a file id by id.
+        let n_tokens = inner.get_vocab_size(true);
+        if vocab_size > MAX_ROWS_PER_TOKEN * n_tokens + FREE_GAPS {
+            let what = format!("its highest id is {}, but it has {n_tokens} tokens", vocab_size - 1);
+            return Err(unreadable(origin).because(what));
+        }
         inner.with_truncation(None).map_err(|error| unreadable(origin).because(error))?;
         inner.with_padding(None);
         let content = inner.to_string(false).map_err(|error| unreadable(origin).because(error))?;
@@ -141,7 +154,6 @@ impl Tokenizer {
             sep: id("[SEP]")?,
             mask: id("[MASK]")?,
         };
-        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
         let hash = blake3::hash(content.as_bytes()).to_hex().to_string();
         let word_cache = is_local(&inner).then(WordCache::new);
         Ok(Self { inner, special, vocab_size, hash, origin: origin.to_string(), word_cache })
@@ -438,6 +450,40 @@ mod tests {
     fn other_vocabularies_have_other_hashes() {
         let other = Tokenizer::from_vocabulary(&words("[PAD] [UNK] [CLS] [SEP] [MASK] the"), "b").unwrap();
         assert_ne!(small().hash(), other.hash());
+    }
+
+    #[test]
+    fn an_id_far_beyond_the_others_is_refused() {
+        let json = small().inner.to_string(false).unwrap().replace("\"cafe\":14", "\"cafe\":4000000000");
+        let error = Tokenizer::from_json(json.as_bytes(), "t.json").unwrap_err();
+        assert!(error.message.ends_with("its highest id is 4000000000, but it has 15 tokens"), "{error}");
+    }
+
+    /// The library reads the file: whatever it makes of a damaged one, it must not panic.
+    #[test]
+    fn a_damaged_tokenizer_is_an_error_or_another_tokenizer() {
+        let json = small().inner.to_string(false).unwrap().into_bytes();
+        let mut stream = crate::rng::Stream::new(2, crate::rng::Purpose::Test, 5, 0);
+        let mut n_read = 0;
+        for _ in 0..1000 {
+            let mut bytes = json.clone();
+            for _ in 0..=stream.below(3) {
+                let at = stream.below(bytes.len());
+                match stream.below(3) {
+                    0 => bytes[at] = b"0\"{}[],:-9anu"[stream.below(13)],
+                    1 => drop(bytes.remove(at)),
+                    _ => {
+                        drop(bytes.splice(at..at, json.iter().copied().skip(at).take(9).collect::<Vec<u8>>()))
+                    }
+                }
+            }
+            if let Ok(tokenizer) = Tokenizer::from_json(&bytes, "damaged") {
+                n_read += 1;
+                let _ = tokenizer.encode("The [MASK] played at a cafe.");
+                let _ = tokenizer.encode_with_offsets("The [MASK] played at a cafe.");
+            }
+        }
+        assert!((10..990).contains(&n_read), "{n_read}");
     }
 
     #[test]
