@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::EncoderShape;
+use crate::formats::git_lfs::refuse_pointer;
+use crate::formats::without_byte_order_mark;
 use crate::model::EncoderNetwork;
 use crate::nn::DropoutRates;
 
@@ -37,6 +39,7 @@ pub struct Config {
 #[derive(Deserialize)]
 struct File {
     model_type: Option<String>,
+    architectures: Option<Vec<String>>,
     vocab_size: Option<usize>,
     embedding_size: Option<usize>,
     hidden_size: Option<usize>,
@@ -55,22 +58,28 @@ struct File {
 }
 
 impl Config {
-    /// Reads `path`.
+    /// Reads `path`. The first archives of BERT say no `model_type`; `family_of_weights` then says what the
+    /// weights are, if their names tell.
     ///
     /// # Errors
     /// The file is missing or is not JSON, the architecture is another one, or no encoder can have the sizes.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+    pub fn read(path: &Path, family_of_weights: impl FnOnce() -> Result<Option<Family>>) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| {
             let what = format!("cannot read the model's configuration {}", path.display());
             Error::new(ErrorKind::Data, what, "give a folder that transformers' save_pretrained wrote")
                 .because(error)
         })?;
-        let file: File = serde_json::from_str(&text).map_err(|error| {
+        refuse_pointer(path, &bytes)?;
+        let file: File = serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| {
             let what = format!("{} is not a model's configuration", path.display());
             Error::new(ErrorKind::Data, what, "give the config.json that came with the weights")
                 .because(error)
         })?;
-        file.checked().map_err(|what| {
+        let family = match file.family() {
+            Ok(None) => Ok(family_of_weights()?),
+            said => said,
+        };
+        family.and_then(|family| file.checked(family)).map_err(|what| {
             let hint = "this crate reads ELECTRA and BERT encoders with exact GELU and absolute positions";
             Error::new(ErrorKind::Data, format!("{}: {what}", path.display()), hint)
         })
@@ -107,13 +116,23 @@ impl Config {
 }
 
 impl File {
-    fn checked(self) -> std::result::Result<Config, String> {
-        let family = match self.model_type.as_deref() {
-            Some("electra") => Family::Electra,
-            Some("bert") => Family::Bert,
-            Some(other) => return Err(format!("model_type is {other}, neither electra nor bert")),
-            None => return Err("model_type is missing".into()),
-        };
+    /// What `model_type` says, or else the name of the class.
+    fn family(&self) -> std::result::Result<Option<Family>, String> {
+        let class = self.architectures.iter().flatten().next();
+        match self.model_type.as_deref() {
+            Some("electra") => Ok(Some(Family::Electra)),
+            Some("bert") => Ok(Some(Family::Bert)),
+            Some(other) => Err(format!("model_type is {other}, neither electra nor bert")),
+            None if class.is_some_and(|class| class.starts_with("Electra")) => Ok(Some(Family::Electra)),
+            None if class.is_some_and(|class| class.starts_with("BertFor") || class == "BertModel") => {
+                Ok(Some(Family::Bert))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn checked(self, family: Option<Family>) -> std::result::Result<Config, String> {
+        let family = family.ok_or("model_type is missing")?;
         let hidden_act = self.hidden_act.as_deref().unwrap_or("gelu");
         if hidden_act != "gelu" {
             return Err(format!("hidden_act is {hidden_act}, not gelu"));
@@ -182,7 +201,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> std::result::Result<Config, String> {
-        serde_json::from_str::<File>(text).unwrap().checked()
+        let file = serde_json::from_str::<File>(text).unwrap();
+        file.family().and_then(|family| file.checked(family))
     }
 
     #[test]
@@ -223,6 +243,15 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), expected);
         }
+    }
+
+    #[test]
+    fn a_class_stands_for_a_missing_model_type() {
+        let family =
+            |class: &str| parse(&format!(r#"{{"architectures": ["{class}"]}}"#)).map(|config| config.family);
+        assert_eq!(family("BertForMaskedLM"), Ok(Family::Bert));
+        assert_eq!(family("ElectraModel"), Ok(Family::Electra));
+        assert_eq!(family("RobertaModel"), Err("model_type is missing".into()));
     }
 
     #[test]

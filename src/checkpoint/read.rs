@@ -16,6 +16,9 @@ use crate::flops;
 use crate::model::{Discriminator, MaskedLm, encoder, is_encoder_parameter};
 use crate::nn::Parameters;
 
+/// The word table, below the prefix of the encoder's names.
+const WORD_TABLE: &str = "embeddings.word_embeddings.weight";
+
 /// Largest number of names in one message.
 const SHOWN: usize = 4;
 
@@ -39,20 +42,31 @@ pub struct Published {
 
 impl Published {
     /// Reads config.json and the weights of `folder`.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, or the weights do not have the sizes of config.json.
     pub fn open(folder: &Path) -> Result<Self> {
-        let config = Config::read(&folder.join("config.json"))?;
-        let weights = Weights::read(folder)?;
+        let path = folder.join("config.json");
+        let mut read = None;
+        let config = Config::read(&path, || Ok(family_of(read.insert(Weights::read(folder)?))))?;
+        let mut weights = match read {
+            Some(weights) => weights,
+            None => Weights::read(folder)?,
+        };
         let known = match config.family {
             Family::Electra => ["electra.", ""],
             Family::Bert => ["bert.", ""],
         };
-        let has_words = |prefix: &&str| {
-            weights.tensors.contains_key(&format!("{prefix}embeddings.word_embeddings.weight"))
-        };
+        strip_common_prefix(&mut weights, known);
+        if config.family == Family::Bert {
+            take_decoder_bias(&mut weights);
+        }
+        let has_words = |prefix: &&str| weights.tensors.contains_key(&format!("{prefix}{WORD_TABLE}"));
         let prefix = known.into_iter().find(has_words).ok_or_else(|| {
-            let what = format!("{} has no tensor embeddings.word_embeddings.weight", weights.path.display());
+            let what = format!("{} has no tensor {WORD_TABLE}", weights.path.display());
             Error::new(ErrorKind::Data, what, "check that config.json and the weights belong together")
         })?;
+        check_sizes(&path, &config, &weights, prefix)?;
         Ok(Self { config, folder: folder.into(), weights, prefix })
     }
 
@@ -154,7 +168,7 @@ impl Published {
                 published_names(name, self.config.family, self.prefix).unwrap_or_else(|| vec![name.clone()]);
             let expected = part_shape(name, parameter.var.dims());
             let mut found = Vec::new();
-            for part in names {
+            for part in names.iter().cloned() {
                 match self.weights.tensors.get(&part) {
                     None => missing.push(part),
                     Some(tensor) if tensor.dims() != expected => {
@@ -167,7 +181,13 @@ impl Published {
                 }
             }
             if missing.is_empty() && misshapen.is_empty() {
-                values.push(join(name, &found)?);
+                let value = join(name, &found)?;
+                if !is_finite(&value)? {
+                    return Err(
+                        self.refused(&format!("has values that are not finite in {}", listed(&names)))
+                    );
+                }
+                values.push(value);
             }
         }
         if !missing.is_empty() {
@@ -204,7 +224,7 @@ impl Published {
     /// Checks that the output matrix, if it is saved, equals the word table: ours are one tensor.
     fn check_tied(&self) -> Result<()> {
         let tensors = &self.weights.tensors;
-        let word = tensors.get(&format!("{}embeddings.word_embeddings.weight", self.prefix));
+        let word = tensors.get(&format!("{}{WORD_TABLE}", self.prefix));
         let name = output_matrix(self.config.family);
         if let (Some(word), Some(output)) = (word, tensors.get(name)) {
             let same =
@@ -221,6 +241,118 @@ impl Published {
         let hint = "give the folder of another checkpoint, or check that config.json and the weights belong together";
         Error::new(ErrorKind::Data, format!("{} {what}", self.folder.display()), hint)
     }
+}
+
+/// Whether no value is NaN or infinite. A sum is finite only if all are, and nearly always if so.
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    if tensor.sum_all()?.to_scalar::<f32>()?.is_finite() {
+        return Ok(true);
+    }
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?.iter().all(|value| value.is_finite()))
+}
+
+/// The family that the names of the tensors are of.
+fn family_of(weights: &Weights) -> Option<Family> {
+    let has = |parts: &[&str]| {
+        weights
+            .tensors
+            .keys()
+            .any(|name| parts.iter().any(|part| name.starts_with(part) || name.contains(&format!(".{part}"))))
+    };
+    let electra =
+        has(&["electra.", "embeddings_project.", "discriminator_predictions.", "generator_predictions."]);
+    let bert = has(&["bert.", "cls.predictions."]);
+    match (electra, bert) {
+        (true, false) => Some(Family::Electra),
+        (false, true) => Some(Family::Bert),
+        _ => None,
+    }
+}
+
+/// Drops what stands before the names of all tensors, such as the `module.` of a model that was trained on
+/// several GPUs.
+fn strip_common_prefix(weights: &mut Weights, known: [&str; 2]) {
+    let name = weights.tensors.keys().find(|name| name.ends_with(WORD_TABLE));
+    let prefix = name.and_then(|name| name.strip_suffix(WORD_TABLE)).unwrap_or_default();
+    let prefix = prefix.strip_suffix(known[0]).unwrap_or(prefix).to_string();
+    if prefix.ends_with('.') && weights.tensors.keys().all(|name| name.starts_with(&prefix)) {
+        let tensors = std::mem::take(&mut weights.tensors);
+        weights.tensors =
+            tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
+    }
+}
+
+/// BERT's output bias has two names, which are one tensor in transformers; some files have the second only.
+fn take_decoder_bias(weights: &mut Weights) {
+    let tensors = &mut weights.tensors;
+    if !tensors.contains_key("cls.predictions.bias")
+        && let Some(bias) = tensors.remove("cls.predictions.decoder.bias")
+    {
+        tensors.insert("cls.predictions.bias".into(), bias);
+    }
+}
+
+/// Compares the sizes of config.json with the weights, before a network of these sizes takes memory.
+///
+/// # Errors
+/// A size that differs, with both values; a tensor that tells a size is missing.
+fn check_sizes(path: &Path, config: &Config, weights: &Weights, prefix: &str) -> Result<()> {
+    let shape = &config.network.shape;
+    let refused = |what: &str| {
+        let what = format!("{} does not fit {}: {what}", path.display(), weights.path.display());
+        Error::new(ErrorKind::Data, what, "give the config.json that came with the weights")
+    };
+    let (embedding, hidden) = match config.family {
+        Family::Electra => ("embedding_size", "hidden_size"),
+        Family::Bert => ("hidden_size", "hidden_size"),
+    };
+    let mut tables = vec![
+        (WORD_TABLE, [("vocab_size", config.network.vocab), (embedding, shape.embedding)]),
+        (
+            "embeddings.position_embeddings.weight",
+            [("max_position_embeddings", shape.positions), (embedding, shape.embedding)],
+        ),
+        (
+            "embeddings.token_type_embeddings.weight",
+            [("type_vocab_size", shape.types), (embedding, shape.embedding)],
+        ),
+        (
+            "encoder.layer.0.intermediate.dense.weight",
+            [("intermediate_size", shape.ffn), (hidden, shape.hidden)],
+        ),
+    ];
+    if config.family == Family::Electra && shape.embedding != shape.hidden {
+        let sizes = [("hidden_size", shape.hidden), ("embedding_size", shape.embedding)];
+        tables.push(("embeddings_project.weight", sizes));
+    }
+    for (name, sizes) in tables {
+        let name = format!("{prefix}{name}");
+        let Some(tensor) = weights.tensors.get(&name) else {
+            return Err(refused(&format!("the weights lack {name}")));
+        };
+        for (index, (key, size)) in sizes.into_iter().enumerate() {
+            let found = tensor.dims().get(index).copied().unwrap_or_default();
+            if found != size {
+                return Err(refused(&format!("{key} is {size}, but {name} is {:?}", tensor.dims())));
+            }
+        }
+    }
+    let body = format!("{prefix}encoder.layer.");
+    let layer = |name: &'_ String| Some(name.strip_prefix(&body)?.split('.').next()?.to_string());
+    let n_layers = weights.tensors.keys().filter_map(layer).collect::<BTreeSet<String>>().len();
+    if shape.layers > n_layers {
+        return Err(refused(&format!(
+            "num_hidden_layers is {}, but the weights have {n_layers}",
+            shape.layers
+        )));
+    }
+    let n_values: usize = weights.tensors.values().map(Tensor::elem_count).sum();
+    let attention = 4 * (shape.hidden as u128).pow(2) * shape.layers as u128;
+    if attention > n_values as u128 {
+        let what = format!("its attention has {attention} parameters, but the weights have {n_values}");
+        return Err(refused(&what));
+    }
+    Ok(())
 }
 
 /// The first names of a list, and the number of further ones.
@@ -346,6 +478,14 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         let published = Published::open(folder.path()).unwrap();
         assert_eq!(values(&published.parameters(PretrainingHead::MaskedLm).unwrap()), values(&parameters));
+        // The output's bias under its other name alone.
+        change(folder.path(), |tensors| {
+            let bias = tensors.remove("cls.predictions.bias").unwrap();
+            tensors.insert("cls.predictions.decoder.bias".into(), (bias + 0.5).unwrap());
+        });
+        let other = Published::open(folder.path()).unwrap().parameters(PretrainingHead::MaskedLm).unwrap();
+        let bias = other.iter().find(|parameter| parameter.name == "mlm_head.bias").unwrap();
+        assert_eq!(bias.var.to_vec1::<f32>().unwrap(), [0.5; 20]);
         let encoder = values(&published.parameters(PretrainingHead::Discriminator).unwrap());
         assert_eq!(encoder, values(&parameters)[..encoder.len()]);
         assert!(!encoder.iter().any(|(name, _)| name.contains("head")));
@@ -368,6 +508,151 @@ mod tests {
             error.message.contains("generator_lm_head.weight that is not its word embeddings"),
             "{error}"
         );
+    }
+
+    /// Replaces fields of a folder's config.json; null removes one.
+    fn configure(folder: &Path, fields: serde_json::Value) {
+        let path = folder.join("config.json");
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for (key, value) in fields.as_object().unwrap() {
+            match value.is_null() {
+                true => drop(config.as_object_mut().unwrap().remove(key)),
+                false => config[key] = value.clone(),
+            }
+        }
+        std::fs::write(path, config.to_string()).unwrap();
+    }
+
+    /// Sizes that would take more memory than any machine has.
+    #[test]
+    fn sizes_that_the_weights_do_not_have_are_refused_first() {
+        let (folder, main, _) = written();
+        let whole = std::fs::read(main.join("config.json")).unwrap();
+        for (key, expected) in [
+            (
+                "vocab_size",
+                "vocab_size is 16777216, but electra.embeddings.word_embeddings.weight is [20, 4]",
+            ),
+            (
+                "embedding_size",
+                "embedding_size is 16777216, but electra.embeddings.word_embeddings.weight is [20, 4]",
+            ),
+            (
+                "max_position_embeddings",
+                "max_position_embeddings is 16777216, but electra.embeddings.position_embeddings.weight is [16, 4]",
+            ),
+            (
+                "hidden_size",
+                "hidden_size is 16777216, but electra.encoder.layer.0.intermediate.dense.weight is [32, 8]",
+            ),
+            ("num_hidden_layers", "num_hidden_layers is 16777216, but the weights have 1"),
+        ] {
+            configure(&main, serde_json::json!({ key: 1 << 24 }));
+            let error = message(&main, folder.path());
+            assert_eq!(error, format!("DIR/d/config.json does not fit DIR/d/model.safetensors: {expected}"));
+            std::fs::write(main.join("config.json"), &whole).unwrap();
+        }
+        // A wide network whose weights have a single wide tensor.
+        change(&main, |tensors| {
+            tensors.insert("electra.encoder.layer.0.intermediate.dense.weight".into(), zeros(&[32, 1 << 16]));
+            tensors.insert("electra.embeddings_project.weight".into(), zeros(&[1 << 16, 4]));
+        });
+        configure(&main, serde_json::json!({ "hidden_size": 1 << 16 }));
+        let error = message(&main, folder.path());
+        assert!(error.contains("its attention has 17179869184 parameters"), "{error}");
+    }
+
+    #[test]
+    fn a_prefix_of_every_name_is_dropped() {
+        let (folder, main, _) = written();
+        let rename = |from: &'static str, to: &'static str| {
+            change(&main, |tensors| {
+                let renamed = std::mem::take(tensors).into_iter();
+                tensors.extend(renamed.map(|(name, tensor)| {
+                    let rest = name.strip_prefix(from).unwrap_or(&name);
+                    (format!("{to}{rest}"), tensor)
+                }));
+            });
+        };
+        let logits = || {
+            let opened = Published::open(&main).unwrap();
+            opened.weights_hash().unwrap()
+        };
+        let plain = logits();
+        rename("", "module.");
+        assert_eq!(logits(), plain);
+        rename("module.", "model.discriminator.");
+        assert_eq!(logits(), plain);
+        // One of two networks in a file: which one is meant is not known.
+        change(&main, |tensors| {
+            let word = tensors["model.discriminator.electra.embeddings.word_embeddings.weight"].clone();
+            tensors.insert("model.generator.electra.embeddings.word_embeddings.weight".into(), word);
+        });
+        assert!(message(&main, folder.path()).contains("has no tensor embeddings.word_embeddings.weight"));
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused_by_name() {
+        let (folder, main, _) = written();
+        for value in [f32::NAN, f32::INFINITY] {
+            change(&main, |tensors| {
+                let bias =
+                    Tensor::from_slice(&[0.0, value, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 8, &Device::Cpu).unwrap();
+                tensors.insert("electra.encoder.layer.0.output.dense.bias".into(), bias);
+            });
+            assert_eq!(
+                message(&main, folder.path()),
+                "DIR/d has values that are not finite in electra.encoder.layer.0.output.dense.bias"
+            );
+        }
+    }
+
+    /// The first archives of BERT and ELECTRA have no model_type; their names tell.
+    #[test]
+    fn the_names_of_the_tensors_stand_for_a_missing_model_type() {
+        let (folder, main, _) = written();
+        configure(&main, serde_json::json!({ "model_type": null, "architectures": null }));
+        assert_eq!(Published::open(&main).unwrap().config.family, Family::Electra);
+        change(&main, |tensors| {
+            tensors.insert("bert.pooler.dense.bias".into(), zeros(&[8]));
+        });
+        assert!(message(&main, folder.path()).contains("model_type is missing"));
+    }
+
+    #[test]
+    fn weights_of_other_programs_are_named() {
+        let (folder, main, _) = written();
+        std::fs::remove_file(main.join("model.safetensors")).unwrap();
+        for (name, expected) in [
+            ("tf_model.h5", "tf_model.h5, TensorFlow weights"),
+            ("model.ckpt-1000000.index", "model.ckpt-1000000.index, a TensorFlow checkpoint"),
+            ("adapter_model.safetensors", "adapter_model.safetensors, an adapter without its model"),
+        ] {
+            std::fs::write(main.join(name), "x").unwrap();
+            let error = message(&main, folder.path());
+            assert!(error.ends_with(&format!("no pytorch_model.bin; it has {expected}")), "{error}");
+            std::fs::remove_file(main.join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn git_lfs_pointers_are_called_so() {
+        let (folder, main, _) = written();
+        let pointer = crate::formats::git_lfs::tests::POINTER;
+        for name in ["config.json", "model.safetensors", "pytorch_model.bin"] {
+            std::fs::write(main.join(name), pointer).unwrap();
+            let error = message(&main, folder.path());
+            assert!(error.starts_with(&format!("DIR/d/{name} is a Git LFS pointer")), "{error}");
+            match name {
+                "config.json" => written_config(&main),
+                _ => std::fs::remove_file(main.join(name)).unwrap(),
+            }
+        }
+    }
+
+    fn written_config(folder: &Path) {
+        let networks = a_pair(20);
+        networks.main.write(folder, 0).unwrap();
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! The tensors of a published checkpoint: model.safetensors, its shards, or pytorch_model.bin.
 //!
-//! candle reads pickle files: it rebuilds the tensors and runs nothing. `legacy.rs` reads those from before
-//! PyTorch 1.6. Must never: check names or shapes, which `read.rs` does.
+//! Must never: check names or shapes, which `read.rs` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use candle_core::pickle::PthTensors;
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
-use super::legacy;
-use super::legacy::is_legacy;
+use super::pytorch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::git_lfs::refuse_pointer;
 use crate::formats::tensor_file::shard_names;
+use crate::formats::without_byte_order_mark;
 
 /// Files that may hold weights. The first one that exists is read.
 const FILES: [&str; 4] = [
@@ -22,6 +21,19 @@ const FILES: [&str; 4] = [
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+];
+
+/// Other files of weights, by the beginning and the end of their names, with what they are.
+const OTHER_FILES: [(&str, &str, &str); 9] = [
+    ("tf_model", ".h5", "TensorFlow weights"),
+    ("", ".h5", "TensorFlow weights"),
+    ("model.ckpt", "", "a TensorFlow checkpoint"),
+    ("flax_model", ".msgpack", "Flax weights"),
+    ("adapter_model", "", "an adapter without its model"),
+    ("", ".onnx", "an ONNX model"),
+    ("", ".gguf", "a GGUF model"),
+    ("", ".safetensors", "safetensors of another name"),
+    ("", ".bin", "PyTorch weights of another name"),
 ];
 
 /// The index of weights that are split into several files.
@@ -45,10 +57,7 @@ impl Weights {
     /// The folder has none of the known files, or a damaged one, or names a shard outside the folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let found = FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-        let path = found.ok_or_else(|| {
-            let what = format!("{} has no weights: no {}, no {}", folder.display(), FILES[0], FILES[2]);
-            Error::new(ErrorKind::Data, what, "give a folder that transformers' save_pretrained wrote")
-        })?;
+        let path = found.ok_or_else(|| no_weights(folder))?;
         let mut tensors = BTreeMap::new();
         if path.extension().is_some_and(|extension| extension == "json") {
             let index = read_index(&path)?;
@@ -63,28 +72,39 @@ impl Weights {
     }
 }
 
+/// The error of a folder without weights; names those of other programs.
+fn no_weights(folder: &Path) -> Error {
+    let mut what = format!("{} has no weights: no {}, no {}", folder.display(), FILES[0], FILES[2]);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: BTreeSet<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let other = names.iter().find_map(|name| {
+        let is_kind = |(start, end, _): &&(&str, &str, &str)| name.starts_with(start) && name.ends_with(end);
+        Some((name, OTHER_FILES.iter().find(is_kind)?.2))
+    });
+    let hint = match other {
+        Some((name, kind)) => {
+            what += &format!("; it has {name}, {kind}");
+            "convert them: load the model with transformers (from_tf=True for TensorFlow; merge an adapter first) and \
+             save it with save_pretrained"
+        }
+        None => "give a folder that transformers' save_pretrained wrote",
+    };
+    Error::new(ErrorKind::Data, what, hint)
+}
+
 fn read_index(path: &Path) -> Result<Index> {
-    let text = std::fs::read_to_string(path).map_err(|error| damaged(path).because(error))?;
-    serde_json::from_str(&text).map_err(|error| damaged(path).because(error))
+    let bytes = std::fs::read(path).map_err(|error| damaged(path).because(error))?;
+    refuse_pointer(path, &bytes)?;
+    serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| damaged(path).because(error))
 }
 
 fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| damaged(path).because(error))?;
+    refuse_pointer(path, &bytes)?;
     if path.extension().is_some_and(|extension| extension == "bin") {
-        if is_legacy(&bytes) {
-            let found = legacy::tensors(&bytes).map_err(|error| damaged(path).because(error))?;
-            return found.into_iter().try_for_each(|(name, tensor)| insert(&name, tensor, tensors));
-        }
-        drop(bytes);
-        let file = PthTensors::new(path, None).map_err(|error| damaged(path).because(error))?;
-        let mut names: Vec<&String> = file.tensor_infos().keys().collect();
-        names.sort_unstable();
-        for name in names {
-            if let Some(tensor) = file.get(name).map_err(|error| damaged(path).because(error))? {
-                insert(name, tensor, tensors)?;
-            }
-        }
-        return Ok(());
+        let found = pytorch::tensors(&bytes).map_err(|error| damaged(path).because(error))?;
+        return found.into_iter().try_for_each(|(name, tensor)| insert(&name, tensor, tensors));
     }
     let file = BufferedSafetensors::new(bytes).map_err(|error| damaged(path).because(error))?;
     for (name, view) in file.tensors() {

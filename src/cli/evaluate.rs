@@ -9,9 +9,14 @@ use super::run::{RunArguments, run};
 use super::{exit, output};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{TaskName, evaluation_file, evaluation_name};
+use crate::experiment::{
+    TaskName, distinct_evaluation_name, evaluation_file, evaluation_name, is_evaluation_of,
+};
 use crate::hub::{DataEnv, model_folder};
 use crate::run::DeviceChoice;
+
+/// The experiment file in the folder of its results.
+const EVALUATION_FILE: &str = "evaluate.yaml";
 
 /// Arguments of `evaluate`.
 #[derive(Args, Debug)]
@@ -65,10 +70,11 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
     let tasks = arguments.tasks.iter().map(|word| task(word)).collect::<Result<Vec<_>>>()?;
     // A missing model is an error before anything is written.
     model_folder(&arguments.model, &arguments.revision, &DataEnv::new(arguments.offline)?)?;
-    let folder = arguments.results.results.join(evaluation_name(&arguments.model));
+    let name = experiment_name(arguments);
+    let folder = arguments.results.results.join(&name);
     create_folder(&folder)?;
-    let path: PathBuf = folder.join("evaluate.yaml");
-    let text = evaluation_file(&arguments.model, &arguments.revision, &tasks, arguments.seeds);
+    let path: PathBuf = folder.join(EVALUATION_FILE);
+    let text = evaluation_file(&name, &arguments.model, &arguments.revision, &tasks, arguments.seeds);
     write_whole(&path, text.as_bytes())?;
     let overrides = Overrides { profile: None, sets: arguments.sets.clone() };
     let code = run(&RunArguments {
@@ -90,6 +96,18 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<u8> {
         output::note(&format!("the experiment file is {}", path.display()));
     }
     Ok(code)
+}
+
+/// The model's last name, or that with a hash if the results have another model of that name.
+fn experiment_name(arguments: &EvaluateArguments) -> String {
+    let name = evaluation_name(&arguments.model);
+    let earlier = arguments.results.results.join(&name).join(EVALUATION_FILE);
+    match std::fs::read_to_string(earlier) {
+        Ok(text) if !is_evaluation_of(&text, &arguments.model, &arguments.revision) => {
+            distinct_evaluation_name(&arguments.model, &arguments.revision)
+        }
+        Ok(_) | Err(_) => name,
+    }
 }
 
 fn task(word: &str) -> Result<TaskName> {

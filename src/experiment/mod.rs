@@ -27,7 +27,7 @@ pub use document::schema::schema;
 pub use format::controls::{Control, ControlsSpec};
 pub use format::data::{DataSpec, SentenceRule, TokenizerSpec};
 pub use format::evaluate::{EvaluateSpec, TaskSource};
-pub use format::evaluation::{evaluation_file, evaluation_name};
+pub use format::evaluation::{distinct_evaluation_name, evaluation_file, evaluation_name, is_evaluation_of};
 pub use format::expect::{Collapsed, ContrastSpec, ExpectSpec, GateSpec, PairSpec, Reference, UNTRAINED};
 pub use format::finetune::{FinetuneSpec, HeadKind};
 pub use format::glue_mean::GlueMean;

@@ -1,5 +1,6 @@
 //! File formats that several modules read or write: Parquet, tables of text, safetensors.
 
+pub(crate) mod git_lfs;
 pub(crate) mod parquet;
 pub(crate) mod shards;
 pub(crate) mod tensor_file;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, ParquetReader, SerReader};
 
+use super::git_lfs::refuse_pointer_file;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 
 /// Target size of one slice, in decoded bytes.
@@ -200,6 +201,7 @@ fn check_magic(file: &mut File, path: &Path, origin: FileOrigin) -> Result<()> {
         read.is_ok() && bytes == MAGIC
     };
     if !has_magic(SeekFrom::Start(0)) {
+        refuse_pointer_file(path)?;
         return Err(unusable(path, origin, "is not a Parquet file"));
     }
     if !has_magic(SeekFrom::End(-(MAGIC.len() as i64))) {
@@ -332,6 +334,8 @@ pub(crate) mod tests {
                 "{text}"
             );
         }
+        let text = opened(crate::formats::git_lfs::tests::POINTER.as_bytes(), FileOrigin::Local);
+        assert!(text.starts_with("DIR/a.parquet is a Git LFS pointer"), "{text}");
         let empty = [MAGIC, [255; 4], MAGIC].concat();
         let text = opened(&empty, FileOrigin::Local);
         assert!(text.starts_with("DIR/a.parquet is damaged: "), "{text}");

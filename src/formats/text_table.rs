@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::git_lfs::refuse_pointer;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A table; its rows are numbered by the lines of the file, and the header is line 1.
@@ -53,6 +54,7 @@ impl TextTable {
             let hint = "check the path and its permissions";
             Error::new(ErrorKind::Data, format!("cannot open {file}"), hint).because(error)
         })?;
+        refuse_pointer(path, &bytes)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             Error::new(ErrorKind::Data, format!("{file} is not UTF-8 text"), not_text).because(error)
         })?;

@@ -17,7 +17,7 @@ pub(crate) use client::Hub;
 #[cfg(test)]
 pub(crate) use config::{HubConfig, OfflineBy};
 pub use env::DataEnv;
-pub use model_folder::{LOCAL, model_folder};
+pub use model_folder::{LOCAL, model_folder, tokenizer_files};
 pub(crate) use pattern::{local_files, matches, same_file};
 pub use request::{HubFiles, RepoKind};
 

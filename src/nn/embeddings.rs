@@ -93,10 +93,58 @@ impl Embeddings {
     /// Embeds N tokens as `[N, E]`. `site` is the dropout site of the encoder that reads them.
     pub fn forward(&self, tokens: &Tokens, site: u64, mode: Mode) -> Result<Tensor> {
         let Self { word, position, token_type, .. } = self;
+        // Some published models have one type for both segments.
+        let one_type = (token_type.dim(0)? == 1).then(|| Indices {
+            token_type_ids: vec![0; tokens.indices.token_type_ids.len()].into(),
+            ..tokens.indices.clone()
+        });
+        let indices = one_type.as_ref().unwrap_or(&tokens.indices);
         let sum = match &self.base {
-            None => embedding(word, position, token_type, &tokens.indices)?,
-            Some(base) => difference_embedding(base, word, position, token_type, &tokens.indices)?,
+            None => embedding(word, position, token_type, indices)?,
+            Some(base) => difference_embedding(base, word, position, token_type, indices)?,
         };
         Ok(dropout(&self.norm.forward(&sum)?, mode.dropout(site, self.dropout))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::super::parameters::Parameters;
+    use super::*;
+
+    /// A published model with `type_vocab_size: 1` reads a pair of sentences as one segment.
+    #[test]
+    fn a_single_type_stands_for_both_segments() {
+        let shape = EncoderShape {
+            hidden: 4,
+            layers: 1,
+            heads: 1,
+            ffn: 4,
+            embedding: 4,
+            positions: 8,
+            types: 1,
+            norm_epsilon: 1e-12,
+        };
+        let mut parameters = Parameters::new(1, &Device::Cpu);
+        let embeddings = Embeddings::new(parameters.builder(), &shape, 9, 0.0).unwrap();
+        let values = |token_type_ids: [u32; 3]| -> Vec<f32> {
+            let indices = Indices {
+                input_ids: vec![2, 5, 3].into(),
+                position_ids: vec![0, 1, 2].into(),
+                token_type_ids: token_type_ids.to_vec().into(),
+                device_ids: None,
+            };
+            let tokens = Tokens { indices, offsets: vec![0, 3].into() };
+            embeddings
+                .forward(&tokens, 0, Mode::evaluate())
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap()
+        };
+        assert_eq!(values([0, 1, 1]), values([0, 0, 0]));
     }
 }

@@ -2,10 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, Experiment, TaskSource, TokenizerSpec};
-use crate::hub::{DataEnv, HubFiles, RepoKind, model_folder};
+use crate::hub::{DataEnv, HubFiles, RepoKind, model_folder, tokenizer_files};
 use crate::records::Sink;
 use crate::tasks::{pair_files, split_files, squad_task_files, task_files};
-use crate::text::TOKENIZER_FILE;
 
 /// Downloads all that an experiment's trials need; returns each file once, as `repository/name` with its size
 /// in bytes. Local files of a specification are not listed.
@@ -48,7 +47,7 @@ fn fetch(
         && let TokenizerSpec::Hub { repo, revision } = tokenizer
     {
         sink.phase(&format!("fetching the tokenizer {repo}"));
-        list(repo, &env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?, &mut fetched)?;
+        list(repo, &tokenizer_files(repo, revision, env)?, &mut fetched)?;
     }
     for set in &evaluate.minimal_pairs {
         if let Some((repo, revision)) = set.on_hub() {

@@ -180,9 +180,6 @@ impl Probe {
                 "check --ids",
             );
         }
-        if token_type_ids.iter().any(|&segment| segment as usize >= network.shape.types) {
-            return refused("the model has no second segment".into(), "leave --pair out");
-        }
         Ok((input_ids, token_type_ids))
     }
 }

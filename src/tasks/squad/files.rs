@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::git_lfs::refuse_pointer;
 use crate::formats::parquet::{FileOrigin, ParquetFile, is_parquet, text_column};
 use crate::formats::without_byte_order_mark;
 
@@ -188,6 +189,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path, wanted: &str, hint: &str) -
         let what = format!("cannot open {}", path.display());
         Error::new(ErrorKind::Data, what, "check the path and its permissions").because(error)
     })?;
+    refuse_pointer(path, &bytes)?;
     serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| {
         Error::new(ErrorKind::Data, format!("{} is not {wanted}", path.display()), hint).because(error)
     })

@@ -20,6 +20,7 @@ use super::text::{PretrainingText, TextOpener};
 use crate::disk::{check_folder, create_folder, folder_of, write_by};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataSpec;
+use crate::formats::git_lfs::refuse_pointer_file;
 use crate::hub::DataEnv;
 use crate::records::Sink;
 use crate::text::tokenizer::Tokenizer;
@@ -186,6 +187,7 @@ pub fn import_archive(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec
         let hint = format!("give the path of an archive that `{EXPORT_COMMAND}` wrote");
         Error::new(ErrorKind::Data, what, hint).because(error)
     })?;
+    refuse_pointer_file(from)?;
     let mut zip = ZipArchive::new(file)
         .map_err(|error| damaged("not a corpus archive, or truncated").because(error))?;
     let names: Vec<String> =

@@ -21,6 +21,11 @@ use crate::text::tokenizer::Tokenizer;
 /// The last document of every group of this size is held out.
 pub const HELD_OUT_EVERY: u64 = 100;
 
+/// A larger share of `[UNK]` among the tokens is said. English by BERT's vocabulary has less than a tenth of it.
+const SAID_UNKNOWN: f64 = 0.02;
+/// A larger share of `[UNK]` leaves nothing to learn.
+const MAX_UNKNOWN: f64 = 0.9;
+
 /// The path of a corpus file in the cache.
 pub(super) fn cache_path(identity: &str, tokenizer_hash: &str, seq_len: usize, env: &DataEnv) -> PathBuf {
     let key = format!("{FORMAT_VERSION}\n{seq_len}\n{tokenizer_hash}\n{identity}");
@@ -37,7 +42,10 @@ pub(super) fn open_or_build(
 ) -> Result<(PathBuf, CorpusFile)> {
     let path = cache_path(&text.identity, text.tokenizer.hash(), seq_len, env);
     let reason = match CorpusFile::open(&path) {
-        Ok(file) => return Ok((path, file)),
+        Ok(file) => {
+            check_unknown(text, &file, sink)?;
+            return Ok((path, file));
+        }
         Err(reason) => reason,
     };
     let source = match &text.source {
@@ -56,7 +64,31 @@ pub(super) fn open_or_build(
     }
     build(source, &text.tokenizer, seq_len, &path, sink)?;
     let file = CorpusFile::open(&path).map_err(|reason| Error::storage(&path, "read back", reason))?;
+    check_unknown(text, &file, sink)?;
     Ok((path, file))
+}
+
+/// Says which share of the tokens are `[UNK]` if they are many: the tokenizer is one of another language or
+/// another case, as a rule.
+///
+/// # Errors
+/// Nearly all of them are.
+fn check_unknown(text: &PretrainingText, file: &CorpusFile, sink: &dyn Sink) -> Result<()> {
+    let special = text.tokenizer.special();
+    let share = file.unknown_share(special.unk, [special.cls, special.sep]);
+    if share <= SAID_UNKNOWN {
+        return Ok(());
+    }
+    let percent = 100.0 * share;
+    let what =
+        format!("{percent:.1} % of the tokens of {} are [UNK] by {}", text.name, text.tokenizer.origin());
+    let hint = "choose a tokenizer of the text's language and case in base.data.tokenizer, or make one of the text with \
+                { kind: own, size: 8192 }";
+    if share > MAX_UNKNOWN {
+        return Err(Error::new(ErrorKind::Data, what, hint));
+    }
+    sink.phase(&format!("{what}: {hint}"));
+    Ok(())
 }
 
 /// Tokenises and packs all documents into a new file.

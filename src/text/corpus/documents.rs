@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::sentences::sentences;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::SentenceRule;
+use crate::formats::git_lfs::refuse_pointer_file;
 use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
 use crate::text::synthetic;
 
@@ -171,6 +172,7 @@ fn read_text(path: &Path, chunk: &mut DocumentChunk<'_>) -> Result<()> {
         )
     };
     let file = File::open(path).map_err(|error| unreadable(1).because(error))?;
+    refuse_pointer_file(path)?;
     let mut document = Document::new();
     for (number, line) in BufReader::new(file).lines().enumerate() {
         if chunk.left == 0 {
@@ -241,6 +243,15 @@ mod tests {
         let documents = all(&Documents::Language { seed: 4, n: 3000 }).unwrap();
         assert_eq!(documents.len(), 3000);
         assert_eq!(documents[2999], synthetic::document(4, 2999));
+    }
+
+    #[test]
+    fn a_git_lfs_pointer_is_no_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, crate::formats::git_lfs::tests::POINTER).unwrap();
+        let error = all(&files(vec![path], None)).unwrap_err();
+        assert!(error.message.contains("is a Git LFS pointer"), "{error}");
     }
 
     #[test]

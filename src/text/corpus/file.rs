@@ -248,6 +248,19 @@ impl CorpusFile {
         (bytes == kept_share_bytes(share, checksum)).then_some(share)
     }
 
+    /// The share of `unknown` among all tokens that are not in `frame`, from 0 to 1.
+    pub fn unknown_share(&self, unknown: u32, frame: [u32; 2]) -> f64 {
+        let id_bytes = self.header.id_bytes as usize;
+        let ids = self.map.get(HEADER_BYTES..self.offsets_at).unwrap_or_default();
+        let (mut n_unknown, mut n_frame) = (0u64, 0u64);
+        for word in ids.chunks_exact(id_bytes) {
+            let id = word.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+            n_unknown += u64::from(id == unknown);
+            n_frame += u64::from(frame.contains(&id));
+        }
+        n_unknown as f64 / self.header.all_tokens.saturating_sub(n_frame).max(1) as f64
+    }
+
     /// BLAKE3 of the content, in hexadecimal.
     pub fn checksum(&self) -> &str {
         &self.checksum
@@ -330,6 +343,8 @@ mod tests {
             assert_eq!(batch.input_ids, [2, 7, 8, 3, 2, 258, 3, 9, 3, 2, 65535, 3]);
             assert_eq!(batch.token_type_ids, [0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0]);
             assert_eq!(batch.offsets, [0, 4, 9, 12]);
+            let shares = [258, 65535, 8, 77].map(|id| file.unknown_share(id, [2, 3]));
+            assert_eq!(shares, [0.2, 0.2, 0.2, 0.0]);
         }
         let files: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
         assert_eq!(files.len(), 2, "temporary files were left");

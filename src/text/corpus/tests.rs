@@ -275,3 +275,52 @@ fn the_kept_share_is_that_of_the_examples() {
     let (lines, split) = (share(SentenceRule::Line), share(SentenceRule::Split));
     assert!(lines < 0.6 && split > lines + 0.1, "{lines} {split}");
 }
+
+/// A sink that keeps what is said.
+#[derive(Default)]
+struct Said(std::sync::Mutex<Vec<String>>);
+
+impl crate::records::Sink for Said {
+    fn event(&self, _event: &crate::records::Event) {}
+    fn phase(&self, text: &str) {
+        self.0.lock().unwrap().push(text.into());
+    }
+    fn progress(&self, _done: u64, _total: u64) {}
+}
+
+#[test]
+fn a_tokenizer_that_does_not_know_the_words_is_said_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let vocabulary = folder.path().join("vocab.txt");
+    std::fs::write(&vocabulary, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nman\n").unwrap();
+    let said = |text: &str| {
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, text).unwrap();
+        let spec = DataSpec::Files {
+            paths: vec![path.display().to_string()],
+            column: "text".into(),
+            max_documents: None,
+            sentences: SentenceRule::Line,
+            tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
+        };
+        let said = Said::default();
+        open_corpus(&spec, 32, &DataEnv::at(folder.path()), &said)?;
+        let lines = said.0.into_inner().unwrap();
+        Ok::<_, crate::error::Error>(
+            lines.into_iter().filter(|line| line.contains("[UNK]")).collect::<Vec<_>>(),
+        )
+    };
+    let known = "the man ".repeat(98);
+    assert_eq!(said(&known).unwrap(), [""; 0]);
+    let strange = "the man saw the man. ".repeat(5);
+    // A third of the tokens, and again where the corpus comes from the cache.
+    for _ in 0..2 {
+        let lines = said(&strange).unwrap();
+        assert!(lines.len() == 1 && lines[0].starts_with("33.3 % of the tokens of "), "{lines:?}");
+    }
+    let error = said(&"er sah ihn . ".repeat(20)).unwrap_err();
+    assert!(
+        error.message.starts_with("100.0 % of the tokens of ") && error.hint.contains("kind: own"),
+        "{error}"
+    );
+}

@@ -10,6 +10,7 @@ use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, EncodeInput};
 
+use super::settings::SETTINGS_FILE;
 use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
 use crate::disk::{create_folder, write_whole};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,32 +18,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// The special tokens, in the order of their usual ids.
 pub(crate) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
+/// The list of tokens, one per line, that a model's folder may have in place of tokenizer.json.
+pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
+
 /// The tokenizer of a model's folder: tokenizer.json, or else vocab.txt; None if it has neither.
 ///
 /// # Errors
-/// A damaged file; a vocab.txt of a cased model, which this crate would read as uncased.
+/// Those of [`Tokenizer::from_file`].
 pub fn tokenizer_in(folder: &Path) -> Result<Option<Tokenizer>> {
-    let json = folder.join(TOKENIZER_FILE);
-    if json.is_file() {
-        return Tokenizer::from_file(&json).map(Some);
-    }
-    let vocabulary = folder.join("vocab.txt");
-    if !vocabulary.is_file() {
-        return Ok(None);
-    }
-    let settings = folder.join("tokenizer_config.json");
-    let text = std::fs::read_to_string(&settings).unwrap_or_default();
-    let settings_value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    if settings_value.get("do_lower_case") == Some(&json!(false)) {
-        let what = format!(
-            "{} belongs to a cased model, and there is no tokenizer.json beside it",
-            vocabulary.display()
-        );
-        let hint =
-            "load the tokenizer with transformers' AutoTokenizer and save it, which writes tokenizer.json";
-        return Err(Error::new(ErrorKind::Data, what, hint));
-    }
-    Tokenizer::from_file(&vocabulary).map(Some)
+    let found = [TOKENIZER_FILE, VOCABULARY_FILE]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.is_file());
+    found.map(|path| Tokenizer::from_file(&path)).transpose()
 }
 
 impl Tokenizer {
@@ -60,8 +48,12 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec()))
     }
 
-    /// Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and vocab.txt into `folder`;
-    /// `max_length` is the longest input of the model, in tokens.
+    /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json into `folder`, and vocab.txt if
+    /// BERT's rules say all the rest; `max_length` is the longest input of the model, in tokens.
+    ///
+    /// transformers' BERT classes make their tokenizer from the vocabulary and the options in
+    /// tokenizer_config.json, whatever tokenizer.json says. So the options are written, and a tokenizer with
+    /// other rules gets the class that reads tokenizer.json as it is.
     pub fn write_files(&self, folder: &Path, max_length: usize) -> Result<()> {
         create_folder(folder)?;
         let text = self.published()?.to_string(true);
@@ -76,13 +68,24 @@ impl Tokenizer {
             map[key] = json!(token);
         }
         write("special_tokens_map.json", format!("{map:#}\n"))?;
-        map["tokenizer_class"] = json!("ElectraTokenizer");
-        map["do_lower_case"] = json!(self.is_uncased());
         map["model_max_length"] = json!(max_length);
-        write("tokenizer_config.json", format!("{map:#}\n"))?;
-        let tokens =
-            (0..self.vocab_size() as u32).map(|id| self.token(id).unwrap_or_else(|| format!("[unused{id}]")));
-        write("vocab.txt", tokens.map(|token| token + "\n").collect())
+        let vocabulary = folder.join(VOCABULARY_FILE);
+        let Some(normalizer) = self.normalizer_of_bert() else {
+            map["tokenizer_class"] = json!("PreTrainedTokenizerFast");
+            if vocabulary.exists() {
+                std::fs::remove_file(&vocabulary)
+                    .map_err(|error| Error::storage(&vocabulary, "remove", error))?;
+            }
+            return write(SETTINGS_FILE, format!("{map:#}\n"));
+        };
+        map["tokenizer_class"] = json!("ElectraTokenizer");
+        map["do_lower_case"] = json!(normalizer.lowercase);
+        map["strip_accents"] = json!(normalizer.strip_accents);
+        map["tokenize_chinese_chars"] = json!(normalizer.handle_chinese_chars);
+        write(SETTINGS_FILE, format!("{map:#}\n"))?;
+        // A blank line stands for an id without a token.
+        let tokens = (0..self.vocab_size() as u32).map(|id| self.token(id).unwrap_or_default());
+        write(VOCABULARY_FILE, tokens.map(|token| token + "\n").collect())
     }
 
     /// The bytes of a tokenizer.json from which [`Tokenizer::from_json`] makes the same tokenizer.
@@ -146,10 +149,42 @@ mod tests {
         std::fs::remove_file(path.join(TOKENIZER_FILE)).unwrap();
         let from_vocabulary = tokenizer_in(path).unwrap().unwrap();
         assert_eq!(from_vocabulary.encode_as_published(text, None).unwrap(), expected);
-        std::fs::write(path.join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
-        let error = tokenizer_in(path).unwrap_err();
-        assert!(error.message.contains("vocab.txt belongs to a cased model"), "{error}");
         std::fs::remove_file(path.join("vocab.txt")).unwrap();
         assert!(tokenizer_in(path).unwrap().is_none());
+    }
+    /// Case, accents and Chinese characters come back from either file, and a tokenizer that is not BERT's is
+    /// written for the class that reads tokenizer.json as it is.
+    #[test]
+    fn written_files_say_how_text_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let words = "[PAD] [UNK] [CLS] [SEP] [MASK] the The cafe café 東京 東 京 ##s";
+        std::fs::write(path.join("vocab.txt"), words.replace(' ', "\n")).unwrap();
+        let text = "The Café 東京";
+        for lower in [true, false] {
+            for (strip, chinese) in [("null", true), ("false", false), ("true", true)] {
+                let settings = format!(
+                    r#"{{"do_lower_case": {lower}, "strip_accents": {strip}, "tokenize_chinese_chars": {chinese}}}"#
+                );
+                std::fs::write(path.join(SETTINGS_FILE), settings).unwrap();
+                let tokenizer = Tokenizer::from_file(&path.join("vocab.txt")).unwrap();
+                let written = path.join("written");
+                tokenizer.write_files(&written, 128).unwrap();
+                for file in [TOKENIZER_FILE, "vocab.txt"] {
+                    let back = Tokenizer::from_file(&written.join(file)).unwrap();
+                    assert!(back.reads_like(&tokenizer).unwrap(), "{file} {lower} {strip} {chinese}");
+                    assert_eq!(back.encode(text).unwrap(), tokenizer.encode(text).unwrap());
+                }
+            }
+        }
+        let mut inner = small().inner().clone();
+        inner.add_tokens([AddedToken::from("the cat", false)]).unwrap();
+        let other = Tokenizer::from_json(inner.to_string(false).unwrap().as_bytes(), "a test").unwrap();
+        let written = path.join("written");
+        other.write_files(&written, 128).unwrap();
+        assert!(!written.join("vocab.txt").exists());
+        let settings = std::fs::read_to_string(written.join(SETTINGS_FILE)).unwrap();
+        assert!(settings.contains("PreTrainedTokenizerFast") && !settings.contains("do_lower_case"));
+        assert!(tokenizer_in(&written).unwrap().unwrap().reads_like(&other).unwrap());
     }
 }

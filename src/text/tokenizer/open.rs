@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use super::own_vocabulary::own_vocabulary;
-use super::wordpiece::{TOKENIZER_FILE, Tokenizer};
+use super::wordpiece::Tokenizer;
 use crate::error::{Error, Result};
 use crate::experiment::{DataSpec, TokenizerSpec};
-use crate::hub::{DataEnv, RepoKind};
+use crate::hub::{DataEnv, tokenizer_files};
 use crate::records::{Silent, Sink};
 use crate::text::corpus::imported;
 use crate::text::corpus::source::{TextSource, open_source};
@@ -61,10 +61,10 @@ fn open(
     };
     match tokenizer {
         TokenizerSpec::Hub { repo, revision } => {
-            let found = env.hub.files(RepoKind::Model, repo, revision, TOKENIZER_FILE)?;
+            let found = tokenizer_files(repo, revision, env)?;
             match found.paths.first() {
                 Some((_, path)) => Tokenizer::from_file(path),
-                None => Err(Error::internal(format!("{repo} gave no {TOKENIZER_FILE}"))),
+                None => Err(Error::internal(format!("{repo} gave no tokenizer"))),
             }
         }
         TokenizerSpec::File { path } => Tokenizer::from_file(Path::new(path)),

@@ -24,10 +24,18 @@ use crate::hub::DataEnv;
 use crate::records::Sink;
 use crate::text::corpus::source::TextSource;
 
-/// Increased with every change that changes a vocabulary.
-const VERSION: u32 = 1;
-/// The number of letters that are kept, the most frequent ones; a word with another letter is `[UNK]`.
+/// Increased with every change that changes a vocabulary. Version 2 keeps more letters where 400 are too few;
+/// English has the same vocabularies as in version 1.
+const VERSION: u32 = 2;
+/// The number of letters that every vocabulary keeps, the most frequent ones; a word with another letter is
+/// `[UNK]`.
 const LETTERS: usize = 400;
+/// More letters are kept if a larger share of the words would be `[UNK]`: Chinese has thousands, while the
+/// rare ones of English text are foreign.
+const MAX_UNKNOWN_WORDS: f64 = 0.01;
+/// Then as many are kept as this share of all letters needs (the default of SentencePiece for Chinese), if
+/// `size` allows.
+const COVERAGE: f64 = 0.9995;
 /// The prefix of a piece that continues a word.
 const CONTINUATION: &str = "##";
 
@@ -145,10 +153,9 @@ impl VocabularyError {
 }
 
 fn train(counts: &Counts, size: usize) -> std::result::Result<Vec<String>, VocabularyError> {
-    let letters = most_frequent_letters(counts);
-    let continuing = |word: &String| word.chars().skip(1).collect::<Vec<char>>();
-    let inside: BTreeSet<char> =
-        counts.keys().flat_map(continuing).filter(|letter| letters.contains(letter)).collect();
+    let continuing: BTreeSet<char> = counts.keys().flat_map(|word| word.chars().skip(1)).collect();
+    let letters = kept_letters(counts, &continuing, size);
+    let inside: BTreeSet<char> = continuing.intersection(&letters).copied().collect();
     let mut initial: Vec<String> = SPECIAL.map(String::from).to_vec();
     initial.extend(letters.iter().map(char::to_string));
     initial.extend(inside.iter().map(|letter| format!("{CONTINUATION}{letter}")));
@@ -175,8 +182,9 @@ fn train(counts: &Counts, size: usize) -> std::result::Result<Vec<String>, Vocab
     Ok(SPECIAL.into_iter().map(String::from).chain(tokens).collect())
 }
 
-/// The most frequent letters; letters of equal frequency in the order of their code points.
-fn most_frequent_letters(counts: &Counts) -> BTreeSet<char> {
+/// The letters of a vocabulary of `size` tokens: the most frequent ones, letters of equal frequency in the
+/// order of their code points. `continuing` are those inside of words, which take a second token.
+fn kept_letters(counts: &Counts, continuing: &BTreeSet<char>, size: usize) -> BTreeSet<char> {
     let mut letters: HashMap<char, u64> = HashMap::new();
     for (word, count) in counts {
         for letter in word.chars() {
@@ -185,7 +193,25 @@ fn most_frequent_letters(counts: &Counts) -> BTreeSet<char> {
     }
     let mut letters: Vec<(char, u64)> = letters.into_iter().collect();
     letters.sort_unstable_by_key(|&(letter, count)| (std::cmp::Reverse(count), letter));
-    letters.into_iter().take(LETTERS).map(|(letter, _)| letter).collect()
+    let mut kept: BTreeSet<char> = letters.iter().take(LETTERS).map(|&(letter, _)| letter).collect();
+    let unknown = counts.iter().filter(|(word, _)| word.chars().any(|letter| !kept.contains(&letter)));
+    let n_unknown: u64 = unknown.map(|(_, count)| count).sum();
+    if n_unknown as f64 <= MAX_UNKNOWN_WORDS * counts.values().sum::<u64>() as f64 {
+        return kept;
+    }
+    let n_tokens = |letter: char| 1 + usize::from(continuing.contains(&letter));
+    let mut n_used = SPECIAL.len() + kept.iter().map(|&letter| n_tokens(letter)).sum::<usize>();
+    let total: u64 = letters.iter().map(|(_, count)| count).sum();
+    let mut covered: u64 = letters.iter().take(LETTERS).map(|(_, count)| count).sum();
+    for &(letter, count) in letters.iter().skip(LETTERS) {
+        n_used += n_tokens(letter);
+        if n_used > size || covered as f64 >= COVERAGE * total as f64 {
+            break;
+        }
+        covered += count;
+        kept.insert(letter);
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -260,6 +286,64 @@ mod tests {
         assert_ne!(make(150, 40), one);
         assert_ne!(cache_path(&source(50), 200, 40, &env), cache_path(&source(51), 200, 40, &env));
         assert_eq!(cached(), 2);
+    }
+
+    /// Words of one letter, as BERT's rules make of Chinese, and words of two letters, as Korean has.
+    #[test]
+    fn as_many_letters_are_kept_as_the_size_allows() {
+        let letter = |k: u32| char::from_u32(0x4E00 + k).unwrap();
+        // Letter k occurs about 20,000 / (k + 1) times.
+        let counts = |word: &dyn Fn(u32) -> String, n: u32| -> Counts {
+            (0..n).map(|k| (word(k), u64::from(20_000 / (k + 1)))).collect()
+        };
+        let n_kept = |counts: &Counts, size: usize| {
+            let continuing = counts.keys().flat_map(|word| word.chars().skip(1)).collect();
+            kept_letters(counts, &continuing, size).len()
+        };
+        let chinese = counts(&|k| letter(k).into(), 3000);
+        assert_eq!(n_kept(&chinese, 1024), 1024 - SPECIAL.len());
+        // 99.95 % of the letters.
+        let all = n_kept(&chinese, 100_000);
+        assert!((2900..3000).contains(&all), "{all}");
+        let tokens = train(&chinese, 4000).unwrap();
+        assert_eq!(tokens.len(), all + SPECIAL.len());
+        let twice = counts(&|k| format!("{0}{0}", letter(k)), 3000);
+        assert_eq!(n_kept(&twice, 2005), 1000);
+        // Fewer than one word in a hundred has another letter: nothing changes.
+        let mut english = counts(&|k| letter(k).into(), 400);
+        english.extend((400..600).map(|k| (letter(k).to_string(), 5)));
+        assert_eq!(n_kept(&english, 8192), LETTERS);
+        english.extend((600..800).map(|k| (letter(k).to_string(), 5)));
+        assert!(n_kept(&english, 8192) > LETTERS);
+    }
+
+    /// Trials are resumed and compared by these hashes: another vocabulary of English needs a reason.
+    #[test]
+    #[ignore = "needs ELECTRA_LAB_TEST_HUB: a hub cache with real data"]
+    fn vocabularies_of_english_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::hub::HubConfig {
+            cache: Some(crate::hub::test_hub()),
+            offline: true,
+            ..Default::default()
+        };
+        let env = DataEnv { hub: crate::hub::Hub::new(hub), cache: folder.path().into() };
+        for (size, max_documents, expected) in
+            [(1024, Some(1000), "32cb3f7f7022"), (8192, None, "2a760825e49b")]
+        {
+            let spec = DataSpec::Hub {
+                repo: "corpora/wikipedia-en-2014-slice".into(),
+                revision: "main".into(),
+                files: "train-*.parquet".into(),
+                validation_files: String::new(),
+                column: "text".into(),
+                max_documents,
+                sentences: crate::experiment::SentenceRule::Split,
+                tokenizer: crate::experiment::TokenizerSpec::Own { size, documents: 20_000 },
+            };
+            let tokenizer = super::super::open_tokenizer(&spec, &env, &Silent).unwrap();
+            assert_eq!(&tokenizer.hash()[..12], expected, "{size}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Whatever the file says, this tokenizer does not truncate, pad or add special tokens, and reads text that
 //! spells a special token (`[MASK]`) as text, so that no training text can contain one. Must never: decide on
-//! lengths or segments. Next: `open.rs` chooses the tokenizer, `corpus/packing.rs` builds sequences from the
-//! ids.
+//! lengths or segments. Next: `settings.rs` says how a `vocab.txt` is read, `open.rs` chooses the tokenizer,
+//! `corpus/packing.rs` builds sequences from the ids.
 
 use std::path::Path;
 
@@ -11,9 +11,14 @@ use serde_json::Value;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{Model, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
+use super::files::SPECIAL;
+use super::settings::Settings;
 use super::word_cache::{WordCache, is_local};
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::git_lfs::refuse_pointer;
+use crate::formats::without_byte_order_mark;
 
 /// The file of a model repository that defines its tokenizer.
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -53,7 +58,11 @@ pub type ByteRange = (usize, usize);
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`; any other name is read as a `vocab.txt`, where the id of a token is its line
-    /// number.
+    /// number. A tokenizer_config.json beside it says how text is read with a `vocab.txt`, and must agree with
+    /// a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no tokenizer; those of [`Settings`].
     pub fn from_file(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
@@ -64,12 +73,18 @@ impl Tokenizer {
             )
             .because(error)
         })?;
-        if path.extension().is_some_and(|extension| extension == "json") {
-            return Self::from_json(&bytes, &origin);
+        refuse_pointer(path, &bytes)?;
+        let (bytes, settings) = (without_byte_order_mark(&bytes), Settings::beside(path)?);
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            let tokenizer = Self::from_json(bytes, &origin)?;
+            settings.check_json(tokenizer.bert_normalizer())?;
+            return Ok(tokenizer);
         }
-        let text = String::from_utf8(bytes).map_err(|error| unreadable(&origin).because(error))?;
-        let tokens: Vec<String> = text.lines().map(|line| line.trim_end().to_string()).collect();
-        Self::from_vocabulary(&tokens, &origin)
+        let text = std::str::from_utf8(bytes).map_err(|error| unreadable(&origin).because(error))?;
+        let mut tokens: Vec<String> = text.lines().map(|line| line.trim_end().to_string()).collect();
+        // Blank lines at the end are no tokens; one between others keeps the ids of those after it.
+        tokens.truncate(tokens.iter().rposition(|token| !token.is_empty()).map_or(0, |last| last + 1));
+        Self::with_normalizer(&tokens, settings.normalizer(&tokens, &origin)?, &origin)
     }
 
     /// A tokenizer in the format of the `tokenizers` library; `origin` names it in errors.
@@ -82,6 +97,11 @@ impl Tokenizer {
     /// BERT's uncased tokenizer over a list of tokens: converts to lower case, strips accents, splits off
     /// punctuation, then takes the longest pieces first, with `##` before a piece that continues a word.
     pub fn from_vocabulary(tokens: &[String], origin: &str) -> Result<Self> {
+        Self::with_normalizer(tokens, uncased(), origin)
+    }
+
+    /// BERT's tokenizer over a list of tokens, for text that `normalizer` prepares.
+    fn with_normalizer(tokens: &[String], normalizer: BertNormalizer, origin: &str) -> Result<Self> {
         let mut sorted: Vec<&String> = tokens.iter().filter(|token| !token.is_empty()).collect();
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -95,7 +115,7 @@ impl Tokenizer {
             .build()
             .map_err(|error| unreadable(origin).because(error))?;
         let mut inner = tokenizers::Tokenizer::new(model);
-        inner.with_normalizer(Some(uncased())).map_err(|error| unreadable(origin).because(error))?;
+        inner.with_normalizer(Some(normalizer)).map_err(|error| unreadable(origin).because(error))?;
         inner.with_pre_tokenizer(Some(BertPreTokenizer));
         Self::finish(inner, origin)
     }
@@ -218,12 +238,29 @@ impl Tokenizer {
         &self.origin
     }
 
-    /// Whether text is converted to lower case.
-    pub(crate) fn is_uncased(&self) -> bool {
+    /// BERT's normaliser; None if text is prepared in another way.
+    fn bert_normalizer(&self) -> Option<BertNormalizer> {
         match self.inner.get_normalizer() {
-            Some(tokenizers::NormalizerWrapper::BertNormalizer(normalizer)) => normalizer.lowercase,
-            _ => true,
+            Some(NormalizerWrapper::BertNormalizer(normalizer)) => Some(*normalizer),
+            _ => None,
         }
+    }
+
+    /// The normaliser, if vocabulary and normaliser decide all ids by BERT's rules, as transformers' BERT
+    /// classes believe of every tokenizer.
+    pub(crate) fn normalizer_of_bert(&self) -> Option<BertNormalizer> {
+        let ModelWrapper::WordPiece(model) = self.inner.get_model() else { return None };
+        let is_bert = model.unk_token == "[UNK]"
+            && model.continuing_subword_prefix == "##"
+            && model.max_input_chars_per_word == MAX_CHARACTERS_PER_WORD
+            && matches!(self.inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
+            && SPECIAL.iter().all(|token| model.token_to_id(token).is_some())
+            && self
+                .inner
+                .get_added_tokens_decoder()
+                .values()
+                .all(|token| SPECIAL.contains(&token.content.as_str()));
+        self.bert_normalizer().filter(|normalizer| is_bert && normalizer.clean_text)
     }
 
     /// The text of an id (`##ing`), or None past the vocabulary.
@@ -401,6 +438,23 @@ mod tests {
     fn other_vocabularies_have_other_hashes() {
         let other = Tokenizer::from_vocabulary(&words("[PAD] [UNK] [CLS] [SEP] [MASK] the"), "b").unwrap();
         assert_ne!(small().hash(), other.hash());
+    }
+
+    #[test]
+    fn blank_lines_at_the_end_of_a_vocabulary_are_no_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.txt");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Tokenizer::from_file(&path).unwrap()
+        };
+        let plain = read("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n");
+        for ending in ["", "\n", "\n\n", "\r\n \n\n\n"] {
+            let other = read(&format!("\u{feff}[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe{ending}"));
+            assert_eq!((other.vocab_size(), other.hash()), (6, plain.hash()), "{ending:?}");
+        }
+        let gap = read("[PAD]\n[UNK]\n[CLS]\n\n\n[SEP]\n[MASK]\nthe");
+        assert_eq!((gap.vocab_size(), gap.encode("the").unwrap()), (8, vec![7]));
     }
 
     #[test]

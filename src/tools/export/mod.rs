@@ -29,10 +29,20 @@ use crate::records::{Silent, TrialRecord};
 use crate::tasks::{LabelKind, classifier_parameters, task_info};
 use crate::text::{Tokenizer, open_tokenizer};
 use crate::train::Checkpoint;
-use model_card::card;
+use model_card::{card, is_card};
 
 /// Folder of the fine-tuned models.
 const TASKS_FOLDER: &str = "tasks";
+
+/// The files of an exported network.
+const MODEL_FILES: [&str; 6] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+];
 
 /// What to export, and where to.
 pub struct ExportOptions {
@@ -58,7 +68,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
         return Err(Error::new(ErrorKind::Data, what, "export a trial that was pre-trained here"));
     }
     let checkpoint = folder.checkpoints().join(FINAL);
-    if !checkpoint.is_file() {
+    if !Checkpoint::is_there(&checkpoint) {
         let what = format!("trial {} has no {}", record.id, checkpoint.display());
         let hint = "only trained trials can be exported: run its experiment to the end of pre-training (with --force \
                     where its checkpoints were deleted)";
@@ -76,6 +86,7 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
         written.push((options.to.join(GENERATOR_FOLDER), generator));
     }
     written.extend(finetuned(&record.spec, vocab, &folder, &options.to)?);
+    remove_earlier(&options.to, &written.iter().map(|(folder, _)| folder.as_path()).collect::<Vec<_>>())?;
     for (folder, network) in &written {
         network.write(folder, tokenizer.special().pad)?;
         tokenizer.write_files(folder, spec.model.positions)?;
@@ -84,6 +95,38 @@ pub fn export(options: &ExportOptions, env: &DataEnv) -> Result<Vec<PathBuf>> {
     create_folder(&options.to)?;
     write_whole(&options.to.join("README.md"), text.as_bytes())?;
     Ok(written.into_iter().map(|(folder, _)| folder).collect())
+}
+
+/// Removes the networks of an earlier export that this one does not write: its generator and tasks would
+/// stand beside another discriminator. Other files stay.
+///
+/// # Errors
+/// Such a folder was not written by `export`; a file cannot be removed.
+fn remove_earlier(to: &Path, written: &[&Path]) -> Result<()> {
+    let entries = std::fs::read_dir(to.join(TASKS_FOLDER)).into_iter().flatten().flatten();
+    let mut stale: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    stale.push(to.join(GENERATOR_FOLDER));
+    stale.retain(|folder| folder.join(MODEL_FILES[0]).is_file() && !written.contains(&folder.as_path()));
+    stale.sort();
+    let Some(first) = stale.first() else { return Ok(()) };
+    let card = std::fs::read_to_string(to.join("README.md")).unwrap_or_default();
+    if !is_card(&card) {
+        let what = format!("{} has a model that `export` did not write", first.display());
+        return Err(Error::new(
+            ErrorKind::Storage,
+            what,
+            "give another folder with --to, or move the model away",
+        ));
+    }
+    for folder in &stale {
+        for path in MODEL_FILES.map(|name| folder.join(name)).iter().filter(|path| path.exists()) {
+            std::fs::remove_file(path).map_err(|error| Error::storage(path, "remove", error))?;
+        }
+        // Stays where somebody else has put a file into it.
+        let _ = std::fs::remove_dir(folder);
+    }
+    let _ = std::fs::remove_dir(to.join(TASKS_FOLDER));
+    Ok(())
 }
 
 /// The fine-tuned models that the trial kept, with the folder for each.

@@ -6,6 +6,9 @@ use crate::escape::{markdown, visible_line};
 use crate::experiment::{DataSpec, HeadKind, MainTask};
 use crate::records::{Outcome, TrialRecord, WeightsProvenance};
 
+/// Stands in every card.
+const MAKER: &str = "with electra-lab";
+
 /// README.md of the exported folder, with the hub's metadata on top.
 pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> String {
     let mut text = metadata(record, license);
@@ -22,6 +25,11 @@ pub fn card(record: &TrialRecord, outcome: Option<&Outcome>, license: &str) -> S
          within the limits of the licence of the training text.\n"
     );
     text
+}
+
+/// Whether a README.md is one of these cards.
+pub fn is_card(text: &str) -> bool {
+    text.contains(MAKER)
 }
 
 fn metadata(record: &TrialRecord, license: &str) -> String {
@@ -75,7 +83,7 @@ fn description(record: &TrialRecord) -> String {
     };
     format!(
         "An encoder of {} layers, {} wide, with {} attention heads and embeddings of {}, pre-trained by \
-         {objective} with electra-lab. {folders}{synthetic}",
+         {objective} {MAKER}. {folders}{synthetic}",
         shape.layers, shape.hidden, shape.heads, shape.embedding
     )
 }

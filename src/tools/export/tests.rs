@@ -90,3 +90,51 @@ fn a_trial_continues_from_an_exported_one() {
     assert!(error.message.contains("base.init.discriminator: the weights of"), "{error}");
     assert!(error.message.contains("changed since this trial began"), "{error}");
 }
+
+#[test]
+fn nothing_of_an_earlier_export_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (results, exported) = (folder.path().join("results"), folder.path().join("exported"));
+    let export_of = |trial: &Trial, to: &Path| {
+        let trial = TrialFolder::new(&results, "test", &trial.id).path().display().to_string();
+        let (results, to, license) = (results.clone(), to.to_path_buf(), "mit".into());
+        export(&ExportOptions { trial, results, to, license }, &an_env())
+    };
+    let pair = tiny(|_| {});
+    run(&pair, &results).unwrap();
+    export_of(&pair, &exported).unwrap();
+    let generator = exported.join(GENERATOR_FOLDER);
+    let task = exported.join(TASKS_FOLDER).join("cola-1");
+    std::fs::create_dir_all(&task).unwrap();
+    std::fs::copy(generator.join("config.json"), task.join("config.json")).unwrap();
+    std::fs::write(generator.join("notes.txt"), "mine").unwrap();
+
+    // Checkpoints in shards are exported like others.
+    let single = tiny(|spec| {
+        spec.objective = crate::experiment::ObjectiveSpec::default_mlm();
+        spec.train.checkpoint_mb = Some(1);
+    });
+    run(&single, &results).unwrap();
+    let checkpoint = TrialFolder::new(&results, "test", &single.id).checkpoints().join(FINAL);
+    split(&checkpoint);
+    assert!(!checkpoint.exists());
+    assert_eq!(export_of(&single, &exported).unwrap(), [exported.clone()]);
+    assert!(!exported.join(TASKS_FOLDER).exists() && !generator.join("config.json").exists());
+    assert!(generator.join("notes.txt").is_file(), "a file of somebody else");
+
+    // Another program's generator is no earlier export.
+    let other = folder.path().join("other");
+    std::fs::create_dir_all(other.join(GENERATOR_FOLDER)).unwrap();
+    std::fs::write(other.join(GENERATOR_FOLDER).join("config.json"), "{}").unwrap();
+    let error = export_of(&single, &other).unwrap_err();
+    assert!(error.message.ends_with("has a model that `export` did not write"), "{error}");
+}
+
+/// Writes a checkpoint again, in shards.
+fn split(path: &Path) {
+    let contents = crate::formats::shards::read(path).unwrap();
+    let tensors = candle_core::safetensors::load_buffer(&contents.files[0], &Device::Cpu).unwrap();
+    let tensors = tensors.into_iter().collect();
+    let state = contents.metadata["state"].clone();
+    crate::formats::shards::write(path, tensors, ("state", state), Some(1000)).unwrap();
+}
