@@ -97,7 +97,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     done.ok()
 }
 
-/// Whether a panic in a library's file becomes an error: it is then no bug of ours that a user should read of.
+/// Whether a panic in a library's file becomes an error: then no user should read of a bug in electra-lab.
 pub fn is_expected_panic(file: &str) -> bool {
     N_CATCHING.load(Relaxed) > 0 && ["polars", "tokenizers"].iter().any(|library| file.contains(library))
 }
