@@ -274,6 +274,24 @@ fn published_models() {
 }
 
 #[test]
+fn sharded_weights() {
+    let folder = a_model();
+    let whole = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&whole).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let shard = "model-00001-of-00001.safetensors";
+    let names: std::collections::BTreeMap<String, &str> =
+        header.tensors().into_keys().map(|name| (name, shard)).collect();
+    std::fs::rename(whole, folder.path().join(shard)).unwrap();
+    let index = serde_json::json!({"metadata": {}, "weight_map": names}).to_string();
+    std::fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
+    let read = |folder: &Path| {
+        crate::checkpoint::Published::open(folder)?.discriminator(&candle_core::Device::Cpu).map(drop)
+    };
+    Target::new("shards", folder, &["model.safetensors.index.json", shard], read).run(n_inputs());
+}
+
+#[test]
 fn vocabularies() {
     let folder = folder_with(&[("vocab.txt", include_bytes!("../tests/golden/vocabulary.txt"))]);
     let read = |folder: &Path| {
@@ -283,18 +301,22 @@ fn vocabularies() {
     Target::new("vocabulary", folder, &["vocab.txt"], read).run(n_inputs());
 }
 
-/// A model whose weights are a pickle: of the right form, with tensors that belong to no network.
+/// Models whose weights are a pickle, of PyTorch before 1.6 and of today: of the right form, with tensors that
+/// belong to no network.
 #[test]
 fn pickled_weights() {
-    let folder = a_model();
-    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    std::fs::write(folder.path().join("pytorch_model.bin"), include_bytes!("../tests/golden/legacy.bin"))
-        .unwrap();
     let read = |folder: &Path| match crate::checkpoint::Published::open(folder) {
         Err(error) if error.message.contains("has no tensor embeddings.word_embeddings.weight") => Ok(()),
         other => other.map(drop),
     };
-    Target::new("pickle", folder, &["pytorch_model.bin"], read).run(n_inputs());
+    let legacy = include_bytes!("../tests/golden/legacy.bin");
+    let zipped = include_bytes!("../tests/golden/pytorch.bin");
+    for (name, bytes) in [("pickle", &legacy[..]), ("zipped_pickle", &zipped[..])] {
+        let folder = a_model();
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        std::fs::write(folder.path().join("pytorch_model.bin"), bytes).unwrap();
+        Target::new(name, folder, &["pytorch_model.bin"], read).run(n_inputs());
+    }
 }
 
 /// A folder with a text and its exported archive.
@@ -326,7 +348,8 @@ fn archives() {
 
 #[test]
 fn records_of_trials() {
-    use crate::records::{Failure, TrialFolder, frame};
+    use crate::experiment::TaskName;
+    use crate::records::{Failure, PredictedExample, Predictions, RECORD_VERSION, TrialFolder, frame};
     use crate::run::fixture::{a_trial, a_trial_record, an_outcome};
     fn folder_of(folder: &Path) -> TrialFolder {
         TrialFolder::within(folder, &a_trial(1).id)
@@ -336,7 +359,7 @@ fn records_of_trials() {
     std::fs::create_dir_all(trial.path()).unwrap();
     trial.write_trial(&a_trial_record(&a_trial(1).id)).unwrap();
     trial.write_outcome(&an_outcome(&a_trial(1).id)).unwrap();
-    let failure = serde_json::json!({"record_version": 1, "message": "no", "hint": "yes"});
+    let failure = serde_json::json!({"record_version": 1, "message": "no", "at": "2026-01-01T00:00:00Z"});
     std::fs::write(trial.path().join("failure.json"), failure.to_string()).unwrap();
     let event = |step: u64| {
         format!(
@@ -344,8 +367,26 @@ fn records_of_trials() {
         )
     };
     std::fs::write(trial.metrics(), event(1) + &event(2)).unwrap();
+    let example = |idx| PredictedExample { idx, prediction: 1.0, label: (idx % 2) as f64 };
+    let predictions = Predictions {
+        record_version: RECORD_VERSION,
+        task: TaskName::Rte,
+        synthetic: true,
+        finetune_seed: 1,
+        n_train: 10,
+        steps: 5,
+        majority: 0.0,
+        n_cut: 0,
+        examples: (0..4).map(example).collect(),
+    };
+    std::fs::create_dir_all(trial.path().join("predictions")).unwrap();
+    trial.write_predictions(&predictions).unwrap();
     let read = |folder: &Path| {
         let trial = folder_of(folder);
+        let predictions = trial.predictions(TaskName::Rte, 1).map(|read| {
+            let score = |read: Predictions| crate::tasks::score(&crate::tasks::task_info(read.task), &read);
+            drop(read.map(score));
+        });
         let records = trial.records().and_then(|records| {
             let Some(records) = records else { return Ok(()) };
             let frames = frame::Frames::of(&[frame::FrameTrial {
@@ -358,10 +399,11 @@ fn records_of_trials() {
             frame::to_csv(&frames.long()?).map(drop)
         });
         let failure = trial.failure().map(|_: Option<Failure>| ());
-        worst([records, failure, trial.state().map(drop)])
+        worst([records, predictions, failure, trial.state().map(drop)])
     };
     let id = a_trial(1).id.to_string();
-    let files = ["trial.json", "outcome.json", "metrics.jsonl"].map(|name| format!("{id}/{name}"));
+    let files = ["trial.json", "outcome.json", "metrics.jsonl", "failure.json", "predictions/rte-1.json"];
+    let files = files.map(|name| format!("{id}/{name}"));
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     Target::new("records", folder, &files, read).run(n_inputs());
 }

@@ -62,6 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_library_s_panic_on_a_file_is_an_error_and_no_bug() {
+        let file = "/registry/polars-parquet-0.55.2/src/read.rs";
+        assert_eq!(crate::error::catching_panics(|| is_expected_panic(file)), Some(true));
+        assert_eq!(crate::error::catching_panics(|| is_expected_panic("src/nn/attention.rs")), Some(false));
+        assert_eq!(crate::error::catching_panics(|| -> u8 { panic!("this test panics on purpose") }), None);
+    }
+
+    #[test]
     fn a_panic_gives_the_exit_code_of_a_bug() {
         assert_eq!(guard(|| 3), 3);
         assert_eq!(guard(|| panic!("this test panics on purpose")), exit::INTERNAL);

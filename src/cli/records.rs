@@ -45,7 +45,8 @@ enum Format {
 
 fn table_file(text: &str) -> std::result::Result<TableFile, String> {
     let path = PathBuf::from(text);
-    let format = match path.extension().and_then(|ending| ending.to_str()) {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let format = match ending.as_deref() {
         Some("parquet") => Format::Parquet,
         Some("csv") => Format::Csv,
         _ => return Err("the name must end in .parquet or .csv".into()),

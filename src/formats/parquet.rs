@@ -291,6 +291,7 @@ pub(crate) mod tests {
             let numbers = number_column(&read(column).unwrap(), column, "a.parquet").unwrap();
             assert_eq!(numbers, [Some(0.0), Some(1.0), None], "{column}");
         }
+        assert!(is_parquet(path) && is_parquet(Path::new("A.PARQUET")) && !is_parquet(Path::new("parquet")));
         let error = read("decimal").unwrap_err();
         assert!(
             error

@@ -140,3 +140,39 @@ fn real_glue() {
     let error = open(TaskName::Qnli).unwrap_err();
     assert!(error.message.contains("qnli/train-*.parquet"), "{error}");
 }
+
+/// The hub's conversions to Parquet, and repositories with a file per split.
+#[test]
+fn other_layouts_of_a_repository_are_read() {
+    let rte = |n: i64| {
+        let numbers: Vec<i64> = (0..n).collect();
+        let texts: Vec<String> = numbers.iter().map(|number| format!("It is {number}.")).collect();
+        let labels: Vec<bool> = numbers.iter().map(|number| number % 2 == 1).collect();
+        df!("sentence1" => &texts, "sentence2" => &texts, "label" => labels, "idx" => numbers).unwrap()
+    };
+    for [train, validation] in [
+        ["rte/train-00000-of-00001.parquet", "rte/validation-00000-of-00001.parquet"],
+        ["rte/train/0000.parquet", "rte/validation/0000.parquet"],
+        ["rte/train.parquet", "rte/validation.parquet"],
+    ] {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = cache.path().join("datasets--nyu-mll--glue");
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        std::fs::create_dir_all(repository.join("refs")).unwrap();
+        std::fs::write(repository.join("refs/main"), commit).unwrap();
+        let file = |name: &str, n: i64| {
+            let path = repository.join("snapshots").join(commit).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write(&path, rte(n));
+        };
+        file(train, 6);
+        let evaluate = EvaluateSpec { source: hub_source(), ..Default::default() };
+        let open = || open_task(&evaluate, TaskName::Rte, &DataSpec::default(), &offline(cache.path()));
+        assert!(open().unwrap_err().message.contains("rte/validation"), "{train}");
+        file(validation, 4);
+        let data = open().unwrap();
+        assert_eq!((data.train.len(), data.validation.len()), (6, 4), "{train}");
+        let labels: Vec<f32> = data.validation.iter().map(|example| example.label).collect();
+        assert_eq!(labels, [0.0, 1.0, 0.0, 1.0]);
+    }
+}
