@@ -122,10 +122,10 @@ pub struct Provenance {
     /// A hash of each task's examples; empty in records from before it existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_hashes: BTreeMap<String, String>,
-    /// Marks of the local files that the trial reads, by their paths in the specification, from their names,
-    /// sizes and times; empty where there are none, and in records from before it existed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inputs: BTreeMap<String, String>,
+    /// A mark of the local files that the trial reads, from their names, sizes and times; absent where there
+    /// are none, and in records from before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
 }
 
 impl Provenance {

@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(select(&options(results.path(), &[])).unwrap().len(), 2);
         let wanted = &experiments[0].trials[1].id.0;
         let chosen = options(results.path(), &[&wanted[..6]]);
-        assert_eq!(select(&chosen).unwrap(), [wanted.clone()]);
+        assert_eq!(select(&chosen).unwrap(), std::slice::from_ref(wanted));
         let error = select(&options(results.path(), &["xyz"])).err().unwrap();
         assert!(error.message.starts_with("--only xyz: no trial id starts with xyz; available: "), "{error}");
         let error = select(&options(results.path(), &[&wanted[..6], ""])).err().unwrap();

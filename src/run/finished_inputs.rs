@@ -9,7 +9,7 @@
 //! a trial that resumes.
 
 use super::executor::Job;
-use super::local_inputs::{is_local, stamps};
+use super::local_inputs::{is_local, one_mark, stamps};
 use super::prepared_data::PreparedData;
 use super::published_model::PublishedModel;
 use super::tasks::{PreparedTask, Tasks};
@@ -73,7 +73,7 @@ impl Comparison<'_> {
     fn change(&mut self, spec: &TrialSpec, record: &TrialRecord) -> Option<String> {
         let then = &record.provenance;
         // The same files as at the trial's beginning need not be read.
-        let is_stamped = !then.inputs.is_empty() && then.inputs == stamps(spec);
+        let is_stamped = then.inputs.is_some() && then.inputs == one_mark(&stamps(spec));
         let change = match &spec.published {
             Some(published) => self.changed_weights(published, then, is_stamped),
             None => self

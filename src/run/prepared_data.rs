@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::initial_weights::open_checkpoint;
-use super::local_inputs::stamps;
+use super::local_inputs::{one_mark, stamps};
 use super::published_model::PublishedModel;
 use super::tasks::{PreparedPairs, PreparedTask, Tasks};
 use crate::error::{Error, Result};
@@ -122,10 +122,10 @@ impl PreparedData {
         self.stamps.extend(stamps(spec));
     }
 
-    /// The marks of a trial's local files.
-    pub fn stamps(&self, spec: &TrialSpec) -> BTreeMap<String, String> {
+    /// The mark of a trial's local files, from before they were read.
+    pub fn mark_of_inputs(&self, spec: &TrialSpec) -> Option<String> {
         let taken = |name: &String| Some((name.clone(), self.stamps.get(name)?.clone()));
-        stamps(spec).keys().filter_map(taken).collect()
+        one_mark(&stamps(spec).keys().filter_map(taken).collect())
     }
 
     /// Adds the text of a trial, unless another trial has added it.
