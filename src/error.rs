@@ -84,6 +84,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether the message of a panic says that the system refused a thread: libraries panic then.
+pub fn is_lack_of_threads(message: &str) -> bool {
+    ["spawn thread", "thread pool has not been initialized", "Resource temporarily unavailable"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// The error where the system refused a thread.
+pub fn lack_of_threads() -> Error {
+    Error::new(ErrorKind::Device, "the system has no room for another thread", LACK_OF_THREADS_HINT)
+}
+
+const LACK_OF_THREADS_HINT: &str =
+    "pass a smaller --threads or --jobs, end other programs, or raise the limits `ulimit -u` and `ulimit -v`";
+
 /// candle's errors are bugs, except lack of memory: inputs are checked before they reach candle.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
@@ -112,6 +127,19 @@ mod tests {
             assert!(error.hint.contains("--set train.micro_batch=N"), "{error}");
         }
         assert_eq!(Error::from(candle_core::Error::Msg("shapes".into())).kind, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn panics_of_libraries_without_threads_are_known() {
+        for message in [
+            "could not spawn threads: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }",
+            "failed to spawn thread: Os { code: 11, kind: WouldBlock }",
+            "The global thread pool has not been initialized.: ThreadPoolBuildError",
+        ] {
+            assert!(is_lack_of_threads(message), "{message}");
+        }
+        assert!(!is_lack_of_threads("index out of bounds"));
+        assert_eq!(lack_of_threads().kind, ErrorKind::Device);
     }
 
     #[test]

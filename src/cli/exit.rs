@@ -25,7 +25,7 @@ pub const BUSY: u8 = 8;
 pub const TRAINING: u8 = 9;
 /// A bug in electra-lab.
 pub const INTERNAL: u8 = 70;
-/// Stopped by a person.
+/// Stopped by a person, a job system or a time limit.
 pub const INTERRUPTED: u8 = 130;
 
 /// Every code with its meaning, in the order of `--help`.
@@ -41,7 +41,7 @@ pub const TABLE: [(u8, &str); 12] = [
     (BUSY, "another process is running the same trial"),
     (TRAINING, "training failed, for example with a loss that is not finite"),
     (INTERNAL, "a bug in electra-lab"),
-    (INTERRUPTED, "stopped by Ctrl-C or SIGTERM; the same command resumes"),
+    (INTERRUPTED, "stopped by Ctrl-C, a signal or --max-seconds; the same command resumes"),
 ];
 
 /// The list of codes for `--help`.

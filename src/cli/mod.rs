@@ -289,7 +289,7 @@ mod tests {
             8  another process is running the same trial
             9  training failed, for example with a loss that is not finite
            70  a bug in electra-lab
-          130  stopped by Ctrl-C or SIGTERM; the same command resumes
+          130  stopped by Ctrl-C, a signal or --max-seconds; the same command resumes
         ");
     }
 

@@ -1,31 +1,43 @@
 //! A panic is a bug in electra-lab: prints one paragraph that says so, in place of a stack trace.
 
+use std::any::Any;
 use std::panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook, take_hook};
 
 use super::{exit, output};
 use crate::build_info;
+use crate::error::{is_lack_of_threads, lack_of_threads};
 
 /// Makes a panic print one paragraph; with `RUST_BACKTRACE` set, Rust's own report follows.
 pub fn install() {
     let own = take_hook();
     set_hook(Box::new(move |info| {
-        output::note(&paragraph(&message_of(info), &place_of(info)));
+        let message = message_of(info);
+        if is_lack_of_threads(&message) {
+            return output::error(&lack_of_threads().because(message));
+        }
+        output::note(&paragraph(&message, &place_of(info)));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             own(info);
         }
     }));
 }
 
-/// Runs `work` and returns its exit code; a panic in it gives the exit code of a bug.
+/// Runs `work` and returns its exit code; a panic in it gives the exit code of a bug, or that of the device
+/// where the system refused a thread.
 pub fn guard(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
-    catch_unwind(work).unwrap_or(exit::INTERNAL)
+    catch_unwind(work).unwrap_or_else(|payload| match is_lack_of_threads(&text_of(payload.as_ref())) {
+        true => exit::DEVICE,
+        false => exit::INTERNAL,
+    })
 }
 
 fn message_of(info: &PanicHookInfo) -> String {
-    let payload = info.payload();
+    text_of(info.payload()).lines().next().unwrap_or_default().into()
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    text.lines().next().unwrap_or_default().into()
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").into()
 }
 
 fn place_of(info: &PanicHookInfo) -> String {
@@ -50,6 +62,7 @@ mod tests {
     fn a_panic_gives_the_exit_code_of_a_bug() {
         assert_eq!(guard(|| 3), 3);
         assert_eq!(guard(|| panic!("this test panics on purpose")), exit::INTERNAL);
+        assert_eq!(guard(|| panic!("could not spawn threads: this is a test")), exit::DEVICE);
     }
 
     #[test]

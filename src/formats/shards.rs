@@ -2,8 +2,9 @@
 //!
 //! The file is `x.safetensors`; its shards are `x-00001-of-00003.safetensors` and so on, with
 //! `x.safetensors.index.json`, which is written last. A file is complete if `x.safetensors` or the index
-//! exists. Every shard is an ordinary safetensors file. The index has a checksum of each shard, so that a shard
-//! that was damaged, or belongs to another file, is named. Next: `train/checkpoint.rs`, which knows the content.
+//! exists. Every shard is an ordinary safetensors file. The index has a checksum of each shard, so that a
+//! shard that was damaged, or belongs to another file, is named. Next: `train/checkpoint.rs`, which knows the
+//! content.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -99,8 +99,8 @@ pub fn truncate_after(path: &Path, step: u64) -> Result<u64> {
 /// `step` was saved with, if that is known. Returns the number of events that stay.
 ///
 /// # Errors
-/// Lines that came before the checkpoint are missing: a curve with a gap would look like a whole one. The file
-/// is then left as it is.
+/// Lines that came before the checkpoint are missing: a curve with a gap would look like a whole one. The
+/// file is then left as it is.
 pub fn resume_events(path: &Path, step: u64, expected: Option<u64>, id: &TrialId) -> Result<u64> {
     let n_found = if step == 0 {
         0

@@ -122,6 +122,10 @@ pub struct Provenance {
     /// A hash of each task's examples; empty in records from before it existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_hashes: BTreeMap<String, String>,
+    /// A mark of the local files that the trial reads, from their names, sizes and times; absent where there
+    /// are none, and in records from before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
 }
 
 impl Provenance {
@@ -169,13 +173,18 @@ pub struct DataProvenance {
     /// away. Absent in records from before it existed, and for a corpus that was packed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_share: Option<f64>,
+    /// Hash of everything that decides the documents, before they are tokenised; absent in records from
+    /// before it existed, and where nothing is pre-trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_hash: Option<String>,
 }
 
 impl DataProvenance {
-    /// Whether both are the same packed text. The share that was kept says nothing more, and a corpus that
-    /// was packed before it was recorded lacks it.
+    /// Whether both are the same packed text. The share that was kept and the hash of the documents say
+    /// nothing more, and older corpora and records lack them.
     pub fn is_same_text(&self, other: &Self) -> bool {
-        *self == Self { kept_share: self.kept_share, ..other.clone() }
+        let Self { kept_share, text_hash, .. } = self.clone();
+        *self == Self { kept_share, text_hash, ..other.clone() }
     }
 }
 

@@ -241,10 +241,12 @@ fn provenance() -> Provenance {
             n_tokens: 600_000,
             synthetic: true,
             kept_share: None,
+            text_hash: None,
         },
         tasks_revision: "built-in".into(),
         init: Default::default(),
         task_hashes: Default::default(),
+        inputs: Default::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::disk::write_whole;
+use crate::disk::{destination, temporary_name, write_whole};
 use crate::error::{Error, Result};
 
 /// Writes `folder/name` from bytes and returns its path.
@@ -15,8 +15,8 @@ pub fn bytes(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
 
 /// Lets `produce` write a temporary file of the same extension in `folder`, then renames it to `name`.
 pub fn replace(folder: &Path, name: &str, produce: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let temporary = folder.join(format!(".{}-{name}", std::process::id()));
-    let path = folder.join(name);
+    let temporary = folder.join(temporary_name(name));
+    let path = destination(&folder.join(name))?;
     let moved = produce(&temporary).and_then(|()| {
         let sync_and_rename = || {
             File::open(&temporary)?.sync_all()?;

@@ -15,7 +15,8 @@ pub struct TrialContext<'a> {
     pub folder: &'a TrialFolder,
     /// Receives metrics, phases and progress.
     pub sink: &'a dyn Sink,
-    /// Once raised, pre-training or fine-tuning saves its state, and the trial returns [`TrialRun::Interrupted`].
+    /// Once raised, pre-training or fine-tuning saves its state, and the trial returns
+    /// [`TrialRun::Interrupted`].
     pub stop: &'a StopFlag,
     /// Where tensors live.
     pub device: Device,

@@ -18,7 +18,7 @@ use super::interrupt::StopFlag;
 use super::prepared_data::PreparedData;
 use super::provenance::utc_now;
 use super::queue::Queue;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, is_lack_of_threads, lack_of_threads};
 use crate::experiment::Trial;
 use crate::records::folder::TrialFolder;
 use crate::records::{Failure, Jsonl, Outcome, RECORD_VERSION, Sink, Tee};
@@ -30,6 +30,7 @@ const STACK_BYTES: usize = 64 << 20;
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 /// One trial to run.
+#[derive(Clone)]
 pub struct Job<'a> {
     /// Name of its experiment.
     pub experiment: &'a str,
@@ -263,6 +264,9 @@ fn run_locked(
 fn panic_error(job: &Job, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    if is_lack_of_threads(text) {
+        return lack_of_threads();
+    }
     Error::internal(format!("trial {} ({}) panicked", job.trial.id, job.trial.label())).because(text)
 }
 

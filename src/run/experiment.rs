@@ -3,7 +3,7 @@
 //!
 //! All that can be checked before training is checked here, before the first trial writes anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Device;
@@ -12,18 +12,18 @@ use super::context::Runner;
 use super::device::{DeviceChoice, check_precision, choose};
 use super::duration::duration_text;
 use super::executor::{Job, ProgressReporter, RunContext, TrialStatus, execute};
+use super::finished_inputs::check_finished;
 use super::interrupt::StopFlag;
 use super::prepare::{Texts, checkpoint_bytes, prepare};
 use super::prepared_data::PreparedData;
 use super::summary::Summary;
-use crate::disk::check_writable;
+use crate::disk::{check_writable, remove_orphans};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, Trial, TrialId};
 use crate::flops;
 use crate::hub::DataEnv;
-use crate::records::Display;
-use crate::records::Sink;
 use crate::records::folder::TrialFolder;
+use crate::records::{Display, Event, Sink};
 
 /// FLOPs of the largest step that is called small: less than a second on a core.
 const SMALL_STEP: f64 = 3e10;
@@ -61,16 +61,29 @@ pub fn run_experiments(
     display: &dyn Display,
 ) -> Result<Summary> {
     check_names(experiments)?;
-    let jobs = select(experiments, options)?;
+    let all = all_jobs(experiments, options);
+    let jobs = select(&all, options)?;
     for experiment in experiments {
-        check_writable(&options.reports.join(&experiment.spec.name).join(&experiment.profile), 0)?;
+        let reports = options.reports.join(&experiment.spec.name).join(&experiment.profile);
+        remove_orphans(&reports);
+        check_writable(&reports, 0)?;
     }
     let device = choose(options.device)?;
     // A record that cannot be read is an error of its trial, and is reported with it.
     let is_pending = |job: &&Job| options.force || !matches!(job.folder.outcome(), Ok(Some(_)));
     let pending: Vec<&Trial> = jobs.iter().filter(is_pending).map(|job| job.trial).collect();
     check_precision(&device, pending.iter().copied())?;
-    let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, display)?;
+    let sink = StoppableSink { sink: display.watch("data"), stop: &stop };
+    let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, &sink)?;
+    // A table has the trials that this run leaves out too.
+    let is_kept = |job: &&Job| {
+        let is_renewed = options.force && jobs.iter().any(|chosen| chosen.folder.path() == job.folder.path());
+        !is_renewed && matches!(job.folder.outcome(), Ok(Some(_)))
+    };
+    let finished: Vec<&Job> = all.iter().filter(is_kept).collect();
+    if !finished.is_empty() {
+        check_finished(&finished, &data, &sink)?;
+    }
     let RunOptions { force, pretrain_only, .. } = *options;
     let context = RunContext { n_at_once, force, pretrain_only, device, data, stop };
     let reporter = DisplayReporter { display, n_jobs: jobs.len(), n_ended: AtomicUsize::new(0) };
@@ -85,23 +98,57 @@ fn prepare_pending(
     pending: &[&Trial],
     options: &RunOptions,
     device: &Device,
-    display: &dyn Display,
+    sink: &dyn Sink,
 ) -> Result<(PreparedData, usize)> {
     let env = DataEnv::new(options.offline)?;
     if pending.is_empty() {
         return Ok((PreparedData::default(), 1));
     }
-    let (texts, sink) = (Texts::new(pending.iter().copied(), &env), display.watch("data"));
+    remove_orphans_below(&env.cache);
+    let texts = Texts::new(pending.iter().copied(), &env);
     let n_at_once = match options.n_at_once {
         Some(n) => n,
-        None if device.is_cpu() && are_small(pending, &texts, &*sink)? => rayon::current_num_threads(),
+        None if device.is_cpu() && are_small(pending, &texts, sink)? => rayon::current_num_threads(),
         None => 1,
     };
-    let needed_bytes = checkpoint_bytes(pending, &texts, n_at_once, &*sink)?;
+    let needed_bytes = checkpoint_bytes(pending, &texts, n_at_once, sink)?;
     for experiment in experiments {
-        check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
+        let results = options.results.join(&experiment.spec.name);
+        remove_orphans(&results);
+        check_writable(&results, needed_bytes)?;
     }
-    Ok((prepare(pending, &texts, &env, options.pretrain_only, &*sink)?, n_at_once))
+    Ok((prepare(pending, &texts, &env, options.pretrain_only, sink)?, n_at_once))
+}
+
+/// Deletes what killed processes were writing into the folders of the cache.
+fn remove_orphans_below(cache: &Path) {
+    for folder in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        remove_orphans(&folder.path());
+    }
+}
+
+/// A sink whose work ends when the run is asked to stop.
+struct StoppableSink<'a> {
+    sink: Box<dyn Sink>,
+    stop: &'a StopFlag,
+}
+
+impl Sink for StoppableSink<'_> {
+    fn event(&self, event: &Event) {
+        self.sink.event(event);
+    }
+
+    fn phase(&self, text: &str) {
+        self.sink.phase(text);
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        self.sink.progress(done, total);
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        self.stop.check()
+    }
 }
 
 /// Whether a step of each trial is so short that a thread of its own serves it better than all threads do.
@@ -138,8 +185,8 @@ fn check_names(experiments: &[Experiment]) -> Result<()> {
     Ok(())
 }
 
-/// The trials whose id starts with one of the prefixes of `--only`; all without prefixes.
-fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec<Job<'a>>> {
+/// All trials of the experiments, each once.
+fn all_jobs<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Vec<Job<'a>> {
     let jobs = experiments.iter().flat_map(|experiment| {
         experiment.all_trials().map(|trial| Job {
             experiment: &experiment.spec.name,
@@ -154,13 +201,18 @@ fn select<'a>(experiments: &'a [Experiment], options: &RunOptions) -> Result<Vec
     // Two points of a sweep, or two files, may name the same trial: it runs once.
     let mut seen = std::collections::BTreeSet::new();
     jobs.retain(|job| seen.insert(job.folder.path().to_path_buf()));
+    jobs
+}
+
+/// The trials whose id starts with one of the prefixes of `--only`; all without prefixes.
+fn select<'a>(jobs: &[Job<'a>], options: &RunOptions) -> Result<Vec<Job<'a>>> {
     for prefix in &options.only {
         check_only(prefix, jobs.iter().map(|job| &job.trial.id))?;
     }
     let chosen = |job: &Job| {
         options.only.is_empty() || options.only.iter().any(|prefix| job.trial.id.0.starts_with(prefix))
     };
-    Ok(jobs.into_iter().filter(chosen).collect())
+    Ok(jobs.iter().filter(|job| chosen(job)).cloned().collect())
 }
 
 /// Refuses a prefix of `--only` with which no trial id starts.
@@ -215,14 +267,12 @@ impl ProgressReporter for DisplayReporter<'_> {
 
     fn stopping(&self) {
         self.display
-            .say("stopping: pre-training saves a checkpoint first; press Ctrl-C again to exit at once");
+            .say("stopping: the running trials save their state first; press Ctrl-C again to exit at once");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::run::context::{TrialContext, TrialRun};
     use crate::run::fixture::{Transcript, an_experiment, an_outcome};
@@ -261,7 +311,7 @@ mod tests {
         assert_eq!(summary.sentence(), "1 done, 1 failed, 1 interrupted, 1 not started");
         let text = display.text();
         // When the main thread sees the request to stop depends on the clock.
-        assert!(text.contains("stopping: pre-training saves a checkpoint first"), "{text}");
+        assert!(text.contains("stopping: the running trials save their state first"), "{text}");
         let mut shown: String =
             text.lines().filter(|line| line.starts_with('[')).map(|line| format!("{line}\n")).collect();
         for trial in &experiments[0].trials {
@@ -295,14 +345,17 @@ mod tests {
     fn only_takes_prefixes_of_ids() {
         let results = tempfile::tempdir().unwrap();
         let experiments = [an_experiment(&[1, 4])];
-        assert_eq!(select(&experiments, &options(results.path(), &[])).unwrap().len(), 2);
+        let select = |options: &RunOptions| -> Result<Vec<String>> {
+            let jobs = select(&all_jobs(&experiments, options), options)?;
+            Ok(jobs.iter().map(|job| job.trial.id.0.clone()).collect())
+        };
+        assert_eq!(select(&options(results.path(), &[])).unwrap().len(), 2);
         let wanted = &experiments[0].trials[1].id.0;
         let chosen = options(results.path(), &[&wanted[..6]]);
-        let jobs = select(&experiments, &chosen).unwrap();
-        assert_eq!(jobs.iter().map(|job| &job.trial.id.0).collect::<Vec<_>>(), [wanted]);
-        let error = select(&experiments, &options(results.path(), &["xyz"])).err().unwrap();
+        assert_eq!(select(&chosen).unwrap(), std::slice::from_ref(wanted));
+        let error = select(&options(results.path(), &["xyz"])).err().unwrap();
         assert!(error.message.starts_with("--only xyz: no trial id starts with xyz; available: "), "{error}");
-        let error = select(&experiments, &options(results.path(), &[&wanted[..6], ""])).err().unwrap();
+        let error = select(&options(results.path(), &[&wanted[..6], ""])).err().unwrap();
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Spec, "--only '' names no trial"));
     }
 

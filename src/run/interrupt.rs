@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM. While trials run, the first signal asks them to save and stop, and the second ends the
-//! process at once. While there is nothing to save, the first signal ends it.
+//! Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2. While trials run, they ask them to save and stop; only a
+//! second Ctrl-C ends the process before that. While there is nothing to save, the first signal ends it.
 //!
 //! The handlers only set a flag or leave the process: nothing else is safe inside a signal handler.
 
@@ -18,31 +18,40 @@ pub struct StopFlag {
     raised: Arc<AtomicBool>,
     /// Whether the next signal ends the process at once.
     exits_at_once: Arc<AtomicBool>,
+    /// Whether the next Ctrl-C ends the process at once.
+    saw_interrupt: Arc<AtomicBool>,
     /// Raised from this time on.
     deadline: Option<Instant>,
 }
 
 impl StopFlag {
-    /// A flag that the process's signals raise. Outside [`StopFlag::defer_signals`] a signal ends the process
+    /// A flag that the process's signals raise: those of Ctrl-C, of a closed terminal, and those by which job
+    /// systems end a job or warn of its end. Outside [`StopFlag::defer_signals`] a signal ends the process
     /// with [`INTERRUPTED_STATUS`]; the operating system then releases every lock.
     pub fn on_signals() -> Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::flag::{register, register_conditional_shutdown};
         let stop = Self { exits_at_once: Arc::new(AtomicBool::new(true)), ..Self::default() };
-        for signal in [SIGINT, SIGTERM] {
-            // Handlers run in the order of registration. The exit handler comes first, so that it does not
-            // see the flag that the same signal raises.
+        let failed = |error: std::io::Error| Error::internal("cannot listen to signals").because(error);
+        // Handlers run in the order of registration. The exit handlers come first, so that they do not see
+        // the flag that the same signal raises.
+        register_conditional_shutdown(SIGINT, INTERRUPTED_STATUS, stop.saw_interrupt.clone())
+            .and_then(|_| register(SIGINT, stop.saw_interrupt.clone()))
+            .map_err(failed)?;
+        for signal in [SIGINT, SIGTERM].into_iter().chain(unix_signals()) {
             register_conditional_shutdown(signal, INTERRUPTED_STATUS, stop.exits_at_once.clone())
-                .and_then(|_| register(signal, stop.exits_at_once.clone()))
                 .and_then(|_| register(signal, stop.raised.clone()))
-                .map_err(|error| Error::internal("cannot listen to signals").because(error))?;
+                .map_err(failed)?;
         }
         Ok(stop)
     }
 
-    /// Runs work that has something to save: meanwhile the first signal only raises the flag.
+    /// Runs work that has something to save: meanwhile signals only raise the flag. A second Ctrl-C, which a
+    /// person presses, ends the process all the same; a job system that repeats a signal does not lose what
+    /// is being saved.
     pub fn defer_signals<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.exits_at_once.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.saw_interrupt.store(self.raised.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.exits_at_once.store(false, Ordering::SeqCst);
         let result = work();
         self.exits_at_once.store(true, Ordering::SeqCst);
         result
@@ -69,6 +78,32 @@ impl StopFlag {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Interrupted, "interrupted", "run the same command again to continue"))
+    }
+}
+
+/// Signals of Unix that ask for the same as SIGTERM: Slurm and others send SIGUSR1 or SIGUSR2 some time
+/// before a job ends. A process that was started with SIGHUP ignored, as by nohup, is to outlive its
+/// terminal.
+#[cfg(unix)]
+fn unix_signals() -> Vec<i32> {
+    use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+    let mut signals = vec![SIGUSR1, SIGUSR2];
+    signals.extend((!is_ignored(SIGHUP)).then_some(SIGHUP));
+    signals
+}
+
+#[cfg(not(unix))]
+fn unix_signals() -> Vec<i32> {
+    Vec::new()
+}
+
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all-zero bytes are a valid sigaction, and the call only fills it in.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -101,16 +136,26 @@ mod tests {
         assert!(!stop.defer_signals(exits_at_once));
         assert!(exits_at_once());
         stop.raise();
-        assert!(stop.defer_signals(exits_at_once), "a signal that came before counts as the first");
+        assert!(!stop.defer_signals(exits_at_once), "a second SIGTERM does not end the process");
+        let second = stop.defer_signals(|| stop.saw_interrupt.load(Ordering::SeqCst));
+        assert!(second, "a Ctrl-C after a signal that came before does");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_signal_raises_the_flag() {
+    fn signals_of_job_systems_raise_the_flag_and_may_be_repeated() {
+        use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
         let stop = StopFlag::on_signals().unwrap();
+        assert!(!is_ignored(SIGTERM));
         stop.defer_signals(|| {
-            signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
-            assert!(stop.is_raised());
+            for signal in [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTERM] {
+                if is_ignored(signal) {
+                    continue;
+                }
+                stop.raised.store(false, Ordering::SeqCst);
+                signal_hook::low_level::raise(signal).unwrap();
+                assert!(stop.is_raised(), "signal {signal}");
+            }
         });
     }
 }

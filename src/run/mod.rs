@@ -11,10 +11,12 @@ mod evaluate;
 mod executor;
 mod experiment;
 mod fetch;
+mod finished_inputs;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod initial_weights;
 mod interrupt;
+mod local_inputs;
 mod plan;
 mod prepare;
 mod prepared_data;

@@ -61,6 +61,7 @@ pub fn prepare(
 ) -> Result<PreparedData> {
     let mut prepared = PreparedData::default();
     let specs = || trials.iter().map(|trial| &trial.spec);
+    specs().for_each(|spec| prepared.add_stamps(spec));
     // Tasks first: they are small, and a mistake in them shows before hours of tokenising.
     for spec in specs().filter(|_| !pretrain_only) {
         for task in spec.evaluate.tasks_to_read() {

@@ -4,9 +4,11 @@
 //! memory-mapped files, and the weights of published checkpoints are not held. Must never: hold the same text
 //! twice. Next: `prepare.rs`, which makes it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::initial_weights::open_checkpoint;
+use super::local_inputs::{one_mark, stamps};
 use super::published_model::PublishedModel;
 use super::tasks::{PreparedPairs, PreparedTask, Tasks};
 use crate::error::{Error, Result};
@@ -67,6 +69,8 @@ pub struct PreparedData {
     tasks: Vec<(TaskKey, PreparedTask)>,
     pairs: Vec<(PairsKey, PreparedPairs)>,
     published: Vec<(PublishedSpec, PublishedModel)>,
+    /// Marks of local files by their paths, from before anything was read.
+    stamps: BTreeMap<String, String>,
 }
 
 /// The key of a text: data section and sequence length.
@@ -112,6 +116,18 @@ impl TaskKey {
 }
 
 impl PreparedData {
+    /// Takes the marks of a trial's local files. Comes before they are read: a file that changes meanwhile
+    /// then has another mark than the one that is recorded.
+    pub(super) fn add_stamps(&mut self, spec: &TrialSpec) {
+        self.stamps.extend(stamps(spec));
+    }
+
+    /// The mark of a trial's local files, from before they were read.
+    pub fn mark_of_inputs(&self, spec: &TrialSpec) -> Option<String> {
+        let taken = |name: &String| Some((name.clone(), self.stamps.get(name)?.clone()));
+        one_mark(&stamps(spec).keys().filter_map(taken).collect())
+    }
+
     /// Adds the text of a trial, unless another trial has added it.
     pub(super) fn add_text(
         &mut self,

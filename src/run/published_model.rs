@@ -102,6 +102,7 @@ impl PublishedModel {
             n_tokens: 0,
             synthetic: false,
             kept_share: None,
+            text_hash: None,
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Neither changes a number. Must never: be called after the first computation.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, is_lack_of_threads, lack_of_threads};
 
 /// The priority of background work: the lowest one of Unix.
 #[cfg(unix)]
@@ -11,10 +11,13 @@ const LOWEST: libc::c_int = 19;
 /// Sets the number of threads that compute, for the whole process.
 ///
 /// # Errors
-/// Threads have been started already.
+/// Threads have been started already, or the system has no room for them.
 pub fn limit_threads(n: usize) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
-    pool.map_err(|error| Error::internal("cannot set the number of threads").because(error))
+    pool.map_err(|error| match is_lack_of_threads(&format!("{error:?}")) {
+        true => lack_of_threads(),
+        false => Error::internal("cannot set the number of threads").because(error),
+    })
 }
 
 /// Gives the process the lowest priority: other programs go first. Threads inherit it, so it comes before

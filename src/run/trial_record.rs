@@ -37,7 +37,7 @@ pub fn write_record(trial: &Trial, context: &TrialContext, provenance: Provenanc
         profile: context.profile.into(),
         point: trial.point.clone(),
         spec: trial.spec.clone(),
-        provenance,
+        provenance: Provenance { inputs: context.data.mark_of_inputs(&trial.spec), ..provenance },
         continued: Vec::new(),
     })
 }

@@ -183,8 +183,8 @@ mod tests {
         assert_eq!(prediction_of(LabelKind::Score { min: 0.0, max: 5.0 }, &[0.5]), 2.5);
     }
 
-    /// The predictions and the fine-tuned parameters of a run that is stopped again and again, each time after
-    /// `n_checks` looks at the stop flag, and how often it was stopped.
+    /// The predictions and the fine-tuned parameters of a run that is stopped again and again, each time
+    /// after `n_checks` looks at the stop flag, and how often it was stopped.
     fn run_in_parts(n_checks: u32, meanwhile: &dyn Fn(&Path)) -> (Predictions, Vec<Vec<f32>>, u32) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("finetuned/cola-1.unfinished.safetensors");

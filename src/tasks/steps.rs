@@ -36,8 +36,8 @@ pub struct TrainingSteps<'a> {
 
 impl TrainingSteps<'_> {
     /// Trains `parameters`, from where an earlier process stopped if it left its state; `loss` computes the
-    /// mean loss of examples by their indices. The order of the examples and dropout depend on the seed and the
-    /// step alone, so a stop changes no bit.
+    /// mean loss of examples by their indices. The order of the examples and dropout depend on the seed and
+    /// the step alone, so a stop changes no bit.
     ///
     /// # Errors
     /// There are no examples; a number is not finite; the run must stop, and then its state is saved.

@@ -68,8 +68,8 @@ impl Unfinished {
         Ok(())
     }
 
-    /// Passes on the result of work with the trained network, such as predictions. If it was stopped, saves the
-    /// network first.
+    /// Passes on the result of work with the trained network, such as predictions. If it was stopped, saves
+    /// the network first.
     pub fn or_save<T>(&self, result: Result<T>, parameters: &Parameters, n_steps: u64) -> Result<T> {
         if matches!(&result, Err(Error { kind: ErrorKind::Interrupted, .. })) {
             self.save(parameters, None, n_steps)?;

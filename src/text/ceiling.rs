@@ -40,6 +40,9 @@ pub struct Ceiling {
     pub n_tokens: u64,
 }
 
+/// Fails if the work must stop.
+pub type CheckStop<'a> = &'a (dyn Fn() -> Result<()> + Sync);
+
 /// Held-out documents that are looked at, at most; one example of each.
 const MAX_DOCUMENTS: u64 = 100;
 
@@ -50,22 +53,31 @@ const N_SWEEPS: usize = 32;
 /// into sequences of at most `seq_len` tokens, from its held-out documents. None if nothing is held out.
 ///
 /// # Errors
-/// Only by an internal error.
-pub fn ceiling(seed: u64, documents: u64, seq_len: usize) -> Result<Option<Ceiling>> {
+/// It must stop.
+pub fn ceiling(seed: u64, documents: u64, seq_len: usize, check_stop: CheckStop) -> Result<Option<Ceiling>> {
     let held_out = (documents / HELD_OUT_EVERY).min(MAX_DOCUMENTS);
     if held_out == 0 {
         return Ok(None);
     }
-    estimate(seed, held_out, seq_len, N_SWEEPS).map(Some)
+    estimate(seed, held_out, seq_len, N_SWEEPS, check_stop).map(Some)
 }
 
 /// The same, from the first `n_documents` held-out documents by chains of `n_sweeps` sweeps.
-fn estimate(seed: u64, n_documents: u64, seq_len: usize, n_sweeps: usize) -> Result<Ceiling> {
+fn estimate(
+    seed: u64,
+    n_documents: u64,
+    seq_len: usize,
+    n_sweeps: usize,
+    check_stop: CheckStop,
+) -> Result<Ceiling> {
     let tokenizer = Tokenizer::from_vocabulary(&vocabulary(), "built-in language")?;
     let losses = (0..n_documents)
         .into_par_iter()
         .map(|number| HELD_OUT_EVERY * number + HELD_OUT_EVERY - 1)
-        .map(|document| Chain::new(seed, document, seq_len, &tokenizer)?.losses(n_sweeps))
+        .map(|document| {
+            check_stop()?;
+            Chain::new(seed, document, seq_len, &tokenizer)?.losses(n_sweeps)
+        })
         .collect::<Result<Vec<Vec<f64>>>>()?;
     let n: f64 = losses.iter().map(|losses| losses.len() as f64).sum();
     let mean = losses.iter().flatten().sum::<f64>() / n;
@@ -325,18 +337,18 @@ mod tests {
 
     #[test]
     fn a_ceiling_is_the_same_every_time() {
-        let short = estimate(0, 12, 16, 4).unwrap();
+        let short = estimate(0, 12, 16, 4, &|| Ok(())).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(pool.install(|| estimate(0, 12, 16, 4)).unwrap(), short);
+        assert_eq!(pool.install(|| estimate(0, 12, 16, 4, &|| Ok(()))).unwrap(), short);
         assert!(short.mlm_loss > 0.05 && short.mlm_loss < 2.0, "{short:?}");
-        assert_eq!(ceiling(0, 99, 16).unwrap(), None, "nothing is held out");
+        assert_eq!(ceiling(0, 99, 16, &|| Ok(())).unwrap(), None, "nothing is held out");
     }
 
     /// Four times the sweeps move the estimate by less than two standard errors, and more context lowers it.
     #[test]
     #[ignore = "takes minutes"]
     fn chains_are_long_enough_and_context_helps() {
-        let at = |seq_len, n_sweeps| estimate(0, 100, seq_len, n_sweeps).unwrap();
+        let at = |seq_len, n_sweeps| estimate(0, 100, seq_len, n_sweeps, &|| Ok(())).unwrap();
         let (some, more) = (at(32, N_SWEEPS / 2), at(32, 2 * N_SWEEPS));
         assert!((some.mlm_loss - more.mlm_loss).abs() < 2.0 * some.standard_error, "{some:?} {more:?}");
         let [short, long] = [16, 128].map(|seq_len| at(seq_len, N_SWEEPS / 2));

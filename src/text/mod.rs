@@ -18,7 +18,9 @@ pub use bigrams::BigramCounts;
 pub use ceiling::ceiling;
 #[cfg(test)]
 pub use corpus::open_corpus;
-pub use corpus::{ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of};
+pub use corpus::{
+    ArchivedCorpus, Corpus, TextOpener, export_archive, import_archive, open_corpus_of, packed_checksum,
+};
 pub use minimal_pair::MinimalPair;
 pub use ngram::{CountModels, TokenModel};
 pub(crate) use tokenizer::TOKENIZER_FILE;

@@ -6,9 +6,9 @@
 //! too if the schedule goes on. A file is written under a temporary name and renamed, and older ones are
 //! removed afterwards, so that a killed process always leaves a complete checkpoint.
 //!
-//! The state is sealed: it names the pre-training or the fine-tuning run that it belongs to, with a checksum of
-//! itself and of every tensor. Must never: load a file whose seal is broken or names another owner. Files from
-//! before the seal are read without it.
+//! The state is sealed: it names the pre-training or the fine-tuning run that it belongs to, with a checksum
+//! of itself and of every tensor. Must never: load a file whose seal is broken or names another owner. Files
+//! from before the seal are read without it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

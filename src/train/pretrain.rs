@@ -60,7 +60,8 @@ pub struct Pretraining<'a> {
     pub source: BatchSource<'a>,
     /// Folder of the checkpoints.
     pub checkpoints: &'a Path,
-    /// Whose checkpoints they are: [`TrialSpec::pretraining_id`](crate::experiment::TrialSpec::pretraining_id).
+    /// Whose checkpoints they are:
+    /// [`TrialSpec::pretraining_id`](crate::experiment::TrialSpec::pretraining_id).
     pub owner: &'a str,
     /// Receives metrics and progress.
     pub sink: &'a dyn Sink,

@@ -1,6 +1,7 @@
 //! Integration tests, one binary: what needs the sources as text, the built program or the disk.
 
 mod architecture;
+mod changed_inputs;
 mod cli;
 mod controls;
 mod documents;

@@ -4,7 +4,7 @@
 //! another task starts from are trained again if they were deleted. Must never: score. Next:
 //! `tasks/finetune.rs` for one run.
 
-use super::unfinished;
+use super::unfinished::unfinished;
 use crate::error::Result;
 use crate::experiment::TrialSpec;
 use crate::model::is_encoder_parameter;

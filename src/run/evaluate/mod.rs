@@ -1,8 +1,9 @@
 //! Downstream evaluation of one trial: every task, every fine-tuning seed, predictions on disk, scores from
 //! them.
 //!
-//! A fine-tuning run whose predictions are saved is not made again, and one that was stopped resumes. Must never: score anything that was not
-//! read back from disk. Next: `finetune_task.rs` for the runs of a GLUE task, `squad.rs` for SQuAD's.
+//! A fine-tuning run whose predictions are saved is not made again, and one that was stopped resumes. Must
+//! never: score anything that was not read back from disk. Next: `finetune_task.rs` for the runs of a GLUE
+//! task, `squad.rs` for SQuAD's.
 
 mod finetune_task;
 mod pairs;
@@ -11,13 +12,14 @@ mod seeds;
 mod squad;
 mod squad_folder;
 mod text_models;
+mod unfinished;
 
 use super::context::TrialContext;
 use super::tasks::Tasks;
 use crate::error::{Error, Result};
 use crate::experiment::{TaskName, TrialSpec};
 use crate::records::{Measure, Score};
-use crate::tasks::{MISMATCHED, Pretrained, Unfinished, add_mismatched, score, task_info};
+use crate::tasks::{MISMATCHED, Pretrained, add_mismatched, score, task_info};
 use crate::text::Tokenizer;
 use finetune_task::{TaskRuns, Weights, is_complete};
 pub use pairs::measure_pairs;
@@ -25,6 +27,7 @@ pub use probe::probe;
 use seeds::{missing_seeds, seeds};
 use squad::evaluate_squad;
 pub use text_models::measure_text_models;
+use unfinished::unfinished;
 
 /// What the evaluation of a trial found.
 #[derive(Default)]
@@ -104,12 +107,6 @@ fn run_intermediate(
         runs.run(*seed, Weights::Kept, &phase)?;
     }
     Ok(())
-}
-
-/// Where a fine-tuning run of the trial keeps its state while it is not finished.
-fn unfinished(context: &TrialContext, task: TaskName, seed: u64) -> Unfinished {
-    let folder = context.folder;
-    Unfinished::new(folder.unfinished(task, seed), folder.owner_of_finetuned(task, seed))
 }
 
 /// The score of a run by its saved predictions, so that a resumed trial scores the same numbers.

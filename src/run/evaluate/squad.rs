@@ -5,7 +5,7 @@
 
 use super::seeds::{missing_seeds, seeds};
 use super::squad_folder::SquadFolder;
-use super::unfinished;
+use super::unfinished::unfinished;
 use crate::error::{Error, Result};
 use crate::experiment::TrialSpec;
 use crate::records::{RECORD_VERSION, Score, SquadRecord};

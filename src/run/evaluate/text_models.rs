@@ -25,6 +25,7 @@ pub fn measure_text_models(
 ) -> Result<Vec<Measure>> {
     context.sink.phase("counting words");
     let models = CountModels::of_corpus(&text.corpus, text.tokenizer.special());
+    context.stop.check()?;
     let named: [(&str, &dyn TokenModel); 2] = [("unigram", &models.unigram), ("trigram", &models.trigram)];
     let scoring =
         PairScoring { tokenizer: &text.tokenizer, positions: usize::MAX, stop: &|| context.stop.check() };
@@ -32,6 +33,7 @@ pub fn measure_text_models(
     measures.extend(best_possible(spec, context)?);
     for set in tasks.pair_sets() {
         for (name, model) in named {
+            context.stop.check()?;
             let scores = score_pairs_by_model(set, model, &scoring)?;
             context.folder.write_pair_scores(set.word, name, &scores)?;
             measures.push(saved_measure(context, set, name, Some(name))?);
@@ -73,7 +75,9 @@ fn held_out(models: &CountModels, text: &PreparedText) -> Vec<Measure> {
 fn best_possible(spec: &TrialSpec, context: &TrialContext) -> Result<Option<Measure>> {
     let DataSpec::Language { documents, seed } = spec.data else { return Ok(None) };
     context.sink.phase("estimating the best possible loss");
-    let Some(best) = ceiling(seed, documents, spec.train.seq_len)? else { return Ok(None) };
+    let stop = context.stop;
+    let best = ceiling(seed, documents, spec.train.seq_len, &|| stop.check())?;
+    let Some(best) = best else { return Ok(None) };
     if best.n_tokens < MIN_TOKENS {
         return Ok(None);
     }

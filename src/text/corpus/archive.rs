@@ -4,7 +4,7 @@
 //! An archive is a zip whose entries the zip itself does not compress. Text i has, in this order,
 //! `i/record.json` (see `imported.rs`), `i/tokenizer.json` and, for every sequence length,
 //! `i/LENGTH.corpus.zst`: the corpus file, compressed by Zstandard to about nine bits for a token of English
-//! text. Must never: put a corpus with a wrong checksum into the cache.
+//! text. Must never: put a corpus with a wrong checksum into the cache, or in the place of another one.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,7 +17,7 @@ use super::build::{cache_path, open_or_build};
 use super::file::CorpusFile;
 use super::imported::{self, FORMAT_VERSION, ImportRecord};
 use super::text::{PretrainingText, TextOpener};
-use crate::disk::{check_folder, create_folder, folder_of, write_by};
+use crate::disk::{check_folder, create_folder, folder_of, persist, remove_orphans, temporary_for, write_by};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataSpec;
 use crate::hub::DataEnv;
@@ -174,7 +174,8 @@ fn compress(path: &Path, to: &mut impl Write, sink: &dyn Sink) -> io::Result<u64
 /// Puts the corpora of an archive into the cache.
 ///
 /// # Errors
-/// The file cannot be read, is not an archive, or is damaged; the cache cannot be written.
+/// The file cannot be read, is not an archive, is damaged or wrong inside, or holds another corpus than the
+/// cache has for the same text; the cache cannot be written.
 pub fn import_archive(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec<ArchivedCorpus>> {
     let damaged = |what: &str| {
         let what = format!("{}: {what}", from.display());
@@ -208,6 +209,7 @@ pub fn import_archive(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec
         }
         let json = read_entry(&mut zip, &format!("{number}/tokenizer.json"), &damaged)?;
         let tokenizer = Tokenizer::from_json(&json, &format!("in {}", from.display()))?;
+        imported::check_same_text(&record, &tokenizer, env)?;
         let mut lengths: Vec<usize> = names.iter().filter_map(|name| seq_len_of(name, number)).collect();
         lengths.sort_unstable();
         for seq_len in lengths {
@@ -217,7 +219,8 @@ pub fn import_archive(from: &Path, env: &DataEnv, sink: &dyn Sink) -> Result<Vec
             let damaged = |what: &str| damaged(&format!("{name} is damaged: {what}"));
             let entry = zip.by_name(&name).map_err(|error| damaged("its zip entry").because(error))?;
             let archive_bytes = entry.size();
-            let n_tokens = decompress_into_cache(entry, &path, &damaged)?;
+            let check = |file: &CorpusFile| file.check_examples(tokenizer.vocab_size(), seq_len);
+            let n_tokens = decompress_into_cache(entry, &path, check, &damaged)?;
             imported.push(ArchivedCorpus {
                 source: record.name.clone(),
                 seq_len,
@@ -251,27 +254,44 @@ fn seq_len_of(name: &str, number: usize) -> Option<usize> {
     name.strip_prefix(&format!("{number}/"))?.strip_suffix(".corpus.zst")?.parse().ok()
 }
 
-/// Decompresses a corpus into a temporary file, checks it, and renames it to `path`; returns the tokens of
-/// its training examples.
-fn decompress_into_cache(mut entry: impl Read, path: &Path, damaged: &impl Fn(&str) -> Error) -> Result<u64> {
+/// Decompresses a corpus into a temporary file, checks it, and renames it to `path`, unless the same is
+/// there; returns the tokens of its training examples.
+fn decompress_into_cache(
+    mut entry: impl Read,
+    path: &Path,
+    check: impl Fn(&CorpusFile) -> std::result::Result<(), String>,
+    damaged: &impl Fn(&str) -> Error,
+) -> Result<u64> {
     let mut decoder =
         zstd::Decoder::new(&mut entry).map_err(|error| damaged("its first bytes").because(error))?;
     decoder.window_log_max(WINDOW_LOG).map_err(|error| damaged("its window").because(error))?;
     create_folder(folder_of(path))?;
-    let mut n_tokens = 0;
-    write_by(path, |file| {
-        let mut block = vec![0; 1 << 20];
-        loop {
-            let n = decoder.read(&mut block).map_err(|error| damaged("its bytes").because(error))?;
-            if n == 0 {
-                break;
-            }
-            file.write_all(&block[..n]).map_err(|error| Error::storage(path, "write", error))?;
+    remove_orphans(folder_of(path));
+    let mut file = temporary_for(path)?;
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let n = decoder.read(&mut block).map_err(|error| damaged("its bytes").because(error))?;
+        if n == 0 {
+            break;
         }
-        n_tokens = CorpusFile::open(file.path()).map_err(|reason| damaged(&reason))?.train_tokens();
-        Ok(())
-    })?;
-    Ok(n_tokens)
+        file.write_all(&block[..n]).map_err(|error| Error::storage(path, "write", error))?;
+    }
+    let corpus = CorpusFile::open(file.path()).map_err(|reason| damaged(&reason))?;
+    check(&corpus).map_err(|reason| damaged(&reason))?;
+    match CorpusFile::open(path) {
+        Ok(here) if here.checksum() == corpus.checksum() => {}
+        Ok(_) => return Err(another_corpus(path)),
+        // There is none, or a damaged one.
+        Err(_) => persist(file, path)?,
+    }
+    Ok(corpus.train_tokens())
+}
+
+/// The error of an archive with another corpus than the cache has of the same text.
+fn another_corpus(path: &Path) -> Error {
+    let what = format!("{} holds another corpus of this text than the archive", path.display());
+    let hint = "keep it: it is used as before. To take the archive's in its place, delete it first";
+    Error::new(ErrorKind::Data, what, hint)
 }
 
 #[cfg(test)]

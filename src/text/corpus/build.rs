@@ -28,6 +28,17 @@ pub(super) fn cache_path(identity: &str, tokenizer_hash: &str, seq_len: usize, e
     env.cache.join("corpora").join(format!("{name}.corpus"))
 }
 
+/// The checksum of the corpus that the cache has of a text with this identity, if it is there and whole.
+pub fn packed_checksum(
+    identity: &str,
+    tokenizer_hash: &str,
+    seq_len: usize,
+    env: &DataEnv,
+) -> Option<String> {
+    let path = cache_path(identity, tokenizer_hash, seq_len, env);
+    Some(CorpusFile::open(&path).ok()?.checksum().to_string())
+}
+
 /// The corpus file of a text with its path. Builds it if the cache has none, or a damaged one.
 pub(super) fn open_or_build(
     text: &PretrainingText,
@@ -137,7 +148,10 @@ fn pack_all(
         let packed: Vec<PackedDocument> = chunk
             .par_iter()
             .enumerate()
-            .map(|(offset, document)| tokenise_and_pack(document, done + offset as u64, tokenizer, seq_len))
+            .map(|(offset, document)| {
+                sink.check_stop()?;
+                tokenise_and_pack(document, done + offset as u64, tokenizer, seq_len)
+            })
             .collect::<Result<_>>()?;
         for (offset, document) in packed.into_iter().enumerate() {
             tokens.of_text += document.n_tokens;

@@ -21,6 +21,7 @@ use memmap2::Mmap;
 use tempfile::NamedTempFile;
 
 use super::packing::PackedExample;
+use crate::disk::{create_folder, folder_of, persist, temporary_for};
 use crate::error::{Error, Result};
 use crate::text::batch::Batch;
 
@@ -102,11 +103,8 @@ pub struct CorpusWriter<'a> {
 impl<'a> CorpusWriter<'a> {
     /// Starts a file for ids below `vocab_size`; creates its folder.
     pub fn create(path: &'a Path, vocab_size: usize) -> Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::storage(folder, "create the cache folder", error))?;
-        let temporary = tempfile::Builder::new().prefix("corpus-").suffix(".tmp").tempfile_in(folder);
-        let temporary = temporary.map_err(|error| Error::storage(folder, "write a file in", error))?;
+        create_folder(folder_of(path))?;
+        let temporary = temporary_for(path)?;
         let id_bytes = if vocab_size <= 1 << 16 { 2 } else { 4 };
         let mut writer = Self {
             path,
@@ -161,9 +159,7 @@ impl<'a> CorpusWriter<'a> {
         file.seek(SeekFrom::Start(0)).map_err(storage)?;
         let kept_share = kept_share.map_or([0; 16], |share| kept_share_bytes(share, &checksum));
         file.write_all(&[header.as_slice(), &checksum, &kept_share].concat()).map_err(storage)?;
-        file.as_file().sync_all().map_err(storage)?;
-        file.persist(self.path).map_err(|error| storage(error.error))?;
-        Ok(())
+        persist(file, self.path)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
@@ -216,13 +212,58 @@ impl CorpusFile {
             return Err("its checksum is wrong".into());
         }
         let checksum = checksum.to_hex().to_string();
-        Ok(Self {
+        let file = Self {
             map,
             header,
             offsets_at: offsets_at as usize,
             first_lens_at: first_lens_at as usize,
             checksum,
-        })
+        };
+        file.check_tables()?;
+        Ok(file)
+    }
+
+    /// Checks that the tables agree with the header and with each other: a right checksum says only that the
+    /// file is as somebody wrote it.
+    fn check_tables(&self) -> std::result::Result<(), String> {
+        let CorpusHeader { n_train, n_all, train_tokens, all_tokens, .. } = self.header;
+        let offset =
+            |index: u64| read_u64(&self.map, self.offsets_at + 8 * index as usize).unwrap_or(u64::MAX);
+        if n_train == 0 || n_train > n_all {
+            return Err(format!("it has {n_train} training examples of {n_all}"));
+        }
+        if (offset(0), offset(n_train), offset(n_all)) != (0, train_tokens, all_tokens) {
+            return Err("its examples do not have the tokens of its header".into());
+        }
+        for index in 0..n_all {
+            let length = offset(index + 1).checked_sub(offset(index));
+            let first =
+                read_u32(&self.map, self.first_lens_at + 4 * index as usize).map_or(u64::MAX, u64::from);
+            if length.is_none_or(|length| length == 0 || first > length) {
+                return Err(format!("its example {index} has no tokens, or not those of its first segment"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every example has at most `seq_len` tokens, and that all are in a vocabulary of
+    /// `vocab_size`.
+    ///
+    /// # Errors
+    /// The reason as text.
+    pub fn check_examples(&self, vocab_size: usize, seq_len: usize) -> std::result::Result<(), String> {
+        for index in 0..self.header.n_all {
+            let (ids, _) = self.example(index).ok_or_else(|| format!("its example {index} is missing"))?;
+            if ids.len() > seq_len {
+                return Err(format!("its example {index} has {} tokens, more than {seq_len}", ids.len()));
+            }
+            if let Some(id) = ids.iter().find(|id| **id as usize >= vocab_size) {
+                return Err(format!(
+                    "its example {index} has the token {id}, and the tokenizer {vocab_size} tokens"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Training examples.
@@ -333,6 +374,37 @@ mod tests {
         }
         let files: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
         assert_eq!(files.len(), 2, "temporary files were left");
+    }
+
+    /// With a right checksum: somebody wrote the file so.
+    #[test]
+    fn tables_that_are_wrong_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.corpus");
+        let with = |change: &dyn Fn(&mut CorpusWriter)| {
+            let mut writer = CorpusWriter::create(&path, 100).unwrap();
+            for held_out in [false, false, true] {
+                let example = PackedExample { input_ids: vec![2, 7, 8, 3], first_segment_len: 4 };
+                writer.push(&example, held_out).unwrap();
+            }
+            change(&mut writer);
+            writer.finish(None).unwrap();
+            CorpusFile::open(&path).map(|file| file.n_train())
+        };
+        assert_eq!(with(&|_| {}), Ok(2));
+        assert!(
+            with(&|writer| writer.offsets[1] = 9).unwrap_err().starts_with("its example 1 has no tokens")
+        );
+        assert!(with(&|writer| writer.offsets[3] = 13).unwrap_err().starts_with("its examples do not have"));
+        assert!(
+            with(&|writer| writer.first_segment_lens[2] = 5).unwrap_err().starts_with("its example 2 has")
+        );
+        assert_eq!(with(&|writer| writer.header.n_train = 0).unwrap_err(), "it has 0 training examples of 3");
+        with(&|_| {}).unwrap();
+        let file = CorpusFile::open(&path).unwrap();
+        assert!(file.check_examples(9, 4).is_ok());
+        assert!(file.check_examples(8, 4).unwrap_err().starts_with("its example 0 has the token 8"));
+        assert!(file.check_examples(9, 3).unwrap_err().ends_with("has 4 tokens, more than 3"));
     }
 
     #[test]

@@ -70,6 +70,23 @@ pub(crate) fn find(data: &DataSpec, env: &DataEnv) -> Result<Option<ImportedText
     Ok(Some(ImportedText { record, tokenizer: Tokenizer::from_file(&tokenizer_path)? }))
 }
 
+/// Compares a record that is to be saved with the one that is there for the same data section.
+///
+/// # Errors
+/// That one is of another text or has another tokenizer: it would be replaced.
+pub(crate) fn check_same_text(record: &ImportRecord, tokenizer: &Tokenizer, env: &DataEnv) -> Result<()> {
+    // A damaged one is replaced.
+    let Ok(Some(here)) = find(&record.data, env) else { return Ok(()) };
+    if here.record.identity == record.identity && here.tokenizer.hash() == tokenizer.hash() {
+        return Ok(());
+    }
+    let [path, _] = paths(&record.data, env)?;
+    let what =
+        format!("{} is of another text or tokenizer than the archive's {}", path.display(), record.name);
+    let hint = "keep it: it is used as before. To take the archive's in its place, delete it first";
+    Err(Error::new(ErrorKind::Data, what, hint))
+}
+
 /// Writes a record and its tokenizer into the cache, the record last.
 pub(crate) fn save(record: &ImportRecord, tokenizer: &[u8], env: &DataEnv) -> Result<()> {
     let [record_path, tokenizer_path] = paths(&record.data, env)?;

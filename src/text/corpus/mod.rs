@@ -20,6 +20,7 @@ mod text;
 
 pub use archive::{ArchivedCorpus, export_archive, import_archive};
 pub(super) use build::HELD_OUT_EVERY;
+pub use build::packed_checksum;
 pub(super) use packing::{PackedExample, pack_document};
 #[cfg(test)]
 pub use reader::open_corpus;

@@ -40,7 +40,7 @@ pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Si
 pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> Result<Corpus> {
     let text = opener.text(sink)?;
     let (_, file) = open_or_build(&text, seq_len, opener.env(), sink)?;
-    let PretrainingText { tokenizer, name, revision, .. } = text;
+    let PretrainingText { tokenizer, name, revision, identity, .. } = text;
     let provenance = DataProvenance {
         source: name,
         revision,
@@ -51,6 +51,7 @@ pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> R
         n_tokens: file.train_tokens(),
         synthetic: opener.data().is_synthetic(),
         kept_share: file.kept_share(),
+        text_hash: Some(identity),
     };
     Ok(Corpus { file, provenance })
 }

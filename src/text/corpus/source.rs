@@ -3,6 +3,7 @@
 //!
 //! Must never: read a document's text, except to hash local files. Next: `build.rs` packs the documents.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::documents::{Documents, is_text};
@@ -15,6 +16,9 @@ use crate::text::synthetic;
 
 /// Documents of the built-in language that are hashed into its identity.
 const LANGUAGE_SAMPLES: u64 = 64;
+
+/// Bytes of a file that are hashed between two looks at the request to stop.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Names the rules of `sentences.rs`; another name with every change of them.
 const SPLITTING: &str = "sentences 1";
@@ -78,7 +82,7 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
                 for file in local_files(path)? {
                     check_ending(&file)?;
                     if !found.contains(&file) {
-                        identity.add_content(&file)?;
+                        identity.add_content(&file, sink)?;
                         found.push(file);
                     }
                 }
@@ -163,15 +167,21 @@ impl Identity {
         Ok(())
     }
 
-    fn add_content(&mut self, path: &Path) -> Result<()> {
+    fn add_content(&mut self, path: &Path, sink: &dyn Sink) -> Result<()> {
         let unreadable = |error| {
             let message = format!("cannot read {}", path.display());
             Error::new(ErrorKind::Data, message, "check the path and its permissions").because(error)
         };
         let mut hasher = blake3::Hasher::new();
-        std::fs::File::open(path)
-            .and_then(|file| hasher.update_reader(file).map(drop))
-            .map_err(unreadable)?;
+        let mut file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut block = vec![0; HASHED_AT_ONCE];
+        loop {
+            sink.check_stop()?;
+            match file.read(&mut block).map_err(unreadable)? {
+                0 => break,
+                n => hasher.update(block.get(..n).unwrap_or_default()),
+            };
+        }
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         self.add(&format!("{extension} {}", hasher.finalize().to_hex()));
         Ok(())

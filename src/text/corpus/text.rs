@@ -64,6 +64,14 @@ impl<'a> TextOpener<'a> {
         Ok(self.tokenizer.get_or_init(|| tokenizer).clone())
     }
 
+    /// A hash of everything that decides the documents.
+    ///
+    /// # Errors
+    /// The text is not available.
+    pub fn identity(&self, sink: &dyn Sink) -> Result<String> {
+        Ok(self.source(sink)?.identity)
+    }
+
     fn source(&self, sink: &dyn Sink) -> Result<TextSource> {
         self.source.get_or_init(|| open_source(self.data, self.env, sink)).clone()
     }

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rayon::prelude::*;
 use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
@@ -28,6 +30,8 @@ use crate::text::corpus::source::TextSource;
 const VERSION: u32 = 1;
 /// The number of letters that are kept, the most frequent ones; a word with another letter is `[UNK]`.
 const LETTERS: usize = 400;
+/// Time between two looks at the request to stop.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 /// The prefix of a piece that continues a word.
 const CONTINUATION: &str = "##";
 
@@ -49,8 +53,9 @@ pub fn own_vocabulary(
         return Ok(text.lines().map(String::from).collect());
     }
     sink.phase(&format!("making a vocabulary of {size} tokens from {}", source.name));
-    let counts = count_words(source, documents)?;
-    let tokens = train(&counts, size).map_err(|error| error.with_source(&source.name))?;
+    let counts = count_words(source, documents, sink)?;
+    let tokens =
+        train_unless_stopped(counts, size, sink)?.map_err(|error| error.with_source(&source.name))?;
     create_folder(folder_of(&path))?;
     write_whole(&path, format!("{}\n", tokens.join("\n")).as_bytes())?;
     Ok(tokens)
@@ -66,13 +71,14 @@ fn cache_path(source: &TextSource, size: usize, documents: u64, env: &DataEnv) -
 type Counts = HashMap<String, u64>;
 
 /// Counts the words of the first documents, normalised.
-fn count_words(source: &TextSource, documents: u64) -> Result<Counts> {
+fn count_words(source: &TextSource, documents: u64, sink: &dyn Sink) -> Result<Counts> {
     let mut counts = Counts::new();
     let mut left = usize::try_from(documents).unwrap_or(usize::MAX);
     source.documents.read(&mut |mut chunk| {
         chunk.truncate(left);
         left -= chunk.len();
         let of_chunk = chunk.par_iter().flatten().try_fold(Counts::new, |mut counts, line| {
+            sink.check_stop()?;
             for word in words(line)? {
                 *counts.entry(word).or_default() += 1;
             }
@@ -140,6 +146,35 @@ impl VocabularyError {
                 "set base.data.tokenizer to another one, such as { kind: hub }",
             )
             .because(error),
+        }
+    }
+}
+
+/// Trains on a thread of its own, which the library gives no way to stop: where the run is asked to stop, the
+/// process ends without waiting for it.
+fn train_unless_stopped(
+    counts: Counts,
+    size: usize,
+    sink: &dyn Sink,
+) -> Result<std::result::Result<Vec<String>, VocabularyError>> {
+    let (sender, receiver) = mpsc::channel();
+    let work = move || {
+        // The receiver is gone where the run was stopped.
+        let _ = sender.send(train(&counts, size));
+    };
+    let spawned = std::thread::Builder::new().name("vocabulary".into()).spawn(work);
+    spawned.map_err(|error| {
+        let what = "cannot start a thread to make a vocabulary";
+        Error::new(ErrorKind::Device, what, "end other programs of yours, or raise `ulimit -u`")
+            .because(error)
+    })?;
+    loop {
+        match receiver.recv_timeout(CHECK_EVERY) {
+            Ok(trained) => return Ok(trained),
+            Err(mpsc::RecvTimeoutError::Timeout) => sink.check_stop()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(Error::internal("the trainer of the vocabulary panicked"));
+            }
         }
     }
 }

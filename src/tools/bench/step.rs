@@ -9,7 +9,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, lack_of_threads};
 use crate::experiment::{ModelSize, ModelSpec, Precision, TrainSpec, TrialSpec};
 use crate::flops;
 use crate::objective::{Objective, Vocabulary, build};
@@ -102,7 +102,7 @@ pub(crate) fn on_threads<R: Send>(
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
-        .map_err(|error| Error::internal("cannot start the threads").because(error))?;
+        .map_err(|error| lack_of_threads().because(error))?;
     pool.install(|| body(threads))
 }
 

@@ -96,3 +96,37 @@ fn damaged_archives_are_rejected() {
     let missing = import_archive(&folder.path().join("none"), &DataEnv::at(&elsewhere), &Silent).unwrap_err();
     assert!(missing.message.contains("cannot read "), "{missing}");
 }
+
+/// Two archives of one data section, whose text changed between them.
+#[test]
+fn an_archive_replaces_no_text_that_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let here = DataEnv::at(&folder.path().join("here"));
+    let data = a_text(folder.path(), 150);
+    export_archive(&[(&data, vec![16])], &first, &here, &Silent).unwrap();
+    // What the machine made itself, and what is imported twice, stays.
+    import_archive(&first, &here, &Silent).unwrap();
+    import_archive(&first, &here, &Silent).unwrap();
+    let corpus = open_corpus(&data, 16, &here, &Silent).unwrap().provenance();
+
+    a_text(folder.path(), 120);
+    export_archive(&[(&data, vec![16])], &second, &DataEnv::at(&folder.path().join("there")), &Silent)
+        .unwrap();
+    let error = import_archive(&second, &here, &Silent).unwrap_err();
+    assert!(error.message.contains(" is of another text or tokenizer than the archive's "), "{error}");
+    // The same name in the cache, and other bytes.
+    let corpora = |env: &DataEnv| {
+        std::fs::read_dir(env.cache.join("corpora")).unwrap().map(|file| file.unwrap().path())
+    };
+    let ours = corpora(&here).next().unwrap();
+    let theirs = corpora(&DataEnv::at(&folder.path().join("there"))).next().unwrap();
+    std::fs::copy(theirs, &ours).unwrap();
+    let error = import_archive(&first, &here, &Silent).unwrap_err();
+    assert!(error.message.ends_with(" holds another corpus of this text than the archive"), "{error}");
+    assert_eq!(corpora(&here).count(), 1, "no temporary file stays");
+    std::fs::remove_file(ours).unwrap();
+    import_archive(&first, &here, &Silent).unwrap();
+    a_text(folder.path(), 150);
+    assert_eq!(open_corpus(&data, 16, &here, &Silent).unwrap().provenance(), corpus);
+}
