@@ -33,6 +33,7 @@
 //! `ARCHITECTURE.md` is the map of the sources.
 
 pub mod error;
+mod escape;
 pub mod experiment;
 pub mod papers;
 pub mod records;
@@ -54,6 +55,8 @@ mod checkpoint;
 mod disk;
 mod flops;
 mod formats;
+#[cfg(test)]
+mod fuzz;
 mod hub;
 mod model;
 mod nn;

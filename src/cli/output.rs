@@ -6,10 +6,11 @@ use std::io::{self, Write};
 
 use super::terminal::stderr_has_colours;
 use crate::error::{Error, ErrorKind, Result};
+use crate::escape::{self, visible};
 
-/// Writes data to stdout.
+/// Writes data to stdout; control characters in it are shown.
 pub fn data(text: &str) -> Result<()> {
-    write_data(&mut io::stdout().lock(), text)
+    write_data(&mut io::stdout().lock(), &visible(text))
 }
 
 fn write_data(out: &mut impl Write, text: &str) -> Result<()> {
@@ -28,17 +29,17 @@ fn write_data(out: &mut impl Write, text: &str) -> Result<()> {
 pub fn json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Error::internal("cannot write the value as JSON").because(error))?;
-    data(&format!("{text}\n"))
+    write_data(&mut io::stdout().lock(), &format!("{}\n", escape::json(&text)))
 }
 
-/// Writes a sentence to stderr; a closed stderr is ignored.
+/// Writes a sentence to stderr; control characters in it are shown. A closed stderr is ignored.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
 /// Writes an error to stderr.
 pub fn error(error: &Error) {
-    note(&error_text(error, stderr_has_colours()));
+    let _ = writeln!(io::stderr(), "{}", error_text(error, stderr_has_colours()));
 }
 
 fn error_text(error: &Error, colours: bool) -> String {
@@ -46,9 +47,9 @@ fn error_text(error: &Error, colours: bool) -> String {
         true => format!("\x1b[1;{colour}m{word}:\x1b[0m"),
         false => format!("{word}:"),
     };
-    let mut text = format!("{} {}", label("error", 31), error.message);
+    let mut text = format!("{} {}", label("error", 31), visible(&error.message));
     if !error.hint.is_empty() {
-        text.push_str(&format!("\n{} {}", label("hint", 36), error.hint));
+        text.push_str(&format!("\n{} {}", label("hint", 36), visible(&error.hint)));
     }
     text
 }
@@ -80,6 +81,11 @@ mod tests {
         let error = Error::new(ErrorKind::Spec, "seeds is empty", "list at least one");
         assert_eq!(error_text(&error, false), "error: seeds is empty\nhint: list at least one");
         assert!(error_text(&error, true).starts_with("\x1b[1;31merror:\x1b[0m seeds"));
+        let raw = Error::new(ErrorKind::Data, "\u{1b}[31mred is not a column", "its columns are \u{9b}m");
+        assert_eq!(
+            error_text(&raw, false),
+            "error: \\x1b[31mred is not a column\nhint: its columns are \\u{9b}m"
+        );
         let silent = Error::new(ErrorKind::Interrupted, "interrupted", "");
         assert_eq!(error_text(&silent, false), "error: interrupted");
     }

@@ -4,13 +4,13 @@ use std::panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook, take_hook};
 
 use super::{exit, output};
 use crate::build_info;
-use crate::error::is_panic_expected;
+use crate::error::is_expected_panic;
 
 /// Makes a panic print one paragraph; with `RUST_BACKTRACE` set, Rust's own report follows.
 pub fn install() {
     let own = take_hook();
     set_hook(Box::new(move |info| {
-        if is_panic_expected() {
+        if info.location().is_some_and(|place| is_expected_panic(place.file())) {
             return;
         }
         output::note(&paragraph(&message_of(info), &place_of(info)));
@@ -49,6 +49,14 @@ fn paragraph(message: &str, place: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_s_panic_on_a_file_is_an_error_and_no_bug() {
+        let file = "/registry/polars-parquet-0.55.2/src/read.rs";
+        assert_eq!(crate::error::catch_panic(|| is_expected_panic(file)), Some(true));
+        assert_eq!(crate::error::catch_panic(|| is_expected_panic("src/nn/attention.rs")), Some(false));
+        assert_eq!(crate::error::catch_panic(|| -> u8 { panic!("this test panics on purpose") }), None);
+    }
 
     #[test]
     fn a_panic_gives_the_exit_code_of_a_bug() {

@@ -45,7 +45,8 @@ enum Format {
 
 fn table_file(text: &str) -> std::result::Result<TableFile, String> {
     let path = PathBuf::from(text);
-    let format = match path.extension().and_then(|ending| ending.to_str()) {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let format = match ending.as_deref() {
         Some("parquet") => Format::Parquet,
         Some("csv") => Format::Csv,
         _ => return Err("the name must end in .parquet or .csv".into()),
@@ -88,7 +89,7 @@ pub fn records(arguments: &RecordsArguments) -> Result<u8> {
     let mut table = Frames::of(&trials)?.long()?;
     let bytes = match format {
         Format::Parquet => to_parquet(&mut table)?,
-        Format::Csv => to_csv(&mut table)?,
+        Format::Csv => to_csv(&table)?,
     };
     write_whole(path, &bytes)?;
     let (rows, columns) = table.shape();

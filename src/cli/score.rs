@@ -36,7 +36,8 @@ enum ScoreCommand {
     #[command(
         long_about = "Scores answers to SQuAD 1.1 or 2.0 like the official script of 2.0, with the same names: \
         exact and f1 in percent, for questions with and without an answer, and with --na-probs the best thresholds. \
-        Questions without a prediction are left out of every number; stderr reports how many.\n\n\
+        A question without a prediction is wrong, as in the script of 1.1 (that of 2.0 fails there); stderr and the \
+        JSON (missing, first_missing) report how many there are.\n\n\
         Example:\n  electra-lab score squad --dataset dev-v2.0.json --predictions predictions.json \
         --na-probs na_prob.json --json"
     )]
@@ -197,14 +198,14 @@ fn squad(arguments: &SquadArguments) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// Warnings about questions that are not in the scores.
+/// Warnings about questions without a prediction, and predictions without a question.
 fn squad_notes(scores: &SquadScores) -> Vec<String> {
     let mut notes = Vec::new();
     if scores.n_missing > 0 {
-        let n = scores.n_missing + scores.total;
         notes.push(format!(
-            "note: {} of the {n} questions have no prediction and are not scored; the first is {}",
+            "note: {} of the {} questions have no prediction and count as wrong; the first is {}",
             scores.n_missing,
+            scores.total,
             scores.first_missing.as_deref().unwrap_or("unknown")
         ));
     }
@@ -401,9 +402,11 @@ mod tests {
         NoAns_total            3168
         best_exact            83.90
         best_exact_thresh  -2.68521
+        missing                   7
+        unknown                   3
         ");
         insta::assert_snapshot!(squad_notes(&scores).join("\n"), @r"
-        note: 7 of the 6085 questions have no prediction and are not scored; the first is 56ddde6b
+        note: 7 of the 6078 questions have no prediction and count as wrong; the first is 56ddde6b
         note: 3 predictions are for questions that are not in the data set
         ");
         scores.interval = Some(SquadIntervals { exact: Some([81.5, 83.6]), f1: None });

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::escape::{visible, visible_line};
 use crate::records::{Display, Event, Sink, Split};
 use crate::run::duration_text;
 
@@ -62,6 +63,7 @@ impl Terminal {
 
     /// Prints a sentence, above the bars if there are any.
     pub fn say(&self, text: &str) {
+        let text = visible(text);
         match &self.screen {
             Screen::Bars(bars) => bars.suspend(|| {
                 let _ = writeln!(io::stderr(), "{text}");
@@ -79,8 +81,9 @@ impl Terminal {
             Screen::Bars(bars) => bars.add(ProgressBar::new(1).with_style(bar_style(self.colours))),
             Screen::Lines { .. } => ProgressBar::hidden(),
         };
-        bar.set_prefix(name.to_string());
-        WorkProgress { terminal: self.clone(), name: name.into(), bar, view: Mutex::default() }
+        let name = visible_line(name);
+        bar.set_prefix(name.clone());
+        WorkProgress { terminal: self.clone(), name, bar, view: Mutex::default() }
     }
 }
 
@@ -188,8 +191,12 @@ impl Sink for WorkProgress {
     fn phase(&self, text: &str) {
         let mut view = self.view();
         // The rate of one phase does not predict the next.
-        *view = View { phase: text.into(), last_line: view.last_line, ..View::default() };
+        *view = View { phase: visible_line(text), last_line: view.last_line, ..View::default() };
         self.show(&mut view, true);
+    }
+
+    fn note(&self, text: &str) {
+        self.terminal.say(text);
     }
 
     fn progress(&self, done: u64, total: u64) {

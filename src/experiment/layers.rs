@@ -50,7 +50,10 @@ impl Layers<'_> {
     /// Adds mistakes to `problems`, each with the place where its value was written.
     pub fn report(&self, mistakes: impl IntoIterator<Item = Problem>, problems: &mut Problems) {
         for mistake in mistakes {
-            problems.add(self.place(&mistake), mistake);
+            match problems.is_full() {
+                true => problems.count(mistake),
+                false => problems.add(self.place(&mistake), mistake),
+            }
         }
     }
 

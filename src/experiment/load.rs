@@ -154,6 +154,9 @@ fn choose<'p>(
     None
 }
 
+/// With more wrong values than this nothing is said about how the others agree.
+const MOST_DOUBTFUL: usize = 1000;
+
 /// The specification without its wrong values, whose paths are added to `doubtful`. So disagreements between
 /// the other values are reported too. `None` if too much is wrong.
 fn without_mistakes(
@@ -170,6 +173,9 @@ fn without_mistakes(
         let found = validate::document(schema, &document, Completeness::Whole);
         if found.is_empty() {
             return serde_json::from_value(document).ok();
+        }
+        if found.len() > MOST_DOUBTFUL {
+            return None;
         }
         let mut paths: Vec<ValuePath> = found.into_iter().map(|problem| problem.path).collect();
         // From the back, so that earlier indices of a list stay valid.

@@ -23,6 +23,7 @@ mod trial;
 
 pub use crate::precision::Precision;
 pub use controls::controls;
+pub(crate) use document::schema::is_name;
 pub use document::schema::schema;
 pub use format::controls::{Control, ControlsSpec};
 pub use format::data::{DataSpec, SentenceRule, TokenizerSpec};

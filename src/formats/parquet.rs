@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, ParquetReader, SerReader};
 
 use super::git_lfs::refuse_pointer_file;
-use crate::error::{Error, ErrorKind, Result, catching_panics};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 
 /// Target size of one slice, in decoded bytes.
 const SLICE_BYTES: usize = 128 << 20;
@@ -33,7 +34,7 @@ pub struct ParquetFile {
     path: PathBuf,
     origin: FileOrigin,
     n_rows: usize,
-    columns: Vec<String>,
+    schema: Arc<ArrowSchema>,
     slices: Vec<Range<usize>>,
 }
 
@@ -48,12 +49,11 @@ impl ParquetFile {
         let mut file = open_file(path)?;
         check_magic(&mut file, path, origin)?;
         let mut reader = ParquetReader::new(file);
-        let schema = or_damaged(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
-        let columns = schema.iter_names().map(|name| name.to_string()).collect();
+        let schema = catching_panics(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
         let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
         let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
         let slices = slices(groups);
-        Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, columns, slices })
+        Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, schema, slices })
     }
 
     /// Number of rows.
@@ -69,22 +69,18 @@ impl ParquetFile {
     /// Reads some columns of some rows.
     ///
     /// # Errors
-    /// A column is missing (the message lists the existing ones), or the rows cannot be decoded.
+    /// A column is missing (the message lists the existing ones), has a type that is not read, or the rows
+    /// cannot be decoded.
     pub fn read(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
-        if let Some(missing) = columns.iter().find(|wanted| !self.columns.iter().any(|name| name == *wanted))
-        {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("{} has no column \"{missing}\"", self.path.display()),
-                format!("its columns are {}", self.columns.join(", ")),
-            ));
+        for column in columns {
+            self.check_column(column)?;
         }
         let row_range = || format!("rows {} to {}", rows.start, rows.end);
         let reader = ParquetReader::new(open_file(&self.path)?)
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
             .with_slice(Some((rows.start, rows.len())));
         let damaged = || unusable(&self.path, self.origin, "is damaged");
-        let frame = or_damaged(&self.path, self.origin, || {
+        let frame = catching_panics(&self.path, self.origin, || {
             reader
                 .finish()
                 .map_err(|error| damaged().because(format!("{}: {}", row_range(), without_prefix(&error))))
@@ -94,6 +90,43 @@ impl ParquetFile {
         }
         Err(damaged().because(format!("{} gave only {}", row_range(), frame.height())))
     }
+
+    fn check_column(&self, column: &str) -> Result<()> {
+        let Some(field) = self.schema.get(column) else {
+            let columns: Vec<&str> = self.schema.iter_names().map(|name| name.as_str()).collect();
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("{} has no column \"{column}\"", self.path.display()),
+                format!("its columns are {}", columns.join(", ")),
+            ));
+        };
+        if is_read(field.dtype()) {
+            return Ok(());
+        }
+        let what = format!("column \"{column}\" of {} has the type {:?}", self.path.display(), field.dtype());
+        let hint = "write numbers as whole numbers (int64) or float64, and texts as strings";
+        Err(Error::new(ErrorKind::Data, what, hint))
+    }
+}
+
+/// Whether a type is read: numbers, truth values, texts (as categories too), nulls, and lists and structs of
+/// them.
+fn is_read(kind: &ArrowDataType) -> bool {
+    use ArrowDataType as Kind;
+    match kind {
+        Kind::Null | Kind::Boolean | Kind::Utf8 | Kind::LargeUtf8 | Kind::Utf8View => true,
+        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => true,
+        Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 | Kind::Float32 | Kind::Float64 => true,
+        Kind::Dictionary(_, values, _) => is_read(values),
+        Kind::List(field) | Kind::LargeList(field) => is_read(field.dtype()),
+        Kind::Struct(fields) => fields.iter().all(|field| is_read(field.dtype())),
+        _ => false,
+    }
+}
+
+/// Whether a file is Parquet by its name.
+pub fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
 }
 
 /// A column of text, row by row; None for a null.
@@ -109,12 +142,35 @@ pub fn text_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Op
         )
     };
     let values = frame.column(column).map_err(|error| wrong("nothing").because(error))?;
-    match values.dtype() {
-        DataType::String => {}
+    let values = match values.dtype() {
+        DataType::String => values.clone(),
+        // A file of nulls only may not say what they would be; pandas writes repeated texts as categories.
+        DataType::Null | DataType::Categorical(..) | DataType::Enum(..) => values
+            .cast(&DataType::String)
+            .map_err(|error| wrong(&values.dtype().to_string()).because(error))?,
         other => return Err(wrong(&other.to_string())),
-    }
+    };
     let values = values.str().map_err(|error| wrong("something else").because(error))?;
     Ok(values.iter().map(|value| value.map(str::to_string)).collect())
+}
+
+/// A column of numbers or truth values, row by row; None for a null.
+///
+/// # Errors
+/// The column has another type, which the message names.
+pub fn number_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<f64>>> {
+    let wrong = |found: String| {
+        let what = format!("column \"{column}\" of {file} holds {found}, not numbers");
+        Error::new(ErrorKind::Data, what, "name a column of numbers, or write it as whole numbers (int64)")
+    };
+    let values = frame.column(column).map_err(|error| wrong("nothing".into()).because(error))?;
+    let kind = values.dtype();
+    if !(kind.is_primitive_numeric() || matches!(kind, DataType::Boolean | DataType::Null)) {
+        return Err(wrong(kind.to_string()));
+    }
+    let values = values.cast(&DataType::Float64).map_err(|error| wrong(kind.to_string()).because(error))?;
+    let values = values.f64().map_err(|error| wrong(kind.to_string()).because(error))?;
+    Ok(values.iter().collect())
 }
 
 fn open_file(path: &Path) -> Result<File> {
@@ -160,8 +216,8 @@ fn without_prefix(error: &dyn Display) -> String {
 }
 
 /// Runs polars on a file and turns its panics into errors: some damaged headers make it panic.
-fn or_damaged<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catching_panics(work)
+fn catching_panics<T>(path: &Path, origin: FileOrigin, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_panic(work)
         .unwrap_or_else(|| Err(unusable(path, origin, "is damaged").because("it cannot be decoded")))
 }
 
@@ -217,6 +273,34 @@ pub(crate) mod tests {
         assert_eq!(part.shape(), (3, 1));
         let texts = text_column(&part, "text", "a.parquet").unwrap();
         assert_eq!(texts, [Some("b".to_string()), Some("c".to_string()), Some("d".to_string())]);
+    }
+
+    /// The columns of a file that pyarrow wrote: small numbers, truth values, a dictionary of texts, nulls.
+    #[test]
+    fn columns_of_other_types_are_read() {
+        let path = Path::new("tests/golden/columns.parquet");
+        let file = ParquetFile::open(path, FileOrigin::Local).unwrap();
+        let read = |column: &str| file.read(&[column], 0..3);
+        let texts = |column: &str| text_column(&read(column).unwrap(), column, "a.parquet").unwrap();
+        let expected = [Some("b".to_string()), None, Some("b".to_string())];
+        for column in ["text", "large_text", "category"] {
+            assert_eq!(texts(column), expected, "{column}");
+        }
+        assert_eq!(texts("nulls"), [None, None, None]);
+        for column in ["int8", "uint8", "int16", "uint16", "bool", "double"] {
+            let numbers = number_column(&read(column).unwrap(), column, "a.parquet").unwrap();
+            assert_eq!(numbers, [Some(0.0), Some(1.0), None], "{column}");
+        }
+        assert!(is_parquet(path) && is_parquet(Path::new("A.PARQUET")) && !is_parquet(Path::new("parquet")));
+        let error = read("decimal").unwrap_err();
+        assert!(
+            error
+                .message
+                .starts_with("column \"decimal\" of tests/golden/columns.parquet has the type Decimal"),
+            "{error}"
+        );
+        let error = text_column(&read("int8").unwrap(), "int8", "a.parquet").unwrap_err();
+        assert!(error.message.contains("holds i8, not text"), "{error}");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// A table; its rows are numbered by the lines of the file, and the header is line 1.
 pub struct TextTable {
     file: String,
+    /// Line number of the first row.
+    first: usize,
     header: Vec<String>,
     lines: Vec<Vec<String>>,
 }
@@ -70,7 +72,7 @@ impl TextTable {
             lines.push(cells);
         }
         let mut lines = lines.into_iter();
-        let table = Self { file, header: lines.next().unwrap_or_default(), lines: lines.collect() };
+        let table = Self { file, first: 2, header: lines.next().unwrap_or_default(), lines: lines.collect() };
         let n_columns = table.header.len();
         if let Some((line, cells)) = table.numbered().find(|(_, cells)| cells.len() != n_columns) {
             let what = format!(
@@ -84,7 +86,19 @@ impl TextTable {
     }
 
     fn numbered(&self) -> impl Iterator<Item = (usize, &Vec<String>)> {
-        (2..).zip(&self.lines)
+        (self.first..).zip(&self.lines)
+    }
+
+    /// The cells of the first line.
+    pub fn first_line(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The table of a file whose first line is a row, and whose columns have these names.
+    pub fn without_header<const N: usize>(mut self, names: [&str; N]) -> Self {
+        let first = std::mem::replace(&mut self.header, names.map(String::from).to_vec());
+        self.lines.insert(0, first);
+        Self { first: 1, ..self }
     }
 
     /// The path of the file, for messages.

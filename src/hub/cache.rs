@@ -45,9 +45,9 @@ pub fn find(cache: &Path, request: FileRequest<'_>) -> std::result::Result<HubFi
     };
     let snapshot = folder.join("snapshots").join(&commit);
     if !snapshot.is_dir() {
-        return Err(CacheMiss::Revision { cached: pattern::names_below(&folder.join("refs"), 0, true) });
+        return Err(CacheMiss::Revision { cached: pattern::names_below(&folder.join("refs")) });
     }
-    let names = pattern::names_below(&snapshot, 0, true);
+    let names = pattern::names_below(&snapshot);
     let matching: Vec<String> =
         names.iter().filter(|name| pattern::matches(request.pattern, name)).cloned().collect();
     if matching.is_empty() {

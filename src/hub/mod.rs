@@ -18,7 +18,7 @@ pub(crate) use client::Hub;
 pub(crate) use config::{HubConfig, OfflineBy};
 pub use env::DataEnv;
 pub use model_folder::{LOCAL, model_folder, tokenizer_files};
-pub(crate) use pattern::{local_files, matches};
+pub(crate) use pattern::{local_files, matches, same_file};
 pub use request::{HubFiles, RepoKind};
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use super::schema::{Event, Failure, Outcome, Predictions, RECORD_VERSION, TrialR
 use super::state::TrialState;
 use crate::disk::{TEMPORARY_PREFIX, create_folder, storage_error, write_whole};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{TaskName, TrialId};
+use crate::experiment::{TaskName, TrialId, is_name};
 use crate::formats::shards;
 
 /// Folder of the predictions.
@@ -213,11 +213,15 @@ impl TrialFolder {
     /// `trial.json`; None if the trial has not begun.
     ///
     /// # Errors
-    /// The file cannot be read, belongs to another trial, or is missing although the trial is done.
+    /// The file cannot be read, belongs to another trial, has a name that cannot be a folder's, or is missing
+    /// although the trial is done.
     pub fn trial(&self) -> Result<Option<TrialRecord>> {
         let record: Option<TrialRecord> = self.read(TRIAL)?;
         match &record {
-            Some(record) => self.check_owner(TRIAL, &record.id)?,
+            Some(record) => {
+                self.check_owner(TRIAL, &record.id)?;
+                self.check_names(record)?;
+            }
             None if self.path.join(OUTCOME).exists() => {
                 return Err(Error::new(
                     ErrorKind::Storage,
@@ -260,6 +264,20 @@ impl TrialFolder {
             ),
             "give the folder its own name back, or run the trial again with --force",
         ))
+    }
+
+    /// Names of a record become folders of reports: those of results from elsewhere must not lead out of them.
+    fn check_names(&self, record: &TrialRecord) -> Result<()> {
+        for (key, name) in [("experiment", &record.experiment), ("profile", &record.profile)] {
+            if !is_name(name) {
+                let what = format!(
+                    "{} has the {key} \"{name}\", which cannot name a folder",
+                    self.path.join(TRIAL).display()
+                );
+                return Err(Error::new(ErrorKind::Storage, what, self.hint()));
+            }
+        }
+        Ok(())
     }
 
     fn hint(&self) -> String {
@@ -442,6 +460,22 @@ mod tests {
         let error = folder.state().unwrap_err();
         assert!(error.message.contains("outcome.json is not a record of electra-lab: "), "{error}");
         assert!(error.hint.contains("--force"));
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_a_folder_is_refused() {
+        let (_results, folder) = a_folder();
+        let _lock = folder.lock().unwrap();
+        let record = a_trial_record(&folder.id);
+        folder.write_trial(&record).unwrap();
+        folder.trial().unwrap();
+        for name in ["../../escaped", "/tmp/absolute", "..", "", "a/b"] {
+            folder.write_trial(&TrialRecord { profile: name.into(), ..record.clone() }).unwrap();
+            let error = folder.trial().unwrap_err();
+            assert!(error.message.ends_with("which cannot name a folder"), "{error}");
+            folder.write_trial(&TrialRecord { experiment: name.into(), ..record.clone() }).unwrap();
+            assert!(folder.trial().unwrap_err().message.contains("trial.json has the experiment"), "{name}");
+        }
     }
 
     #[test]

@@ -14,12 +14,14 @@
 use std::collections::BTreeSet;
 
 use polars::prelude::{
-    Column, CsvWriter, DataFrame, IdxCa, IdxSize, NamedFrom, ParquetWriter, PolarsError, SerWriter, Series,
+    Column, CsvWriter, DataFrame, DataType, IdxCa, IdxSize, NamedFrom, ParquetWriter, PolarsError, SerWriter,
+    Series,
 };
 use serde_json::Value;
 
 use super::schema::{Event, Measure, Outcome, Score, TrialRecord};
 use crate::error::{Error, Result};
+use crate::escape::csv_cell;
 use crate::experiment::TaskName;
 
 /// Value of the column `record` for a line of metrics.
@@ -300,10 +302,23 @@ pub fn frame_of(n_rows: usize, columns: Vec<Column>) -> Result<DataFrame> {
     DataFrame::new(n_rows, columns).map_err(broken)
 }
 
-/// The frame as CSV, with a header.
-pub fn to_csv(frame: &mut DataFrame) -> Result<Vec<u8>> {
+/// The frame as CSV, with a header. No cell is a formula to a spreadsheet.
+pub fn to_csv(frame: &DataFrame) -> Result<Vec<u8>> {
+    let mut columns = Vec::with_capacity(frame.width());
+    for column in frame.columns() {
+        let name = csv_cell(column.name());
+        columns.push(match column.dtype() {
+            DataType::String => {
+                let texts = column.str().map_err(broken)?;
+                let cells: Vec<Option<String>> = texts.iter().map(|text| text.map(csv_cell)).collect();
+                Series::new(name.into(), cells).into()
+            }
+            _ => column.clone().with_name(name.into()),
+        });
+    }
     let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).finish(frame).map_err(broken)?;
+    let mut frame = frame_of(frame.height(), columns)?;
+    CsvWriter::new(&mut bytes).finish(&mut frame).map_err(broken)?;
     Ok(bytes)
 }
 
@@ -321,7 +336,6 @@ pub fn broken(error: PolarsError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::DataType;
     use serde_json::json;
 
     use super::*;

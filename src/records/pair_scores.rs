@@ -13,6 +13,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::escape::{csv_cell, csv_original};
+use crate::formats::parse_whole_number;
 use crate::formats::text_table::TextTable;
 
 const HEADER: &str = "set,paradigm,phenomenon,pair,scorer,good,bad,n_good,n_bad";
@@ -68,11 +70,8 @@ pub(super) fn to_csv(set: &str, scorer: &str, scores: &[PairScore]) -> Result<St
 
 /// A cell of CSV.
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\"").replace(['\n', '\r'], " "))
-    } else {
-        cell.into()
-    }
+    let cell = csv_cell(cell);
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
 /// Where a pair stands in a file, to find repetitions: index of the scores, paradigm, number.
@@ -103,7 +102,7 @@ pub fn read_pair_scores(path: &Path) -> Result<Vec<PairScores>> {
         let row = Row { file: table.file(), line };
         let score = PairScore {
             paradigm: row.name("paradigm", cell(&mut paradigms))?,
-            phenomenon: phenomena.as_mut().map_or("", cell).into(),
+            phenomenon: csv_original(phenomena.as_mut().map_or("", cell)).into(),
             pair: row.number("pair", cell(&mut pairs))?,
             good: row.score("good", cell(&mut goods))?,
             bad: row.score("bad", cell(&mut bads))?,
@@ -152,12 +151,13 @@ impl Row<'_> {
         if cell.is_empty() {
             return Err(self.error(&format!("{column} is empty"), "name it in every row"));
         }
-        Ok(cell.into())
+        Ok(csv_original(cell).into())
     }
 
-    fn number<N: std::str::FromStr>(&self, column: &str, cell: &str) -> Result<N> {
+    fn number<N: std::str::FromStr + TryFrom<i64>>(&self, column: &str, cell: &str) -> Result<N> {
         let hint = "write a whole number, 0 or more";
-        cell.parse().map_err(|_| self.error(&format!("{column} is \"{cell}\", not a whole number"), hint))
+        let number = cell.parse().ok().or_else(|| N::try_from(parse_whole_number(cell)?).ok());
+        number.ok_or_else(|| self.error(&format!("{column} is \"{cell}\", not a whole number"), hint))
     }
 
     fn score(&self, column: &str, cell: &str) -> Result<f64> {
@@ -188,8 +188,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let scores = vec![score("a, \"b\"", 0, -0.1 - 0.2), score("c", 0, -1e-9), score("c", 1, -123456.789)];
+        let scores = vec![
+            score("a, \"b\"", 0, -0.1 - 0.2),
+            score("c", 0, -1e-9),
+            score("c", 1, -123456.789),
+            score("=1+1", 0, 0.5),
+        ];
         let text = to_csv("blimp", "pll", &scores).unwrap();
+        assert!(text.contains("blimp,'=1+1,'=1+1s,0,pll,0.5"), "{text}");
         let expected = PairScores { set: "blimp".into(), scorer: "pll".into(), scores };
         assert_eq!(read(&text), Ok(vec![expected]));
     }

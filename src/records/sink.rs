@@ -8,6 +8,10 @@ pub trait Sink: Send + Sync {
     fn event(&self, event: &Event);
     /// What happens now: `tokenising`, `fine-tuning cola`.
     fn phase(&self, text: &str);
+    /// A remark that stays in view.
+    fn note(&self, text: &str) {
+        self.phase(text);
+    }
     /// Steps done and steps in total, for a progress bar.
     fn progress(&self, done: u64, total: u64);
 }

@@ -15,6 +15,10 @@ impl Sink for Tee<'_> {
         self.0.iter().for_each(|sink| sink.phase(text));
     }
 
+    fn note(&self, text: &str) {
+        self.0.iter().for_each(|sink| sink.note(text));
+    }
+
     fn progress(&self, done: u64, total: u64) {
         self.0.iter().for_each(|sink| sink.progress(done, total));
     }

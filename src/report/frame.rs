@@ -106,7 +106,7 @@ pub fn table_csv(done: &[&DoneTrial], frames: &PlanFrames) -> Result<Vec<u8>> {
     let trials =
         swept(done)?.hstack(frames.trials.columns()).and_then(|all| all.take(&trials)).map_err(broken)?;
     let scores = frames.results.take(&scores).map_err(broken)?;
-    to_csv(&mut arranged(&trials, &scores)?)
+    to_csv(&arranged(&trials, &scores)?)
 }
 
 /// The values of the swept paths, one row per finished trial.

@@ -16,6 +16,7 @@ use super::table::Table;
 use super::verdict::Verdict;
 use super::{aggregates, provenance, tables, verdict};
 use crate::error::Result;
+use crate::escape::{markdown, markdown_code};
 
 /// What the two columns of FLOPs mean.
 const FLOPS: &str = "FLOPs of pre-training. The exact counter (`flops` in table.csv) counts the matrix products \
@@ -85,17 +86,26 @@ impl Page<'_> {
     /// The whole page.
     pub fn markdown(&self) -> Result<String> {
         let experiment = self.input.experiment;
-        let mut page = format!("# {}: {}\n\n", experiment.name, experiment.about);
+        let mut page = format!("# {}: {}\n\n", experiment.name, markdown(&experiment.about));
         let n_done = self.records.done.len();
         let n_trials = n_done + self.records.open.len();
-        let _ = writeln!(page, "Profile `{}`, {n_done} of {n_trials} trials done.\n", self.input.profile);
+        let _ = writeln!(
+            page,
+            "Profile `{}`, {n_done} of {n_trials} trials done.\n",
+            markdown(self.input.profile)
+        );
         if self.summary.synthetic {
             let text = self.synthetic_notice();
             let _ = writeln!(page, "> **Synthetic data.** {text}\n");
         }
-        let _ = writeln!(page, "**Expected.** {}\n", verdict::expectation(&experiment.expect, self.axes));
+        let _ = writeln!(
+            page,
+            "**Expected.** {}\n",
+            markdown(&verdict::expectation(&experiment.expect, self.axes))
+        );
         let word = self.verdict.word.map_or(String::new(), |word| format!(": {}", word.as_str()));
-        let _ = writeln!(page, "**Verdict{word}.**  \n{}\n", self.sentences.replace('\n', "  \n"));
+        let sentences: Vec<String> = self.sentences.lines().map(markdown).collect();
+        let _ = writeln!(page, "**Verdict{word}.**  \n{}\n", sentences.join("  \n"));
         page += &self.judged();
         page += &self.open_trials();
         page += &self.results();
@@ -104,16 +114,17 @@ impl Page<'_> {
         page += &self.tasks()?;
         page += &self.runs();
         for (stem, caption) in self.figures {
+            let caption = markdown(caption);
             let _ = writeln!(page, "![{caption}]({stem}.png)\n\n*{caption}* ([SVG]({stem}.svg))\n");
         }
         let _ = writeln!(page, "## Trials\n\n{}\n{FLOPS}\n", tables::trials(self.all_frames)?.to_markdown());
         let _ = writeln!(page, "## Provenance\n\n{}", provenance::list(&self.frames.trials)?);
         let _ = writeln!(
             page,
-            "## Rebuild\n\nFrom the records in results/ alone:\n\n```sh\n{}\n```\n\nEvery score is in \
+            "## Rebuild\n\nFrom the records in results/ alone:\n\n{}\nEvery score is in \
              [table.csv](table.csv): one row per trial, task and fine-tuning seed, and per measure. The table of results for LaTeX is in \
              [table.tex](table.tex){}.",
-            self.input.command,
+            markdown_code("sh", self.input.command),
             match self.comparison {
                 Some(_) =>
                     ", the comparison with the paper in [paper.csv](paper.csv) and [paper.tex](paper.tex)",
@@ -147,7 +158,7 @@ impl Page<'_> {
             .collect();
         format!(
             "These numbers come from the built-in miniature language and say nothing about English or GLUE: {}.",
-            labels.join("; ")
+            markdown(&labels.join("; "))
         )
     }
 
@@ -158,8 +169,8 @@ impl Page<'_> {
             }
             let mut text = format!("These {what} are not done, and no number below includes them:\n\n");
             for open in &records.open {
-                let _ =
-                    writeln!(text, "- `{}` {}: {}", open.trial.id, open.trial.label(), open.state.phrase());
+                let words = format!("{}: {}", open.trial.label(), open.state.phrase());
+                let _ = writeln!(text, "- `{}` {}", open.trial.id, markdown(&words));
             }
             text + "\n"
         };
@@ -188,7 +199,7 @@ impl Page<'_> {
             None => String::new(),
         };
         let recipes: String =
-            tables::recipes(self.frames)?.iter().map(|recipe| format!("- {recipe}\n")).collect();
+            tables::recipes(self.frames)?.iter().map(|recipe| format!("- {}\n", markdown(recipe))).collect();
         Ok(format!("{}\nFine-tuning:\n\n{recipes}\n{limit}", table.to_markdown()))
     }
 

@@ -6,6 +6,7 @@ use polars::prelude::DataFrame;
 
 use super::query::{counts, has};
 use crate::error::Result;
+use crate::escape::markdown;
 
 /// The facts of the list: their names on the page, their columns in the frame, and the words for an empty
 /// cell. A column that has such words may be missing.
@@ -45,7 +46,7 @@ pub fn list(trials: &DataFrame) -> Result<String> {
         let is_fraction = trials.column(column).is_ok_and(|column| column.dtype().is_float());
         let shown = |value: Option<String>| match (value, is_fraction) {
             (Some(value), true) => value.parse().map_or(value, |number: f64| format!("{number:.3}")),
-            (value, _) => value.unwrap_or_else(|| empty.to_string()),
+            (value, _) => value.map_or_else(|| empty.to_string(), |value| markdown(&value)),
         };
         let mut values: Vec<(String, usize)> =
             counted.into_iter().map(|(value, count)| (shown(value), count)).collect();

@@ -122,7 +122,7 @@ fn prepare_init<'s>(
         check_tokenizers(spec, &models, &*texts.opener(&spec.data)?.tokenizer(sink)?)?;
         // Read for the check of every tensor; a trial reads again, so that no run holds the weights of many.
         for note in InitialWeights::read(spec, &models)?.notes {
-            sink.phase(&note);
+            sink.note(&note);
         }
         checked.push(key);
     }
@@ -155,7 +155,7 @@ fn open_task(task: TaskName, spec: &TrialSpec, env: &DataEnv, sink: &dyn Sink) -
     sink.phase(&format!("opening {task}"));
     let opened = PreparedTask::open(task, &spec.evaluate, &spec.data, env)?;
     for note in opened.notes() {
-        sink.phase(&note);
+        sink.note(&note);
     }
     Ok(opened)
 }

@@ -35,8 +35,17 @@ impl PreparedTask {
 
     /// Remarks about the examples for the person who starts the run.
     pub fn notes(&self) -> Vec<String> {
-        let Examples::Glue(data) = &self.examples else { return Vec::new() };
         let mut notes = Vec::new();
+        let data = match &self.examples {
+            Examples::Glue(data) => data,
+            Examples::Squad(data) => {
+                let (task, n) = (data.task, data.left_out.n);
+                notes.extend(data.left_out.first.as_ref().map(|first| {
+                    format!("{task}: {n} training questions without an answer at its position are left out: {first}")
+                }));
+                return notes;
+            }
+        };
         if data.n_left_out > 0 {
             notes.push(format!("{}: {} rows without a text are left out", data.task, data.n_left_out));
         }

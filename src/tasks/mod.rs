@@ -13,6 +13,7 @@ mod finetune;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod glue;
+mod layout;
 mod logistic;
 mod metrics;
 mod minimal_pairs;

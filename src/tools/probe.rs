@@ -92,6 +92,7 @@ impl Probe {
         let (input_ids, token_type_ids) = self.tokenize(input)?;
         let logits: Vec<f32> =
             network.forward(&one_sequence(&input_ids, &token_type_ids), Mode::evaluate())?.to_vec1()?;
+        self.check_finite(&logits)?;
         let probed = input_ids.iter().zip(logits).map(|(&id, logit)| ProbedToken {
             id,
             token: self.token(id),
@@ -115,11 +116,20 @@ impl Probe {
         let hidden = network.encoder.forward(&one_sequence(&input_ids, &token_type_ids), Mode::evaluate())?;
         let rows = Tensor::from_slice(&positions, positions.len(), &Device::Cpu)?;
         let logits: Vec<Vec<f32>> = network.head.forward(&hidden.index_select(&rows, 0)?)?.to_vec2()?;
+        logits.iter().try_for_each(|logits| self.check_finite(logits))?;
         let masks = positions.iter().zip(logits).map(|(&position, logits)| ProbedMask {
             position: position as usize,
             fills: self.best(&logits, n_fills),
         });
         Ok(masks.collect())
+    }
+
+    /// Weights that are not numbers give no probability.
+    fn check_finite(&self, logits: &[f32]) -> Result<()> {
+        let Some(logit) = logits.iter().find(|logit| !logit.is_finite()) else { return Ok(()) };
+        let what = format!("the model {} computes {logit} for this text", self.folder.display());
+        let hint = "its weights have values that are not finite, or far too large: get or export them again";
+        Err(Error::new(ErrorKind::Data, what, hint))
     }
 
     fn best(&self, logits: &[f32], n_fills: usize) -> Vec<Fill> {
@@ -235,6 +245,23 @@ mod tests {
             assert!((mask.fills.iter().map(|fill| fill.probability).sum::<f64>() - 1.0).abs() < 1e-9);
             assert!(mask.fills.windows(2).all(|pair| pair[0].logit >= pair[1].logit));
         }
+    }
+
+    #[test]
+    fn weights_that_are_not_numbers_are_said() {
+        let folder = exported();
+        for file in ["model.safetensors", "generator/model.safetensors"] {
+            let path = folder.path().join(file);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+            bytes[header..].fill(0xff);
+            std::fs::write(path, bytes).unwrap();
+        }
+        let errors = [
+            open(folder.path(), false).discriminate(&text("the cat")).unwrap_err(),
+            open(folder.path(), true).fill(&text("the [MASK]"), 3).unwrap_err(),
+        ];
+        assert!(errors.iter().all(|error| error.message.contains("computes NaN")), "{errors:?}");
     }
 
     #[test]

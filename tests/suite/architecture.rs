@@ -82,7 +82,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
 ];
 
 /// What every room may import.
-const COMMON: [&str; 4] = ["error", "disk", "rng", "precision"];
+const COMMON: [&str; 5] = ["error", "escape", "disk", "rng", "precision"];
 
 /// Text that may stand in some files only, with the beginnings of their paths. Tests are not exempt.
 const ONE_HOME: [(&str, &[&str]); 10] = [

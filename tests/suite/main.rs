@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod controls;
 mod documents;
+mod escape;
 mod intermediate;
 mod records;
 mod resume;

@@ -107,13 +107,13 @@ fn squad_answers_are_scored_under_the_official_names() {
     }
     assert_eq!(found.len(), 13);
 
-    // Without one prediction, the scores are those of the other questions, and stderr says so.
+    // Without one prediction, its question is wrong, and stderr says so.
     let mut predictions = numbers(&set["predictions"]);
     let first = predictions.keys().next().unwrap().clone();
     predictions.shift_remove(&first);
     write(folder.path(), "predictions.json", &Value::Object(predictions).to_string());
     let (fewer, stderr) = scored(folder.path(), &words);
-    assert_eq!(fewer["total"], json!(expected["total"].as_u64().unwrap() - 1));
+    assert_eq!((&fewer["total"], &fewer["missing"]), (&expected["total"], &json!(1)));
     let start = format!("note: 1 of the {} questions have no prediction", expected["total"]);
     assert!(stderr.starts_with(&start) && stderr.contains(&first), "{stderr}");
 }
@@ -123,4 +123,20 @@ fn question(one: &Value) -> Value {
     let texts = one["answers"].as_array().unwrap().iter();
     let answers: Vec<Value> = texts.map(|text| json!({"text": text, "answer_start": 0})).collect();
     json!({"id": one["id"], "question": "?", "answers": answers})
+}
+
+/// The script of SQuAD 1.1 gives a question without an answer the score 0. A byte order mark is no mistake.
+#[test]
+fn missing_answers_of_squad_are_wrong_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let question = |id: &str| json!({"id": id, "question": "When?", "answers": [{"text": "1900"}]});
+    let paragraph = json!({"context": "It was 1900.", "qas": [question("q0"), question("q1")]});
+    let data = json!({"version": "1.1", "data": [{"title": "t", "paragraphs": [paragraph]}]});
+    write(folder.path(), "dev.json", &format!("\u{feff}{data}"));
+    write(folder.path(), "answers.json", "\u{feff}{\"q0\": \"1900\"}");
+    let words = ["score", "squad", "--dataset", "dev.json", "--predictions", "answers.json", "--json"];
+    let (scores, stderr) = scored(folder.path(), &words);
+    assert_eq!((&scores["exact"], &scores["f1"], &scores["total"]), (&json!(50.0), &json!(50.0), &json!(2)));
+    assert_eq!((&scores["missing"], &scores["first_missing"]), (&json!(1), &json!("q1")));
+    assert_eq!(stderr, "note: 1 of the 2 questions have no prediction and count as wrong; the first is q1\n");
 }

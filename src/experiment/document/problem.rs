@@ -3,6 +3,8 @@
 //! A [`Problem`] knows the path of a value. [`Problems`] collects them with the [`Origin`] of that value
 //! (`layers` finds it) and makes one error of them. Must never: print.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::value_path::ValuePath;
@@ -75,12 +77,31 @@ pub(crate) enum Origin {
 pub(crate) struct Problems {
     file: String,
     placed: Vec<(Origin, Problem)>,
+    /// Paths of mistakes beyond [`MOST_SHOWN`], each once and without the profile that it is in.
+    others: BTreeSet<ValuePath>,
 }
+
+/// So many mistakes are shown. Each is looked for in the text, so the time for them must not grow with their
+/// square.
+pub(crate) const MOST_SHOWN: usize = 50;
 
 impl Problems {
     /// Starts without a mistake in `file`.
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), placed: Vec::new() }
+        Self { file: file.into(), placed: Vec::new(), others: BTreeSet::new() }
+    }
+
+    /// Whether so many mistakes are known that further ones need no place: they are only counted.
+    pub fn is_full(&self) -> bool {
+        self.placed.len() >= MOST_SHOWN
+    }
+
+    /// Counts a mistake without showing it.
+    pub fn count(&mut self, problem: Problem) {
+        if !self.placed.iter().any(|(_, known)| ends_alike(&known.path, &problem.path)) {
+            let is_profiled = inside_profile(&problem.path);
+            self.others.insert(if is_profiled { problem.path.without_first(2) } else { problem.path });
+        }
     }
 
     /// Adds a mistake, unless the same one is known at the same place (found through another profile).
@@ -99,7 +120,7 @@ impl Problems {
             return Ok(());
         }
         self.placed.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let count = self.placed.len();
+        let count = self.placed.len() + self.others.len();
         let mut paragraphs: Vec<String> = Vec::with_capacity(count + 1);
         if count > 1 {
             paragraphs.push(format!("{} has {count} mistakes", self.file));
@@ -107,6 +128,9 @@ impl Problems {
         for (number, (place, problem)) in self.placed.iter().enumerate() {
             let text = self.paragraph(place, problem);
             paragraphs.push(if count == 1 { text } else { numbered(number + 1, &text) });
+        }
+        if !self.others.is_empty() {
+            paragraphs.push(format!("and {} more", self.others.len()));
         }
         Err(Error::new(ErrorKind::Spec, paragraphs.join("\n"), HINT))
     }
@@ -137,8 +161,11 @@ fn shows_path(path: &ValuePath, place: &Origin) -> bool {
 fn ends_alike(left: &ValuePath, right: &ValuePath) -> bool {
     let (short, long) =
         if left.segments().len() <= right.segments().len() { (left, right) } else { (right, left) };
-    let inside_profile = |path: &ValuePath| path.below(&ValuePath::of_keys(&["profiles"])).is_some();
     long == short || inside_profile(long) && long.segments().get(2..) == Some(short.segments())
+}
+
+fn inside_profile(path: &ValuePath) -> bool {
+    path.first_key() == Some("profiles")
 }
 
 fn numbered(number: usize, text: &str) -> String {
@@ -187,6 +214,23 @@ mod tests {
         problems.add(Origin::Line(Some(9)), Problem::at(&inside, "is bad", "do"));
         problems.add(Origin::Line(Some(9)), Problem::at(&ValuePath::of_keys(&["seeds"]), "is bad", "do"));
         assert_eq!(problems.placed.len(), 1);
+    }
+
+    #[test]
+    fn of_very_many_mistakes_the_first_are_shown() {
+        let mut problems = Problems::new("a.yaml");
+        for key in 0..MOST_SHOWN + 7 {
+            for path in [ValuePath::of_keys(&["profiles", "quick"]), ValuePath::root()] {
+                let problem = Problem::at(&path.key(&format!("key{key}")), "unknown key", "remove it");
+                match problems.is_full() {
+                    true => problems.count(problem),
+                    false => problems.add(Origin::Line(Some(key)), problem),
+                }
+            }
+        }
+        let text = problems.into_result().unwrap_err().message;
+        assert!(text.starts_with("a.yaml has 57 mistakes\n 1. "), "{text}");
+        assert!(text.ends_with("\nand 7 more") && !text.contains("key50"), "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::problem::Problem;
+use super::problem::{MOST_SHOWN, Problem};
 use super::schema::{Schema, allows_null, is_name, keys, kind_of, variants};
 use super::suggest::nearest;
 use super::value_path::ValuePath;
@@ -185,6 +185,10 @@ impl<'s> Walker<'s> {
             Some(kind) => format!("unknown key for kind {kind}"),
             None => "unknown key".to_string(),
         };
+        if self.problems.len() > MOST_SHOWN {
+            // Only counted: a hint would not be shown, and takes a search through the schema.
+            return self.problems.push(Problem::at(&path.key(key), what, ""));
+        }
         let others = self.kinds_with(key, path);
         let hint = match (nearest(key, known.iter().copied()), self.homes_of(key, path)) {
             _ if !others.is_empty() => {

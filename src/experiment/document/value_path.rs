@@ -113,6 +113,11 @@ impl ValuePath {
         })
     }
 
+    /// The path without its first segments.
+    pub fn without_first(&self, n: usize) -> Self {
+        Self(self.0.iter().skip(n).cloned().collect())
+    }
+
     /// Removes the value at this path, keeping the order of its neighbours.
     pub fn remove(&self, document: &mut Value) {
         let Some((last, parents)) = self.0.split_last() else { return };

@@ -48,7 +48,8 @@ pub enum DataSpec {
     },
     /// Local text files (`.txt`: one sentence per line, a blank line between documents) or Parquet files.
     Files {
-        /// Paths, relative to the folder where the command runs; `*` matches within a name.
+        /// Paths, relative to the folder where the command runs; `*` matches within a name and `**/` any
+        /// folders, but not what begins with a dot. A file of several names is read once.
         paths: Vec<String>,
         /// Column that holds the text, for Parquet files.
         #[serde(default = "default_column")]

@@ -78,6 +78,20 @@ profiles:
     "#);
 }
 
+/// The time grows with the number of mistakes, not with its square: with that it was minutes.
+#[test]
+fn thousands_of_mistakes_take_no_time() {
+    let keys: String = (0..10_000).map(|key| format!("key{key}: 1\n")).collect();
+    let began = std::time::Instant::now();
+    let text = refusal(&format!("name: a\nabout: b\n{keys}"), None, &[]);
+    assert!(
+        text.contains("a.yaml has 10000 mistakes") && text.contains("\nand 9950 more"),
+        "{}",
+        &text[..300]
+    );
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
 #[test]
 fn one_mistake_reads_as_a_paragraph() {
     let text = "name: a\nabout: b\nbase:\n  train:\n    warmup: 2500\n    steps: 2000\n";

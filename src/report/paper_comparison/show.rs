@@ -9,6 +9,7 @@ use super::agreement::Pair;
 use super::comparison::{Block, PaperComparison};
 use super::row::Row;
 use crate::error::Result;
+use crate::escape::markdown;
 use crate::papers::Seen;
 use crate::records::frame::{column, frame_of, to_csv as csv_of};
 use crate::report::contrast::Word;
@@ -178,13 +179,13 @@ pub fn page(comparison: &PaperComparison) -> String {
         rows(comparison).to_markdown()
     );
     for (index, reason) in comparison.reasons.iter().enumerate() {
-        let _ = writeln!(text, "- [{}] {reason}", index + 1);
+        let _ = writeln!(text, "- [{}] {}", index + 1, markdown(reason));
     }
     for row in distinct_notes(comparison) {
-        let _ = writeln!(text, "- {row}");
+        let _ = writeln!(text, "- {}", markdown(&row));
     }
     if !comparison.absent.is_empty() {
-        let _ = writeln!(text, "- Not in this sweep: {}", comparison.absent.join(", "));
+        let _ = writeln!(text, "- Not in this sweep: {}", markdown(&comparison.absent.join(", ")));
     }
     let claims = claims(comparison);
     if !claims.is_empty() {
@@ -228,5 +229,5 @@ pub fn to_csv(comparison: &PaperComparison) -> Result<Vec<u8>> {
             row.reason.and_then(|index| comparison.reasons.get(index)).cloned().unwrap_or_default()
         }),
     ];
-    csv_of(&mut frame_of(rows.len(), columns)?)
+    csv_of(&frame_of(rows.len(), columns)?)
 }

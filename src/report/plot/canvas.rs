@@ -15,6 +15,7 @@ use plotters::style::{
 };
 
 use crate::error::{Error, Result};
+use crate::escape::visible_line;
 
 /// Name of the registered font. A viewer of an SVG that does not have it takes the next font of the list.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -192,7 +193,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
         };
         let font = FontDesc::new(FontFamily::Name(FONT), size, weight(lettering.bold)).transform(transform);
         let style = TextStyle::from(font).color(&lettering.color).pos(Pos::new(lettering.anchor, VPos::Top));
-        self.area.draw_text(text, &style, (x.round() as i32, y.round() as i32)).map_err(broken)
+        self.area.draw_text(&visible_line(text), &style, (x.round() as i32, y.round() as i32)).map_err(broken)
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName, TaskSource};
 use crate::formats::parquet::{FileOrigin, ParquetFile};
-use crate::hub::{self, DataEnv, HubFiles, RepoKind};
+use crate::hub::{DataEnv, HubFiles};
+use crate::tasks::layout::{files_of_both, is_of_split, patterns};
 use crate::tasks::table::task_info;
 use crate::text::synthetic::{TaskSplit, task_frame};
 
@@ -94,8 +95,8 @@ fn read_task(source: &TaskSource, task: TaskName, data: &DataSpec, env: &DataEnv
             let mut n_rows = 0;
             let mut split = |name| {
                 let mut all = Vec::new();
-                let pattern = split_pattern(task, name);
-                for (_, path) in files.paths.iter().filter(|(file, _)| hub::matches(&pattern, file)) {
+                let patterns = split_patterns(task, name);
+                for (_, path) in files.paths.iter().filter(|(file, _)| is_of_split(&patterns, file)) {
                     n_rows += ParquetFile::open(path, FileOrigin::Hub)?.n_rows();
                     all.extend(read_file(path, &task_info(task), Labels::Known)?);
                 }
@@ -120,16 +121,12 @@ pub(super) const VALIDATION: &str = "validation";
 
 /// The files of the training split and the validation split of a task, found or downloaded.
 pub(crate) fn task_files(repo: &str, revision: &str, task: TaskName, env: &DataEnv) -> Result<HubFiles> {
-    let mut train = env.hub.files(RepoKind::Dataset, repo, revision, &split_pattern(task, TRAIN))?;
-    // By commit, so that both splits are of one version even if the branch moves meanwhile.
-    let validation =
-        env.hub.files(RepoKind::Dataset, repo, &train.revision, &split_pattern(task, VALIDATION))?;
-    train.paths.extend(validation.paths);
-    Ok(train)
+    let splits = [TRAIN, VALIDATION].map(|split| split_patterns(task, split));
+    files_of_both(repo, revision, [&splits[0], &splits[1]], env)
 }
 
-pub(super) fn split_pattern(task: TaskName, split: &str) -> String {
+pub(super) fn split_patterns(task: TaskName, split: &str) -> Vec<String> {
     let info = task_info(task);
     let split = if split == VALIDATION { info.validation.unwrap_or(split) } else { split };
-    format!("{}/{split}-*.parquet", info.folder)
+    patterns(&format!("{}/{split}", info.folder))
 }

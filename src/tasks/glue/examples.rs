@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::DataFrame;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
+use crate::error::Result;
+use crate::formats::parquet::{FileOrigin, ParquetFile, number_column, text_column};
+use crate::formats::whole_number;
 use crate::tasks::row_location::RowLocation;
 use crate::tasks::table::{LabelKind, TaskInfo};
 
@@ -81,9 +82,14 @@ pub(super) fn examples(
             (Some(texts), Some(column)) => Some(text(texts.get(row).cloned().flatten(), column)?),
             _ => None,
         };
+        let idx = match idx {
+            Some(idx) => whole_number(idx)
+                .ok_or_else(|| location.error(&format!("has the idx {idx}, which is not a whole number")))?,
+            None => location.row as i64,
+        };
         let is_hidden = label.is_none_or(|label| label == f64::from(HIDDEN_LABEL));
         all.push(GlueExample {
-            idx: idx.map_or(location.row as i64, |idx| idx as i64),
+            idx,
             text_a: text(text_a, info.text_a)?,
             text_b,
             label: match labels {
@@ -93,25 +99,6 @@ pub(super) fn examples(
         });
     }
     Ok(all)
-}
-
-/// A column of numbers, row by row; None for a null.
-pub(super) fn number_column(frame: &DataFrame, column: &str, file: &str) -> Result<Vec<Option<f64>>> {
-    let wrong = |found: String| {
-        Error::new(
-            ErrorKind::Data,
-            format!("column \"{column}\" of {file} holds {found}, not numbers"),
-            "use files with GLUE's columns, such as those of nyu-mll/glue",
-        )
-    };
-    let values = frame.column(column).map_err(|error| wrong("nothing".into()).because(error))?;
-    if !values.dtype().is_primitive_numeric() {
-        return Err(wrong(values.dtype().to_string()));
-    }
-    let values =
-        values.cast(&DataType::Float64).map_err(|error| wrong(values.dtype().to_string()).because(error))?;
-    let values = values.f64().map_err(|error| wrong(values.dtype().to_string()).because(error))?;
-    Ok(values.iter().collect())
 }
 
 pub(super) fn label_of(row: &RowLocation, label: Option<f64>, kind: LabelKind) -> Result<f32> {

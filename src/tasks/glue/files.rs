@@ -7,16 +7,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::examples::number_column;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::parquet::{FileOrigin, ParquetFile};
+use crate::experiment::TaskName;
+use crate::formats::parquet::{FileOrigin, ParquetFile, is_parquet, number_column};
 use crate::formats::text_table::TextTable;
+use crate::formats::{parse_whole_number, whole_number};
 use crate::tasks::table::{LabelKind, TaskInfo};
 
 const INDEX_COLUMNS: [&str; 2] = ["index", "idx"];
 /// Names of the label column in GLUE's own files: of most tasks, MNLI, STS-B, MRPC, QQP, AX.
 const LABEL_COLUMNS: [&str; 6] = ["label", "gold_label", "score", "Quality", "is_duplicate", "Label"];
 const PREDICTION_COLUMNS: [&str; 1] = ["prediction"];
+
+/// The columns of CoLA's own files, which have no header: source, label, the authors' mark, sentence.
+const COLA_COLUMNS: [&str; 4] = ["source", "label", "mark", "sentence"];
 
 /// Labels and predictions in the order of the gold file: class numbers or scores.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,9 +45,10 @@ struct IndexedValue {
 /// A file cannot be read, a column is missing, a label or an index is wrong, an index occurs twice, a gold
 /// label is hidden, or the two files do not have the same indices. The message names file and row.
 pub fn glue_pairs(task: &TaskInfo, gold: &Path, predictions: &Path, by_row: bool) -> Result<GluePairs> {
-    let is_parquet = gold.extension().is_some_and(|extension| extension == "parquet");
-    let labels =
-        if is_parquet { gold_of_parquet(task, gold, by_row)? } else { gold_of_tsv(task, gold, by_row)? };
+    let labels = match is_parquet(gold) {
+        true => gold_of_parquet(task, gold, by_row)?,
+        false => gold_of_tsv(task, gold, by_row)?,
+    };
     if labels.is_empty() {
         let what = format!("{} has no examples", gold.display());
         return Err(Error::new(ErrorKind::Data, what, "name the validation file of the task"));
@@ -100,13 +105,20 @@ fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<Ind
     let name = path.display().to_string();
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
-        let frame = file.read(&["label", "idx"], rows.clone())?;
+        let columns = if by_row { &["label"][..] } else { &["label", "idx"] };
+        let frame = file.read(columns, rows.clone())?;
         let labels = number_column(&frame, "label", &name)?;
-        let indices = number_column(&frame, "idx", &name)?;
+        let indices = match by_row {
+            true => vec![None; labels.len()],
+            false => number_column(&frame, "idx", &name)?,
+        };
         for (row, (label, idx)) in (rows.start..).zip(labels.into_iter().zip(indices)) {
             let location = format!("{name} row {row}");
             let value = gold_label(task, label.unwrap_or(HIDDEN), &location)?;
-            let index = if by_row { row as i64 } else { idx.map_or(row as i64, |idx| idx as i64) };
+            let index = match idx {
+                Some(idx) => whole_number(idx).ok_or_else(|| not_an_index(&idx.to_string(), &location))?,
+                None => row as i64,
+            };
             all.push(IndexedValue { location, index, value });
         }
     }
@@ -114,7 +126,10 @@ fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<Ind
 }
 
 fn gold_of_tsv(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
-    let table = TextTable::tsv(path)?;
+    let mut table = TextTable::tsv(path)?;
+    if task.task == TaskName::Cola && is_colas_own(&table) {
+        table = table.without_header(COLA_COLUMNS);
+    }
     let labels = required_column(&table, &LABEL_COLUMNS, "labels")?;
     let mut indices = table.column(&INDEX_COLUMNS).filter(|_| !by_row);
     let mut all = Vec::new();
@@ -146,6 +161,11 @@ fn read_predictions(task: &TaskInfo, path: &Path) -> Result<Vec<IndexedValue>> {
     rows.collect()
 }
 
+/// Whether the first line is an example of CoLA's own files: `gj04`, a label, nothing or a mark, a sentence.
+fn is_colas_own(table: &TextTable) -> bool {
+    matches!(table.first_line(), [_, label, mark, _] if ["0", "1"].contains(&label.as_str()) && mark.trim_start_matches(['*', '?']).is_empty())
+}
+
 fn required_column<'a>(
     table: &'a TextTable,
     names: &[&str],
@@ -158,10 +178,12 @@ fn required_column<'a>(
 }
 
 fn index_of(cell: &str, location: &str) -> Result<i64> {
-    cell.parse().map_err(|_| {
-        let what = format!("{location}: \"{cell}\" is not an index");
-        Error::new(ErrorKind::Data, what, "write the example's index in the gold file")
-    })
+    parse_whole_number(cell).ok_or_else(|| not_an_index(cell, location))
+}
+
+fn not_an_index(cell: &str, location: &str) -> Error {
+    let what = format!("{location}: \"{cell}\" is not an index");
+    Error::new(ErrorKind::Data, what, "write the example's index in the gold file")
 }
 
 /// The label of test splits, whose labels are hidden.
@@ -173,7 +195,7 @@ fn class_or_number(task: &TaskInfo, cell: &str, location: &str) -> Result<f64> {
         LabelKind::Classes(names) => {
             let number = names.iter().position(|name| *name == cell).map(|class| class as i64);
             let fits = |number: &i64| *number == HIDDEN as i64 || (0..names.len() as i64).contains(number);
-            number.or_else(|| cell.parse().ok()).filter(fits).map(|number| number as f64)
+            number.or_else(|| parse_whole_number(cell)).filter(fits).map(|number| number as f64)
         }
         LabelKind::Score { .. } => cell.parse().ok().filter(|number: &f64| number.is_finite()),
     };

@@ -8,6 +8,7 @@ use super::examples::{GlueExample, Labels, read_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TaskName;
 use crate::hub::{DataEnv, HubFiles, RepoKind};
+use crate::tasks::layout::{files_if_any, patterns};
 use crate::tasks::table::{TASKS, task_info};
 
 /// Examples that are predicted and not trained on.
@@ -52,10 +53,14 @@ pub(crate) fn split_files(
 ) -> Result<Vec<(&'static str, HubFiles)>> {
     let mut found = Vec::new();
     for split in extra_splits(task, predict_test) {
-        let pattern = format!("{}-*.parquet", split.prefix);
-        let files = match split.labels {
-            Labels::Known => env.hub.files_if_any(RepoKind::Dataset, repo, revision, &pattern)?,
-            Labels::Hidden => Some(env.hub.files(RepoKind::Dataset, repo, revision, &pattern)?),
+        let patterns = patterns(&split.prefix);
+        let files = match (files_if_any(repo, revision, &patterns, env)?, split.labels) {
+            // The error names the usual layout and the files that are there.
+            (None, Labels::Hidden) => {
+                let usual = patterns.first().map_or("", String::as_str);
+                Some(env.hub.files(RepoKind::Dataset, repo, revision, usual)?)
+            }
+            (files, _) => files,
         };
         found.extend(files.map(|files| (split.name, files)));
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, df};
 
-use super::data::{TRAIN, VALIDATION, split_pattern};
-use super::examples::{HINT, Labels, label_of, number_column, read_file};
+use super::data::{TRAIN, VALIDATION, split_patterns};
+use super::examples::{HINT, Labels, label_of, read_file};
 use super::*;
 use crate::experiment::{DataSpec, EvaluateSpec, TaskName, TaskSource};
+use crate::formats::parquet::number_column;
 use crate::formats::parquet::tests::write;
 use crate::hub::{DataEnv, Hub, HubConfig};
 use crate::tasks::row_location::RowLocation;
@@ -70,8 +71,11 @@ fn tasks_with_other_columns_and_splits() {
     );
     let examples = read(TaskName::Mnli, mnli.unwrap()).unwrap();
     assert_eq!((examples[1].text_a.as_str(), examples[1].label), ("b", 2.0));
-    assert_eq!(split_pattern(TaskName::Mnli, VALIDATION), "mnli/validation_matched-*.parquet");
-    assert_eq!(split_pattern(TaskName::Mnli, TRAIN), "mnli/train-*.parquet");
+    assert_eq!(split_patterns(TaskName::Mnli, VALIDATION)[0], "mnli/validation_matched-*.parquet");
+    assert_eq!(
+        split_patterns(TaskName::Mnli, TRAIN),
+        ["mnli/train-*.parquet", "mnli/train/*.parquet", "mnli/train.parquet"]
+    );
 
     // Two training pairs of the hub's QQP lack a question. They are left out, and `idx` still counts them.
     let qqp = df!(
@@ -135,4 +139,40 @@ fn real_glue() {
     // The cache has no training file of QNLI: an error that names it, not an empty task.
     let error = open(TaskName::Qnli).unwrap_err();
     assert!(error.message.contains("qnli/train-*.parquet"), "{error}");
+}
+
+/// The hub's conversions to Parquet, and repositories with a file per split.
+#[test]
+fn other_layouts_of_a_repository_are_read() {
+    let rte = |n: i64| {
+        let numbers: Vec<i64> = (0..n).collect();
+        let texts: Vec<String> = numbers.iter().map(|number| format!("It is {number}.")).collect();
+        let labels: Vec<bool> = numbers.iter().map(|number| number % 2 == 1).collect();
+        df!("sentence1" => &texts, "sentence2" => &texts, "label" => labels, "idx" => numbers).unwrap()
+    };
+    for [train, validation] in [
+        ["rte/train-00000-of-00001.parquet", "rte/validation-00000-of-00001.parquet"],
+        ["rte/train/0000.parquet", "rte/validation/0000.parquet"],
+        ["rte/train.parquet", "rte/validation.parquet"],
+    ] {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = cache.path().join("datasets--nyu-mll--glue");
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        std::fs::create_dir_all(repository.join("refs")).unwrap();
+        std::fs::write(repository.join("refs/main"), commit).unwrap();
+        let file = |name: &str, n: i64| {
+            let path = repository.join("snapshots").join(commit).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write(&path, rte(n));
+        };
+        file(train, 6);
+        let evaluate = EvaluateSpec { source: hub_source(), ..Default::default() };
+        let open = || open_task(&evaluate, TaskName::Rte, &DataSpec::default(), &offline(cache.path()));
+        assert!(open().unwrap_err().message.contains("rte/validation"), "{train}");
+        file(validation, 4);
+        let data = open().unwrap();
+        assert_eq!((data.train.len(), data.validation.len()), (6, 4), "{train}");
+        let labels: Vec<f32> = data.validation.iter().map(|example| example.label).collect();
+        assert_eq!(labels, [0.0, 1.0, 0.0, 1.0]);
+    }
 }

@@ -1,6 +1,9 @@
 //! The scores of the official SQuAD 2.0 script, under its names: exact match and F1, with and without an
 //! answer, and the best threshold on the probabilities of no answer.
 //!
+//! A question without a prediction counts as wrong, with or without an answer. That is what the script of
+//! SQuAD 1.1 does ("will receive score 0"); the script of 2.0 stops there with a KeyError.
+//!
 //! All are percentages. Sums are in the script's order, because the best threshold can depend on the last
 //! bit. Next: `answers.rs` scores one answer, `tasks/squad/files.rs` reads the files.
 
@@ -54,16 +57,20 @@ pub struct SquadScores {
     /// Not in the script: 95 % bootstrap intervals over questions, if they are wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<SquadIntervals>,
-    /// Number of questions without a prediction, which no score includes.
-    #[serde(skip)]
+    /// Not in the script: number of questions without a prediction, which count as wrong.
+    #[serde(rename = "missing", skip_serializing_if = "is_zero")]
     pub n_missing: usize,
     /// The id of the first of them.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_missing: Option<String>,
     /// Number of predictions for questions that the data set does not have; they are ignored, as in the
     /// script.
-    #[serde(skip)]
+    #[serde(rename = "unknown", skip_serializing_if = "is_zero")]
     pub n_unknown: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Bootstrap intervals, in percent.
@@ -75,10 +82,12 @@ pub struct SquadIntervals {
     pub f1: Option<[f64; 2]>,
 }
 
-/// A question with a prediction, scored from 0 to 1.
+/// A question, scored from 0 to 1.
 struct ScoredQuestion<'a> {
     id: &'a str,
     has_answer: bool,
+    /// Whether there is a prediction for it; without one both scores are 0.
+    is_predicted: bool,
     /// Whether the prediction is not empty, before normalisation.
     is_answered: bool,
     raw: AnswerScore,
@@ -93,8 +102,7 @@ struct AnswerScore {
 }
 
 /// Scores predictions as the official script does; with `n_resamples`, adds intervals. A question without a
-/// prediction is left out of every score and counted in `n_missing` (the script prints its id and then
-/// fails).
+/// prediction is wrong and is counted in `n_missing`.
 ///
 /// # Errors
 /// No question has a prediction, or one with a prediction lacks its probability of no answer.
@@ -104,8 +112,9 @@ pub fn squad_scores(
     n_resamples: Option<usize>,
 ) -> Result<SquadScores> {
     let scored = scored(questions, predictions)?;
-    let (Some(exact), Some(f1)) = (mean(&scored, |score| score.exact), mean(&scored, |score| score.f1))
-    else {
+    let n_predicted = scored.iter().filter(|one| one.is_predicted).count();
+    let means = (mean(&scored, |score| score.exact), mean(&scored, |score| score.f1));
+    let (1.., (Some(exact), Some(f1))) = (n_predicted, means) else {
         let what = format!("none of the {} questions of the data set has a prediction", questions.len());
         return Err(Error::new(ErrorKind::Data, what, "write predictions by the ids of this data set"));
     };
@@ -131,9 +140,9 @@ pub fn squad_scores(
         best_f1: best_f1.map(|(score, _)| score),
         best_f1_thresh: best_f1.map(|(_, threshold)| threshold),
         interval: n_resamples.map(|n| intervals(&scored, n)),
-        n_missing: questions.len() - scored.len(),
+        n_missing: scored.len() - n_predicted,
         first_missing: first_missing.map(|question| question.id.clone()),
-        n_unknown: predictions.answers.len() - scored.len(),
+        n_unknown: predictions.answers.len() - n_predicted,
     })
 }
 
@@ -147,9 +156,20 @@ fn scored<'a>(
         .map(|all| all.iter().map(|(id, probability)| (id.as_str(), *probability)).collect());
     let mut scored = Vec::with_capacity(questions.len());
     for question in questions {
-        let Some(prediction) = predictions.answers.get(&question.id) else { continue };
-        let raw = raw_scores(question, prediction);
         let has_answer = !question.answers.is_empty();
+        let Some(prediction) = predictions.answers.get(&question.id) else {
+            let zero = AnswerScore::default();
+            scored.push(ScoredQuestion {
+                id: &question.id,
+                has_answer,
+                is_predicted: false,
+                is_answered: true,
+                raw: zero,
+                thresholded: zero,
+            });
+            continue;
+        };
+        let raw = raw_scores(question, prediction);
         let probability = match &no_answer {
             Some(all) => *all.get(question.id.as_str()).ok_or_else(|| {
                 let what =
@@ -165,7 +185,14 @@ fn scored<'a>(
             raw
         };
         let is_answered = !prediction.is_empty();
-        scored.push(ScoredQuestion { id: &question.id, has_answer, is_answered, raw, thresholded });
+        scored.push(ScoredQuestion {
+            id: &question.id,
+            has_answer,
+            is_predicted: true,
+            is_answered,
+            raw,
+            thresholded,
+        });
     }
     Ok(scored)
 }
@@ -206,10 +233,10 @@ fn best_threshold(
     let by_id: BTreeMap<&str, &ScoredQuestion> = scored.iter().map(|one| (one.id, one)).collect();
     let mut order: Vec<&(String, f64)> = no_answer.iter().collect();
     order.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal));
-    let mut score = scored.iter().filter(|one| !one.has_answer).count() as f64;
+    let mut score = scored.iter().filter(|one| !one.has_answer && one.is_predicted).count() as f64;
     let (mut best, mut threshold) = (score, 0.0);
     for (id, probability) in order {
-        let Some(one) = by_id.get(id.as_str()) else { continue };
+        let Some(one) = by_id.get(id.as_str()).filter(|one| one.is_predicted) else { continue };
         score += match (one.has_answer, one.is_answered) {
             (true, _) => metric(&one.raw),
             (false, true) => -1.0,
@@ -273,16 +300,24 @@ mod tests {
     }
 
     #[test]
-    fn questions_without_a_prediction_are_left_out_and_counted() {
-        let questions = questions(&[("q1", &["cat"]), ("q2", &["dog"])]);
-        let predicted = predictions(&[("q2", "dog", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
+    fn questions_without_a_prediction_are_wrong_and_counted() {
+        let questions = questions(&[("q1", &["cat"]), ("q2", &["dog"]), ("q3", &[]), ("q4", &[])]);
+        let predicted =
+            predictions(&[("q2", "dog", 0.0), ("q4", "", 0.0), ("q7", "x", 0.0), ("q8", "y", 0.0)]);
         let scores = squad_scores(&questions, &predicted, Some(100)).unwrap();
-        assert_eq!((scores.exact, scores.total, scores.n_missing, scores.n_unknown), (100.0, 1, 1, 2));
+        assert_eq!((scores.exact, scores.f1, scores.total), (50.0, 50.0, 4));
+        assert_eq!((scores.has_answer_exact, scores.no_answer_exact), (Some(50.0), Some(50.0)));
+        assert_eq!((scores.best_exact, scores.best_exact_thresh), (Some(50.0), Some(0.0)));
+        assert_eq!((scores.n_missing, scores.n_unknown), (2, 2));
         assert_eq!(scores.first_missing.as_deref(), Some("q1"));
-        assert_eq!(scores.interval.unwrap().exact, Some([100.0, 100.0]));
-        let error = squad_scores(&questions, &predictions(&[("q3", "dog", 0.0)]), None).unwrap_err();
+        let json = serde_json::to_string(&scores).unwrap();
+        assert!(json.contains(r#""missing":2,"first_missing":"q1","unknown":2"#), "{json}");
+        let complete = squad_scores(&questions[1..2], &predictions(&[("q2", "dog", 0.0)]), None).unwrap();
+        let json = serde_json::to_string(&complete).unwrap();
+        assert!(!json.contains("missing") && !json.contains("unknown"), "{json}");
+        let error = squad_scores(&questions, &predictions(&[("q9", "dog", 0.0)]), None).unwrap_err();
         insta::assert_snapshot!(error, @r"
-        none of the 2 questions of the data set has a prediction
+        none of the 4 questions of the data set has a prediction
         hint: write predictions by the ids of this data set
         ");
         let mut without = predictions(&[("q1", "cat", 0.0)]);

@@ -1,19 +1,21 @@
 //! SQuAD's questions with their contexts to fine-tune on, from the hub's Parquet files or from the built-in
 //! language.
 //!
-//! Both have the same reader. An empty text, or an answer that is not at its position, is an error that names
-//! the row. Must never: tokenise or truncate. Next: `features.rs`.
+//! Both have the same reader. An empty text is an error that names the row. As in the released code, a
+//! training question whose answer is not at its position is left out, and counted; of a validation question
+//! only the answers' texts count. Must never: tokenise or truncate. Next: `features.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataFrame, DataType, Series};
 
-use super::files::{SquadQuestion, answer_texts};
+use super::files::{SquadQuestion, answer_lists, answer_texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, EvaluateSpec, SquadSpec, TaskName, TaskSource};
 use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
-use crate::hub::{self, DataEnv, HubFiles, RepoKind};
+use crate::hub::{DataEnv, HubFiles};
+use crate::tasks::layout::{files_of_both, is_of_split, patterns};
 use crate::tasks::row_location::RowLocation;
 use crate::tasks::table::task_info;
 use crate::text::synthetic::{TaskSplit, squad_frame};
@@ -61,7 +63,22 @@ pub struct SquadData {
     pub revision: String,
     /// Whether the questions are from the built-in language.
     pub synthetic: bool,
+    /// Training questions that were left out, since no answer is at its position.
+    pub left_out: LeftOut,
 }
+
+/// Training questions that were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub n: usize,
+    /// What is wrong with the first of them.
+    pub first: Option<String>,
+}
+
+/// A file in which a larger share of the training questions has no answer at its position counts its
+/// positions differently, such as in bytes.
+const MOST_LEFT_OUT: f64 = 0.1;
 
 impl SquadData {
     /// A hash of the questions to train on and to score on. It shows when a file changes and its revision
@@ -116,26 +133,25 @@ fn read_task(evaluate: &EvaluateSpec, task: TaskName, data: &DataSpec, env: &Dat
                 validation: language_examples(task, TaskSplit::Validation, *validation_examples, seed)?,
                 revision: "built-in".into(),
                 synthetic: true,
+                left_out: LeftOut::default(),
             })
         }
         TaskSource::Hub { .. } => {
             let files = squad_task_files(&evaluate.squad, task, env)?;
-            let split = |name| {
+            let mut left_out = LeftOut::default();
+            let mut split = |name| {
                 let mut all = Vec::new();
-                let pattern = split_pattern(task, name);
-                for (_, path) in files.paths.iter().filter(|(file, _)| hub::matches(&pattern, file)) {
-                    all.extend(read_file(path, task)?);
+                let patterns = split_patterns(task, name);
+                for (_, path) in files.paths.iter().filter(|(file, _)| is_of_split(&patterns, file)) {
+                    all.extend(read_file(path, task, (name == TRAIN).then_some(&mut left_out))?);
                 }
                 check_unique_ids(&all, name, &files.revision)?;
                 Ok::<_, Error>(all)
             };
-            Ok(SquadData {
-                task,
-                train: split(TRAIN)?,
-                validation: split(VALIDATION)?,
-                revision: files.revision.clone(),
-                synthetic: false,
-            })
+            let (train, validation) = (split(TRAIN)?, split(VALIDATION)?);
+            check_left_out(&left_out, train.len())?;
+            let revision = files.revision.clone();
+            Ok(SquadData { task, train, validation, revision, synthetic: false, left_out })
         }
     }
 }
@@ -145,7 +161,7 @@ fn language_examples(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> R
     let mut n_drawn = n;
     loop {
         let frame = squad_frame(split, n_drawn, seed)?;
-        let mut all = examples(&frame, TaskName::Squad2, "the built-in questions", 0)?;
+        let mut all = examples(&frame, TaskName::Squad2, "the built-in questions", 0, None)?;
         all.retain(|example| task == TaskName::Squad2 || !example.answers.is_empty());
         if all.len() >= n {
             all.truncate(n);
@@ -158,24 +174,39 @@ fn language_examples(task: TaskName, split: TaskSplit, n: usize, seed: u64) -> R
 /// The files of both splits of a task, found or downloaded.
 pub(crate) fn squad_task_files(spec: &SquadSpec, task: TaskName, env: &DataEnv) -> Result<HubFiles> {
     let (repo, revision) = spec.repository(task);
-    let mut train = env.hub.files(RepoKind::Dataset, repo, revision, &split_pattern(task, TRAIN))?;
-    // By commit, so that both splits are of one version even if the branch moves meanwhile.
-    let validation =
-        env.hub.files(RepoKind::Dataset, repo, &train.revision, &split_pattern(task, VALIDATION))?;
-    train.paths.extend(validation.paths);
-    Ok(train)
+    let splits = [TRAIN, VALIDATION].map(|split| split_patterns(task, split));
+    files_of_both(repo, revision, [&splits[0], &splits[1]], env)
 }
 
-fn split_pattern(task: TaskName, split: &str) -> String {
-    format!("{}/{split}-*.parquet", task_info(task).folder)
+/// A repository of SQuAD has one task, so a folder for it is not needed.
+fn split_patterns(task: TaskName, split: &str) -> Vec<String> {
+    let prefixes = [task_info(task).folder, "data", "default"].map(|folder| format!("{folder}/{split}"));
+    prefixes.iter().map(String::as_str).chain([split]).flat_map(patterns).collect()
 }
 
-fn read_file(path: &Path, task: TaskName) -> Result<Vec<SquadExample>> {
+/// Stops where so many answers are not at their positions that the positions must be wrong.
+fn check_left_out(left_out: &LeftOut, n_kept: usize) -> Result<()> {
+    let n = left_out.n + n_kept;
+    match &left_out.first {
+        Some(first) if left_out.n as f64 > MOST_LEFT_OUT * n as f64 => {
+            let what = format!(
+                "{} of {n} training questions have no answer at its position; the first: {first}",
+                left_out.n
+            );
+            Err(Error::new(ErrorKind::Data, what, HINT))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The questions of a file; those of the training split (with `left_out`) need an answer at its position.
+fn read_file(path: &Path, task: TaskName, mut left_out: Option<&mut LeftOut>) -> Result<Vec<SquadExample>> {
     let file = ParquetFile::open(path, FileOrigin::Hub)?;
     let mut all = Vec::with_capacity(file.n_rows());
     for rows in file.slices() {
         let frame = file.read(&["id", "context", "question", "answers"], rows.clone())?;
-        all.extend(examples(&frame, task, &path.display().to_string(), rows.start)?);
+        let file = path.display().to_string();
+        all.extend(examples(&frame, task, &file, rows.start, left_out.as_deref_mut())?);
     }
     Ok(all)
 }
@@ -196,7 +227,13 @@ const HINT: &str =
     "use files with SQuAD's columns and rows, such as those of rajpurkar/squad or rajpurkar/squad_v2";
 
 /// The rows of a frame; `first_row` is the number of its first row in `file`.
-fn examples(frame: &DataFrame, task: TaskName, file: &str, first_row: usize) -> Result<Vec<SquadExample>> {
+fn examples(
+    frame: &DataFrame,
+    task: TaskName,
+    file: &str,
+    first_row: usize,
+    mut left_out: Option<&mut LeftOut>,
+) -> Result<Vec<SquadExample>> {
     let columns = ["id", "context", "question"].map(|column| text_column(frame, column, file));
     let [ids, contexts, questions] = columns;
     let texts = ids?.into_iter().zip(contexts?).zip(questions?);
@@ -212,10 +249,22 @@ fn examples(frame: &DataFrame, task: TaskName, file: &str, first_row: usize) -> 
         if answers.is_empty() && task == TaskName::Squad {
             return Err(location.error("has no answer, but every question of SQuAD 1.1 has one"));
         }
-        let answers = answers.into_iter().zip(starts);
-        let answers = answers
-            .map(|(text, start)| gold_answer(&location, &context, text, start))
-            .collect::<Result<_>>()?;
+        let mut golds = Vec::with_capacity(answers.len());
+        let mut wrong = None;
+        for (text, start) in answers.into_iter().zip(starts) {
+            match byte_of(&location, &context, &text, start)? {
+                Ok(start) => golds.push(GoldAnswer { text, start }),
+                // Scores do not depend on the position.
+                Err(_) if left_out.is_none() => golds.push(GoldAnswer { text, start: 0 }),
+                Err(reason) => wrong = wrong.or(Some(reason)),
+            }
+        }
+        if let (true, Some(reason), Some(left_out)) = (golds.is_empty(), wrong, left_out.as_deref_mut()) {
+            left_out.n += 1;
+            left_out.first.get_or_insert_with(|| location.error(&reason).message);
+            continue;
+        }
+        let answers = golds;
         all.push(SquadExample {
             id: location.text(id, "id")?,
             question: location.text(question, "question")?,
@@ -232,41 +281,38 @@ fn answer_starts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<i64>>> {
         let what = format!("column \"answers\" of {file} has no list of numbers \"answer_start\"");
         Error::new(ErrorKind::Data, what, HINT).because(reason)
     };
-    let answers = frame.column("answers").map_err(|error| wrong(&error))?;
-    let answers = answers.struct_().map_err(|error| wrong(&error))?;
-    let starts = answers.field_by_name("answer_start").map_err(|error| wrong(&error))?;
-    let lists = starts.list().map_err(|error| wrong(&error))?;
-    let mut all = Vec::with_capacity(lists.len());
-    for row in 0..lists.len() {
-        let Some(list) = lists.get_as_series(row) else {
-            all.push(Vec::new());
-            continue;
-        };
+    let starts = |list: Series| {
         let list = list.strict_cast(&DataType::Int64).map_err(|error| wrong(&error))?;
         let starts = list.i64().map_err(|error| wrong(&error))?;
-        all.push(starts.iter().flatten().collect());
-    }
-    Ok(all)
+        starts.iter().map(|start| start.ok_or_else(|| wrong(&"a start is null"))).collect()
+    };
+    let lists = answer_lists(frame, "answer_start", &wrong)?;
+    lists.into_iter().map(|list| list.map_or(Ok(Vec::new()), starts)).collect()
 }
 
-/// The answer at code point `start` of the context.
-fn gold_answer(location: &RowLocation, context: &str, text: String, start: i64) -> Result<GoldAnswer> {
+/// Where the answer at code point `start` of the context starts, in bytes; or why it is not there.
+///
+/// # Errors
+/// The answer is empty.
+fn byte_of(
+    location: &RowLocation,
+    context: &str,
+    text: &str,
+    start: i64,
+) -> Result<std::result::Result<usize, String>> {
     if text.trim().is_empty() {
         return Err(location.error("has an empty answer"));
     }
-    let n = context.chars().count();
-    let byte = usize::try_from(start)
-        .ok()
-        .and_then(|start| context.char_indices().nth(start))
-        .map(|(byte, _)| byte)
-        .ok_or_else(|| {
-            location.error(&format!("has an answer_start of {start}; its context has {n} characters"))
-        })?;
-    if context.get(byte..).is_some_and(|rest| rest.starts_with(&text)) {
-        return Ok(GoldAnswer { text, start: byte });
+    let position = usize::try_from(start).ok().and_then(|start| context.char_indices().nth(start));
+    let Some((byte, _)) = position else {
+        let n = context.chars().count();
+        return Ok(Err(format!("has an answer_start of {start}; its context has {n} characters")));
+    };
+    if context.get(byte..).is_some_and(|rest| rest.starts_with(text)) {
+        return Ok(Ok(byte));
     }
     let found: String = context.chars().skip(start as usize).take(text.chars().count()).collect();
-    Err(location.error(&format!("has the answer \"{text}\" where its context has \"{found}\", at {start}")))
+    Ok(Err(format!("has the answer \"{text}\" where its context has \"{found}\", at {start}")))
 }
 
 #[cfg(test)]

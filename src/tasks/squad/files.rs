@@ -6,16 +6,18 @@
 //! `tasks/metrics/squad.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataFrame, DataType, Series};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::git_lfs::refuse_pointer;
-use crate::formats::parquet::{FileOrigin, ParquetFile, text_column};
+use crate::formats::parquet::{FileOrigin, ParquetFile, is_parquet, text_column};
+use crate::formats::without_byte_order_mark;
 
 /// The id and the gold answers of a question; without gold answers it cannot be answered from its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +59,7 @@ struct JsonAnswer {
 /// # Errors
 /// The file cannot be read or is not SQuAD, or an id occurs twice.
 pub fn squad_questions(path: &Path) -> Result<Vec<SquadQuestion>> {
-    let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
-    let questions = if is_parquet { read_parquet(path)? } else { read_json(path)? };
+    let questions = if is_parquet(path) { read_parquet(path)? } else { read_json(path)? };
     let mut ids = BTreeSet::new();
     match questions.iter().find(|question| !ids.insert(&question.id)) {
         Some(twice) => Err(Error::new(
@@ -104,30 +105,46 @@ fn read_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
 
 /// The lists `answers.text`, row by row.
 pub(crate) fn answer_texts(frame: &DataFrame, file: &str) -> Result<Vec<Vec<String>>> {
-    let wrong = |reason: &dyn std::fmt::Display| {
+    let wrong = |reason: &dyn Display| {
         Error::new(
             ErrorKind::Data,
-            format!("column \"answers\" of {file} is not a struct with a list of strings \"text\""),
+            format!("column \"answers\" of {file} has no list of strings \"text\""),
             "use files with SQuAD's columns, such as those of rajpurkar/squad_v2",
         )
         .because(reason)
     };
-    let answers = frame.column("answers").map_err(|error| wrong(&error))?;
-    let answers = answers.struct_().map_err(|error| wrong(&error))?;
-    let texts = answers.field_by_name("text").map_err(|error| wrong(&error))?;
-    let lists = texts.list().map_err(|error| wrong(&error))?;
-    let mut all = Vec::with_capacity(lists.len());
-    for row in 0..lists.len() {
-        let Some(list) = lists.get_as_series(row) else {
-            all.push(Vec::new());
-            continue;
-        };
+    let texts = |list: Series| {
         // An empty list may have no type.
         let list = list.cast(&DataType::String).map_err(|error| wrong(&error))?;
         let texts = list.str().map_err(|error| wrong(&error))?;
-        all.push(texts.iter().flatten().map(str::to_string).collect());
+        let text = |text: Option<&str>| text.map(str::to_string).ok_or_else(|| wrong(&"an answer is null"));
+        texts.iter().map(text).collect()
+    };
+    answer_lists(frame, "text", &wrong)?.into_iter().map(|list| list.map_or(Ok(Vec::new()), texts)).collect()
+}
+
+/// The values of a field of `answers`, row by row; None for a null. The column is a struct of lists, as in
+/// rajpurkar/squad, or a list of structs, as in SQuAD's own JSON.
+pub(crate) fn answer_lists(
+    frame: &DataFrame,
+    field: &str,
+    wrong: &impl Fn(&dyn Display) -> Error,
+) -> Result<Vec<Option<Series>>> {
+    let answers = frame.column("answers").map_err(|error| wrong(&error))?;
+    let answers = answers.as_materialized_series();
+    if let DataType::List(_) = answers.dtype() {
+        let lists = answers.list().map_err(|error| wrong(&error))?;
+        let of_row = |row| {
+            let list: Option<Series> = lists.get_as_series(row);
+            let values = |list: Series| list.struct_().and_then(|list| list.field_by_name(field));
+            list.map(values).transpose().map_err(|error| wrong(&error))
+        };
+        return (0..lists.len()).map(of_row).collect();
     }
-    Ok(all)
+    let answers = answers.struct_().map_err(|error| wrong(&error))?;
+    let values = answers.field_by_name(field).map_err(|error| wrong(&error))?;
+    let lists = values.list().map_err(|error| wrong(&error))?;
+    Ok((0..lists.len()).map(|row| lists.get_as_series(row)).collect())
 }
 
 /// Predicted answers by question id: `{"56ddde…": "Norsemen", "5ad39d…": ""}`.
@@ -173,7 +190,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path, wanted: &str, hint: &str) -
         Error::new(ErrorKind::Data, what, "check the path and its permissions").because(error)
     })?;
     refuse_pointer(path, &bytes)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| {
         Error::new(ErrorKind::Data, format!("{} is not {wanted}", path.display()), hint).because(error)
     })
 }
@@ -255,7 +272,7 @@ mod tests {
         let path = folder.path().join("a.parquet");
         write(&path, polars::prelude::df!("id" => ["a"], "answers" => ["b"]).unwrap());
         insta::assert_snapshot!(show(squad_questions(&path).unwrap_err()), @r#"
-        column "answers" of DIR/a.parquet is not a struct with a list of strings "text": invalid series dtype: expected `Struct`, got `str` for series with name `answers`
+        column "answers" of DIR/a.parquet has no list of strings "text": invalid series dtype: expected `Struct`, got `str` for series with name `answers`
         hint: use files with SQuAD's columns, such as those of rajpurkar/squad_v2
         "#);
         insta::assert_snapshot!(show(squad_questions(Path::new("DIR/none.json")).unwrap_err()), @r"

@@ -3,12 +3,11 @@
 //! The batch of step k depends on (seed, k) alone: its examples are number `k × batch + j` of the training,
 //! each looked up in the order of its epoch.
 
-use super::build::open_or_build;
+use super::build::{HELD_OUT_EVERY, open_or_build};
 use super::file::CorpusFile;
 use super::shuffle::EpochOrder;
 use super::text::{PretrainingText, TextOpener};
 use crate::error::Result;
-#[cfg(test)]
 use crate::experiment::DataSpec;
 #[cfg(test)]
 use crate::hub::DataEnv;
@@ -40,6 +39,9 @@ pub fn open_corpus(spec: &DataSpec, seq_len: usize, env: &DataEnv, sink: &dyn Si
 pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> Result<Corpus> {
     let text = opener.text(sink)?;
     let (_, file) = open_or_build(&text, seq_len, opener.env(), sink)?;
+    if file.n_held_out() == 0 {
+        sink.note(&nothing_held_out(&text.name, opener.data()));
+    }
     let PretrainingText { tokenizer, name, revision, .. } = text;
     let provenance = DataProvenance {
         source: name,
@@ -53,6 +55,24 @@ pub fn open_corpus_of(opener: &TextOpener, seq_len: usize, sink: &dyn Sink) -> R
         kept_share: file.kept_share(),
     };
     Ok(Corpus { file, provenance })
+}
+
+/// What a text without held-out examples lacks, and how to have them.
+fn nothing_held_out(name: &str, data: &DataSpec) -> String {
+    let named = matches!(data, DataSpec::Hub { validation_files, .. } if !validation_files.is_empty());
+    let why = match named {
+        true => "its validation_files have no text".into(),
+        false => {
+            format!("it has fewer than {HELD_OUT_EVERY} documents, and every {HELD_OUT_EVERY}th is held out")
+        }
+    };
+    let blank = match data {
+        DataSpec::Files { .. } => "; in .txt files a blank line separates documents",
+        DataSpec::Language { .. } | DataSpec::Hub { .. } => "",
+    };
+    format!(
+        "note: {name} has no held-out text, so no held-out loss or accuracy will be reported: {why}{blank}"
+    )
 }
 
 impl Corpus {

@@ -3,13 +3,14 @@
 //!
 //! Must never: read a document's text, except to hash local files. Next: `build.rs` packs the documents.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::documents::{Documents, is_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{DataSpec, SentenceRule};
 use crate::formats::parquet::FileOrigin;
-use crate::hub::{DataEnv, HubFiles, RepoKind, local_files};
+use crate::hub::{DataEnv, HubFiles, RepoKind, local_files, same_file};
 use crate::records::Sink;
 use crate::text::synthetic;
 
@@ -72,12 +73,14 @@ pub fn open_source(spec: &DataSpec, env: &DataEnv, sink: &dyn Sink) -> Result<Te
         DataSpec::Files { paths, column, max_documents, sentences, .. } => {
             sink.phase("reading local files");
             let mut found: Vec<PathBuf> = Vec::new();
+            let mut seen = BTreeSet::new();
             let mut identity = Identity::new("files", column, *max_documents);
             identity.add_rule(*sentences);
             for path in paths {
                 for file in local_files(path)? {
                     check_ending(&file)?;
-                    if !found.contains(&file) {
+                    // Two patterns may name one file, `a.txt` and `./a.txt` too: it is read once.
+                    if seen.insert(same_file(&file)) {
                         identity.add_content(&file)?;
                         found.push(file);
                     }
@@ -195,7 +198,11 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             let spec = DataSpec::Files {
-                paths: vec![path.display().to_string(), format!("{}/{name}*", folder.path().display())],
+                paths: vec![
+                    path.display().to_string(),
+                    format!("{}/{name}*", folder.path().display()),
+                    format!("{}/./{name}", folder.path().display()),
+                ],
                 column: "text".into(),
                 max_documents: limit,
                 sentences,

@@ -16,7 +16,7 @@ use tokenizers::{Model, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 use super::settings::Settings;
 use super::special::SPECIAL;
 use super::word_cache::{WordCache, is_local};
-use crate::error::{Error, ErrorKind, Result, catching_panics};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::formats::git_lfs::refuse_pointer;
 use crate::formats::without_byte_order_mark;
 
@@ -94,10 +94,12 @@ impl Tokenizer {
 
     /// A tokenizer in the format of the `tokenizers` library; `origin` names it in errors.
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
-        // The library panics at some damaged files.
-        let read = catching_panics(|| tokenizers::Tokenizer::from_bytes(bytes));
-        let read = read.ok_or_else(|| unreadable(origin).because("it cannot be decoded"))?;
-        Self::finish(read.map_err(|error| unreadable(origin).because(error))?, origin)
+        let refuse = |error: &dyn std::fmt::Display| unreadable(origin).because(error);
+        // The library panics on some files that are no JSON, and on some that are.
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| refuse(&error))?;
+        let read = catch_panic(|| tokenizers::Tokenizer::from_bytes(bytes))
+            .ok_or_else(|| refuse(&"a part of it has another form than the library's"))?;
+        Self::finish(read.map_err(|error| refuse(&error))?, origin)
     }
 
     /// BERT's uncased tokenizer over a list of tokens: converts to lower case, strips accents, splits off

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::escape::{markdown, visible_line};
 use crate::experiment::{DataSpec, HeadKind, MainTask};
 use crate::records::{Outcome, TrialRecord, WeightsProvenance};
 
@@ -37,7 +38,7 @@ fn metadata(record: &TrialRecord, license: &str) -> String {
         MainTask::Detect | MainTask::Restore | MainTask::RestoreAll | MainTask::Correct => "",
     };
     let datasets = match &record.spec.data {
-        DataSpec::Hub { repo, .. } => format!("datasets:\n- {repo}\n"),
+        DataSpec::Hub { repo, .. } => format!("datasets:\n- {}\n", visible_line(repo)),
         DataSpec::Language { .. } | DataSpec::Files { .. } => String::new(),
     };
     format!("---\nlicense: {license}\nlibrary_name: transformers\ntags:\n- electra\n{task}{datasets}---\n")
@@ -194,7 +195,7 @@ fn provenance(record: &TrialRecord, outcome: Option<&Outcome>) -> String {
         facts.push(("training FLOPs (exact counter)", format!("{:.3e}", outcome.flops)));
     }
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
-    let mut text: String = facts.map(|(name, value)| format!("- {name}: {value}\n")).collect();
+    let mut text: String = facts.map(|(name, value)| format!("- {name}: {}\n", markdown(&value))).collect();
     let spec = serde_json::to_string_pretty(&record.spec).unwrap_or_default();
     let _ = write!(text, "\nThe whole specification:\n\n```json\n{spec}\n```\n");
     text

@@ -42,6 +42,24 @@ fn names_and_numbers_are_paired_by_index() {
 }
 
 #[test]
+fn numbers_may_be_written_as_pandas_writes_them() {
+    let gold = "index\tlabel\n0.0\t1.0\n1.0\t0.0\n";
+    let predicted = "index\tprediction\n1\t1e0\n0.0\t1.0\n";
+    assert_eq!(paired("mrpc", gold, predicted, false), pairs(&[1.0, 0.0], &[1.0, 1.0]));
+}
+
+/// GLUE's own CoLA has no header: its first line is an example.
+#[test]
+fn colas_own_file_has_no_header() {
+    let gold = "gj04\t1\t\tThe lamp fell.\ngj04\t0\t*\tFell the.\ngj04\t1\t\tShe put it there.\n";
+    let predicted = "index\tprediction\n0\t1\n1\t0\n2\t0\n";
+    assert_eq!(paired("cola", gold, predicted, false), pairs(&[1.0, 0.0, 1.0], &[1.0, 0.0, 0.0]));
+    assert!(paired("sst2", gold, predicted, false).unwrap_err().contains("no column of labels"));
+    let wrong = gold.replace("gj04\t0", "gj04\t7");
+    assert!(paired("cola", &wrong, predicted, false).unwrap_err().contains("gold.tsv line 2"));
+}
+
+#[test]
 fn rows_can_be_the_indices() {
     let gold = "idx\tlabel\n9\t1\n12\t0\n";
     let predicted = "index\tprediction\n0\t1\n1\t0\n";
@@ -109,8 +127,8 @@ fn errors_in_gold_labels_name_the_line() {
     DIR/gold.tsv line 2: "5.1" is not a label of stsb
     hint: use a number; gold scores are from 0 to 5
     "#);
-    insta::assert_snapshot!(error("cola", "gj04\t1\t\tThe sailors rode the breeze clear.\n"), @r"
-    DIR/gold.tsv has no column of labels; its header is: gj04, 1, , The sailors rode the breeze clear.
+    insta::assert_snapshot!(error("cola", "gj04\t2\t\tThe sailors rode the breeze clear.\n"), @r"
+    DIR/gold.tsv has no column of labels; its header is: gj04, 2, , The sailors rode the breeze clear.
     hint: name it label or gold_label or score or Quality or is_duplicate or Label
     ");
     insta::assert_snapshot!(error("cola", "label\n"), @r"
