@@ -617,6 +617,33 @@ mod tests {
         assert!(message(&main, folder.path()).contains("model_type is missing"));
     }
 
+    /// No damage makes the reader panic, or take memory for sizes that the weights do not have.
+    #[test]
+    fn a_damaged_checkpoint_is_an_error_or_another_network() {
+        let (_folder, main, _) = written();
+        let mut stream = crate::rng::Stream::new(3, crate::rng::Purpose::Test, 6, 0);
+        let mut n_read = 0;
+        for round in 0..300 {
+            let path = main.join(if round % 2 == 0 { "config.json" } else { "model.safetensors" });
+            let whole = std::fs::read(&path).unwrap();
+            let mut bytes = whole.clone();
+            for _ in 0..=stream.below(2) {
+                // The header of the weights is in their first bytes.
+                let at = stream.below(bytes.len().min(3000));
+                match stream.below(3) {
+                    0 => bytes[at] = b"0\"{}[],:-9anu"[stream.below(13)],
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, b'9'),
+                }
+            }
+            std::fs::write(&path, bytes).unwrap();
+            let network = Published::open(&main).and_then(|opened| opened.discriminator(&Device::Cpu));
+            n_read += u32::from(network.is_ok());
+            std::fs::write(&path, whole).unwrap();
+        }
+        assert!((5..295).contains(&n_read), "{n_read}");
+    }
+
     #[test]
     fn weights_of_other_programs_are_named() {
         let (folder, main, _) = written();

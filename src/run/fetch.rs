@@ -121,6 +121,7 @@ mod tests {
         let shown: Vec<String> = fetched.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
         google-bert/bert-base-uncased/tokenizer.json 466062
+        google-bert/bert-base-uncased/tokenizer_config.json 49
         nyu-mll/glue/cola/train-00000-of-00001.parquet 246648
         nyu-mll/glue/cola/validation-00000-of-00001.parquet 36162
         rajpurkar/squad_v2-subset/squad_v2/train-00000-of-00001.parquet 545567
