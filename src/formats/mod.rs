@@ -2,6 +2,7 @@
 
 pub(crate) mod git_lfs;
 pub(crate) mod parquet;
+mod parquet_pages;
 pub(crate) mod shards;
 pub(crate) mod tensor_file;
 pub(crate) mod text_table;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, ParquetReader, SerReader};
 
 use super::git_lfs::refuse_pointer_file;
+use super::parquet_pages::{self, ColumnChunk};
 use crate::error::{Error, ErrorKind, Result, catching_panics};
 
 /// Target size of one slice, in decoded bytes.
@@ -36,7 +37,21 @@ pub struct ParquetFile {
     n_rows: usize,
     schema: Arc<ArrowSchema>,
     slices: Vec<Range<usize>>,
+    groups: Vec<RowGroup>,
 }
+
+/// A row group: its rows in the file, its size when decoded, and its columns.
+struct RowGroup {
+    rows: Range<usize>,
+    bytes: usize,
+    chunks: Vec<ColumnChunk>,
+}
+
+/// More rows than any file has; sums of a few numbers below it do not overflow.
+const MOST_ROWS: usize = 1 << 40;
+/// A file's decoded size is at most so many times its own: a larger figure of a damaged footer would make
+/// millions of slices.
+const MOST_GROWTH: usize = 1 << 10;
 
 impl ParquetFile {
     /// Opens a file and reads its footer.
@@ -50,10 +65,39 @@ impl ParquetFile {
         check_magic(&mut file, path, origin)?;
         let mut reader = ParquetReader::new(file);
         let schema = or_damaged(path, origin, || reader.schema().map_err(|error| damaged(&error)))?;
-        let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
-        let groups = metadata.row_groups.iter().map(|group| (group.num_rows(), group.total_byte_size()));
-        let slices = slices(groups);
-        Ok(Self { path: path.to_path_buf(), origin, n_rows: metadata.num_rows, schema, slices })
+        let mut n_rows = 0usize;
+        let groups: Vec<RowGroup> = or_damaged(path, origin, || {
+            let metadata = reader.get_metadata().map_err(|error| damaged(&error))?;
+            let mut groups = Vec::new();
+            for group in &metadata.row_groups {
+                let chunks: Option<Vec<ColumnChunk>> = (group.parquet_columns().iter())
+                    .map(|column| {
+                        let (bytes, path) = (column.byte_range(), &column.descriptor().path_in_schema);
+                        let n_values = u64::try_from(column.num_values()).ok()?;
+                        // Without repetition a row is a value.
+                        let is_repeated = column.descriptor().descriptor.max_rep_level > 0;
+                        let fits = is_repeated || n_values == group.num_rows() as u64;
+                        let length = bytes.end.checked_sub(bytes.start).filter(|_| fits)?;
+                        let column = path.first()?.to_string();
+                        Some(ColumnChunk { column, start: bytes.start, length, n_values })
+                    })
+                    .collect();
+                let end = n_rows.checked_add(group.num_rows()).filter(|end| *end <= MOST_ROWS);
+                let (Some(chunks), Some(end)) = (chunks, end) else {
+                    return Err(damaged(&"its footer disagrees with itself"));
+                };
+                groups.push(RowGroup { rows: n_rows..end, bytes: group.total_byte_size(), chunks });
+                n_rows = end;
+            }
+            match metadata.num_rows == n_rows {
+                true => Ok(groups),
+                false => Err(damaged(&"its footer disagrees with itself")),
+            }
+        })?;
+        let n_bytes = std::fs::metadata(path).map_or(0, |file| file.len() as usize);
+        let most = n_bytes.saturating_mul(MOST_GROWTH);
+        let slices = slices(groups.iter().map(|group| (group.rows.len(), group.bytes.min(most))));
+        Ok(Self { path: path.to_path_buf(), origin, n_rows, schema, slices, groups })
     }
 
     /// Number of rows.
@@ -75,6 +119,7 @@ impl ParquetFile {
         for column in columns {
             self.check_column(column)?;
         }
+        self.check_pages(columns, &rows)?;
         let row_range = || format!("rows {} to {}", rows.start, rows.end);
         let reader = ParquetReader::new(open_file(&self.path)?)
             .with_columns(Some(columns.iter().map(|name| name.to_string()).collect()))
@@ -89,6 +134,20 @@ impl ParquetFile {
             return Ok(frame);
         }
         Err(damaged().because(format!("{} gave only {}", row_range(), frame.height())))
+    }
+
+    /// Checks the pages that hold some columns of some rows.
+    fn check_pages(&self, columns: &[&str], rows: &Range<usize>) -> Result<()> {
+        let mut file = open_file(&self.path)?;
+        let holds = |group: &&RowGroup| group.rows.start < rows.end && rows.start < group.rows.end;
+        let chunks = self.groups.iter().filter(holds).flat_map(|group| &group.chunks);
+        for chunk in chunks.filter(|chunk| columns.contains(&chunk.column.as_str())) {
+            parquet_pages::check(&mut file, chunk).map_err(|reason| {
+                unusable(&self.path, self.origin, "is damaged")
+                    .because(format!("column {}: {reason}", chunk.column))
+            })?;
+        }
+        Ok(())
     }
 
     fn check_column(&self, column: &str) -> Result<()> {

@@ -103,7 +103,7 @@ fn by_index(rows: &[IndexedValue]) -> Result<BTreeMap<i64, &IndexedValue>> {
 fn gold_of_parquet(task: &TaskInfo, path: &Path, by_row: bool) -> Result<Vec<IndexedValue>> {
     let file = ParquetFile::open(path, FileOrigin::Local)?;
     let name = path.display().to_string();
-    let mut all = Vec::with_capacity(file.n_rows());
+    let mut all = Vec::new();
     for rows in file.slices() {
         let columns = if by_row { &["label"][..] } else { &["label", "idx"] };
         let frame = file.read(columns, rows.clone())?;

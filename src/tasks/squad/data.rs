@@ -202,7 +202,7 @@ fn check_left_out(left_out: &LeftOut, n_kept: usize) -> Result<()> {
 /// The questions of a file; those of the training split (with `left_out`) need an answer at its position.
 fn read_file(path: &Path, task: TaskName, mut left_out: Option<&mut LeftOut>) -> Result<Vec<SquadExample>> {
     let file = ParquetFile::open(path, FileOrigin::Hub)?;
-    let mut all = Vec::with_capacity(file.n_rows());
+    let mut all = Vec::new();
     for rows in file.slices() {
         let frame = file.read(&["id", "context", "question", "answers"], rows.clone())?;
         let file = path.display().to_string();

@@ -88,7 +88,7 @@ fn read_json(path: &Path) -> Result<Vec<SquadQuestion>> {
 fn read_parquet(path: &Path) -> Result<Vec<SquadQuestion>> {
     let file = ParquetFile::open(path, FileOrigin::Local)?;
     let name = path.display().to_string();
-    let mut questions = Vec::with_capacity(file.n_rows());
+    let mut questions = Vec::new();
     for rows in file.slices() {
         let frame = file.read(&["id", "answers"], rows.clone())?;
         let ids = text_column(&frame, "id", &name)?;
