@@ -156,8 +156,8 @@ impl Published {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// A tensor by its published name. BERT's output bias has two names, which are one tensor in transformers;
-    /// some files have the second only.
+    /// A tensor by its published name. BERT's output bias has two names, which are one tensor in
+    /// transformers; some files have the second only.
     fn tensor(&self, name: &str) -> Option<&Tensor> {
         let tensors = &self.weights.tensors;
         let other = || tensors.get(DECODER_BIAS).filter(|_| name == "cls.predictions.bias");
