@@ -101,10 +101,10 @@ fn prepare_pending(
     sink: &dyn Sink,
 ) -> Result<(PreparedData, usize)> {
     let env = DataEnv::new(options.offline)?;
+    remove_orphans_below(&env.cache);
     if pending.is_empty() {
         return Ok((PreparedData::default(), 1));
     }
-    remove_orphans_below(&env.cache);
     let texts = Texts::new(pending.iter().copied(), &env);
     let n_at_once = match options.n_at_once {
         Some(n) => n,
