@@ -104,10 +104,10 @@ fn prepare_pending(
     env: &DataEnv,
     sink: &dyn Sink,
 ) -> Result<(PreparedData, usize)> {
+    remove_orphans_below(&env.cache);
     if pending.is_empty() {
         return Ok((PreparedData::default(), 1));
     }
-    remove_orphans_below(&env.cache);
     let texts = Texts::new(pending.iter().copied(), env);
     let n_at_once = match options.n_at_once {
         Some(n) => n,

@@ -148,10 +148,12 @@ impl Checkpoint {
         max_bytes: Option<u64>,
     ) -> Result<()> {
         write(&folder.join(FINAL), owner, tensors_of(parameters, to_continue), state, max_bytes)?;
-        for step in steps(folder) {
-            shards::remove(&folder.join(file_name(step)))?;
-        }
-        Ok(())
+        Self::remove_steps(folder)
+    }
+
+    /// Removes the checkpoints from before the final one, which a process may have been killed before.
+    pub fn remove_steps(folder: &Path) -> Result<()> {
+        steps(folder).into_iter().try_for_each(|step| shards::remove(&folder.join(file_name(step))))
     }
 }
 

@@ -132,6 +132,7 @@ impl Pretraining<'_> {
             return Err(self.other_step(&path, &checkpoint.state));
         }
         checkpoint.load_parameters(self.objective.parameters(), |_| true)?;
+        Checkpoint::remove_steps(self.checkpoints)?;
         Ok(Some(checkpoint.state))
     }
 

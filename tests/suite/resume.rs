@@ -115,6 +115,7 @@ fn stops_threads_and_jobs_change_no_number() {
     let stops = [
         ("metrics.jsonl", 4, libc::SIGKILL),
         ("metrics.jsonl", 20, libc::SIGINT),
+        ("metrics.jsonl", 30, libc::SIGUSR1),
         ("metrics.jsonl", 40, libc::SIGKILL),
         ("predictions/cola-1.json", 1, libc::SIGKILL),
     ];
@@ -123,9 +124,10 @@ fn stops_threads_and_jobs_change_no_number() {
         wait_for(stopped.path(), file, lines, &mut child);
         // SAFETY: the process is a child that was not waited for yet, so its number is still its own.
         assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
-        child.wait().unwrap();
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, (signal != libc::SIGKILL).then_some(130), "signal {signal}");
     }
     assert!(trials(stopped.path()).iter().any(|trial| !trial.join("outcome.json").exists()));
     assert!(command(stopped.path(), 1, 1).status().unwrap().success());
-    assert_eq!(numbers(stopped.path()), expected, "killed, interrupted and killed twice more, one thread");
+    assert_eq!(numbers(stopped.path()), expected, "killed, stopped twice and killed twice more, one thread");
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::build::tokenise_and_pack;
 use super::*;
+use crate::error::{Error, ErrorKind};
 use crate::experiment::{DataSpec, SentenceRule, TokenizerSpec};
 use crate::hub::{DataEnv, Hub, HubConfig};
-use crate::records::Silent;
+use crate::records::{Event, Silent, Sink};
 use crate::text::batch::Batch;
 use crate::text::synthetic;
 use crate::text::tokenizer::open_tokenizer;
@@ -323,4 +324,26 @@ fn a_tokenizer_that_does_not_know_the_words_is_said_or_refused() {
         error.message.starts_with("100.0 % of the tokens of ") && error.hint.contains("kind: own"),
         "{error}"
     );
+}
+
+/// A sink of a run that was asked to stop.
+struct Stopped;
+
+impl Sink for Stopped {
+    fn event(&self, _event: &Event) {}
+    fn phase(&self, _text: &str) {}
+    fn progress(&self, _done: u64, _total: u64) {}
+    fn check_stop(&self) -> crate::error::Result<()> {
+        Err(Error::new(ErrorKind::Interrupted, "interrupted", ""))
+    }
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_reads_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = DataEnv::at(folder.path());
+    let error = open_corpus(&language(300), 32, &env, &Stopped).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Interrupted);
+    let corpora = std::fs::read_dir(env.cache.join("corpora")).unwrap().count();
+    assert_eq!(corpora, 0, "no temporary file stays");
 }

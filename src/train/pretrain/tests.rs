@@ -205,6 +205,9 @@ fn a_run_resumes_from_a_checkpoint_in_shards() {
 fn only_the_final_checkpoint_stays() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path(), 99);
+    // As a process leaves it that is killed before it removes the others.
+    std::fs::write(folder.path().join(file_name(8)), "older").unwrap();
+    train(folder.path(), 99);
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(names, [FINAL]);
 }
