@@ -301,8 +301,8 @@ fn vocabularies() {
     Target::new("vocabulary", folder, &["vocab.txt"], read).run(n_inputs());
 }
 
-/// Models whose weights are a pickle, of PyTorch before 1.6 and of today: of the right form, with tensors that
-/// belong to no network.
+/// Models whose weights are a pickle, of PyTorch before 1.6 and of today: of the right form, with tensors
+/// that belong to no network.
 #[test]
 fn pickled_weights() {
     let read = |folder: &Path| match crate::checkpoint::Published::open(folder) {

@@ -1,7 +1,7 @@
 //! Checks the headers of a Parquet file's pages before polars allocates what they ask for.
 //!
-//! A page says how many values it has and how large it is when decompressed, and polars believes it: a damaged
-//! header ended the program with an allocation of 2 EiB. The headers are Thrift's compact protocol
+//! A page says how many values it has and how large it is when decompressed, and polars believes it: a
+//! damaged header ended the program with an allocation of 2 EiB. The headers are Thrift's compact protocol
 //! (parquet-format, `PageHeader`). Pages themselves are skipped, so the check costs a read per page. Must
 //! never: decode a value. Next: `parquet.rs`.
 

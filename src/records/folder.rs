@@ -292,7 +292,7 @@ impl TrialFolder {
         ))
     }
 
-    /// Names of a record become folders of reports: those of results from elsewhere must not lead out of them.
+    /// Names in a record become folders of reports: those of others' results must not lead out of them.
     fn check_names(&self, record: &TrialRecord) -> Result<()> {
         for (key, name) in [("experiment", &record.experiment), ("profile", &record.profile)] {
             if !is_name(name) {

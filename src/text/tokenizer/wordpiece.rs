@@ -61,6 +61,26 @@ pub struct Tokenizer {
 /// First byte of a part of a text, and the byte after its last.
 pub type ByteRange = (usize, usize);
 
+/// So many ids may belong to no token, besides as many as there are tokens.
+const MOST_UNUSED: usize = 10_000;
+
+/// The size of the vocabulary: one more than the highest id.
+///
+/// # Errors
+/// Nearly all ids belong to no token, as of a damaged file: lists of all of them would take gigabytes.
+fn vocab_size(inner: &tokenizers::Tokenizer, origin: &str) -> Result<usize> {
+    let vocabulary = inner.get_vocab(true);
+    let n = vocabulary.len();
+    match vocabulary.into_iter().max_by_key(|(_, id)| *id) {
+        None => Ok(0),
+        Some((_, highest)) if highest as usize <= 2 * n + MOST_UNUSED => Ok(highest as usize + 1),
+        Some((token, highest)) => {
+            let what = format!("its {n} tokens have ids up to {highest}, of \"{token}\"");
+            Err(unreadable(origin).because(what))
+        }
+    }
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json`; any other name is read as a `vocab.txt`, where the id of a token is its line
     /// number. A tokenizer_config.json beside it says how text is read with a `vocab.txt`, and must agree
@@ -138,6 +158,8 @@ impl Tokenizer {
         }
         inner.with_truncation(None).map_err(|error| unreadable(origin).because(error))?;
         inner.with_padding(None);
+        // Before the library makes a list of all ids.
+        let vocab_size = vocab_size(&inner, origin)?;
         let content = inner.to_string(false).map_err(|error| unreadable(origin).because(error))?;
         inner.set_encode_special_tokens(true);
         let id = |token: &str| {
@@ -320,6 +342,25 @@ mod tests {
         assert_eq!(tokenizer.special(), SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 });
         assert_eq!(tokenizer.vocab_size(), 15);
         assert_eq!((tokenizer.token(9).as_deref(), tokenizer.token(15)), (Some("##ing"), None));
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let json = String::from_utf8(small().to_json().unwrap()).unwrap();
+        let error_of = |from: &str, to: &str| {
+            assert!(json.contains(from), "{json}");
+            Tokenizer::from_json(json.replace(from, to).as_bytes(), "a.json").unwrap_err().message
+        };
+        let message = error_of("\"cafe\":14", "\"cafe\":1000000000");
+        assert_eq!(
+            message,
+            "a.json is not a tokenizer: its 15 tokens have ids up to 1000000000, of \"cafe\""
+        );
+        assert!(
+            error_of("\"cafe\":14", "\"cafe\":14 14").contains("is not a tokenizer: expected `,` or `}`")
+        );
+        let message = error_of("\"decoder\":null", "\"decoder\":{\"type\": 1}");
+        assert!(message.starts_with("a.json is not a tokenizer: "), "{message}");
     }
 
     /// Stripped accents, letters whose lower case has another length, and composed letters.
