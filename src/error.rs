@@ -104,8 +104,8 @@ pub fn catching_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Whether a panic in a library's source file becomes an error, so that no user should read of a bug: one on the
-/// thread of [`catching_panics`], or one on a thread that polars reads with meanwhile.
+/// Whether a panic in a library's source file becomes an error, so that no user should read of a bug: one on
+/// the thread of [`catching_panics`], or one on a thread that polars reads with meanwhile.
 pub fn is_expected_panic(file: &str) -> bool {
     // Our own files have paths below the package.
     PANIC_IS_EXPECTED.get() && !file.starts_with("src/")

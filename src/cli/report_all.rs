@@ -1,9 +1,9 @@
 //! `electra-lab report --all`: rebuilds the reports of all experiments in the results folder.
 //!
 //! A report that is there is built again as it was asked for (`request.json`): the same file, profile and
-//! overrides. A profile without a report is built as `report FILE` builds it, if the experiment file plans its
-//! trials; trials with other settings are reported by their records, with the question and the expectation
-//! of the file.
+//! overrides. A profile without a report is built as `report FILE` builds it, if the experiment file plans
+//! its trials; trials with other settings are reported by their records, with the question and the
+//! expectation of the file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -19,7 +19,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// Contacts nothing yet. `endpoint` has no name and password; `client` makes the requests and has the token.
+    /// Contacts nothing yet. `endpoint` has no name and password; `client` makes the requests and has the
+    /// token.
     ///
     /// # Errors
     /// The address is none.

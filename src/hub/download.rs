@@ -271,8 +271,8 @@ impl Progress {
     }
 }
 
-/// A file of which the beginning may be here, and its length. Without a SHA-256 nothing would show that what an
-/// earlier process left is damaged, so only what this one wrote (`is_own`) is continued then.
+/// A file of which the beginning may be here, and its length. Without a SHA-256 nothing would show that what
+/// an earlier process left is damaged, so only what this one wrote (`is_own`) is continued then.
 fn open_partial(path: &Path, file: &ListedFile, is_own: bool) -> Result<(File, u64)> {
     let opened = || {
         let content = File::options().create(true).append(true).open(path)?;

@@ -1,9 +1,9 @@
 //! Files of the Hugging Face hub: downloaded, or found in its cache on this machine.
 //!
-//! `client.rs` searches, `download.rs` downloads, `http.rs` sends requests, `api.rs` asks hf-hub, `cache.rs` reads and writes the
-//! cache, `listing.rs` keeps what the hub says of a commit, `settings.rs` reads the environment, `pattern.rs`
-//! says which names match, `errors.rs` words the errors. Must never: be used by a run on built-in or local
-//! data, show a token, or let a name from the hub lead out of the cache.
+//! `client.rs` searches, `download.rs` downloads, `http.rs` sends requests, `api.rs` asks hf-hub, `cache.rs`
+//! reads and writes the cache, `listing.rs` keeps what the hub says of a commit, `settings.rs` reads the
+//! environment, `pattern.rs` says which names match, `errors.rs` words the errors. Must never: be used by a
+//! run on built-in or local data, show a token, or let a name from the hub lead out of the cache.
 
 mod api;
 mod cache;

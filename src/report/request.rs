@@ -57,8 +57,8 @@ impl ReportRequest {
         Ok(found)
     }
 
-    /// Writes the request beside a report, and returns the file. Without an experiment file nothing is written,
-    /// and the request of an earlier report is deleted.
+    /// Writes the request beside a report, and returns the file. Without an experiment file nothing is
+    /// written, and the request of an earlier report is deleted.
     pub(super) fn write(&self, out: &Path) -> Result<Option<PathBuf>> {
         if self.experiment.as_os_str().is_empty() {
             write::remove_stale(out, [FILE.to_string()].into_iter(), &[])?;

@@ -52,8 +52,8 @@ pub enum PairSetSpec {
     },
 }
 
-/// The paradigms of a set that are scored. Settings that were tuned on the pairs of a claim favour that claim,
-/// so a search scores one half and a claim the other.
+/// The paradigms of a set that are scored. Settings that were tuned on the pairs of a claim favour that
+/// claim, so a search scores one half and a claim the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Paradigms {
