@@ -26,8 +26,9 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 /// The component of a pattern that stands for any number of folders.
 const ANY_FOLDERS: &str = "**";
 
+/// `..` is not hidden: a hub that lists such a name is refused for it, and not overlooked.
 fn is_hidden(name: &str) -> bool {
-    name.starts_with('.')
+    name.starts_with('.') && name != ".."
 }
 
 /// One component of a path: `*` stands for any characters, but not for the dot of a hidden file.
