@@ -140,6 +140,7 @@ class Campaign:
     def step(self, duration):
         """Starts some processes and disturbs one of them; returns whether the sweep is done."""
         n = self.draw.randint(1, self.arguments.runners)
+        began = time.monotonic()
         running = [(self.sweep.start(**options), options) for options in (self.disturbance() for _ in range(n))]
         victim = self.draw.randrange(n)
         number, twice = self.draw.choice(SIGNALS), self.draw.random() < 0.2
@@ -148,6 +149,7 @@ class Campaign:
         process = running[victim][0]
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
+        was_young = time.monotonic() - began < 1
         if process.poll() is None:
             self.kills[self.sweep.phase(), number.name] += 1
             process.send_signal(number)
@@ -164,6 +166,9 @@ class Campaign:
                 self.problems.append(f"still running after {self.arguments.patience} s")
             self.codes[process.returncode] += 1
             done = done or (process.returncode == 0 and not options)
+            # A process that has just begun has not asked for signals yet, and has nothing to save.
+            if process is running[victim][0] and was_young and process.returncode == -number:
+                continue
             if process.returncode not in EXPECTED or (process.returncode == 1 and not self.arguments.full_disk):
                 self.problems.append(f"exit {process.returncode}: {error.strip()[-400:]}")
         return done

@@ -73,6 +73,7 @@ pub struct RunArguments {
 
 /// Runs the experiments and returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8> {
+    let stop = StopFlag::on_signals()?;
     if arguments.nice {
         lower_priority()?;
     }
@@ -90,7 +91,6 @@ pub fn run(arguments: &RunArguments) -> Result<u8> {
         force: arguments.force,
         pretrain_only: arguments.pretrain_only,
     };
-    let stop = StopFlag::on_signals()?;
     let stop = match arguments.max_seconds {
         Some(limit) => stop.after(Duration::from_secs(limit)),
         None => stop,

@@ -165,7 +165,7 @@ fn open_task(task: TaskName, spec: &TrialSpec, env: &DataEnv, sink: &dyn Sink) -
 /// weights that stay.
 pub fn checkpoint_bytes(trials: &[&Trial], texts: &Texts, n_at_once: usize, sink: &dyn Sink) -> Result<u64> {
     let (mut counts, mut finals) = (Vec::with_capacity(trials.len()), 0);
-    // A trial of a published checkpoint writes none.
+    // A trial of a published checkpoint writes only the state of a fine-tuning run that is stopped.
     for spec in trials.iter().map(|trial| &trial.spec).filter(|spec| spec.published.is_none()) {
         let count = flops::n_parameters(spec, texts.vocab_size(spec, sink)?);
         counts.push(count);
