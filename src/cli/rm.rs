@@ -88,7 +88,7 @@ fn orphans(file: &Path, results: &Path) -> Result<Vec<InventoryEntry>> {
         let experiment = load(file, Some(profile), &[])?;
         wanted.extend(experiment.all_trials().map(|trial| trial.id.clone()));
     }
-    let entries = inventory(results, &[first.spec.name.clone()])?;
+    let entries = inventory(results, std::slice::from_ref(&first.spec.name))?;
     Ok(entries.into_iter().filter(|entry| !wanted.contains(&entry.id)).collect())
 }
 
