@@ -1,8 +1,8 @@
 //! `electra-lab ls`: lists what lies in the results folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
 
@@ -48,7 +48,7 @@ enum Sort {
 pub fn ls(arguments: &LsArguments) -> Result<u8> {
     let mut entries = inventory(&arguments.results.results, &arguments.experiments)?;
     sort(&mut entries, arguments.sort);
-    let now = SystemTime::now();
+    let now = Utc::now();
     if arguments.json {
         output::json(&entries.iter().map(|entry| as_json(entry, now)).collect::<Vec<_>>())?;
     } else if arguments.experiments.is_empty() {
@@ -81,11 +81,11 @@ fn rank(state: &TrialState) -> u8 {
 }
 
 /// Seconds since a file was written; None if it is not known or lies ahead.
-fn age_s(entry: &InventoryEntry, now: SystemTime) -> Option<f64> {
-    Some(now.duration_since(entry.changed?).ok()?.as_secs_f64())
+fn age_s(entry: &InventoryEntry, now: DateTime<Utc>) -> Option<f64> {
+    Some((now - entry.changed?).to_std().ok()?.as_secs_f64())
 }
 
-fn as_json(entry: &InventoryEntry, now: SystemTime) -> serde_json::Value {
+fn as_json(entry: &InventoryEntry, now: DateTime<Utc>) -> serde_json::Value {
     serde_json::json!({
         "experiment": entry.experiment,
         "id": entry.id,
@@ -99,7 +99,7 @@ fn as_json(entry: &InventoryEntry, now: SystemTime) -> serde_json::Value {
 }
 
 /// A line for each experiment.
-fn experiments_text(entries: &[InventoryEntry], by: Sort, now: SystemTime) -> String {
+fn experiments_text(entries: &[InventoryEntry], by: Sort, now: DateTime<Utc>) -> String {
     let mut grouped: BTreeMap<&str, Vec<&InventoryEntry>> = BTreeMap::new();
     for entry in entries {
         grouped.entry(&entry.experiment).or_default().push(entry);
@@ -138,7 +138,7 @@ fn experiments_text(entries: &[InventoryEntry], by: Sort, now: SystemTime) -> St
 }
 
 /// A line for each trial.
-fn trials_text(entries: &[InventoryEntry], now: SystemTime) -> String {
+fn trials_text(entries: &[InventoryEntry], now: DateTime<Utc>) -> String {
     let row = |entry: &InventoryEntry| {
         [
             entry.id.to_string(),
@@ -179,7 +179,7 @@ mod tests {
             label: Some("model.generator_ratio=0.25 seed=1".into()),
             state,
             bytes,
-            changed: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - age_s)),
+            changed: Some(DateTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - age_s)),
             folder: TrialFolder::new("results".as_ref(), experiment, &trial),
             id: trial,
         }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn lists_are_tables() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let now = DateTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let mut entries = vec![
             entry("gen_ratio", "0123456789ab", TrialState::Done, 12_345_678, 7300),
             entry("gen_ratio", "1123456789ab", TrialState::Partial { step: 5 }, 999, 42),

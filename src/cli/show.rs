@@ -1,8 +1,8 @@
 //! `electra-lab show`: everything that is known of one trial.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use indicatif::HumanBytes;
 
@@ -43,7 +43,7 @@ pub fn show(arguments: &ShowArguments) -> Result<u8> {
             "outcome": outcome,
         }))?;
     } else {
-        output::data(&text(&folder, &record, outcome.as_ref(), SystemTime::now())?)?;
+        output::data(&text(&folder, &record, outcome.as_ref(), Utc::now())?)?;
     }
     Ok(exit::OK)
 }
@@ -52,7 +52,7 @@ fn text(
     folder: &TrialFolder,
     record: &TrialRecord,
     outcome: Option<&Outcome>,
-    now: SystemTime,
+    now: DateTime<Utc>,
 ) -> Result<String> {
     let mut text = format!("{}\n", heading(folder, record, now));
     if let Some(outcome) = outcome {
@@ -65,10 +65,10 @@ fn text(
 }
 
 /// What the trial is and how far it is, a line each.
-fn heading(folder: &TrialFolder, record: &TrialRecord, now: SystemTime) -> String {
+fn heading(folder: &TrialFolder, record: &TrialRecord, now: DateTime<Utc>) -> String {
     let trial = Trial { id: record.id.clone(), point: record.point.clone(), spec: record.spec.clone() };
     let (bytes, changed) = size_and_age(folder.path());
-    let age = changed.and_then(|changed| now.duration_since(changed).ok());
+    let age = changed.and_then(|changed| (now - changed).to_std().ok());
     let origin = &record.provenance;
     let commit = origin.commit.as_ref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
     let mut lines = vec![
@@ -129,7 +129,7 @@ mod tests {
         let (record, outcome) = (a_trial_record(&id), an_outcome(&id));
         folder.write_trial(&record).unwrap();
         folder.write_outcome(&outcome).unwrap();
-        let shown = text(&folder, &record, Some(&outcome), SystemTime::now()).unwrap();
+        let shown = text(&folder, &record, Some(&outcome), Utc::now()).unwrap();
         for part in ["state         done", "seed=1", "specification:\n  seed: 1\n", "1000 steps"] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }

@@ -234,7 +234,7 @@ impl Hub {
             return Ok(commit.clone());
         }
         let http = self.http(request)?;
-        let named = self.patiently(request, |patience| http.commit(request, patience))?;
+        let named = self.ask(request, |patience| http.commit(request, patience))?;
         let commit = named.ok_or_else(|| Failure::Malformed("it names no commit".into()))?;
         // It becomes the name of a folder.
         if !is_commit(&commit) {
@@ -273,7 +273,7 @@ impl Hub {
                 return Err(Failure::Malformed("its list of files does not end".into()).into());
             }
             let page: Vec<Entry>;
-            (page, next) = self.patiently(request, |patience| http.json(&url, patience))?;
+            (page, next) = self.ask(request, |patience| http.json(&url, patience))?;
             n_bytes += page.iter().map(Entry::n_bytes).sum::<usize>();
             entries.extend(page);
         }
@@ -281,7 +281,7 @@ impl Hub {
     }
 
     /// Asks the hub, with the patience that it is worth, unless it did not answer a moment ago.
-    fn patiently<T>(
+    fn ask<T>(
         &self,
         request: FileRequest<'_>,
         ask: impl FnOnce(Duration) -> std::result::Result<T, Failure>,

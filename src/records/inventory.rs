@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
 
 use super::folder::TrialFolder;
 use super::results::ExperimentFolder;
@@ -28,7 +29,7 @@ pub struct InventoryEntry {
     /// Bytes of all its files.
     pub bytes: u64,
     /// When the newest of its files was written; None where the file system does not say.
-    pub changed: Option<SystemTime>,
+    pub changed: Option<DateTime<Utc>>,
     /// Its folder.
     pub folder: TrialFolder,
 }
@@ -84,13 +85,13 @@ fn entry(experiment: &str, folder: TrialFolder) -> Option<InventoryEntry> {
 
 /// Bytes of all files below a folder, and when the newest was written. What vanishes meanwhile, or cannot be
 /// read, counts nothing. Links are not followed.
-pub fn size_and_age(folder: &Path) -> (u64, Option<SystemTime>) {
+pub fn size_and_age(folder: &Path) -> (u64, Option<DateTime<Utc>>) {
     let mut total = (0, None);
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(metadata) = entry.metadata() else { continue };
         let (bytes, changed) = match metadata.is_dir() {
             true => size_and_age(&entry.path()),
-            false => (metadata.len(), metadata.modified().ok()),
+            false => (metadata.len(), metadata.modified().ok().map(DateTime::from)),
         };
         total = (total.0 + bytes, total.1.max(changed));
     }

@@ -96,7 +96,7 @@ const ONE_HOME: [(&str, &[&str]); 11] = [
     ("eprint!", &["src/cli/", "src/main.rs"]),
     ("dbg!", &[]),
     ("SystemTime", &[]),
-    ("Utc::now", &["src/run/provenance.rs"]),
+    ("Utc::now", &["src/run/provenance.rs", "src/cli/ls.rs", "src/cli/show.rs"]),
 ];
 
 /// Columns of a line of code or comment (`rustfmt.toml` says the same).
