@@ -66,6 +66,7 @@ pub fn run_experiments(
     for experiment in experiments {
         let reports = options.reports.join(&experiment.spec.name).join(&experiment.profile);
         remove_orphans(&reports);
+        remove_orphans(&options.results.join(&experiment.spec.name));
         check_writable(&reports, 0)?;
     }
     let device = choose(options.device)?;
@@ -116,9 +117,7 @@ fn prepare_pending(
     };
     let needed_bytes = checkpoint_bytes(pending, &texts, n_at_once, sink)?;
     for experiment in experiments {
-        let results = options.results.join(&experiment.spec.name);
-        remove_orphans(&results);
-        check_writable(&results, needed_bytes)?;
+        check_writable(&options.results.join(&experiment.spec.name), needed_bytes)?;
     }
     Ok((prepare(pending, &texts, env, options.pretrain_only, sink)?, n_at_once))
 }
@@ -325,6 +324,26 @@ mod tests {
         [2/4] ID seed=2: failed: the loss is NaN
         [3/4] ID seed=3: stopped; the same command continues it
         ");
+    }
+
+    /// A run with nothing to do cleans up as well as any other.
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_run_was_writing_is_deleted_though_all_is_done() {
+        let results = tempfile::tempdir().unwrap();
+        let (experiments, options) = ([an_experiment(&[1])], options(results.path(), &[]));
+        let run = || {
+            let display = Transcript::default();
+            run_experiments(&experiments, &options, StopFlag::default(), &mock, &display).unwrap().sentence()
+        };
+        run();
+        let folder = options.results.join("test");
+        let gone =
+            std::process::Command::new("true").spawn().and_then(|mut child| child.wait().map(|_| child.id()));
+        let left = folder.join(format!(".writing-{}-{}-a.tmp", crate::disk::machine(), gone.unwrap()));
+        std::fs::write(&left, "half").unwrap();
+        run();
+        assert!(!left.exists());
     }
 
     #[test]
