@@ -9,7 +9,7 @@ use super::experiment_arguments::ResultsArgument;
 use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::{Error, Result};
-use crate::experiment::{Trial, value_text};
+use crate::experiment::value_text;
 use crate::records::{ExperimentFolder, TrialFolder, TrialRecord, TrialRecords};
 use crate::report::{Comparison, compare as compare_trials};
 use crate::tools::find_trial;
@@ -74,8 +74,7 @@ fn is_same_point(one: &TrialRecord, other: &TrialRecord) -> bool {
 
 fn text(first: &TrialRecord, second: &TrialRecord, comparison: &Comparison) -> String {
     let line = |name: &str, record: &TrialRecord| {
-        let trial = Trial { id: record.id.clone(), point: record.point.clone(), spec: record.spec.clone() };
-        format!("{name}  {}  {}  {}\n", record.id, record.experiment, trial.label())
+        format!("{name}  {}  {}  {}\n", record.id, record.experiment, record.trial().label())
     };
     let mut text = line("A", first) + &line("B", second);
     text.push('\n');

@@ -81,9 +81,8 @@ pub fn build_and_show(experiment: &Experiment, folders: &ReportFolders) -> Resul
         output::note(&format!("left out of the report because it is damaged: {error}"));
     }
     let mut text = format!(
-        "{name}, profile {}{}: {} of {} trials done\n\n{}\n\n{}\n\n",
-        experiment.profile,
-        if asked.sets.is_empty() { "" } else { " (changed by --set)" },
+        "{name}, {}: {} of {} trials done\n\n{}\n\n{}\n\n",
+        asked.profile_text(),
         summary.n_done,
         summary.n_trials,
         summary.table.trim_end(),

@@ -122,8 +122,7 @@ fn rebuilt(
         out,
         command: &rebuild_command_of(&planned, &request.sets, folders.results, folders.reports),
     })?;
-    let changed = if request.sets.is_empty() { "" } else { " (changed by --set)" };
-    let name = format!("{}, profile {}{changed}", experiment.name, request.profile);
+    let name = format!("{}, {}", experiment.name, request.profile_text());
     Ok(Some((name, summary, planned.all_trials().map(|trial| trial.id.clone()).collect())))
 }
 

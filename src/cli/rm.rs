@@ -11,7 +11,7 @@ use super::table::{numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::Result;
 use crate::experiment::load;
-use crate::records::{InventoryEntry, inventory};
+use crate::records::{InventoryEntry, inventory, inventory_entry};
 use crate::tools::find_trial;
 
 /// Help of `rm`.
@@ -42,19 +42,16 @@ pub struct RmArguments {
 pub fn rm(arguments: &RmArguments) -> Result<u8> {
     let results = &arguments.results.results;
     let mut chosen: Vec<InventoryEntry> = Vec::new();
-    let named: BTreeSet<PathBuf> = arguments
-        .trials
-        .iter()
-        .map(|word| Ok(whole(find_trial(results, word)?.path())))
-        .collect::<Result<_>>()?;
-    if !named.is_empty() {
-        chosen.extend(
-            inventory(results, &[])?.into_iter().filter(|entry| named.contains(&whole(entry.folder.path()))),
-        );
+    for word in &arguments.trials {
+        let folder = find_trial(results, word)?;
+        let experiment = folder.path().parent().and_then(Path::file_name).unwrap_or_default();
+        chosen.extend(inventory_entry(&experiment.to_string_lossy(), folder.clone()));
     }
     for file in &arguments.orphans {
         chosen.extend(orphans(file, results)?);
     }
+    let mut seen = BTreeSet::new();
+    chosen.retain(|entry| seen.insert(whole(entry.folder.path())));
     let bytes: u64 = chosen.iter().map(|entry| entry.bytes).sum();
     let n = chosen.len();
     let trials = if n == 1 { "trial" } else { "trials" };

@@ -10,7 +10,6 @@ use super::experiment_arguments::ResultsArgument;
 use super::table::{age_text, count_text, numbers, or_dash, table, words};
 use super::{exit, output};
 use crate::error::{Error, Result};
-use crate::experiment::Trial;
 use crate::records::{Outcome, TrialFolder, TrialRecord, size_and_age, values_of};
 use crate::run::duration_text;
 use crate::tools::find_trial;
@@ -66,7 +65,6 @@ fn text(
 
 /// What the trial is and how far it is, a line each.
 fn heading(folder: &TrialFolder, record: &TrialRecord, now: DateTime<Utc>) -> String {
-    let trial = Trial { id: record.id.clone(), point: record.point.clone(), spec: record.spec.clone() };
     let (bytes, changed) = size_and_age(folder.path());
     let age = changed.and_then(|changed| (now - changed).to_std().ok());
     let origin = &record.provenance;
@@ -74,7 +72,7 @@ fn heading(folder: &TrialFolder, record: &TrialRecord, now: DateTime<Utc>) -> St
     let mut lines = vec![
         ("trial", record.id.to_string()),
         ("experiment", format!("{}, profile {}", record.experiment, record.profile)),
-        ("point", trial.label()),
+        ("point", record.trial().label()),
         ("state", folder.state_or_damage().phrase()),
         ("folder", folder.path().display().to_string()),
         (

@@ -10,9 +10,6 @@ use reqwest::Client;
 use super::failure::{Failure, root_cause};
 use super::request::{FileRequest, RepoKind};
 
-/// Characters of an error that is none of the hub's answers.
-const MAX_REASON_CHARS: usize = 200;
-
 /// The hub's API.
 pub struct Api {
     client: HFClient,
@@ -67,7 +64,7 @@ fn failure(error: HFError) -> Failure {
         HFError::RevisionNotFound { context, .. } => (context, Some("RevisionNotFound"), None),
         HFError::EntryNotFound { context, .. } => (context, Some("EntryNotFound"), None),
         HFError::Request { source, .. } if !is_of_json(&source) => return Failure::of_request(source),
-        other => return Failure::Malformed(root_cause(&other).chars().take(MAX_REASON_CHARS).collect()),
+        other => return Failure::malformed(&root_cause(&other)),
     };
     let own_code = context.as_ref().and_then(|context| context.error_code.clone());
     Failure::Status {

@@ -354,7 +354,7 @@ fn matching<'a>(listing: &'a Listing, pattern: &'a str) -> impl Iterator<Item = 
     listing.files.iter().filter(move |file| pattern::matches(pattern, &file.name))
 }
 
-/// `…/api/datasets/owner/name/revision/main`.
+/// `…/api/datasets/owner/name/tree/COMMIT`.
 fn api_address(http: &Http, request: FileRequest<'_>, what: [&str; 2]) -> Url {
     let kind = match request.kind {
         RepoKind::Dataset => "datasets",

@@ -30,7 +30,15 @@ pub enum Failure {
     Disk(String),
 }
 
+/// Characters that are kept of what a server or a library says: it may hold a part of an answer.
+const MAX_REASON_CHARS: usize = 200;
+
 impl Failure {
+    /// An answer that is not in the expected format.
+    pub fn malformed(reason: &str) -> Self {
+        Self::Malformed(reason.chars().take(MAX_REASON_CHARS).collect())
+    }
+
     /// The failure of a request or of reading its answer.
     pub fn of_request(error: reqwest::Error) -> Self {
         if error.is_body() || error.is_decode() {

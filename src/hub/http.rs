@@ -37,8 +37,6 @@ const MAX_ANSWER_TIME: Duration = Duration::from_secs(120);
 const MIN_BYTES: u64 = 16 << 10;
 /// A wait that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(5);
-/// Characters of the reason for which an answer cannot be read.
-const MAX_REASON_CHARS: usize = 200;
 /// Bytes of the hub's code of an error.
 const MAX_CODE_BYTES: usize = 60;
 
@@ -154,10 +152,8 @@ impl Http {
             }
             let next = next_page(response.headers(), url);
             let body = self.body(response).await?;
-            let value = serde_json::from_slice(&body).map_err(|error| {
-                // It may hold a part of the answer.
-                Failure::Malformed(error.to_string().chars().take(MAX_REASON_CHARS).collect())
-            })?;
+            let value =
+                serde_json::from_slice(&body).map_err(|error| Failure::malformed(&error.to_string()))?;
             Ok((value, next))
         }))
     }

@@ -11,7 +11,7 @@ use super::folder::TrialFolder;
 use super::results::ExperimentFolder;
 use super::state::TrialState;
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Trial, TrialId};
+use crate::experiment::TrialId;
 
 /// A trial that has begun.
 #[derive(Clone, Debug)]
@@ -59,22 +59,22 @@ pub fn inventory(results: &Path, experiments: &[String]) -> Result<Vec<Inventory
             continue;
         }
         for folder in experiment.trials()? {
-            entries.extend(entry(&experiment.name, folder));
+            entries.extend(inventory_entry(&experiment.name, folder));
         }
     }
     Ok(entries)
 }
 
-/// The entry of a folder; None if it is not a trial's.
-fn entry(experiment: &str, folder: TrialFolder) -> Option<InventoryEntry> {
+/// The entry of a folder of an experiment; None if it is not a trial's.
+pub fn inventory_entry(experiment: &str, folder: TrialFolder) -> Option<InventoryEntry> {
     let state = folder.state_or_damage();
     if state == TrialState::New {
         return None;
     }
     let (profile, label) = match folder.trial() {
         Ok(Some(record)) => {
-            let trial = Trial { id: record.id, point: record.point, spec: record.spec };
-            (Some(record.profile), Some(trial.label()))
+            let label = record.trial().label();
+            (Some(record.profile), Some(label))
         }
         _ => (None, None),
     };

@@ -24,7 +24,7 @@ mod tee;
 pub use events::{Jsonl, resume_events, truncate_after};
 pub use folder::{TrialFolder, TrialRecords};
 pub use frame::flatten;
-pub use inventory::{InventoryEntry, inventory, size_and_age};
+pub use inventory::{InventoryEntry, inventory, inventory_entry, size_and_age};
 pub use median::{median, median_run};
 pub use outcome_values::values_of;
 pub use pair_scores::{PairScore, PairScores, read_pair_scores};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{SweepPoint, TaskName, TrialId, TrialSpec};
+use crate::experiment::{SweepPoint, TaskName, Trial, TrialId, TrialSpec};
 
 /// Version of the records' format.
 pub const RECORD_VERSION: u32 = 1;
@@ -32,6 +32,13 @@ pub struct TrialRecord {
     /// Later runs that continued the trial with other code, on another device or with another micro-batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub continued: Vec<Continuation>,
+}
+
+impl TrialRecord {
+    /// The trial of the record.
+    pub fn trial(&self) -> Trial {
+        Trial { id: self.id.clone(), point: self.point.clone(), spec: self.spec.clone() }
+    }
 }
 
 /// Code and machine of a later part of a trial.

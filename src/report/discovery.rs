@@ -65,12 +65,12 @@ pub fn find(results: &Path) -> Result<Vec<DiscoveredExperiment>> {
 
 impl DiscoveredExperiment {
     fn add(&mut self, record: TrialRecord) {
+        let trial = record.trial();
         let name = record.profile;
         let place = self.profiles.iter().position(|profile| profile.name == name).unwrap_or_else(|| {
             self.profiles.push(DiscoveredProfile { name, trials: Vec::new() });
             self.profiles.len() - 1
         });
-        let trial = Trial { id: record.id, point: record.point, spec: record.spec };
         let is_own = record.experiment == self.name;
         if let Some(profile) = self.profiles.get_mut(place) {
             profile.trials.push(DiscoveredTrial { trial, is_own, started_at: record.provenance.started_at });

@@ -35,6 +35,12 @@ impl ReportRequest {
         }
     }
 
+    /// The profile in words, with a remark where it was changed.
+    pub fn profile_text(&self) -> String {
+        let changed = if self.sets.is_empty() { "" } else { " (changed by --set)" };
+        format!("profile {}{changed}", self.profile)
+    }
+
     /// The requests of the reports below the folder of an experiment's reports, in the order of their
     /// folders.
     ///

@@ -23,7 +23,7 @@ use crate::experiment::{Experiment, Trial, TrialId};
 use crate::flops;
 use crate::hub::DataEnv;
 use crate::records::folder::TrialFolder;
-use crate::records::{Display, Event, Sink};
+use crate::records::{Display, Sink, Tee};
 
 /// FLOPs of the largest step that is called small: less than a second on a core.
 const SMALL_STEP: f64 = 3e10;
@@ -77,7 +77,8 @@ pub fn run_experiments(
     let mut env = DataEnv::new(options.offline)?;
     let stopping = stop.clone();
     env.hub.stop_when(move || stopping.is_raised());
-    let sink = StoppableSink { sink: display.watch("data"), stop: &stop };
+    let progress = display.watch("data");
+    let sink = Tee(vec![&*progress, &stop]);
     let (data, n_at_once) = prepare_pending(experiments, &pending, options, &device, &env, &sink)?;
     // A table has the trials that this run leaves out too.
     let is_kept = |job: &&Job| {
@@ -126,30 +127,6 @@ fn prepare_pending(
 fn remove_orphans_below(cache: &Path) {
     for folder in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         remove_orphans(&folder.path());
-    }
-}
-
-/// A sink whose work ends when the run is asked to stop.
-struct StoppableSink<'a> {
-    sink: Box<dyn Sink>,
-    stop: &'a StopFlag,
-}
-
-impl Sink for StoppableSink<'_> {
-    fn event(&self, event: &Event) {
-        self.sink.event(event);
-    }
-
-    fn phase(&self, text: &str) {
-        self.sink.phase(text);
-    }
-
-    fn progress(&self, done: u64, total: u64) {
-        self.sink.progress(done, total);
-    }
-
-    fn check_stop(&self) -> Result<()> {
-        self.stop.check()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::records::{Event, Sink};
 
 /// Exit status of an interrupted process, by the shells' convention 128 + SIGINT.
 pub const INTERRUPTED_STATUS: i32 = 130;
@@ -22,6 +23,17 @@ pub struct StopFlag {
     saw_interrupt: Arc<AtomicBool>,
     /// Raised from this time on.
     deadline: Option<Instant>,
+}
+
+/// With another sink in a `Tee`, long work hears of the request.
+impl Sink for StopFlag {
+    fn event(&self, _event: &Event) {}
+    fn phase(&self, _text: &str) {}
+    fn progress(&self, _done: u64, _total: u64) {}
+
+    fn check_stop(&self) -> Result<()> {
+        self.check()
+    }
 }
 
 impl StopFlag {

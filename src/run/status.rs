@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::step_time::StepTime;
 use crate::error::{Error, Result};
-use crate::experiment::{Budget, Experiment, Trial};
+use crate::experiment::{Budget, Experiment, Trial, TrialId};
 use crate::flops;
 use crate::records::folder::TrialFolder;
 use crate::records::state::TrialState;
-use crate::records::{Event, Split, inventory, values_of};
+use crate::records::{Event, ExperimentFolder, Split, values_of};
 
 /// How far an experiment is.
 #[derive(Debug, Serialize)]
@@ -64,50 +64,60 @@ pub fn experiment_status(experiment: &Experiment, results: &Path) -> Status {
     }
 }
 
-/// The row of a trial that cannot be read: it must not hide the others.
-fn damaged(trial: &Trial, error: &Error) -> TrialProgress {
-    TrialProgress {
-        id: trial.id.to_string(),
-        label: trial.label(),
-        status: TrialState::Damaged { message: error.to_string() },
-        step: 0,
-        steps: None,
-        loss: None,
-        elapsed_s: None,
-        left_s: None,
-        values: BTreeMap::new(),
+impl TrialProgress {
+    /// The row of a trial of which no number is known.
+    fn without_numbers(id: &TrialId, label: String, status: TrialState) -> Self {
+        Self {
+            id: id.to_string(),
+            label,
+            status,
+            step: 0,
+            steps: None,
+            loss: None,
+            elapsed_s: None,
+            left_s: None,
+            values: BTreeMap::new(),
+        }
     }
 }
 
+/// The row of a trial that cannot be read: it must not hide the others.
+fn damaged(trial: &Trial, error: &Error) -> TrialProgress {
+    TrialProgress::without_numbers(
+        &trial.id,
+        trial.label(),
+        TrialState::Damaged { message: error.to_string() },
+    )
+}
+
 /// Reads how far every trial below `results` is that is not done, experiment by experiment, whoever asked for
-/// it. A trial whose record cannot be read has its id for a label.
+/// it. A trial whose record cannot be read has no label.
 ///
 /// # Errors
 /// The folder cannot be listed.
 pub fn unfinished(results: &Path) -> Result<Vec<Status>> {
     let mut found: Vec<Status> = Vec::new();
-    for entry in inventory(results, &[])?.into_iter().filter(|entry| entry.state != TrialState::Done) {
-        let row = match entry.folder.trial() {
-            Ok(Some(record)) => {
-                let trial = Trial { id: record.id, point: record.point, spec: record.spec };
-                trial_status(&trial, &entry.folder).unwrap_or_else(|error| damaged(&trial, &error))
+    for experiment in ExperimentFolder::all(results)? {
+        for folder in experiment.trials()? {
+            let state = folder.state_or_damage();
+            if matches!(state, TrialState::Done | TrialState::New) {
+                continue;
             }
-            _ => TrialProgress {
-                id: entry.id.to_string(),
-                label: "-".into(),
-                status: entry.state,
-                step: 0,
-                steps: None,
-                loss: None,
-                elapsed_s: None,
-                left_s: None,
-                values: BTreeMap::new(),
-            },
-        };
-        let profile = entry.profile.unwrap_or_else(|| "unknown".into());
-        match found.iter_mut().find(|one| (&one.experiment, &one.profile) == (&entry.experiment, &profile)) {
-            Some(status) => status.trials.push(row),
-            None => found.push(Status { experiment: entry.experiment, profile, trials: vec![row] }),
+            let (row, profile) = match folder.trial() {
+                Ok(Some(record)) => {
+                    let trial = record.trial();
+                    let row = trial_status(&trial, &folder).unwrap_or_else(|error| damaged(&trial, &error));
+                    (row, record.profile)
+                }
+                _ => (TrialProgress::without_numbers(folder.id(), "-".into(), state), "unknown".into()),
+            };
+            let is_its = |one: &&mut Status| one.experiment == experiment.name && one.profile == profile;
+            match found.iter_mut().find(is_its) {
+                Some(status) => status.trials.push(row),
+                None => {
+                    found.push(Status { experiment: experiment.name.clone(), profile, trials: vec![row] });
+                }
+            }
         }
     }
     Ok(found)
@@ -119,15 +129,11 @@ fn trial_status(trial: &Trial, folder: &TrialFolder) -> Result<TrialProgress> {
     let events = folder.events()?;
     let latest = events.iter().rfind(|event| event.split == Split::Train);
     let mut row = TrialProgress {
-        id: trial.id.to_string(),
-        label: trial.label(),
-        status: state,
         step: latest.map_or(0, |event| event.step),
         steps: steps_of(trial, folder)?,
         loss: latest.and_then(|event| event.values.get("loss").copied()),
         elapsed_s: latest.map(|event| event.elapsed_s),
-        left_s: None,
-        values: BTreeMap::new(),
+        ..TrialProgress::without_numbers(&trial.id, trial.label(), state)
     };
     match row.status {
         TrialState::Done => {

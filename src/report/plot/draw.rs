@@ -117,12 +117,12 @@ pub fn file_names() -> impl Iterator<Item = String> {
 }
 
 fn heading(input: &ReportInput, summary: &Summary, n_done: usize) -> Heading {
-    let request = input.request;
-    let mut subtitle = format!("{}, profile {}", input.experiment.name, request.profile);
-    if !request.sets.is_empty() {
-        subtitle.push_str(" (changed by --set)");
-    }
-    subtitle.push_str(&format!(", {n_done} of {} trials", input.trials.len()));
+    let mut subtitle = format!(
+        "{}, {}, {n_done} of {} trials",
+        input.experiment.name,
+        input.request.profile_text(),
+        input.trials.len()
+    );
     if summary.synthetic {
         subtitle.push_str(" · synthetic data: the built-in language");
     }

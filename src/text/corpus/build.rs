@@ -98,7 +98,7 @@ fn check_unknown(text: &PretrainingText, file: &CorpusFile, sink: &dyn Sink) -> 
     if share > MAX_UNKNOWN {
         return Err(Error::new(ErrorKind::Data, what, hint));
     }
-    sink.phase(&format!("{what}: {hint}"));
+    sink.note(&format!("{what}: {hint}"));
     Ok(())
 }
 

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::build::tokenise_and_pack;
 use super::*;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::experiment::{DataSpec, SentenceRule, TokenizerSpec};
 use crate::hub::{DataEnv, Hub, HubConfig};
-use crate::records::{Event, Silent, Sink};
+use crate::records::{Display, Silent};
+use crate::run::StopFlag;
+use crate::run::fixture::Transcript;
 use crate::text::batch::Batch;
 use crate::text::synthetic;
 use crate::text::tokenizer::open_tokenizer;
@@ -277,18 +279,6 @@ fn the_kept_share_is_that_of_the_examples() {
     assert!(lines < 0.6 && split > lines + 0.1, "{lines} {split}");
 }
 
-/// A sink that keeps what is said.
-#[derive(Default)]
-struct Said(std::sync::Mutex<Vec<String>>);
-
-impl crate::records::Sink for Said {
-    fn event(&self, _event: &crate::records::Event) {}
-    fn phase(&self, text: &str) {
-        self.0.lock().unwrap().push(text.into());
-    }
-    fn progress(&self, _done: u64, _total: u64) {}
-}
-
 #[test]
 fn a_tokenizer_that_does_not_know_the_words_is_said_or_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -304,12 +294,11 @@ fn a_tokenizer_that_does_not_know_the_words_is_said_or_refused() {
             sentences: SentenceRule::Line,
             tokenizer: TokenizerSpec::File { path: vocabulary.display().to_string() },
         };
-        let said = Said::default();
-        open_corpus(&spec, 32, &DataEnv::at(folder.path()), &said)?;
-        let lines = said.0.into_inner().unwrap();
-        Ok::<_, crate::error::Error>(
-            lines.into_iter().filter(|line| line.contains("[UNK]")).collect::<Vec<_>>(),
-        )
+        let said = Transcript::default();
+        open_corpus(&spec, 32, &DataEnv::at(folder.path()), &*said.watch("data"))?;
+        let lines = said.text();
+        let lines = lines.lines().filter(|line| line.contains("[UNK]")).map(String::from);
+        Ok::<_, crate::error::Error>(lines.collect::<Vec<_>>())
     };
     let known = "the man ".repeat(98);
     assert_eq!(said(&known).unwrap(), [""; 0]);
@@ -326,23 +315,13 @@ fn a_tokenizer_that_does_not_know_the_words_is_said_or_refused() {
     );
 }
 
-/// A sink of a run that was asked to stop.
-struct Stopped;
-
-impl Sink for Stopped {
-    fn event(&self, _event: &Event) {}
-    fn phase(&self, _text: &str) {}
-    fn progress(&self, _done: u64, _total: u64) {}
-    fn check_stop(&self) -> crate::error::Result<()> {
-        Err(Error::new(ErrorKind::Interrupted, "interrupted", ""))
-    }
-}
-
 #[test]
 fn a_run_that_is_asked_to_stop_reads_no_text() {
     let folder = tempfile::tempdir().unwrap();
     let env = DataEnv::at(folder.path());
-    let error = open_corpus(&language(300), 32, &env, &Stopped).unwrap_err();
+    let stop = StopFlag::default();
+    stop.raise();
+    let error = open_corpus(&language(300), 32, &env, &stop).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Interrupted);
     let corpora = std::fs::read_dir(env.cache.join("corpora")).unwrap().count();
     assert_eq!(corpora, 0, "no temporary file stays");
