@@ -51,6 +51,8 @@ pub fn ls(arguments: &LsArguments) -> Result<u8> {
     let now = Utc::now();
     if arguments.json {
         output::json(&entries.iter().map(|entry| as_json(entry, now)).collect::<Vec<_>>())?;
+    } else if entries.is_empty() {
+        output::data(&format!("{} has no trial\n", arguments.results.results.display()))?;
     } else if arguments.experiments.is_empty() {
         output::data(&experiments_text(&entries, arguments.sort, now))?;
     } else {

@@ -52,7 +52,9 @@ pub fn status(arguments: &StatusArguments) -> Result<u8> {
                 let score = Score::of(experiment);
                 output::data(&found.iter().map(|status| text(status, Some(&score))).collect::<String>())?;
             }
-            (false, None) if found.is_empty() => output::data("every trial is done\n")?,
+            (false, None) if found.is_empty() => {
+                output::data(&format!("{} has no unfinished trial\n", results.display()))?;
+            }
             (false, None) => {
                 let texts: Vec<String> = found.iter().map(|status| text(status, None)).collect();
                 output::data(&texts.join("\n"))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::TrialFolder;
 use crate::disk::storage_error;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::TrialId;
 
 /// The folder of an experiment's trials.
@@ -19,8 +19,15 @@ impl ExperimentFolder {
     /// The experiments below `results`, in the order of their names.
     ///
     /// # Errors
-    /// The folder cannot be listed.
+    /// There is no such folder, or it cannot be listed.
     pub fn all(results: &Path) -> Result<Vec<Self>> {
+        if !results.exists() {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("there is no folder of results {}", results.display()),
+                "run an experiment first, or name the folder of its results with --results",
+            ));
+        }
         let folders = subfolders(results)?;
         Ok(folders.into_iter().map(|(name, path)| Self { name, path }).collect())
     }
@@ -56,4 +63,19 @@ fn subfolders(within: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(ExperimentFolder::all(folder.path()).unwrap().is_empty());
+        let error = ExperimentFolder::all(&folder.path().join("results")).unwrap_err();
+        assert!(
+            error.message.starts_with("there is no folder of results ") && error.hint.contains("--results")
+        );
+    }
 }
